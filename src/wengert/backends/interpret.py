@@ -1,0 +1,97 @@
+"""The interpreter: a graph, evaluated with NumPy. This is the meaning of a graph.
+
+What comes in: a graph. What goes out: a `Program`, called with the values of its inputs. The one idea: slots are
+numbered once, dead values are dropped, and writes that `ownership` allows happen in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from wengert.graph import Const, Graph, Var
+from wengert.primitives.index import add_in_place, set_in_place
+from wengert.transforms.ownership import in_place
+
+__all__ = ["Program", "evaluate"]
+
+
+def _add_here(x: Any, v: Any, *arrays: Any, spec: Any) -> Any:
+    add_in_place(x, v, arrays, spec)
+    return x
+
+
+def _set_here(x: Any, v: Any, *arrays: Any, spec: Any) -> Any:
+    set_in_place(x, v, arrays, spec)
+    return x
+
+
+_HERE = {"index_add": _add_here, "index_set": _set_here}
+
+
+class Program:
+    """A graph made ready for evaluation; calling it gives the tuple of output values."""
+
+    __slots__ = ("constants", "count", "graph", "outputs", "steps")
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        slots: dict[Any, int] = {v: k for k, v in enumerate(graph.inputs)}
+        self.constants: list[Any] = []
+        self.count = len(slots)
+
+        def slot(atom: Any) -> int:
+            if atom not in slots:
+                slots[atom] = len(slots)
+                if isinstance(atom, Const):
+                    value = atom.value
+                    self.constants.append((slots[atom], value if value.ndim else value[()]))
+            return slots[atom]
+
+        here = in_place(graph)
+        last = self._last_uses(graph)
+        self.steps: list[tuple[Any, tuple[int, ...], tuple[int, ...] | int, tuple[int, ...]]] = []
+        for k, e in enumerate(graph.equations):
+            ins = tuple([slot(o) for o in e.operands])
+            outs: Any = tuple([slot(r) for r in e.results]) if e.primitive.multiple else slot(e.results[0])
+            run = _HERE[e.primitive.name] if e in here else e.primitive.evaluate
+            dead = tuple([slots[o] for o in dict.fromkeys((*e.operands, *e.results))
+                          if isinstance(o, Var) and last[o] == k])
+            self.steps.append((partial(run, **e.params) if e.params else run, ins, outs, dead))
+        self.outputs = tuple([slot(o) for o in graph.outputs])
+        self.count = len(slots)
+
+    @staticmethod
+    def _last_uses(graph: Graph) -> dict[Var, int]:
+        last: dict[Var, int] = {}
+        for k, e in enumerate(graph.equations):
+            for r in e.results:
+                last[r] = k
+            for o in e.operands:
+                if isinstance(o, Var):
+                    last[o] = k
+        for o in graph.outputs:
+            if isinstance(o, Var):
+                last[o] = len(graph.equations)
+        return last
+
+    def __call__(self, *values: Any) -> tuple[Any, ...]:
+        env: list[Any] = [None] * self.count
+        env[:len(values)] = values
+        for k, value in self.constants:
+            env[k] = value
+        for run, ins, outs, dead in self.steps:
+            if type(outs) is int:
+                env[outs] = run(*[env[i] for i in ins])
+            else:
+                for k, value in zip(outs, run(*[env[i] for i in ins]), strict=True):  # type: ignore[arg-type]
+                    env[k] = value
+            for k in dead:
+                env[k] = None
+        return tuple([env[k] for k in self.outputs])
+
+
+def evaluate(graph: Graph, values: Sequence[Any]) -> tuple[Any, ...]:
+    """Evaluate a graph once."""
+    return Program(graph)(*values)

@@ -1,0 +1,82 @@
+"""Every error that a user can meet.
+
+What comes in: a sentence that says what happened, where, and what to write instead. What goes out: an
+exception that is both a `WengertError` and the built-in exception that NumPy users would expect. The one
+idea: nothing is wrong in silence; what cannot be kept exact is refused by one of these.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError", "InputError",
+    "MissingRuleError", "MutationError", "NonDifferentiableError", "UnsupportedError", "WengertError",
+]
+
+
+class WengertError(Exception):
+    """Base class of all errors that wengert raises on purpose."""
+
+
+class InputError(WengertError, TypeError):
+    """An argument of the wrong kind: an integer input, a bad ``argnums``, a cotangent of the wrong shape.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> wg.grad(lambda x: x * x)(3)
+    Traceback (most recent call last):
+        ...
+    wengert.errors.InputError: grad: argument 0 is an int; integers have no derivative. Pass a float: 3.0
+    """
+
+
+class NonDifferentiableError(WengertError, TypeError):
+    """What was asked for has no derivative: a non-scalar or integer output of ``grad``."""
+
+
+class MissingRuleError(WengertError, NotImplementedError):
+    """A primitive whose derivative with regard to one operand is not known."""
+
+
+class UnsupportedError(WengertError, TypeError):
+    """A NumPy or SciPy function, or an argument of one, that cannot be traced."""
+
+
+class ConversionError(WengertError, TypeError):
+    """A conversion that would lose the derivative: ``math.sin(x)``, ``a[0] = x`` into an ordinary array."""
+
+
+class MutationError(WengertError, ValueError):
+    """A write that cannot be kept exact: into an argument, or through a view that may be a copy."""
+
+
+class EscapedTracerError(WengertError, RuntimeError):
+    """A traced value that was kept after its trace ended."""
+
+
+class GraphError(WengertError, ValueError):
+    """A graph that is not well formed, or text that does not parse as one."""
+
+
+class DataError(WengertError, ValueError):
+    """A data file that is missing, empty or malformed."""
+
+
+class FormulaError(WengertError, ValueError):
+    """A formula with a mistake, shown with a caret under the place.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what was expected.
+    text : str
+        The formula.
+    column : int
+        Column of the mistake, counted from 1.
+    """
+
+    def __init__(self, message: str, text: str, column: int):
+        self.message, self.text, self.column = message, text, column
+        start = max(0, column - 61)
+        shown = text[start:start + 120]
+        super().__init__(f"column {column}: {message}\n  {shown}\n  {' ' * (column - 1 - start)}^")

@@ -1,0 +1,81 @@
+"""Trees of arrays, flattened once at the API.
+
+What comes in: a tuple, list, dict, named tuple or dataclass of arrays, nested at will. What goes out: its leaves and
+a `Spec` that puts them back. The one idea: one leaf alone takes no detour; everything else is `optree`'s.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Spec", "flatten", "is_array"]
+
+_NAMESPACE = "wengert"
+_PLAIN = (tuple, list, dict)
+
+
+class Spec:
+    """How to put leaves back into a tree; None stands for a tree that is one leaf."""
+
+    __slots__ = ("tree",)
+
+    def __init__(self, tree: Any):
+        self.tree = tree
+
+    def unflatten(self, leaves: Sequence[Any]) -> Any:
+        return leaves[0] if self.tree is None else self.tree.unflatten(leaves)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and bool(self.tree == other.tree)
+
+    def __hash__(self) -> int:
+        return hash(self.tree)
+
+    def __repr__(self) -> str:
+        return "*" if self.tree is None else str(self.tree)
+
+
+_LEAF = Spec(None)
+
+
+def flatten(tree: Any) -> tuple[list[Any], Spec]:
+    """Leaves and spec of a tree; None, strings and the like are leaves."""
+    if not isinstance(tree, _PLAIN) and not _is_dataclass(tree):
+        return [tree], _LEAF
+    import optree
+    while True:
+        leaves, spec = optree.tree_flatten(tree, none_is_leaf=True, namespace=_NAMESPACE)
+        unknown = {type(leaf) for leaf in leaves if _is_dataclass(leaf)}
+        if not unknown:
+            return leaves, Spec(spec)
+        for kind in unknown:
+            _register(kind)
+
+
+def _is_dataclass(x: Any) -> bool:
+    return dataclasses.is_dataclass(x) and not isinstance(x, type)
+
+
+def _register(kind: type) -> None:
+    """A dataclass becomes a node, with its fields as children, on first sight."""
+    import optree
+    names = tuple(f.name for f in dataclasses.fields(kind))
+
+    def take(node: Any) -> Any:
+        return tuple(getattr(node, n) for n in names), None, names
+
+    def put(_: Any, children: Any) -> Any:
+        new = object.__new__(kind)
+        for n, child in zip(names, children, strict=True):
+            object.__setattr__(new, n, child)
+        return new
+    optree.register_pytree_node(kind, take, put, namespace=_NAMESPACE)
+
+
+def is_array(x: Any) -> bool:
+    """Whether a leaf is an array or a number."""
+    return isinstance(x, (np.ndarray, np.generic, bool, int, float, complex))

@@ -1,0 +1,129 @@
+"""Arithmetic: ufuncs with keywords, powers, selection, copies.
+
+What comes in: NumPy calls with their whole signatures. What goes out: primitives. The one idea: an implementation
+takes what the NumPy function takes, in the same order, and is registered under that function.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import UnsupportedError
+from wengert.frontends.trace import user_line
+from wengert.frontends.tracer import (
+    FUNCTIONS,
+    METHODS,
+    PROPERTIES,
+    Tracer,
+    as_traced,
+    constant,
+    implements,
+    ufunc_call,
+)
+from wengert.graph import REGISTRY
+from wengert.primitives.structure import convert, select
+
+__all__: list[str] = []
+
+
+def method(*names: str, property: bool = False) -> Any:
+    """Register an implementation as methods (or attributes) of arrays."""
+    def register(implementation: Any) -> Any:
+        for name in names:
+            METHODS[name] = implementation
+            if property:
+                PROPERTIES.add(name)
+        return implementation
+    return register
+
+
+def _with_keywords(ufunc: Any, inputs: Any, out: Any, where: Any, dtype: Any, casting: str, unknown: Any) -> Any:
+    """``ufunc(..., out=, where=, dtype=)``."""
+    if unknown:
+        raise UnsupportedError(f"np.{ufunc.__name__}({', '.join(unknown)}=...) cannot be traced (at {user_line()})")
+    if dtype is not None:
+        inputs = tuple(x.astype(dtype) if isinstance(x, Tracer) else np.asarray(x, dtype) for x in inputs)
+    result = ufunc_call(ufunc, *inputs)
+    target = out[0] if isinstance(out, tuple) else out
+    if where is not True:
+        if target is None:
+            raise UnsupportedError(f"np.{ufunc.__name__}(where=...) without out= leaves values undefined "
+                                   f"(at {user_line()}); use np.where")
+        result = FUNCTIONS[np.where](where, result, target)
+    return result if target is None else write_out(target, result)
+
+
+def write_out(target: Any, result: Any) -> Any:
+    """``out=``: the result is written into the array given."""
+    if not isinstance(target, Tracer):
+        raise UnsupportedError(
+            f"out= is an ordinary array at {user_line()}, which cannot hold a traced value. Make the array inside "
+            f"the function, or leave out= away")
+    target[...] = result
+    return target
+
+
+FUNCTIONS["ufunc with keywords"] = _with_keywords
+
+
+def _power(x: Any, y: Any) -> Any:
+    """``x ** y`` with NumPy's short cuts for Python exponents, which change the last bit."""
+    if isinstance(x, Tracer) and type(y) in (int, float) and x.dtype.kind in "fc":
+        if y == 2:
+            return ufunc_call(np.square, x) if x.kind != "scalar" else ufunc_call(np.multiply, x, x)
+        if x.ndim and y == 0.5 and type(y) is float:
+            return ufunc_call(np.sqrt, x)
+        if x.ndim and y == -1:
+            return ufunc_call(np.reciprocal, x)
+        if y == 1:
+            return ufunc_call(np.positive, x)
+        if type(y) is int:
+            out = REGISTRY["integer_power"](x, n=y)
+            out.kind = x.kind if x.kind == "scalar" else ""
+            return out
+    return ufunc_call(np.power, x, y)
+
+
+FUNCTIONS["pow"] = _power
+
+
+@implements(np.where)
+def where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    """``np.where``: the arm not taken contributes exactly nothing to the derivative."""
+    if x is None and y is None:
+        return FUNCTIONS[np.nonzero](condition)
+    condition, x, y = as_traced(condition), as_traced(x), as_traced(y)
+    x, y = common(x, y)
+    if getattr(condition, "dtype", None) != np.bool_:
+        condition = ufunc_call(np.not_equal, condition, 0) if isinstance(condition, Tracer) \
+            else np.asarray(condition).astype(bool)
+    return select(condition, x, y)
+
+
+def common(*xs: Any) -> list[Any]:
+    """Operands in their common dtype (Python numbers take the dtype of the others)."""
+    kinds = [x.dtype if isinstance(x, Tracer) and x.kind != "scalar" else
+             0.0 if isinstance(x, Tracer) and x.dtype.kind == "f" else
+             0j if isinstance(x, Tracer) else x for x in xs]
+    dtype = np.result_type(*kinds)
+    return [(x if x.dtype == dtype else convert(x, dtype=dtype)) if isinstance(x, Tracer)
+            else constant(x, dtype) for x in xs]
+
+
+@implements(np.copy)
+@method("__copy__")
+def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    """``np.copy``."""
+    return a.copy()
+
+
+@method("astype")
+def astype(x: Tracer, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True,
+           copy: bool = True) -> Any:
+    """``ndarray.astype``: conversion to integers is locally constant, and its derivative is zero."""
+    dtype = np.dtype(dtype)
+    return x.copy() if x.dtype == dtype else convert(x, dtype=dtype)
+
+

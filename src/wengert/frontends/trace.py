@@ -1,0 +1,227 @@
+"""Traces: what records the operations of a running Python function.
+
+What comes in: primitives applied to tracers. What goes out: equations in an interned graph, and the value of each
+result, computed when it is recorded. The one idea: equations are interned across calls, so that running a
+function again finds the same variables, and an output variable *is* the key of its graph.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import EscapedTracerError
+from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, type_of
+
+__all__ = ["Interned", "Trace", "active_trace", "interned_build", "user_line"]
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
+_LIMIT = 200_000  # equations kept for re-use by later calls, per thread
+
+
+def user_line() -> str:
+    """``file.py:12`` of the innermost frame that is neither wengert's nor NumPy's."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith((_HERE, _NUMPY)) and not name.startswith("<__array_function__"):
+            return f"{name}:{frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return "<unknown>"
+
+
+class Interned(Build):
+    """A build that outlives a call: equal programs find equal variables again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbered: dict[tuple[str, int, ArrayType], Var] = {}
+        self.producer: dict[Var, tuple[int, Equation]] = {}
+        self.derived: dict[Any, Any] = {}
+
+    def number(self, kind: str, k: int, type: ArrayType) -> Var:
+        """The k-th input of a kind ("argument", "captured", "lifted")."""
+        key = (kind, k, type)
+        found = self.numbered.get(key)
+        if found is None:
+            found = self.numbered[key] = Var(type)
+        return found
+
+    def record(self, primitive: Primitive, operands: tuple[Atom, ...], params: Mapping[str, Any]) -> tuple[Var, ...]:
+        """Emit a new equation, remembering the user's line."""
+        self.at = frozenset((user_line(),))
+        results = self.emit(primitive, operands, params)
+        place = (len(self.equations), self.equations[-1])
+        for r in results:
+            self.producer[r] = place
+        return results
+
+    def extract(self, inputs: Sequence[Var], outputs: Sequence[Atom]) -> Graph:
+        """The graph of these outputs, cut out of all that was ever recorded."""
+        found: dict[int, Equation] = {}
+        stack = [a for a in outputs if isinstance(a, Var)]
+        while stack:
+            place = self.producer.get(stack.pop())
+            if place is not None and place[0] not in found:
+                found[place[0]] = place[1]
+                stack.extend(o for o in place[1].operands if isinstance(o, Var))
+        equations = tuple(found[k] for k in sorted(found))
+        return Graph(tuple(inputs), equations, tuple(outputs),
+                     {e: self.lines[e] for e in equations if e in self.lines})
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.build = Interned()
+        self.stack: list[Trace] = []
+
+
+_LOCAL = _Local()
+
+
+def interned_build() -> Interned:
+    """This thread's interned build; started anew when it has grown too large."""
+    if len(_LOCAL.build.equations) > _LIMIT and not _LOCAL.stack:
+        _LOCAL.build = Interned()
+    return _LOCAL.build
+
+
+def active_trace() -> Trace | None:
+    """The innermost open trace of this thread."""
+    return _LOCAL.stack[-1] if _LOCAL.stack else None
+
+
+class Trace:
+    """One run of a function under a transform.
+
+    Parameters
+    ----------
+    name : str
+        What the user called ("grad"), for messages.
+
+    Attributes
+    ----------
+    values : dict
+        Value of each variable; a variable without one is abstract (under `vmap`).
+    """
+
+    __slots__ = ("build", "captured", "is_open", "level", "lifted", "name", "snapshots", "values")
+
+    def __init__(self, name: str):
+        self.name = name
+        self.build = interned_build()
+        self.values: dict[Any, Any] = {}
+        self.captured: dict[Any, tuple[Var, Any]] = {}
+        self.lifted: list[Var] = []
+        self.snapshots: dict[int, tuple[Any, np.ndarray[Any, Any], Var]] = {}
+        self.is_open = False
+        self.level = 0
+
+    def __enter__(self) -> Trace:
+        self.is_open = True
+        self.level = len(_LOCAL.stack) + 1
+        _LOCAL.stack.append(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.is_open = False
+        _LOCAL.stack.remove(self)
+
+    def argument(self, k: int, type: ArrayType, value: Any) -> Var:
+        """The variable of the k-th argument leaf; a value of None makes it abstract."""
+        var = self.build.number("argument", k, type)
+        if value is not None:
+            self.values[var] = value
+        return var
+
+    def lift(self, value: Any) -> Var:
+        """A constant as an input: the same program with another number is the same graph.
+
+        Arrays are copied, so that a later change of the user's array cannot reach the backward pass; the copy is
+        used again while it is still equal.
+        """
+        if isinstance(value, np.ndarray) and value.ndim:
+            return self._snapshot(value)
+        return self._lifted(value[()] if isinstance(value, np.ndarray) else value)
+
+    def _lifted(self, value: Any) -> Var:
+        var = self.build.number("lifted", len(self.lifted), type_of(value))
+        self.lifted.append(var)
+        self.values[var] = value
+        return var
+
+    def _snapshot(self, array: np.ndarray[Any, Any]) -> Var:
+        found = self.snapshots.get(id(array))
+        if found is not None and found[0] is array and _same_bits(array, found[1]):
+            return found[2]
+        copy = np.array(array)  # keeps the memory order
+        var = self._lifted(copy)
+        self.snapshots[id(array)] = (array, copy, var)
+        return var
+
+    def capture(self, tracer: Any) -> Var:
+        """A tracer of an enclosing trace, as an input of this one."""
+        owner, atom = tracer.build, tracer.current()
+        if not owner.is_open or owner.level >= self.level:
+            raise escaped(tracer)
+        found = self.captured.get((owner, atom))
+        if found is None:
+            var = self.build.number("captured", len(self.captured), atom.type)
+            found = self.captured[(owner, atom)] = (var, tracer.frozen())
+            value = owner.values.get(atom) if isinstance(atom, Var) else atom.value
+            if value is not None:
+                self.values[var] = value
+        return found[0]
+
+    def emit(self, primitive: Primitive, atoms: tuple[Atom, ...], params: Mapping[str, Any]) -> tuple[Var, ...]:
+        """Record an equation, or find it again, and compute its results unless they are known or abstract."""
+        if not self.is_open:
+            raise EscapedTracerError(f"a traced value of a finished {self.name} was used at {user_line()}")
+        key = (primitive, atoms, tuple(sorted(params.items())) if params else ())
+        results = self.build.seen.get(key)
+        if results is None:
+            results = self.build.record(primitive, atoms, params)
+        values = self.values
+        if results[0] not in values:
+            operands = []
+            for a in atoms:
+                value = a.value if type(a) is Const else values.get(a)
+                if value is None:
+                    return results
+                operands.append(value)
+            out = primitive.evaluate(*operands, **params)
+            if primitive.multiple:
+                values.update(zip(results, out, strict=True))
+            else:
+                values[results[0]] = out
+        return results
+
+    def line_of(self, atom: Any) -> str:
+        place = self.build.producer.get(atom)
+        return ", ".join(sorted(self.build.lines.get(place[1], ()))) if place else "the argument list"
+
+
+def escaped(tracer: Any) -> EscapedTracerError:
+    """The error for a tracer used outside its trace; it names the line that made the value."""
+    return EscapedTracerError(
+        f"a traced value made at {tracer.build.line_of(tracer.atom)} under {tracer.build.name} was kept and used at "
+        f"{user_line()}, where it no longer means anything. Return it from the function "
+        f"(has_aux=True for extra results) instead of storing it")
+
+
+def _same_bits(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+    """Equal to the bit (NaN equals NaN, 0.0 is not -0.0)."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.flags.c_contiguous and b.flags.c_contiguous:
+        size = a.dtype.itemsize
+        if size in (1, 2, 4, 8):
+            as_int = np.dtype(f"u{size}")
+            return bool(np.array_equal(a.view(as_int), b.view(as_int)))
+    return a.tobytes() == b.tobytes()

@@ -1,0 +1,529 @@
+"""Tracers: what stands in for an array while a function is traced.
+
+What comes in: the user's operators, methods, indexing and NumPy calls. What goes out: equations in a `Trace`.
+The one idea: a tracer answers NumPy's own protocols, so ``np`` stays ``np``; it behaves as the array would,
+writes and views included, and refuses every conversion that would lose the derivative.
+
+Writes. A tracer is a cell: ``x[i] = v`` gives the cell a new value. A basic index or a transpose of a cell is a
+view (`Lens`), read and written through the cell it looks at. A tracer without a trace is an ordinary array that
+the function made itself (``np.zeros(3)``); it joins a trace when a traced value is written into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import ConversionError, MutationError, UnsupportedError
+from wengert.frontends.trace import Trace, escaped, user_line
+from wengert.graph import ArrayType, Atom, Const, Handle, Primitive, type_of
+from wengert.primitives.index import index, index_set
+from wengert.primitives.structure import convert, reshape, transpose
+
+__all__ = ["FUNCTIONS", "NeedsValueError", "Tracer", "constant", "function_of", "implements", "ufunc_call", "value_of"]
+
+# NumPy and SciPy functions that are made of primitives: function -> implementation
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+# Methods and attributes of arrays: name -> implementation taking the tracer first
+METHODS: dict[str, Callable[..., Any]] = {}
+
+
+def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register an implementation for NumPy or SciPy functions."""
+    def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
+        for f in functions:
+            FUNCTIONS[f] = implementation
+        return implementation
+    return register
+
+
+class NeedsValueError(ConversionError):
+    """The value of an abstract tracer was asked for (a branch under ``vmap``)."""
+
+
+class Lens:
+    """How a view looks at its base: ``read(base)`` and, for a write through it, ``put(base, new)``."""
+
+    __slots__ = ("base", "kind", "payload", "version")
+
+    def __init__(self, base: Tracer, kind: str, payload: Any):
+        self.base, self.kind, self.payload = base, kind, payload
+        self.version = base.root().version
+
+    def read(self, base: Any) -> Any:
+        if self.kind == "index":
+            return index.evaluate(base, spec=self.payload) if not isinstance(base, Tracer) else \
+                base.apply(index, (base,), {"spec": self.payload})
+        if self.kind == "transpose":
+            return transpose(base, axes=self.payload)
+        raise MutationError(
+            f"{self.kind} may have given a view or a copy, and the array was written to since (used at "
+            f"{user_line()}). Write {self.kind}(...).copy(), or take it again after the write")
+
+    def put(self, base: Any, new: Any) -> Any:
+        if self.kind == "index":
+            return index_set(base, new, spec=self.payload)
+        if self.kind == "transpose":
+            return transpose(new, axes=tuple(int(a) for a in np.argsort(self.payload)))
+        raise MutationError(
+            f"a write through {self.kind} at {user_line()}: it may have given a view or a copy. "
+            f"Write into the array itself, or into {self.kind}(...).copy()")
+
+
+class Tracer(Handle):
+    """A traced array.
+
+    Attributes
+    ----------
+    build : Trace or None
+        None for an array that the function made and no traced value has entered.
+    atom : Var, Const or None
+    cell : ndarray or None
+        The array itself, while `build` is None.
+    lens : Lens or None
+        For a view.
+    version : int
+        Counts the writes.
+    kind : str
+        "" an ordinary array; "argument" (may not be written to); "scalar" a Python number (takes the other
+        operand's dtype); "box" a 0-d array, which ``+=`` changes in place.
+    """
+
+    __slots__ = ("cell", "kind", "lens", "version")
+    build: Any
+    atom: Any
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, build: Trace | None, atom: Any, cell: Any = None, kind: str = ""):
+        self.build, self.atom, self.cell, self.kind = build, atom, cell, kind
+        self.lens: Lens | None = None
+        self.version = 0
+
+    # ------------------------------------------------------------ state
+
+    @property
+    def level(self) -> int:  # type: ignore[override]
+        return self.build.level if self.build is not None else 0
+
+    def root(self) -> Tracer:
+        t = self
+        while t.lens is not None:
+            t = t.lens.base
+        return t
+
+    def current(self) -> Atom:
+        """The atom of the present value, views brought up to date."""
+        if self.lens is not None:
+            self.refresh()
+        return self.atom  # type: ignore[no-any-return]
+
+    def refresh(self) -> None:
+        lens = self.lens
+        assert lens is not None
+        version = self.root().version
+        if lens.version != version:
+            base = lens.base
+            base.current()
+            self.take(lens.read(base))
+            lens.version = version
+
+    def take(self, other: Any) -> None:
+        """Become the value of another tracer (or plain array)."""
+        if isinstance(other, Tracer):
+            self.build, self.atom, self.cell = other.build, other.current(), other.cell
+        else:
+            self.build, self.atom, self.cell = None, None, other
+
+    def frozen(self) -> Tracer:
+        """The present value as a tracer of its own, untouched by later writes."""
+        return Tracer(self.build, self.current(), self.cell)
+
+    @property
+    def value(self) -> Any:
+        """The concrete value, or None if abstract."""
+        atom = self.current()
+        if self.build is None:
+            return self.cell
+        return atom.value if type(atom) is Const else self.build.values.get(atom)
+
+    @property
+    def type(self) -> ArrayType:
+        if self.lens is not None:
+            self.refresh()
+        return type_of(self.cell) if self.build is None else self.atom.type
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.type.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.type.shape)
+
+    def concrete(self, what: str) -> Any:
+        """The value, for a conversion that is locally constant."""
+        value = self.value
+        if value is None:
+            raise NeedsValueError(
+                f"{what} at {user_line()} needs the value of an array that has none under "
+                f"{self.build.name}. Use np.where, or np.clip, in place of the branch")
+        return value
+
+    # ------------------------------------------------------------ application
+
+    def apply(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        trace: Any = None
+        for o in operands:
+            if isinstance(o, Tracer) and o.lens is not None:
+                o.refresh()
+            build = o.build if isinstance(o, Tracer) else None
+            if build is not None and (trace is None or build.level > trace.level):
+                trace = build
+        if trace is None:
+            values = [o.cell if isinstance(o, Tracer) else o.value if isinstance(o, Const) else o for o in operands]
+            out = primitive.evaluate(*values, **params)
+            if primitive.multiple:
+                return tuple([Tracer(None, None, np.asarray(v)) for v in out])
+            return Tracer(None, None, np.asarray(out))
+        if not trace.is_open:
+            raise escaped(next(o for o in operands if isinstance(o, Tracer) and o.build is trace))
+        atoms = tuple([self._atom_in(trace, o) for o in operands])
+        results = trace.emit(primitive, atoms, params)
+        if primitive.multiple:
+            return tuple([Tracer(trace, r) for r in results])
+        return Tracer(trace, results[0])
+
+    def _atom_in(self, trace: Trace, o: Any) -> Atom:
+        if isinstance(o, Tracer):
+            if o.build is trace:
+                return o.atom  # type: ignore[no-any-return]
+            return trace.lift(o.cell) if o.build is None else trace.capture(o)
+        if isinstance(o, Const):
+            return o
+        if isinstance(o, (bool, int, float, complex)):
+            return Const(np.asarray(o, self.dtype))
+        return trace.lift(o)
+
+    # ------------------------------------------------------------ NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__":
+            return ufunc_call(ufunc, *inputs, **kwargs)
+        implementation = FUNCTIONS.get((ufunc, method)) or FUNCTIONS.get(method)
+        if implementation is None:
+            raise UnsupportedError(f"np.{ufunc.__name__}.{method} has no derivative here (at {user_line()})")
+        if (ufunc, method) in FUNCTIONS:
+            return implementation(*inputs, **kwargs)
+        return implementation(ufunc, *inputs, **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        implementation = function_of(function)
+        if implementation is None:
+            name = f"{(function.__module__ or 'numpy').replace('numpy', 'np', 1)}.{function.__name__}"
+            raise UnsupportedError(
+                f"{name} cannot be traced (at {user_line()}). Write it with functions that can (see the table of "
+                f"supported functions in the documentation), or wrap it: wg.opaque(f, derivative=...)")
+        return implementation(*args, **kwargs)
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.build is None or not self.type.inexact:
+            return np.array(self.concrete("a conversion to an ordinary array"), *args)
+        raise ConversionError(
+            f"a traced array would become an ordinary one at {user_line()}, and its derivative would be lost. "
+            f"Use np functions on it, or write into an array made inside the function (np.zeros, .copy())")
+
+    def __float__(self) -> float:
+        return float(self._lossless("float(x)"))
+
+    def __complex__(self) -> complex:
+        return complex(self._lossless("complex(x)"))
+
+    def _lossless(self, what: str) -> Any:
+        if self.build is None or not self.type.inexact:
+            return self.concrete(what)
+        raise ConversionError(
+            f"{what} of a traced value at {user_line()} would lose its derivative (a call of math.*, or a write "
+            f"into an ordinary array, does the same). Use np functions (np.sin for math.sin), keep the value "
+            f"traced, or take wg.stop_gradient(x) if a constant is meant")
+
+    def item(self, *args: Any) -> Any:
+        """As ``ndarray.item``, but the result stays traced."""
+        if args:
+            return self[args if len(args) > 1 else np.unravel_index(args[0], self.shape)]
+        if self.type.size != 1:
+            raise ValueError("can only convert an array of size 1 to a Python scalar")
+        return reshape(self, shape=())
+
+    def tolist(self) -> Any:
+        """As ``ndarray.tolist``, with traced elements."""
+        return self if self.ndim == 0 else [row.tolist() for row in self]
+
+    def __bool__(self) -> bool:
+        return bool(self.concrete("a branch"))
+
+    def __int__(self) -> int:
+        return int(self.concrete("int(x)"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iub":
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        return int(self.concrete("an index"))
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return int(self) if digits is None else FUNCTIONS[np.round](self, digits)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[k] for k in range(self.shape[0]))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool((self == item).any())
+
+    def __str__(self) -> str:
+        value = self.value
+        return str(value) if value is not None else f"<{self.type} under {self.build.name}>"
+
+    def __repr__(self) -> str:
+        value = self.value
+        return f"Traced({value!r})" if value is not None else f"Traced({self.type})"
+
+    def __format__(self, spec: str) -> str:
+        value = self.value
+        return format(value, spec) if value is not None else str(self)
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+    def copy(self, order: str = "C") -> Tracer:
+        """A cell of its own with the same value."""
+        if self.build is None:
+            return Tracer(None, None, np.array(self.value, order=order), kind="" if self.ndim else "box")  # type: ignore[call-overload]
+        return Tracer(self.build, self.current(), kind="" if self.ndim else "box")
+
+    def __getattr__(self, name: str) -> Any:
+        method = METHODS.get(name)
+        if method is None:
+            if hasattr(np.ndarray, name):
+                raise UnsupportedError(f"ndarray.{name} cannot be traced (at {user_line()})")
+            raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
+        if name in PROPERTIES:
+            return method(self)
+        return lambda *args, **kwargs: method(self, *args, **kwargs)
+
+    # ------------------------------------------------------------ views and writes
+
+    def view_through(self, kind: str, payload: Any, result: Any) -> Any:
+        """`result`, known to look at this tracer's memory."""
+        if isinstance(result, Tracer) and result.shape:
+            result.lens = Lens(self, kind, payload)
+        return result
+
+    def write(self, new: Any) -> None:
+        """Give this cell a new value of the same type, through the views that lead to it."""
+        root = self.root()
+        if root.kind == "argument":
+            raise MutationError(
+                f"a write into an argument of the differentiated function at {user_line()}: its caller would see "
+                f"the change. Copy it first: x = x.copy()")
+        if self.lens is not None:
+            self.refresh()
+            base = self.lens.base
+            base.current()
+            base.write(self.lens.put(base, new))
+            self.lens.version = root.version
+        else:
+            self.version += 1
+        self.take(new)
+
+    def __getitem__(self, key: Any) -> Any:
+        return INDEXING["get"](self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        INDEXING["set"](self, key, value)
+
+    def in_place(self, ufunc: np.ufunc, other: Any) -> Any:
+        """``self op= other``: arrays change in place and keep their dtype, scalars are bound anew."""
+        if not self.shape and self.kind != "box":
+            return ufunc_call(ufunc, self, other)
+        new = ufunc_call(ufunc, self, other)
+        if new.dtype != self.dtype:
+            if not np.can_cast(new.dtype, self.dtype, "same_kind"):
+                raise TypeError(f"Cannot cast ufunc '{ufunc.__name__}' output from {new.dtype!r} to {self.dtype!r} "
+                                f"with casting rule 'same_kind'")
+            new = convert(new, dtype=self.dtype)
+        if new.shape != self.shape:
+            raise ValueError(f"non-broadcastable output operand with shape {self.shape} doesn't match the "
+                             f"broadcast shape {new.shape}")
+        self.write(new)
+        return self
+
+
+PROPERTIES: set[str] = set()
+INDEXING: dict[str, Callable[..., Any]] = {}
+
+
+def _operator(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
+    def forward(self: Tracer, other: Any) -> Any:
+        if isinstance(other, (str, bytes, dict, set)) or other is None:
+            return NotImplemented
+        return ufunc_call(ufunc, self, other)
+
+    def backward(self: Tracer, other: Any) -> Any:
+        return ufunc_call(ufunc, other, self)
+
+    def in_place(self: Tracer, other: Any) -> Any:
+        return self.in_place(ufunc, other)
+    return forward, backward, in_place
+
+
+for _name, _ufunc in dict(add=np.add, sub=np.subtract, mul=np.multiply, truediv=np.divide,
+                          floordiv=np.floor_divide, mod=np.remainder, matmul=np.matmul, and_=np.bitwise_and,
+                          or_=np.bitwise_or, xor=np.bitwise_xor, lshift=np.left_shift,
+                          rshift=np.right_shift, pow=np.power).items():
+    _f, _b, _i = _operator(_ufunc)
+    _n = _name.rstrip("_")
+    setattr(Tracer, f"__r{_n}__", _b)
+    setattr(Tracer, f"__i{_n}__", _i)
+    if _n != "pow":
+        setattr(Tracer, f"__{_n}__", _f)
+for _name, _ufunc in dict(lt=np.less, le=np.less_equal, gt=np.greater, ge=np.greater_equal,
+                          eq=np.equal, ne=np.not_equal, divmod=np.divmod).items():
+    setattr(Tracer, f"__{_name}__", _operator(_ufunc)[0])
+Tracer.__rdivmod__ = _operator(np.divmod)[1]  # type: ignore[attr-defined]
+Tracer.__neg__ = lambda self: ufunc_call(np.negative, self)  # type: ignore[method-assign]
+Tracer.__pos__ = lambda self: ufunc_call(np.positive, self)  # type: ignore[attr-defined]
+Tracer.__abs__ = lambda self: ufunc_call(np.absolute, self)  # type: ignore[attr-defined]
+Tracer.__invert__ = lambda self: ufunc_call(np.invert, self)  # type: ignore[attr-defined]
+Tracer.__pow__ = lambda self, other, mod=None: FUNCTIONS["pow"](self, other)  # type: ignore[assignment, method-assign]
+
+
+# ---------------------------------------------------------------- ufuncs
+
+_PRIMITIVES: dict[Any, Primitive] = {}
+_DTYPES: dict[Any, tuple[np.dtype[Any], ...]] = {}
+
+
+def primitive_of(ufunc: Any) -> Primitive | None:
+    """The primitive that stands for a ufunc of NumPy or SciPy."""
+    found = _PRIMITIVES.get(ufunc)
+    if found is None and ufunc not in _PRIMITIVES:
+        from wengert.frontends.ufuncs import find_primitive
+        found = find_primitive(ufunc)
+        if found is not None:
+            _PRIMITIVES[ufunc] = found
+    return found
+
+
+def _kind_of(x: Any) -> Any:
+    """What decides the dtype: a dtype, or int, float, complex for Python numbers (they take the other's)."""
+    if isinstance(x, Tracer):
+        return x.dtype if x.kind != "scalar" else {"f": float, "c": complex}[x.dtype.kind]
+    kind = type(x)
+    if kind is float or kind is int or kind is complex:
+        return kind
+    if isinstance(x, (np.ndarray, np.generic)):
+        return x.dtype
+    if kind is bool:
+        return np.dtype(bool)
+    return np.asarray(x).dtype
+
+
+def operand_dtypes(ufunc: np.ufunc, kinds: tuple[Any, ...]) -> tuple[np.dtype[Any], ...]:
+    """The dtypes in which NumPy would run this ufunc."""
+    key = (ufunc, kinds)
+    found = _DTYPES.get(key)
+    if found is None:
+        asked = tuple(np.dtype(k) if len(kinds) == 1 and isinstance(k, type) else k for k in kinds)
+        if all(isinstance(k, type) for k in asked):
+            asked = tuple(np.dtype(k) for k in asked)
+        resolved = ufunc.resolve_dtypes((*asked, *(None,) * ufunc.nout))
+        found = _DTYPES[key] = resolved[:ufunc.nin]
+    return found
+
+
+def constant(x: Any, dtype: np.dtype[Any]) -> Any:
+    """An operand that is not traced, in the dtype asked for; Python integers become part of the graph."""
+    if isinstance(x, (bool, int)):
+        return Const(np.asarray(x, dtype))
+    if type(x) is float or type(x) is complex:
+        return dtype.type(x)
+    array = x if isinstance(x, (np.ndarray, np.generic)) else np.asarray(x)
+    if array.dtype == object:
+        raise UnsupportedError(f"an array of Python objects meets a traced value at {user_line()}; "
+                               f"stack traced values with np.array([...]) inside the function, or np.stack")
+    return array if array.dtype == dtype else array.astype(dtype)
+
+
+def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dtype: Any = None,
+               casting: str = "same_kind", subok: bool = True, order: str = "K", **unknown: Any) -> Any:
+    """A ufunc on tracers: NumPy's dtype rules, then the primitive."""
+    if out is not None or where is not True or dtype is not None or unknown:
+        return FUNCTIONS["ufunc with keywords"](ufunc, inputs, out, where, dtype, casting, unknown)
+    inputs = tuple([as_traced(x) if type(x) is list or type(x) is tuple else x for x in inputs])
+    special = FUNCTIONS.get(ufunc)
+    if special is not None:
+        return special(*inputs)
+    primitive = primitive_of(ufunc)
+    if primitive is None:
+        special = function_of(ufunc)
+        if special is None:
+            raise UnsupportedError(f"the ufunc {ufunc.__name__} cannot be traced (at {user_line()})")
+        return special(*inputs)
+    kinds = tuple([_kind_of(x) for x in inputs])
+    dtypes = operand_dtypes(ufunc, kinds)
+    operands = []
+    for x, d in zip(inputs, dtypes, strict=True):
+        if isinstance(x, Tracer):
+            operands.append(x if x.dtype == d else convert(x, dtype=d))
+        else:
+            operands.append(constant(x, d))
+    out = primitive(*operands)
+    if len(inputs) == 2 and type(out) is Tracer and all(isinstance(k, type) for k in kinds) \
+            and out.dtype.kind in "fc" and ufunc in _PYTHON_ARITHMETIC:
+        out.kind = "scalar"
+    return out
+
+
+_PYTHON_ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.power, np.negative, np.positive, np.remainder,
+                      np.floor_divide}
+
+
+def as_traced(x: Any) -> Any:
+    """A (nested) list or tuple that holds tracers, as one traced array; anything else as it is."""
+    if isinstance(x, (list, tuple)) and _holds_tracer(x):
+        return FUNCTIONS[np.array](x)
+    return x
+
+
+def _holds_tracer(x: Any) -> bool:
+    return any(isinstance(e, Tracer) or (isinstance(e, (list, tuple)) and _holds_tracer(e)) for e in x)
+
+
+def value_of(x: Any) -> Any:
+    """The concrete value of a tracer, or the thing itself."""
+    return x.concrete("this argument") if isinstance(x, Tracer) else x
+
+
+def function_of(function: Any) -> Callable[..., Any] | None:
+    """The implementation of a NumPy or SciPy function on tracers, if there is one."""
+    found = FUNCTIONS.get(function)
+    if found is None:
+        if (getattr(function, "__module__", None) or "").startswith("scipy"):
+            from wengert.frontends.scipy_api import find
+            found = find(function)
+    return found

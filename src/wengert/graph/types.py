@@ -1,0 +1,75 @@
+"""Array types.
+
+What comes in: a shape and a dtype. What goes out: an `ArrayType`. The one idea: types are interned, one
+object per (shape, dtype), so that comparing two of them is comparing two pointers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+__all__ = ["ArrayType", "type_of"]
+
+
+class ArrayType:
+    """The type of an array: a static shape and a NumPy dtype.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : numpy.dtype
+
+    Examples
+    --------
+    >>> ArrayType((2, 3), np.float64)
+    float64[2,3]
+    >>> ArrayType((2,), float) is ArrayType((2,), float)
+    True
+    """
+
+    __slots__ = ("dtype", "shape")
+    _interned: ClassVar[dict[tuple[tuple[int, ...], np.dtype[Any]], ArrayType]] = {}
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __new__(cls, shape: tuple[int, ...], dtype: Any) -> ArrayType:
+        key = (tuple(shape), np.dtype(dtype))
+        found = cls._interned.get(key)
+        if found is None:
+            found = object.__new__(cls)
+            found.shape, found.dtype = tuple(int(n) for n in shape), key[1]
+            cls._interned[key] = found
+        return found
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    @property
+    def inexact(self) -> bool:
+        """Whether values of this type can carry a derivative (floats and complex numbers)."""
+        return self.dtype.kind in "fc"
+
+    def __repr__(self) -> str:
+        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ArrayType, (self.shape, self.dtype)
+
+
+def type_of(value: Any) -> ArrayType:
+    """The type of an array or scalar: ``type_of(1.0)`` is ``float64[]``."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None:
+        return ArrayType(value.shape, dtype)
+    value = np.asarray(value)
+    return ArrayType(value.shape, value.dtype)

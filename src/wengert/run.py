@@ -1,0 +1,324 @@
+"""One run of a user's function: traced, with all values, ready to be derived.
+
+What comes in: a function, its arguments, which of them are differentiated. What goes out: values, pushed-forward
+tangents, pulled-back cotangents. The one idea: the derived graph reads residuals by the variables of the traced
+graph; at top level their values are already known, inside another trace they are that trace's values; nothing
+else differs between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.interpret import Program
+from wengert.errors import InputError, NonDifferentiableError
+from wengert.flatten import Spec, flatten
+from wengert.frontends import indexing, numpy_api  # noqa: F401  (they register themselves)
+from wengert.frontends.reach import reach
+from wengert.frontends.trace import Trace, escaped
+from wengert.frontends.tracer import Tracer
+from wengert.graph import ArrayType, Const, Graph, Var, type_of
+from wengert.transforms.linearize import Linear, linearize
+from wengert.transforms.transpose import Transposed, transpose
+
+__all__ = ["Run", "apply_graph", "leaf_type", "own"]
+
+
+def apply_graph(graph: Graph, operands: Sequence[Any]) -> dict[Any, Any]:
+    """Apply a graph to tracers and arrays; gives the value of each of its variables."""
+    env: dict[Any, Any] = dict(zip(graph.inputs, operands, strict=True))
+    for e in graph.equations:
+        values = [env[o] if isinstance(o, Var) else o for o in e.operands]
+        if not any(isinstance(v, Tracer) for v in values):
+            values = [v.value if isinstance(v, Const) else v for v in values]
+        out = e.primitive(*values, **e.params)
+        if e.primitive.multiple:
+            env.update(zip(e.results, out, strict=True))
+        else:
+            env[e.results[0]] = out
+    return env
+
+
+def leaf_type(x: Any, name: str, where: str) -> ArrayType:
+    """The type of a leaf to differentiate with regard to, or an error that says what is wrong with it."""
+    if isinstance(x, Tracer):
+        found = x.type
+    elif isinstance(x, (float, complex, np.ndarray, np.generic)):
+        found = type_of(x)
+    elif isinstance(x, (bool, int)):
+        raise InputError(f"{name}: {where} is {'a bool' if isinstance(x, bool) else 'an int'}; integers have no "
+                         f"derivative. Pass a float: {float(x)!r}")
+    else:
+        raise InputError(f"{name}: {where} is a {type(x).__name__}, not a number or an array. Differentiate with "
+                         f"regard to another argument (argnums=...), or convert it with np.array")
+    if found.dtype == object:
+        raise InputError(f"{name}: {where} is an array of Python objects; convert it: np.array(x, dtype=float)")
+    if not found.inexact:
+        raise InputError(f"{name}: {where} has dtype {found.dtype}; integers and booleans have no derivative. "
+                         f"Convert it: x.astype(float)")
+    if found.dtype.byteorder not in "=|" or found.dtype.itemsize not in (4, 8, 16) or found.dtype.char in "gG":
+        raise InputError(f"{name}: {where} has dtype {found.dtype!r}; float32, float64, complex64 and complex128 in "
+                         f"native byte order are differentiated. Convert it: x.astype(float)")
+    return found
+
+
+def own(value: Any, seen: set[int], box: bool = False) -> Any:
+    """A result as the user's own: writable, not shared with anything, a scalar if it has no axes."""
+    if isinstance(value, Tracer):
+        return value
+    if np.ndim(value) == 0:
+        return np.array(value) if box else np.asarray(value)[()]
+    if not isinstance(value, np.ndarray):
+        return np.asarray(value)
+    if value.base is not None or not value.flags.writeable or id(value) in seen:
+        value = np.array(value)
+    seen.add(id(value))
+    return value
+
+
+def _zero_warnings() -> Any:
+    return np.errstate(all="ignore")
+
+
+class Run:
+    """A function, traced at a point.
+
+    Parameters
+    ----------
+    name : str
+        What the user called, for messages.
+    f : callable
+    args, kwargs
+        Its arguments.
+    argnums : int or tuple of int
+        Which positional arguments are differentiated.
+    has_aux : bool
+        Whether f returns ``(value, extra)``.
+    """
+
+    def __init__(self, name: str, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
+                 argnums: int | Sequence[int], has_aux: bool = False):
+        self.name = name
+        self.positions = _positions(name, argnums, len(args))
+        self.single = isinstance(argnums, (int, np.integer))
+        self.leaves: list[Any] = []
+        self.active: list[bool] = []
+        self.specs: list[tuple[Spec, int]] = []
+        self.inputs: list[Var] = []
+        self.trace = Trace(name)
+        with self.trace:
+            out = reach(f)(*self._arguments(args), **kwargs)
+        self._outputs(out, has_aux)
+        plain = not self.trace.captured and not any(isinstance(x, Tracer) and x.build is not None for x in self.leaves)
+        self.env: Any = self.trace.values if plain else self._applied()
+        self.plain = plain
+
+    # ------------------------------------------------------------ in
+
+    def _arguments(self, args: tuple[Any, ...]) -> list[Any]:
+        full = list(args)
+        for p in self.positions:
+            leaves, spec = flatten(args[p])
+            self.specs.append((spec, len(leaves)))
+            full[p] = spec.unflatten([self._argument(x, p, spec) for x in leaves])
+        return full
+
+    def _argument(self, x: Any, position: int, spec: Spec) -> Any:
+        """The tracer of one leaf. Inside a container, Python ints, strings and the like stay as they are."""
+        self.leaves.append(x)
+        static = spec.tree is not None and not isinstance(x, (float, complex, np.ndarray, np.generic, Tracer))
+        self.active.append(not static)
+        if static:
+            return x
+        where = f"argument {position}" if spec.tree is None else f"a leaf of argument {position}"
+        found = leaf_type(x, self.name, where)
+        if isinstance(x, Tracer):
+            value = x.value
+            kind = "scalar" if x.kind == "scalar" else "argument"
+        else:
+            value = np.array(x) if isinstance(x, np.ndarray) and x.ndim else found.dtype.type(x)
+            kind = "scalar" if type(x) is float or type(x) is complex else "argument"
+        var = self.trace.argument(len(self.inputs), found, value)
+        self.inputs.append(var)
+        return Tracer(self.trace, var, kind=kind)
+
+    # ------------------------------------------------------------ out
+
+    def _outputs(self, out: Any, has_aux: bool) -> None:
+        self.aux_leaves: list[Any] = []
+        self.aux_spec: Spec | None = None
+        if has_aux:
+            if not isinstance(out, tuple) or len(out) != 2:
+                raise InputError(f"{self.name}: with has_aux=True the function returns a pair (value, extra)")
+            out, extra = out
+            self.aux_leaves, self.aux_spec = flatten(extra)
+            self.aux_leaves = [self._settle(x) for x in self.aux_leaves]
+        leaves, self.out_spec = flatten(out)
+        self.out_leaves = [self._settle(x) for x in leaves]
+        self.out_vars = [x for x in self.out_leaves if isinstance(x, Var)]
+
+    def _settle(self, x: Any) -> Any:
+        """An output leaf: a variable of this trace, a tracer of an enclosing one, or a plain value."""
+        if not isinstance(x, Tracer):
+            return x
+        atom = x.current()
+        if x.build is self.trace:
+            return atom if isinstance(atom, Var) else atom.value
+        if x.build is None:
+            return np.array(x.cell) if x.kind == "box" else np.array(x.cell)[()]
+        if not x.build.is_open:
+            raise escaped(x)
+        return x
+
+    def graph(self) -> Graph:
+        """The graph of what was run: arguments, captured values and lifted constants as inputs."""
+        captured = [var for var, _ in self.trace.captured.values()]
+        wanted = [*self.out_vars, *[x for x in self.aux_leaves if isinstance(x, Var)]]
+        return self.trace.build.extract([*self.inputs, *captured, *self.trace.lifted], wanted)
+
+    def _applied(self) -> dict[Any, Any]:
+        """The graph, applied to the values of the enclosing traces."""
+        leaves = [x for x, a in zip(self.leaves, self.active, strict=True) if a]
+        captured = [tracer for _, tracer in self.trace.captured.values()]
+        lifted = [self.trace.values[v] for v in self.trace.lifted]
+        return apply_graph(self.graph(), [*leaves, *captured, *lifted])
+
+    def _value(self, x: Any, seen: set[int]) -> Any:
+        return own(self.env[x], seen) if isinstance(x, Var) else x
+
+    def result(self) -> Any:
+        """The value of the function."""
+        seen: set[int] = set()
+        return self.out_spec.unflatten([self._value(x, seen) for x in self.out_leaves])
+
+    @property
+    def aux(self) -> Any:
+        """The extra result."""
+        seen: set[int] = set()
+        return self.aux_spec.unflatten([self._value(x, seen) for x in self.aux_leaves]) if self.aux_spec else None
+
+    # ------------------------------------------------------------ derivatives
+
+    def require_scalar(self) -> None:
+        """For `grad`: one real number comes out."""
+        if len(self.out_leaves) != 1 or self.out_spec.tree is not None:
+            raise NonDifferentiableError(
+                f"{self.name}: the function returned {len(self.out_leaves)} values in a container; it has to return one "
+                f"number. Return the sum, or use has_aux=True for extra results, or wg.jacobian")
+        x = self.out_leaves[0]
+        found = x.type if isinstance(x, (Var, Tracer)) else None
+        if found is None:
+            if x is None:
+                raise NonDifferentiableError(f"{self.name}: the function returned None; is a return missing?")
+            try:
+                found = type_of(x)
+            except (TypeError, ValueError):
+                found = ArrayType((), object)
+        if found.dtype.kind not in "fiubc":
+            raise NonDifferentiableError(f"{self.name}: the function returned a {type(x).__name__}, not a number")
+        if found.shape != ():
+            raise NonDifferentiableError(
+                f"{self.name}: the function returned an array of shape {found.shape}; a gradient needs one number. "
+                f"Return a sum (or a mean), or use wg.jacobian")
+        if found.dtype.kind == "c":
+            raise NonDifferentiableError(
+                f"{self.name}: the function returned a complex number; a gradient needs a real one. Return its real "
+                f"part or modulus, or use wg.jacobian(f, holomorphic=True)")
+        if isinstance(x, Var) and not found.inexact:
+            raise NonDifferentiableError(
+                f"{self.name}: the function returned an integer ({found.dtype}), which has no derivative")
+
+    def linear(self) -> Linear:
+        """The tangent graph, kept with the interned graph."""
+        key = ("linear", tuple(self.inputs), tuple(self.out_vars))
+        derived = self.trace.build.derived
+        found = derived.get(key)
+        if found is None:
+            graph = self.trace.build.extract(self.inputs, self.out_vars)
+            found = derived[key] = linearize(graph, [True] * len(self.inputs))
+        return found  # type: ignore[no-any-return]
+
+    def adjoint(self) -> Transposed:
+        """The adjoint graph, kept likewise."""
+        key = ("adjoint", tuple(self.inputs), tuple(self.out_vars))
+        derived = self.trace.build.derived
+        found = derived.get(key)
+        if found is None:
+            found = derived[key] = transpose(self.linear())
+        return found  # type: ignore[no-any-return]
+
+    def residuals(self) -> list[Any]:
+        return [self.env[v] for v in self.linear().residuals]
+
+    def call(self, graph: Graph, operands: Sequence[Any]) -> Sequence[Any]:
+        """Evaluate a derived graph, or apply it inside the enclosing trace."""
+        if not any(isinstance(o, Tracer) for o in operands):
+            derived = self.trace.build.derived
+            program = derived.get(graph)
+            if program is None:
+                program = derived[graph] = Program(graph)
+            with _zero_warnings():
+                return program(*operands)  # type: ignore[no-any-return]
+        env = apply_graph(graph, operands)
+        return [env[o] if isinstance(o, Var) else o.value for o in graph.outputs]
+
+    def pull_back(self, cotangents: Sequence[Any], residuals: list[Any] | None = None) -> list[Any]:
+        """Cotangents of the output variables -> one for each active input leaf."""
+        linear, adjoint = self.linear(), self.adjoint()
+        given = [c for c, nonzero in zip(cotangents, linear.nonzero, strict=True) if nonzero]
+        out = iter(self.call(adjoint.graph, [*given, *(self.residuals() if residuals is None else residuals)]))
+        return [next(out) if nonzero else np.zeros(v.type.shape, v.type.dtype)
+                for v, nonzero in zip(self.inputs, adjoint.nonzero, strict=True)]
+
+    def push_forward(self, tangents: Sequence[Any], residuals: list[Any] | None = None) -> list[Any]:
+        """Tangents of the active input leaves -> one for each output leaf."""
+        linear = self.linear()
+        out = iter(self.call(linear.graph, [*tangents, *(self.residuals() if residuals is None else residuals)]))
+        by_var = {v: next(out) for v, nonzero in zip(self.out_vars, linear.nonzero, strict=True) if nonzero}
+        return [by_var[x] if isinstance(x, Var) and x in by_var else zero_tangent(x) for x in self.out_leaves]
+
+    def arrange(self, values: Sequence[Any]) -> Any:
+        """One value for each active input leaf, in the structure of the differentiated arguments."""
+        seen: set[int] = set()
+        it = iter(values)
+        out = [own(next(it), seen, box=isinstance(x, np.ndarray)) if a else None
+               for x, a in zip(self.leaves, self.active, strict=True)]
+        trees, k = [], 0
+        for spec, n in self.specs:
+            trees.append(spec.unflatten(out[k:k + n]))
+            k += n
+        return trees[0] if self.single else tuple(trees)
+
+
+def zero_tangent(x: Any) -> Any:
+    """The tangent of an output leaf that does not depend on the inputs."""
+    if isinstance(x, (Var, Tracer)):
+        return np.zeros(x.type.shape, x.type.dtype if x.type.inexact else np.float64)
+    try:
+        found = type_of(x)
+    except (TypeError, ValueError):
+        return None
+    return np.zeros(found.shape, found.dtype if found.inexact else np.float64)
+
+
+def _positions(name: str, argnums: int | Sequence[int], count: int) -> tuple[int, ...]:
+    try:
+        wanted = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
+    except TypeError:
+        raise InputError(f"{name}: argnums is an int or a tuple of ints, not {argnums!r}") from None
+    out = []
+    for a in wanted:
+        if isinstance(a, bool) or not isinstance(a, (int, np.integer)):
+            raise InputError(f"{name}: argnums is an int or a tuple of ints, not {argnums!r}")
+        if not -count <= a < count:
+            raise InputError(f"{name}: argnums={argnums} but the function was called with {count} positional "
+                             f"argument{'s' * (count != 1)}. Differentiated arguments are passed by position")
+        out.append(int(a) % count)
+    if len(set(out)) != len(out):
+        raise InputError(f"{name}: argnums={argnums} names an argument twice")
+    return tuple(out)
+
+

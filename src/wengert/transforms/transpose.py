@@ -1,0 +1,258 @@
+"""Transpose: from a linear graph to its adjoint.
+
+What comes in: a `Linear`. What goes out: a graph from cotangents of its outputs, and its residuals, to
+cotangents of its tangents. The one idea: walk the linear equations backward and add up; what is not linear (a
+partial) is copied on demand, beside the backward code that uses it.
+
+Strong zeros. A cotangent travels with `Alive`: which of its elements were selected at all. The arm that a
+selection did not take contributes exactly nothing, even where it meets an infinite factor. Masks are
+computed only where a factor could turn a dead zero into NaN; programs without selection have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.graph import Atom, Build, Const, Equation, Graph, Handle, Var
+from wengert.primitives.elementwise import logical_and, logical_not, logical_or
+from wengert.primitives.index import index, index_add, index_set
+from wengert.primitives.structure import broadcast, full, reduce_sum, reshape, select, sum_to
+from wengert.transforms.linearize import Linear
+
+__all__ = ["Transposed", "transpose"]
+
+
+class Transposed:
+    """The adjoint: `graph` maps cotangents and residuals to the cotangents marked in `nonzero`."""
+
+    def __init__(self, graph: Graph, nonzero: tuple[bool, ...]):
+        self.graph, self.nonzero = graph, nonzero
+
+
+class Alive:
+    """Which elements of a cotangent were selected: a list of contributions, joined when first needed."""
+
+    __slots__ = ("mask", "parts", "shape")
+
+    def __init__(self, shape: tuple[int, ...]):
+        self.shape = shape
+        self.parts: list[Callable[[Any], Any]] = []
+        self.mask: Any = None
+
+    def resolve(self) -> Any:
+        """The mask as a handle; each part takes the mask so far (or None) and returns the joined one."""
+        for part in self.parts:
+            self.mask = part(self.mask)
+        self.parts.clear()
+        return self.mask
+
+
+class Operands:
+    """Operands of a linear equation, as its transpose rule sees them: residuals by value, all by type."""
+
+    __slots__ = ("equation", "pull")
+
+    def __init__(self, equation: Equation, pull: Callable[[Atom], Handle]):
+        self.equation, self.pull = equation, pull
+
+    @property
+    def types(self) -> tuple[Any, ...]:
+        return tuple([o.type for o in self.equation.operands])
+
+    def __getitem__(self, i: int) -> Handle:
+        return self.pull(self.equation.operands[i])
+
+    def __len__(self) -> int:
+        return len(self.equation.operands)
+
+
+def transpose(linear: Linear) -> Transposed:
+    """The adjoint of a linear graph under the real inner product Re<a, b>."""
+    return _Transposer(linear).run()
+
+
+class _Transposer:
+    """The state of one backward walk: cotangents, their masks, and the residual values pulled so far."""
+
+    def __init__(self, linear: Linear):
+        self.linear = linear
+        self.build = Build()
+        graph = linear.graph
+        self.cotangents: dict[Var, Handle] = {}
+        self.alive: dict[Var, Alive | None] = {}
+        self.is_linear: set[Var] = set(graph.inputs[:linear.count])
+        self.producer: dict[Var, Equation] = {}
+        for e in graph.equations:
+            if any(o in self.is_linear for o in e.operands):
+                self.is_linear.update(e.results)
+            else:
+                self.producer.update(dict.fromkeys(e.results, e))
+        self.pulled: dict[Var, Atom] = {v: v for v in linear.residuals}
+
+    def run(self) -> Transposed:
+        graph, build = self.linear.graph, self.build
+        for out in graph.outputs:
+            ct = build.input(out.type)
+            if isinstance(out, Var) and out in self.is_linear:
+                self.add(out, ct, None)
+        build.inputs.extend(self.linear.residuals)
+        for e in reversed(graph.equations):
+            if any(r in self.cotangents for r in e.results) and any(o in self.is_linear for o in e.operands):
+                build.at = graph.lines.get(e, frozenset())
+                self.equation(e)
+        tangents = graph.inputs[:self.linear.count]
+        found = [self.cotangents.get(v) for v in tangents]
+        outputs = build.graph([c for c in found if c is not None])
+        return Transposed(outputs, tuple(c is not None for c in found))
+
+    # ------------------------------------------------------------ residual values
+
+    def pull(self, atom: Atom) -> Handle:
+        """A residual value in the backward graph; the equations that make it are copied here first."""
+        if isinstance(atom, Const):
+            return Handle(self.build, atom)
+        stack = [atom]
+        while stack:
+            v = stack[-1]
+            if v in self.pulled:
+                stack.pop()
+                continue
+            e = self.producer[v]
+            missing = [o for o in e.operands if isinstance(o, Var) and o not in self.pulled]
+            if missing:
+                stack.extend(missing)
+                continue
+            operands = tuple([o if isinstance(o, Const) else self.pulled[o] for o in e.operands])
+            self.pulled.update(zip(e.results, self.build.emit(e.primitive, operands, e.params), strict=True))
+        return Handle(self.build, self.pulled[atom])
+
+    # ------------------------------------------------------------ cotangents
+
+    def add(self, var: Var, ct: Any, alive: Alive | None) -> None:
+        before = self.cotangents.get(var)
+        self.cotangents[var] = ct if before is None else before + ct
+        self.join(var, alive, first=before is None)
+
+    def join(self, var: Var, alive: Alive | None, first: bool) -> None:
+        """Alive where either contribution is; None means everywhere."""
+        if first:
+            self.alive[var] = alive
+            return
+        there = self.alive[var]
+        if there is None or alive is None:
+            self.alive[var] = None
+            return
+        there.parts.append(lambda acc: _or(acc, alive.resolve()))
+
+    def equation(self, e: Equation) -> None:
+        p = e.primitive
+        operands = Operands(e, self.pull)
+        if p.multiple:
+            ct: Any = tuple([self.cotangents.get(r) for r in e.results])
+            mask = None
+        else:
+            ct, mask = self.cotangents[e.results[0]], self.alive[e.results[0]]
+        for i, o in enumerate(e.operands):
+            if not isinstance(o, Var) or o not in self.is_linear:
+                continue
+            before = self.cotangents.get(o)
+            if p.into:
+                self.cotangents[o] = p.transpose(ct, i, operands, into=before, **e.params)
+                self.join(o, self.alive_index(e, mask), first=before is None)
+                continue
+            out = p.transpose(ct, i, operands, **e.params)
+            if out is None:
+                continue
+            alive = self.alive_of(e, i, mask)
+            if alive is not None and self.can_spoil(e):
+                out = select(alive.resolve(), out, Const(np.zeros((), out.dtype)))
+            self.add(o, out, alive)
+
+    # ------------------------------------------------------------ masks
+
+    def can_spoil(self, e: Equation) -> bool:
+        """Whether a factor of this equation may be infinite or NaN."""
+        if e.primitive.structural:
+            return False
+        return any(not np.all(np.isfinite(o.value)) if isinstance(o, Const) else o not in self.is_linear
+                   for o in e.operands if o.type.inexact)
+
+    def alive_of(self, e: Equation, i: int, mask: Alive | None) -> Alive | None:
+        """Which elements of operand i's cotangent are alive, given those of the result's."""
+        p, shape = e.primitive, e.operands[i].type.shape
+        if p is select:
+            return self.alive_select(e, i, mask)
+        if p is index_set:
+            return self.alive_set(e, i, mask)
+        if mask is None:
+            return None
+        operands = Operands(e, self.pull)
+        if p.elementwise:
+            return _lazily(shape, lambda: sum_to(mask.resolve(), shape))
+        if p.structural:
+            return _lazily(shape, lambda: p.transpose(mask.resolve(), i, operands, **e.params))  # type: ignore[misc]
+        return _lazily(shape, lambda: _everywhere(mask.resolve(), shape))
+
+    def alive_select(self, e: Equation, i: int, mask: Alive | None) -> Alive:
+        shape, out_shape = e.operands[i].type.shape, e.results[0].type.shape
+
+        def compute() -> Any:
+            p = self.pull(e.operands[0])
+            chosen = p if i == 1 else logical_not(p)
+            if mask is not None:
+                chosen = logical_and(chosen, mask.resolve())
+            if chosen.shape != out_shape:
+                chosen = broadcast(chosen, shape=out_shape)
+            return sum_to(chosen, shape)
+        return _lazily(shape, compute)
+
+    def alive_set(self, e: Equation, i: int, mask: Alive | None) -> Alive | None:
+        arrays = e.operands[2:]
+        shape = e.operands[i].type.shape
+        spec = e.params["spec"]
+        if i == 0:
+            def compute() -> Any:
+                over = full(np.asarray(True), shape, self.seed(e)) if mask is None else mask.resolve()
+                return index_set(over, Const(np.asarray(False)), *[self.pull(a) for a in arrays], spec=spec)
+            return _lazily(shape, compute)
+        if mask is None:
+            return None
+        return _lazily(shape, lambda: sum_to(
+            index(mask.resolve(), *[self.pull(a) for a in arrays], spec=spec), shape))
+
+    def alive_index(self, e: Equation, mask: Alive | None) -> Alive:
+        """Only what was read is alive. Joined into what is there, so that a loop of reads stays linear."""
+        shape = e.operands[0].type.shape
+        out = Alive(shape)
+
+        def part(acc: Any) -> Any:
+            into = full(np.asarray(False), shape, self.seed(e)) if acc is None else acc
+            read = Const(np.asarray(True)) if mask is None else mask.resolve()
+            return index_add(into, read, *[self.pull(a) for a in e.operands[1:]], spec=e.params["spec"])
+        out.parts.append(part)
+        return out
+
+    def seed(self, e: Equation) -> Handle:
+        """Any handle of the backward graph (constants are made in its build)."""
+        return next(self.cotangents[r] for r in e.results if r in self.cotangents)
+
+
+def _lazily(shape: tuple[int, ...], compute: Callable[[], Any]) -> Alive:
+    out = Alive(shape)
+    out.parts.append(lambda acc: _or(acc, compute()))
+    return out
+
+
+def _or(acc: Any, mask: Any) -> Any:
+    return mask if acc is None else logical_or(acc, mask)
+
+
+def _everywhere(mask: Any, shape: tuple[int, ...]) -> Any:
+    """Alive everywhere if anything is: for linear maps that mix elements."""
+    one = reshape(reduce_sum(mask, axes=tuple(range(mask.ndim))), shape=(1,) * len(shape))
+    return broadcast(one, shape=shape)
+
+

@@ -1,0 +1,208 @@
+"""The examples run as a user runs them, and their derivatives agree with 50-digit arithmetic.
+
+The reference is mpmath's numerical differentiation of the formula at 50 digits, or a closed form evaluated
+there: neither knows of wengert or of its rules. A tolerance counts roundings: `ulps` of the result, times the
+condition of the formula at the point where that is not small.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+import wengert as wg
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+EPS = float(np.finfo(float).eps)
+DIGITS = 50
+NEGLIGIBLE = mp.mpf(10) ** -30  # an mpmath derivative that is zero comes out below this
+
+
+@pytest.fixture
+def example(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The example that the test names by indirect parametrization, imported."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    return __import__(request.param)
+
+
+def named(name: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("example", [name], indirect=True)
+
+
+def run(name: str, *arguments: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def partials(f, point, order=1):
+    """All partial derivatives of the given order of f at the point, by mpmath, as an array of mpf."""
+    with mp.workdps(DIGITS):
+        point = [mp.mpf(x) for x in point]
+        result = np.empty((len(point),) * order, dtype=object)
+        for index in np.ndindex(result.shape):
+            result[index] = mp.diff(f, tuple(point), tuple(index.count(i) for i in range(len(point))))
+        return result
+
+
+def assert_close(mine, reference, ulps):
+    """Each entry within `ulps` roundings of the reference, relative to that entry; zero where it is zero."""
+    mine = np.asarray(mine)
+    assert mine.shape == reference.shape
+    for index in np.ndindex(mine.shape):
+        exact = reference[index]
+        error = abs(mp.mpf(float(mine[index])) - exact)
+        assert error <= ulps * EPS * abs(exact) + NEGLIGIBLE, (index, mine[index], mp.nstr(exact, 20))
+
+
+def test_there_are_examples() -> None:
+    assert {"mds", "logistic_regression", "rosenbrock", "formulas", "network_121"} <= set(SCRIPTS)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_example_runs(name: str) -> None:
+    assert run(name).strip()
+
+
+# ---------------------------------------------------------------- formulas, digit by digit
+
+MP_FORMULAS = {
+    "bell": lambda x: mp.cos(x) * mp.exp(x**2),
+    "shared": lambda x, y: x * y + mp.sin(x),
+    "twice": lambda w1, w2: w2 * mp.log(w1) + mp.sqrt(w2 * mp.log(w1)),
+    "gate": lambda x, y: (x + 1 / (1 + mp.exp(-y))) * mp.tanh(x),
+}
+
+
+@named("formulas")
+@pytest.mark.parametrize("formula", MP_FORMULAS)
+def test_formula_values_and_gradients(example: ModuleType, formula: str) -> None:
+    point = next(p for f, _, p in example.FORMULAS if f.__name__ == formula)
+    reference = MP_FORMULAS[formula]
+    value, gradient = example.gradient(getattr(example, formula), point)
+    with mp.workdps(DIGITS):
+        assert_close(value, np.array(reference(*map(mp.mpf, point))), ulps=2)
+        assert_close(gradient, partials(reference, point), ulps=4)
+
+
+@named("formulas")
+@pytest.mark.parametrize("formula", MP_FORMULAS)
+def test_formula_second_derivatives(example: ModuleType, formula: str) -> None:
+    f, point = next((f, p) for f, _, p in example.FORMULAS if f.__name__ == formula)
+    hessian = wg.hessian(lambda x: f(*x))(np.array(point))
+    assert_close(hessian, partials(MP_FORMULAS[formula], point, order=2), ulps=16)
+
+
+@named("formulas")
+def test_the_printed_digits(example: ModuleType) -> None:
+    """The numbers that lectures print for (x + sigmoid(y)) tanh x at (2, 1)."""
+    _, (dx, dy) = example.gradient(example.gate, (2.0, 1.0))
+    assert f"{dx:.3f} {dy:.3f}" == "1.157 0.190"
+
+
+# ---------------------------------------------------------------- programs
+
+
+@named("rosenbrock")
+@pytest.mark.parametrize("point", [(-1.0, 2.0), (-1.5, 0.25), (0.3, -0.7), (1.2, 1.0)])
+def test_rosenbrock(example: ModuleType, point: tuple[float, float]) -> None:
+    def reference(a, b):
+        return (b - a**2) ** 2 + (1 - a) ** 2
+
+    x = np.array(point)
+    assert_close(wg.grad(example.f)(x), partials(reference, point), ulps=8)
+    assert_close(wg.hessian(example.f)(x), partials(reference, point, order=2), ulps=8)
+
+
+@named("network_121")
+def test_network_gradient(example: ModuleType) -> None:
+    order = ["w", "b", "v"]
+    flat = [*np.concatenate([example.PARAMETERS[name] for name in order]), example.PARAMETERS["c"]]
+
+    def reference(w1, w2, b1, b2, v1, v2, c):
+        x, t = mp.mpf(0.8), mp.mpf(1.0)
+        hidden = [1 / (1 + mp.exp(-(w * x + b))) for w, b in ((w1, b1), (w2, b2))]
+        return (v1 * hidden[0] + v2 * hidden[1] + c - t) ** 2 / 2
+
+    gradient = wg.grad(example.loss)(example.PARAMETERS, 0.8, 1.0)
+    mine = [*np.concatenate([gradient[name] for name in order]), gradient["c"]]
+    # Every entry has the factor y - t = -0.014, what remains when numbers near 1 cancel: condition 1 / 0.014.
+    assert_close(mine, partials(reference, flat), ulps=4 / 0.014)
+
+
+@named("mds")
+def test_mds_gradient_at_integers_is_exact(example: ModuleType) -> None:
+    """At points with small integer coordinates nothing rounds, so the closed form must be met bit by bit."""
+    rng = np.random.default_rng(1)
+    W, D = rng.integers(-5, 6, (7, 2)), rng.integers(0, 40, (7, 7))
+    D = D + D.T
+    expected = np.zeros((7, 2), dtype=int)
+    for i in range(7):
+        for j in range(7):
+            d = W[i] - W[j]
+            expected[i] += 8 * (d @ d - D[i, j]) * d
+    assert np.array_equal(wg.grad(example.loss)(W.astype(float), D.astype(float)), expected)
+
+
+@named("mds")
+def test_mds_finds_the_same_minimum_from_every_start(example: ModuleType) -> None:
+    _, distances = example.read_distances()
+    found = [example.loss(example.recover(distances, seed)[0], distances**2) for seed in range(4)]
+    # Where the gradient is at most 1e-9, the loss is flat to its second order.
+    assert np.ptp(found) <= 1e-12
+
+
+def test_mds_draws_its_map(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "map.png"
+    assert str(file) in run("mds", "--plot", str(file))
+    assert file.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+@named("mds")
+def test_city_data_is_consistent(example: ModuleType) -> None:
+    """The table is symmetric, and is the great-circle distance of the coordinates, rounded to 0.1 km."""
+    names, distances = example.read_distances()
+    latitude, longitude = example.read_coordinates().T
+    assert len(names) == len(set(names)) == len(latitude) >= 10
+    sine, cosine = np.sin(latitude), np.cos(latitude)
+    cosine = np.outer(sine, sine) + np.outer(cosine, cosine) * np.cos(longitude[:, None] - longitude)
+    computed = example.EARTH_RADIUS * np.arccos(np.minimum(cosine, 1.0))
+    assert np.array_equal(distances, distances.T)
+    # Half a unit of the last printed digit, and what arccos loses near 1 (the diagonal: sqrt(2 eps)).
+    assert np.max(np.abs(computed - distances)) <= 5e-5 + example.EARTH_RADIUS * np.sqrt(4 * EPS)
+
+
+@named("logistic_regression")
+def test_published_coefficients(example: ModuleType) -> None:
+    """Dalal, Fowlkes and Hoadley (1989): 15.0429 and -0.2322 for the O-rings of the Space Shuttle."""
+    w, errors = example.fit(*example.read("o_rings"))
+    assert np.round(w, 4).tolist() == [15.0429, -0.2322]
+    assert np.round(errors, 4).tolist() == [7.3786, 0.1082]
+
+
+@named("logistic_regression")
+def test_logistic_gradient_and_hessian(example: ModuleType) -> None:
+    """Against X^T (p - y) and X^T diag(p (1 - p)) X, evaluated with 50 digits away from the optimum."""
+    X, y = example.read("o_rings")
+    w = np.array([2.0, -0.0625])
+    with mp.workdps(DIGITS):
+        rows = [(mp.mpf(1), mp.mpf(float(x))) for x in X[:, 0]]
+        p = [1 / (1 + mp.exp(-(w[0] * a + w[1] * b))) for a, b in rows]
+        gradient = np.array([mp.fsum((q - t) * row[i] for row, q, t in zip(rows, p, y)) for i in range(2)])
+        entry = lambda i, j: mp.fsum(q * (1 - q) * row[i] * row[j] for row, q in zip(rows, p))
+        hessian = np.array([[entry(i, j) for j in range(2)] for i in range(2)])
+        # Positive terms add with no loss, one rounding for each of 23; those of the gradient cancel tenfold.
+        assert_close(wg.grad(example.loss)(w, X, y), gradient, ulps=10 * 23)
+        assert_close(wg.hessian(example.loss)(w, X, y), hessian, ulps=23)
