@@ -8,21 +8,87 @@ graph is applied to that trace's values, so derivatives nest without limit.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from wengert.run import Run
+from wengert.errors import InputError, NonDifferentiableError
+from wengert.flatten import flatten
+from wengert.frontends.tracer import Tracer
+from wengert.graph import Graph
+from wengert.run import Run, own
+from wengert.transforms.batch import batch
 
-__all__ = ["grad", "value_and_grad"]
+__all__ = ["grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "make_graph", "stop_gradient",
+           "value_and_grad", "vjp", "vmap"]
 
 Argnums = int | Sequence[int]
+Function = Callable[..., Any]
 
 
-def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def _named_after(f: Function, prefix: str) -> Callable[[Function], Function]:
+    """Give a derived function the name and signature of the original (without requiring that f has any)."""
+    def wrap(derived: Function) -> Function:
+        try:
+            functools.update_wrapper(derived, f, updated=())
+        except AttributeError:
+            pass
+        derived.__name__ = f"{prefix}({getattr(f, '__name__', 'f')})"
+        return derived
+    return wrap
+
+
+def _require_callable(f: Any, name: str) -> None:
+    if not callable(f):
+        raise InputError(f"{name}: the first argument is a function, not a {type(f).__name__}; "
+                         f"write wg.{name}(f)(x), not wg.{name}(f(x))")
+
+
+def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """The value and the gradient of a scalar function, ``x -> (f(x), ∇f(x))``.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number; its arguments are numbers, arrays, or trees of them (tuples, lists, dicts,
+        dataclasses). With `has_aux`, it returns ``(number, extra)``.
+    argnums : int or tuple of int
+        Which positional arguments are differentiated. An int gives one gradient, a tuple a tuple of them.
+    has_aux : bool
+        Whether f returns an extra result beside the number.
+
+    Returns
+    -------
+    callable
+        Takes what f takes; gives ``(value, gradient)``, or ``((value, extra), gradient)``. The gradient has the
+        structure, shapes and dtypes of the arguments. For a complex argument it is ∂f/∂Re + i ∂f/∂Im, the
+        direction of steepest ascent.
+
+    Raises
+    ------
+    InputError
+        For integer inputs or wrong `argnums`.
+    NonDifferentiableError
+        If the output is not one real number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.value_and_grad(lambda x: np.sum(x * x))(np.array([1.0, 3.0]))
+    (np.float64(10.0), array([2., 6.]))
+    """
+    return _value_and_grad(f, argnums, has_aux, "value_and_grad")
+
+
+def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, name: str) -> Function:
+    _require_callable(f, name)
+
+    @_named_after(f, name)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        run = Run("grad", f, args, kwargs, argnums, has_aux)
+        run = Run(name, f, args, kwargs, argnums, has_aux)
         run.require_scalar()
         gradient = run.arrange(run.pull_back([np.ones((), v.type.dtype)[()] for v in run.out_vars]))
         value = run.result()
@@ -30,10 +96,491 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
     return value_and_gradient
 
 
-def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
-    both = value_and_grad(f, argnums, has_aux)
+def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """The gradient of a scalar function, ``x -> ∇f(x)``, by reverse mode.
 
+    Parameters
+    ----------
+    f, argnums, has_aux
+        As for `value_and_grad`.
+
+    Returns
+    -------
+    callable
+        Takes what f takes; gives the gradient, or ``(gradient, extra)`` with `has_aux`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> def rosenbrock(x):
+    ...     return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+    >>> wg.grad(rosenbrock)(np.array([1.2, 1.0]))
+    array([211.6, -88. ])
+    """
+    both = _value_and_grad(f, argnums, has_aux, "grad")
+
+    @_named_after(f, "grad")
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, derivative = both(*args, **kwargs)
         return (derivative, value[1]) if has_aux else derivative
     return gradient
+
+
+# ---------------------------------------------------------------- products with the Jacobian
+
+def _matched(name: str, what: str, given: Any, like_leaves: list[Any], like_spec: Any) -> list[Any]:
+    """Leaves of a tangent or cotangent, checked against those of the primal; zeros where it is None."""
+    leaves, spec = flatten(given)
+    if len(leaves) != len(like_leaves) or (spec != like_spec and spec.tree is not None):
+        raise InputError(f"{name}: the {what} has structure {spec!r}, the value it belongs to {like_spec!r}")
+    return [_matched_leaf(name, what, x, like) for x, like in zip(leaves, like_leaves, strict=True)]
+
+
+def _matched_leaf(name: str, what: str, x: Any, like: Any) -> Any:
+    if like is None:
+        return None
+    if x is None:
+        return np.zeros(like.shape, like.dtype)
+    shape = x.shape if isinstance(x, Tracer) else np.shape(x)
+    if shape != like.shape:
+        raise InputError(f"{name}: the {what} has shape {shape}, the value it belongs to {like.shape}")
+    dtype = x.dtype if isinstance(x, Tracer) else np.asarray(x).dtype
+    if dtype == like.dtype:
+        return x
+    if dtype.kind == "c" and like.dtype.kind != "c":
+        raise InputError(f"{name}: the {what} is complex, the value it belongs to is {like.dtype}")
+    if dtype.kind not in "fciub":
+        raise InputError(f"{name}: the {what} has dtype {dtype}")
+    return x.astype(like.dtype) if isinstance(x, (Tracer, np.ndarray)) else like.dtype.type(x)
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """Value and directional derivative, ``(f(x), f'(x) v)``, by forward mode.
+
+    Parameters
+    ----------
+    f : callable
+    primals : tuple
+        The arguments of f, all differentiated.
+    tangents : tuple
+        The direction: same structure, shapes and dtypes as `primals`.
+    has_aux : bool
+        Whether f returns ``(value, extra)``.
+
+    Returns
+    -------
+    tuple
+        ``(value, tangent)`` or ``(value, tangent, extra)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.jvp(np.sin, (0.0,), (2.0,))
+    (np.float64(0.0), np.float64(2.0))
+    """
+    _require_callable(f, "jvp")
+    run = _run_all("jvp", f, primals, has_aux)
+    given = _flat_tangents("jvp", run, primals, tangents)
+    out = _results(run, run.push_forward(given))
+    return (run.result(), out, run.aux) if has_aux else (run.result(), out)
+
+
+def _run_all(name: str, f: Function, primals: Any, has_aux: bool = False) -> Run:
+    if not isinstance(primals, (tuple, list)):
+        raise InputError(f"{name}: primals is a tuple of the arguments: ({'x'},)")
+    return Run(name, f, tuple(primals), {}, tuple(range(len(primals))), has_aux)
+
+
+def _flat_tangents(name: str, run: Run, primals: Any, tangents: Any) -> list[Any]:
+    if not isinstance(tangents, (tuple, list)) or len(tangents) != len(primals):
+        raise InputError(f"{name}: tangents is a tuple with one tangent for each of the {len(primals)} primals")
+    flat, k = [], 0
+    types = iter([v.type for v in run.inputs])
+    likes = [next(types) if a else None for a in run.active]
+    for t, (spec, n) in zip(tangents, run.specs, strict=True):
+        flat.extend(_matched(name, "tangent", t, likes[k:k + n], spec))
+        k += n
+    return [x for x, a in zip(flat, run.active, strict=True) if a]
+
+
+def _results(run: Run, leaves: Sequence[Any]) -> Any:
+    seen: set[int] = set()
+    return run.out_spec.unflatten([x if x is None else own(x, seen) for x in leaves])
+
+
+def linearize(f: Function, *primals: Any, has_aux: bool = False) -> Any:
+    """Value, and the derivative at that point as a function, ``(f(x), v -> f'(x) v)``.
+
+    f runs once; the linear function costs only its linear part.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> y, derivative = wg.linearize(np.exp, 0.0)
+    >>> derivative(3.0)
+    np.float64(3.0)
+    """
+    _require_callable(f, "linearize")
+    run = _run_all("linearize", f, primals, has_aux)
+    residuals = run.residuals()
+
+    def pushforward(*tangents: Any) -> Any:
+        given = _flat_tangents("linearize", run, primals, tangents)
+        return _results(run, run.push_forward(given, residuals))
+    return (run.result(), pushforward, run.aux) if has_aux else (run.result(), pushforward)
+
+
+def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
+    """Value, and the transposed derivative as a function, ``(f(x), w -> f'(x)ᵀ w)``, by reverse mode.
+
+    Parameters
+    ----------
+    f : callable
+    *primals
+        The arguments of f, all differentiated.
+    has_aux : bool
+        Whether f returns ``(value, extra)``.
+
+    Returns
+    -------
+    tuple
+        ``(value, pullback)`` or ``(value, pullback, extra)``; the pullback takes a cotangent with the structure
+        of the value and gives a tuple with one cotangent for each argument. It is the adjoint under the real
+        inner product Re⟨a, b⟩.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> y, pullback = wg.vjp(lambda x, y: x * y, 2.0, 3.0)
+    >>> pullback(1.0)
+    (np.float64(3.0), np.float64(2.0))
+    """
+    _require_callable(f, "vjp")
+    run = _run_all("vjp", f, primals, has_aux)
+    residuals = run.residuals()
+    likes = [x.type if hasattr(x, "type") else None for x in run.out_leaves]
+
+    def pullback(cotangent: Any) -> Any:
+        leaves, spec = flatten(cotangent)
+        if len(leaves) != len(likes) or (spec != run.out_spec and spec.tree is not None):
+            raise InputError(f"vjp: the cotangent has structure {spec!r}, the value {run.out_spec!r}")
+        given = [_matched_leaf("vjp", "cotangent", x, like) if like is not None else None
+                 for x, like in zip(leaves, likes, strict=True)]
+        by_var = [c for c, x in zip(given, run.out_leaves, strict=True) if any(x is v for v in run.out_vars)]
+        return run.arrange(run.pull_back(by_var, residuals))
+    return (run.result(), pullback, run.aux) if has_aux else (run.result(), pullback)
+
+
+# ---------------------------------------------------------------- whole derivatives
+
+def jacfwd(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
+    """The Jacobian by forward mode: one tangent for each input element, all in one batched pass.
+
+    Parameters and results are those of `jacobian`. Cheaper than `jacrev` for few inputs and many outputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.jacfwd(lambda x: np.array([x[0] * x[1], x[0]]))(np.array([2.0, 3.0]))
+    array([[3., 2.],
+           [1., 0.]])
+    """
+    return _jacobian(f, argnums, has_aux, holomorphic, "jacfwd")
+
+
+def jacrev(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
+    """The Jacobian by reverse mode: one cotangent for each output element, all in one batched pass.
+
+    Parameters and results are those of `jacobian`. Cheaper than `jacfwd` for many inputs and few outputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.jacrev(lambda x: x ** 2)(np.array([2.0, 3.0]))
+    array([[4., 0.],
+           [0., 6.]])
+    """
+    return _jacobian(f, argnums, has_aux, holomorphic, "jacrev")
+
+
+def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
+    """The Jacobian, ``x -> ∂f_i/∂x_j``, in the cheaper of forward and reverse mode.
+
+    Parameters
+    ----------
+    f : callable
+        Returns an array or a tree of arrays.
+    argnums : int or tuple of int
+        Which positional arguments are differentiated.
+    has_aux : bool
+        Whether f returns ``(value, extra)``.
+    holomorphic : bool
+        Say True for a holomorphic function of a complex argument; the Jacobian is then the complex derivative.
+
+    Returns
+    -------
+    callable
+        Takes what f takes; gives arrays of shape ``output.shape + input.shape`` in the structure of the output,
+        each leaf in the structure of the arguments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.jacobian(lambda x: np.cumsum(x))(np.array([1.0, 2.0]))
+    array([[1., 0.],
+           [1., 1.]])
+    """
+    return _jacobian(f, argnums, has_aux, holomorphic, "jacobian")
+
+
+def _jacobian(f: Function, argnums: Argnums, has_aux: bool, holomorphic: bool, name: str) -> Function:
+    _require_callable(f, name)
+
+    @_named_after(f, name)
+    def jac(*args: Any, **kwargs: Any) -> Any:
+        run = Run(name, f, args, kwargs, argnums, has_aux)
+        _require_real_or_holomorphic(run, holomorphic, name)
+        inputs = sum(v.type.size for v in run.inputs)
+        outputs = sum(v.type.size for v in run.out_vars)
+        forward = name == "jacfwd" or (name == "jacobian" and inputs < outputs)
+        columns = _by_columns(run) if forward else _by_rows(run, holomorphic)
+        seen: set[int] = set()
+        leaves = [run.arrange([own(b, seen) for b in row]) for row in columns]
+        out = run.out_spec.unflatten(leaves)
+        return (out, run.aux) if has_aux else out
+    return jac
+
+
+def _require_real_or_holomorphic(run: Run, holomorphic: bool, name: str) -> None:
+    kinds = {v.type.dtype.kind for v in run.inputs}
+    if holomorphic and kinds - {"c"}:
+        raise InputError(f"{name}: holomorphic=True asks for complex inputs; convert them: x.astype(complex)")
+    if not holomorphic and "c" in kinds:
+        raise NonDifferentiableError(
+            f"{name}: a complex input has no one Jacobian unless the function is holomorphic. Say holomorphic=True if "
+            f"it is, or differentiate with regard to real and imaginary parts")
+    if not holomorphic and any(v.type.dtype.kind == "c" for v in run.out_vars) and name != "jacfwd":
+        raise NonDifferentiableError(
+            f"{name}: the output is complex and the input real; use wg.jacfwd, or return real and imaginary parts")
+
+
+def _basis(size: int, shape: tuple[int, ...], dtype: Any, start: int, total: int) -> Any:
+    """Unit vectors for one leaf among leaves of `total` elements: shape (total, *shape)."""
+    out = np.zeros((total, size), dtype)
+    out[start:start + size] = np.eye(size, dtype=dtype)
+    return out.reshape((total, *shape))
+
+
+def _bases(variables: Sequence[Any]) -> list[Any]:
+    total, start, out = sum(v.type.size for v in variables), 0, []
+    for v in variables:
+        out.append(_basis(v.type.size, v.type.shape, v.type.dtype, start, total))
+        start += v.type.size
+    return out
+
+
+def _batched_call(run: Run, graph: Graph, lanes: int, given: list[Any], residuals: list[Any]) -> list[Any]:
+    """A linear graph applied to many directions at once; results with the lanes first."""
+    key = ("batched", graph, lanes)
+    derived = run.trace.build.derived
+    found = derived.get(key)
+    if found is None:
+        found = derived[key] = batch(graph, lanes, [True] * len(given) + [False] * len(residuals))
+    batched, flags = found
+    results = run.call(batched, [*given, *residuals])
+    return [r if flag else np.broadcast_to(r, (lanes, *np.shape(r)))
+            for r, flag in zip(results, flags, strict=True)]
+
+
+def _by_columns(run: Run) -> list[list[Any]]:
+    """Jacobian blocks [output leaf][input leaf] by forward mode."""
+    linear = run.linear()
+    lanes = sum(v.type.size for v in run.inputs)
+    found: dict[Any, Any] = {}
+    if any(linear.nonzero) and lanes:
+        out = iter(_batched_call(run, linear.graph, lanes, _bases(run.inputs), run.residuals()))
+        found = {v: next(out) for v, nonzero in zip(run.out_vars, linear.nonzero, strict=True) if nonzero}
+    rows = []
+    for x in run.out_leaves:
+        shape, dtype = _leaf_shape(x)
+        block = found.get(x) if hasattr(x, "type") and not isinstance(x, Tracer) else None
+        row, start = [], 0
+        for v in run.inputs:
+            stop = start + v.type.size
+            if block is None:
+                row.append(np.zeros((*shape, *v.type.shape), dtype))
+            else:
+                part = np.moveaxis(block[start:stop], 0, -1)
+                row.append(np.reshape(part, (*shape, *v.type.shape)))
+            start = stop
+        rows.append(row)
+    return rows
+
+
+def _by_rows(run: Run, holomorphic: bool) -> list[list[Any]]:
+    """Jacobian blocks [output leaf][input leaf] by reverse mode."""
+    linear, adjoint = run.linear(), run.adjoint()
+    alive = [v for v, nonzero in zip(run.out_vars, linear.nonzero, strict=True) if nonzero]
+    lanes = sum(v.type.size for v in alive)
+    blocks: list[Any] = [None] * len(run.inputs)
+    if lanes and any(adjoint.nonzero):
+        out = iter(_batched_call(run, adjoint.graph, lanes, _bases(alive), run.residuals()))
+        blocks = [next(out) if nonzero else None for nonzero in adjoint.nonzero]
+        if holomorphic:  # the adjoint multiplies by the conjugate
+            blocks = [None if b is None else np.conjugate(b) for b in blocks]
+    starts, start = {}, 0
+    for v in alive:
+        starts[v] = start
+        start += v.type.size
+    rows = []
+    for x in run.out_leaves:
+        shape, dtype = _leaf_shape(x)
+        at = None if isinstance(x, Tracer) or not hasattr(x, "type") else starts.get(x)
+        rows.append([np.zeros((*shape, *v.type.shape), v.type.dtype if v.type.dtype.kind == "f" else dtype)
+                     if at is None or block is None else
+                     np.reshape(block[at:at + x.type.size], (*shape, *v.type.shape))
+                     for v, block in zip(run.inputs, blocks, strict=True)])
+    return rows
+
+
+def _leaf_shape(x: Any) -> tuple[tuple[int, ...], Any]:
+    if hasattr(x, "type"):
+        return x.type.shape, x.type.dtype if x.type.inexact else np.dtype(float)
+    found = np.asarray(x)
+    return found.shape, found.dtype if found.dtype.kind in "fc" else np.dtype(float)
+
+
+def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+    """The Hessian, ``x -> ∂²f/∂x_i∂x_j``: forward mode over reverse mode.
+
+    Parameters
+    ----------
+    f, argnums, has_aux
+        As for `grad`; f may also return an array.
+
+    Returns
+    -------
+    callable
+        Takes what f takes; for an array argument gives an array of shape ``output.shape + x.shape + x.shape``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
+    array([[6., 2.],
+           [2., 0.]])
+    """
+    _require_callable(f, "hessian")
+    return jacfwd(jacrev(f, argnums, has_aux), argnums, has_aux)
+
+
+def hvp(f: Function, primals: Any, tangents: Any) -> Any:
+    """Hessian-vector product, ``∇²f(x) v``, without the matrix: forward mode over reverse mode.
+
+    Parameters
+    ----------
+    f : callable
+        A scalar function.
+    primals : array, tree, or tuple of arguments
+    tangents : the same structure
+        If `primals` is a tuple it is taken as the arguments of f, else as the one argument.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.hvp(lambda x: np.sum(x ** 3), np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    array([6., 0.])
+    """
+    _require_callable(f, "hvp")
+    if isinstance(primals, tuple):
+        return jvp(grad(f, tuple(range(len(primals)))), primals, tangents)[1]
+    return jvp(grad(f), (primals,), (tangents,))[1]
+
+
+# ---------------------------------------------------------------- vmap
+
+def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
+    """Map a function over an axis of its arguments, as one program on arrays.
+
+    Parameters
+    ----------
+    f : callable
+        Written for one example; branches on traced values are refused (use np.where).
+    in_axes : int, None, or a tuple with one of these for each positional argument
+        The axis to map; None for an argument that all lanes share. In a tree, all leaves have the same one.
+    out_axes : int
+        Where the mapped axis of the results goes.
+
+    Returns
+    -------
+    callable
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.vmap(np.dot, in_axes=(0, None))(np.eye(2), np.array([3.0, 4.0]))
+    array([3., 4.])
+    """
+    _require_callable(f, "vmap")
+
+    @_named_after(f, "vmap")
+    def mapped(*args: Any, **kwargs: Any) -> Any:
+        from wengert.mapping import run_mapped
+        return run_mapped(f, args, kwargs, in_axes, out_axes)
+    return mapped
+
+
+# ---------------------------------------------------------------- the rest
+
+def stop_gradient(x: Any) -> Any:
+    """The value of `x`, as a constant: its derivative is zero.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> wg.grad(lambda x: x * wg.stop_gradient(x))(3.0)
+    np.float64(3.0)
+    """
+    from wengert.graph import REGISTRY
+    leaves, spec = flatten(x)
+    return spec.unflatten([REGISTRY["stop_gradient"](leaf) if isinstance(leaf, Tracer) else leaf for leaf in leaves])
+
+
+def make_graph(f: Function, *args: Any, **kwargs: Any) -> Graph:
+    """The graph of a function at these arguments; ``print`` it.
+
+    Positional arguments that are floats or float arrays (or trees of them) become inputs; everything else is part
+    of the program.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> graph = wg.make_graph(lambda x: np.sin(x) * 2.0, 1.0)
+    >>> [e.primitive.name for e in graph.equations]
+    ['sin', 'multiply']
+    """
+    _require_callable(f, "make_graph")
+    argnums = tuple(k for k, a in enumerate(args) if _has_inexact_leaf(a))
+    run = Run("make_graph", f, args, kwargs, argnums)
+    return run.closed_graph()
+
+
+def _has_inexact_leaf(tree: Any) -> bool:
+    for leaf in flatten(tree)[0]:
+        if isinstance(leaf, (float, complex, Tracer)) or (
+                isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "fc"):
+            return True
+    return False
+
+

@@ -20,7 +20,7 @@ from wengert.frontends import indexing, numpy_api  # noqa: F401  (they register 
 from wengert.frontends.reach import reach
 from wengert.frontends.trace import Trace, escaped
 from wengert.frontends.tracer import Tracer
-from wengert.graph import ArrayType, Const, Graph, Var, type_of
+from wengert.graph import ArrayType, Build, Const, Graph, Var, type_of
 from wengert.transforms.linearize import Linear, linearize
 from wengert.transforms.transpose import Transposed, transpose
 
@@ -178,6 +178,24 @@ class Run:
         captured = [var for var, _ in self.trace.captured.values()]
         wanted = [*self.out_vars, *[x for x in self.aux_leaves if isinstance(x, Var)]]
         return self.trace.build.extract([*self.inputs, *captured, *self.trace.lifted], wanted)
+
+    def closed_graph(self) -> Graph:
+        """The graph with its constants in place: what `make_graph` shows."""
+        graph = self.graph()
+        captured = [var for var, _ in self.trace.captured.values()]
+        build = Build()
+        env: dict[Any, Any] = {v: build.input(v.type).atom for v in (*self.inputs, *captured)}
+        env.update({v: Const(self.trace.values[v]) for v in self.trace.lifted})
+        results, env = build.inline_env(graph, env)
+        outputs = []
+        for x in self.out_leaves:
+            if isinstance(x, Var):
+                outputs.append(env[x])
+            elif isinstance(x, Tracer):
+                raise InputError(f"{self.name}: an output is a value of an enclosing trace")
+            elif isinstance(x, (bool, int, float, complex, np.ndarray, np.generic)):
+                outputs.append(Const(x))
+        return build.graph(outputs)
 
     def _applied(self) -> dict[Any, Any]:
         """The graph, applied to the values of the enclosing traces."""

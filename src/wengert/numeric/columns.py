@@ -1,9 +1,9 @@
-"""The plans behind the public functions: which lines through x to take, and how their derivatives are arranged.
+"""The plans behind the public functions: which lines through x to take, and what to make of them.
 
 What comes in: a probed function and a checked scheme. What goes out: an `Estimate`. The one idea: every
 derivative here is made of derivatives along lines. An elementwise one is a single line on which each element
-moves by its own scale; a Jacobian has one line per coordinate; a mixed second derivative is the second derivative
-of a combination of f along two lines, which cancels the pure ones.
+moves by its own scale; a Jacobian has one line per coordinate; a mixed second derivative is the second
+derivative of a combination of f along two lines, which cancels the pure ones.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def ray(probe: Probe, v: Array, scheme: Scheme) -> Found:
     grain = grain_of(probe, direction)
     if scheme.method == "complex":
         return in_units(by_complex_step(probe, direction, grain, scheme, s), s, scheme.order)
-    return in_units(solve(line(probe, direction, grain), scheme), s, scheme.order)
+    return in_units(solve(line(probe, direction, grain, scheme.with_noise), scheme), s, scheme.order)
 
 
 def by_complex_step(probe: Probe, direction: Array, grain: Array | float, scheme: Scheme, s: Any) -> Found:
@@ -79,8 +79,8 @@ def elementwise(probe: Probe, scheme: Scheme) -> Estimate:
     shape = probe.shape
     if x.ndim and shape != x.shape:
         raise ValueError(
-            f"{probe.name}: f must return one value per element: x has shape {x.shape}, f(x) has shape {shape}; "
-            f"for other functions use jacobian"
+            f"{probe.name}: f must return one value per element: x has shape {x.shape}, f(x) has shape "
+            f"{shape}; for other functions use jacobian"
         )
     given = scheme.step if scheme.step is not None and scheme.method != "complex" else None
     s = scale(x) if given is None else np.broadcast_to(given, x.shape).astype(float)
@@ -96,7 +96,9 @@ def elementwise(probe: Probe, scheme: Scheme) -> Estimate:
         if scheme.order == 1:
             confirm(probe, s, found.value, grain)
     else:
-        found = solve(line(probe, s, grain), scheme)
+        found = solve(line(probe, s, grain, scheme.with_noise), scheme)
+        if x.dtype.kind == "c":
+            refuse_not_holomorphic(probe, scale(x), grain)
     return probe.finish(*in_units(found, flat_s, scheme.order), shape, probe.result_dtype())
 
 
@@ -111,7 +113,7 @@ def along(probe: Probe, v: Array, scheme: Scheme) -> Estimate:
 
 
 def jacobian_columns(probe: Probe, scheme: Scheme, imaginary_too: bool = False) -> tuple[Found, Found | None]:
-    """∂f/∂x, one column per coordinate, and, where asked for, the derivatives along i times the coordinates."""
+    """∂f/∂x, one column per coordinate, and, where asked for, the derivatives along i times those."""
     x = probe.x
     if scheme.method == "complex":
         refuse_unfit(probe)
@@ -133,24 +135,18 @@ def jacobian_columns(probe: Probe, scheme: Scheme, imaginary_too: bool = False) 
     return parts[0], parts[1] if imaginary_too else None
 
 
-def refuse_not_holomorphic(probe: Probe, found: Found) -> None:
-    """Raise ValueError where the derivative along i·v is not i times that along v."""
-    v = generic_direction(probe.x)
-    plain = value_along(found, v)
-    turned = 1j * v
+def refuse_not_holomorphic(probe: Probe, v: Array, grain: Array | float) -> None:
+    """Raise ValueError where the derivative along i·v is not i times that along v (Cauchy and Riemann)."""
+    formula = stencil(1, "central", 2)
     with np.errstate(all="ignore"):
-        check = search(line(probe, turned, grain_of(probe, turned)), stencil(1, "central", 2))
-        room = 10 * (check.error + value_along(Found(found.error, found.error, found.tau), np.abs(v)))
-        wrong = np.abs(check.value - 1j * plain) > room + 1e-6 * np.abs(plain)
+        plain, turned = (search(line(probe, factor * v, grain), formula) for factor in (1.0, 1j))
+        room = 10 * (plain.error + turned.error) + 1e-6 * np.abs(plain.value)
+        wrong = np.abs(turned.value - 1j * plain.value) > room
     if np.any(wrong & np.isfinite(room)):
         raise ValueError(
-            f"{probe.name}: f is not holomorphic at x: its derivative along i·v is not i times that along v. Take the "
-            f"real and the imaginary part of x as two real arguments"
+            f"{probe.name}: f is not holomorphic at x: its derivative along i·v is not i times that along v. "
+            f"Take the real and the imaginary part of x as two real arguments"
         )
-
-
-def value_along(found: Found, v: Array) -> Array:
-    return np.asarray(found.value @ v.reshape(-1))
 
 
 # ---------------------------------------------------------------- second derivatives
@@ -186,21 +182,22 @@ def entry(probe: Probe, scheme: Scheme, s: Array, i: int, j: int) -> Found:
     if scheme.method == "complex":
         return solve(complex_line(probe, u, w, grain), scheme, 1)
     if i == j:
-        return solve(line(probe, u, grain), scheme, 2)
-    found = solve(mixed_line(probe, u, w, grain, scheme.method), scheme, 2)
+        return solve(line(probe, u, grain, scheme.with_noise), scheme, 2)
+    found = solve(mixed_line(probe, u, w, grain, scheme), scheme, 2)
     parts = 2.0 if scheme.method in ("forward", "backward") else 4.0
     return Found(found.value / parts, found.error / parts, found.tau)
 
 
-def mixed_line(probe: Probe, u: Array, w: Array, grain: float, method: str) -> Line:
+def mixed_line(probe: Probe, u: Array, w: Array, grain: float, scheme: Scheme) -> Line:
     """A function of τ with second derivative 4uᵀHw (2uᵀHw on one side) at 0.
 
-    f(x + τ(u+w)) − f(x + τ(u−w)) around the point; f(x + τ(u+w)) − f(x + τu) − f(x + τw) on one side of it, so
-    that x never moves against u or w. What is subtracted is as large as f: it is the magnitude that is passed on.
+    f(x + τ(u+w)) − f(x + τ(u−w)) around the point; f(x + τ(u+w)) − f(x + τu) − f(x + τw) on one side of it,
+    so that x never moves against u or w. What is subtracted is as large as f: it is the magnitude that is
+    passed on.
     """
-    one_sided = method in ("forward", "backward")
+    one_sided = scheme.method in ("forward", "backward")
     directions = (u + w, u, w) if one_sided else (u + w, u - w)
-    lines = [line(probe, direction, grain) for direction in directions]
+    lines = [line(probe, direction, grain, scheme.with_noise) for direction in directions]
 
     def sample(tau: float) -> tuple[Array, Array]:
         values = [each.sample(tau)[0] for each in lines]
@@ -208,4 +205,4 @@ def mixed_line(probe: Probe, u: Array, w: Array, grain: float, method: str) -> L
 
     center = probe.center
     start = center - sum([center] * (len(lines) - 1))
-    return Line(sample, (start, len(lines) * np.abs(center)), probe.eps, grain)
+    return Line(sample, (start, len(lines) * np.abs(center)), probe.eps, grain, len(lines) * lines[0].noise)

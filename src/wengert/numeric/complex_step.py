@@ -1,13 +1,13 @@
 """The complex step: a first derivative without subtraction, hence without rounding error to balance.
 
-What comes in: a probed function that is analytic and real on the real line. What goes out: Im f(x + ih·v)/h, the
-derivative along v to the last digits, for h so small that h² vanishes beside 1. The one idea's weakness is a
-function that drops the imaginary part (abs, .real, a float buffer): its derivative comes out as a wrong number,
-often zero. So a real dtype is refused, and each result is held against a difference quotient.
+What comes in: a probed function that is analytic and real on the real line. What goes out: Im f(x + ih·v)/h,
+the derivative along v to the last digits, for h so small that h² vanishes beside 1. The one idea's weakness
+is a function that drops the imaginary part (abs, .real, a float buffer): its derivative comes out as a wrong
+number, often zero. So a real dtype is refused, and each result is held against a difference quotient.
 
-W. Squire and G. Trapp, Using complex variables to estimate derivatives of real functions, SIAM Rev. 40 (1998),
-110-112; J. N. Lyness and C. B. Moler, Numerical differentiation of analytic functions, SIAM J. Numer. Anal. 4
-(1967), 202-210.
+W. Squire and G. Trapp, Using complex variables to estimate derivatives of real functions, SIAM Rev. 40
+(1998), 110-112; J. N. Lyness and C. B. Moler, Numerical differentiation of analytic functions, SIAM J. Numer.
+Anal. 4 (1967), 202-210.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ __all__ = ["complex_line", "confirm", "generic_direction", "imaginary", "refuse_
 
 Array = NDArray[Any]
 
-STEP = 1e-20  # its square is below the rounding error of 1 in every dtype, and it does not underflow in products
+# Its square is below the rounding error of 1 in every dtype, and it does not underflow in products.
+STEP = 1e-20
 ADVICE = "use method='central' or 'richardson'"
 
 
@@ -45,11 +46,12 @@ def imaginary(probe: Probe, point: Array, direction: Array, step: float = STEP) 
         try:
             out = probe.call(point.astype(complex) + 1j * (step * direction))
         except (TypeError, np.exceptions.ComplexWarning) as error:
-            raise TypeError(f"{probe.name}: f does not compute with complex numbers ({error}); {ADVICE}") from error
+            message = f"{probe.name}: f does not compute with complex numbers ({error}); {ADVICE}"
+            raise TypeError(message) from error
     if out.dtype.kind != "c":
         raise TypeError(
-            f"{probe.name}: f returned {out.dtype} for a complex argument: it drops the imaginary part that carries "
-            f"the derivative (abs, .real, a constant); {ADVICE}"
+            f"{probe.name}: f returned {out.dtype} for a complex argument: it drops the imaginary part that "
+            f"carries the derivative (abs, .real, a constant); {ADVICE}"
         )
     values = probe.flat(out)
     return values.imag / step, np.abs(values)
@@ -81,15 +83,15 @@ def step_error(probe: Probe, direction: Array, value: Array, size: Array) -> Arr
 
 
 def confirm(probe: Probe, direction: Array, value: Array, grain: Array | float) -> None:
-    """Raise ValueError where a complex-step derivative along `direction` contradicts a difference quotient."""
+    """Raise ValueError where a complex-step derivative contradicts a difference quotient."""
     with np.errstate(all="ignore"):
         found: Found = search(line(probe, direction, grain), stencil(1, "central", 2))
         wrong = np.abs(found.value - value) > 10 * found.error + 1e-6 * np.abs(value)
     if np.any(wrong & np.isfinite(found.error)):
         k = int(np.argmax(wrong))
         raise ValueError(
-            f"{probe.name}: the complex step gives {value[k]:.6g} and a difference quotient {found.value[k]:.6g}: f "
-            f"drops part of an imaginary part (abs, conj, .real), or has a kink at x; {ADVICE}"
+            f"{probe.name}: the complex step gives {value[k]:.6g} and a difference quotient "
+            f"{found.value[k]:.6g}: f drops part of an imaginary part (abs, conj, .real), or has a kink at x; {ADVICE}"
         )
 
 

@@ -1,8 +1,9 @@
 """Coefficients of difference formulas.
 
 What comes in: the points of a formula, as offsets from where the derivative is wanted, and the order of that
-derivative. What goes out: one weight per point. The one idea: differentiate the polynomial through the points,
-built up one point at a time (Fornberg's recurrence); with whole offsets all of it is exact rational arithmetic.
+derivative. What goes out: one weight per point. The one idea: differentiate the polynomial through the
+points, built up one point at a time (Fornberg's recurrence); with whole offsets all of it is exact rational
+arithmetic.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ __all__ = ["Stencil", "stencil", "weights"]
 
 
 class Stencil(NamedTuple):
-    """A difference formula for step 1: whole offsets, their weights, the order of the derivative, the accuracy."""
+    """A difference formula for step 1: whole offsets, their weights, order of the derivative, accuracy."""
 
     offsets: tuple[int, ...]
     weights: tuple[float, ...]
@@ -57,7 +58,7 @@ def weights(offsets: Sequence[float], order: int) -> list[float]:
     699-706.
     """
     if order < 0 or order >= len(offsets):
-        raise ValueError(f"a derivative of order {order} needs {max(order, 0) + 1} points or more, not {len(offsets)}")
+        raise ValueError(f"a derivative of order {order} from {len(offsets)} points: order + 1 points are needed")
     if len(set(offsets)) < len(offsets):
         raise ValueError(f"the offsets must be distinct, not {list(offsets)}")
     points: list[Any] = [Fraction(a) if isinstance(a, int) else float(a) for a in offsets]

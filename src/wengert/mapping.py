@@ -1,0 +1,125 @@
+"""vmap: trace one lane without a value, batch the graph.
+
+What comes in: a function of one example and batched arguments. What goes out: results for the batch. The one idea:
+a lane is traced abstractly, by types alone, and the graph is batched; inside another trace the batched graph is
+applied to that trace's values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.interpret import Program
+from wengert.errors import InputError
+from wengert.flatten import flatten
+from wengert.frontends.reach import reach
+from wengert.frontends.trace import Trace, escaped
+from wengert.frontends.tracer import Tracer
+from wengert.graph import ArrayType, Var, type_of
+from wengert.run import apply_graph, own
+from wengert.transforms.batch import batch
+
+__all__ = ["run_mapped"]
+
+
+class _Lane:
+    """Arguments of one lane: what is mapped becomes an abstract tracer."""
+
+    def __init__(self, trace: Trace):
+        self.trace = trace
+        self.size: int | None = None
+        self.inputs: list[Var] = []
+        self.values: list[Any] = []
+
+    def argument(self, x: Any, axis: Any, position: int) -> Any:
+        leaves, spec = flatten(x)
+        return x if axis is None else spec.unflatten([self._leaf(leaf, axis, position) for leaf in leaves])
+
+    def _leaf(self, x: Any, axis: int, position: int) -> Any:
+        if not isinstance(x, Tracer):
+            x = np.asarray(x)
+            if x.dtype.kind not in "fciub":
+                raise InputError(f"vmap: argument {position} has a leaf that is no array of numbers; in_axes=None keeps it")
+        found = x.type if isinstance(x, Tracer) else type_of(x)
+        if not -found.ndim <= axis < found.ndim:
+            raise InputError(f"vmap: in_axes={axis} for argument {position}, which has shape {found.shape}")
+        x = np.moveaxis(x, axis, 0)
+        n = found.shape[axis]
+        if self.size not in (None, n):
+            raise InputError(f"vmap: mapped axes of different lengths, {self.size} and {n} (argument {position})")
+        self.size = n
+        lane = ArrayType(x.shape[1:], found.dtype)
+        var = self.trace.argument(len(self.inputs), lane, None)
+        self.inputs.append(var)
+        self.values.append(x)
+        return Tracer(self.trace, var, kind="argument")
+
+
+def run_mapped(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], in_axes: Any, out_axes: int) -> Any:
+    """``vmap(f, in_axes, out_axes)(*args, **kwargs)``; keyword arguments are mapped along axis 0."""
+    axes = tuple(in_axes) if isinstance(in_axes, (tuple, list)) else (in_axes,) * len(args)
+    if len(axes) != len(args):
+        raise InputError(f"vmap: in_axes has {len(axes)} entries for {len(args)} positional arguments")
+    if any(a is not None and (isinstance(a, bool) or not isinstance(a, (int, np.integer))) for a in axes):
+        raise InputError(f"vmap: in_axes is an int, None, or a tuple of these, not {in_axes!r}")
+    trace = Trace("vmap")
+    lane = _Lane(trace)
+    with trace:
+        given = [lane.argument(x, a, k) for k, (x, a) in enumerate(zip(args, axes, strict=True))]
+        named = {name: lane.argument(x, 0, k) for k, (name, x) in enumerate(kwargs.items())}
+        if lane.size is None:
+            raise InputError("vmap: no argument is mapped; in_axes is None everywhere")
+        out = reach(f)(*given, **named)
+    leaves, spec = flatten(out)
+    return spec.unflatten(_batched_leaves(trace, lane, leaves, out_axes))
+
+
+def _batched_leaves(trace: Trace, lane: _Lane, leaves: list[Any], out_axis: int) -> list[Any]:
+    assert lane.size is not None
+    variables: list[Var] = []
+    for x in leaves:
+        if isinstance(x, Tracer) and x.build is trace:
+            atom = x.current()
+            variables.append(atom)  # type: ignore[arg-type]
+    captured = [var for var, _ in trace.captured.values()]
+    graph = trace.build.extract([*lane.inputs, *captured, *trace.lifted], variables)
+    plain = len(captured) + len(trace.lifted)
+    key = ("vmap", lane.size, tuple(graph.inputs), tuple(graph.outputs), plain)
+    derived = trace.build.derived
+    found = derived.get(key)
+    if found is None:
+        found = derived[key] = batch(graph, lane.size, [True] * len(lane.inputs) + [False] * plain)
+    batched, flags = found
+    operands = [*lane.values, *[t for _, t in trace.captured.values()], *[trace.values[v] for v in trace.lifted]]
+    if any(isinstance(o, Tracer) for o in operands):
+        env = apply_graph(batched, operands)
+        results = [env[o] if isinstance(o, Var) else o.value for o in batched.outputs]
+    else:
+        program = derived.get(batched)
+        if program is None:
+            program = derived[batched] = Program(batched)
+        results = list(program(*operands))
+    it = iter(zip(results, flags, strict=True))
+    seen: set[int] = set()
+    return [_place(*next(it), lane.size, out_axis, seen) if isinstance(x, Tracer) and x.build is trace
+            else _place(_constant(x), False, lane.size, out_axis, seen) for x in leaves]
+
+
+def _constant(x: Any) -> Any:
+    if isinstance(x, Tracer):
+        if x.build is not None and not x.build.is_open:
+            raise escaped(x)
+        return x.cell if x.build is None else x
+    return x
+
+
+def _place(x: Any, flag: bool, size: int, axis: int, seen: set[int]) -> Any:
+    """A result with its lanes along `axis`; one that all lanes share is repeated."""
+    if x is None or isinstance(x, str):
+        return x
+    if not flag:
+        x = np.broadcast_to(x, (size, *np.shape(x)))
+    return own(np.moveaxis(x, 0, axis) if axis else x, seen)
