@@ -15,6 +15,7 @@ from wengert.api import (
     vjp,
     vmap,
 )
+from wengert.custom import custom_jvp, custom_vjp, opaque
 
-__all__ = ["grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "make_graph", "stop_gradient",
+__all__ = ["custom_jvp", "custom_vjp", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "make_graph", "opaque", "stop_gradient",
            "value_and_grad", "vjp", "vmap"]

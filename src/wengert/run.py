@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.interpret import Program
-from wengert.errors import InputError, NonDifferentiableError
+from wengert.errors import InputError, NonDifferentiableError, WengertError
 from wengert.flatten import Spec, flatten
-from wengert.frontends import indexing, numpy_api  # noqa: F401  (they register themselves)
+from wengert.frontends import indexing, numpy_api, python_calls  # noqa: F401  (they register themselves)
 from wengert.frontends.reach import reach
 from wengert.frontends.trace import Trace, escaped
 from wengert.frontends.tracer import Tracer
@@ -109,8 +109,7 @@ class Run:
         self.specs: list[tuple[Spec, int]] = []
         self.inputs: list[Var] = []
         self.trace = Trace(name)
-        with self.trace:
-            out = reach(f)(*self._arguments(args), **kwargs)
+        out = run_traced(self.trace, lambda: reach(f)(*self._arguments(args), **kwargs))
         self._outputs(out, has_aux)
         plain = not self.trace.captured and not any(isinstance(x, Tracer) and x.build is not None for x in self.leaves)
         self.env: Any = self.trace.values if plain else self._applied()
@@ -309,6 +308,17 @@ class Run:
             trees.append(spec.unflatten(out[k:k + n]))
             k += n
         return trees[0] if self.single else tuple(trees)
+
+
+def run_traced(trace: Trace, body: Callable[[], Any]) -> Any:
+    """Run a function under a trace. NumPy hides our refusals behind its own error: bring them back."""
+    try:
+        with trace:
+            return body()
+    except (TypeError, ValueError) as error:
+        if isinstance(error.__cause__, WengertError) and not isinstance(error, WengertError):
+            raise error.__cause__.with_traceback(error.__traceback__) from None
+        raise
 
 
 def zero_tangent(x: Any) -> Any:

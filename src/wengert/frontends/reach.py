@@ -1,15 +1,190 @@
 """Reaching the graph: what NumPy's protocols do not carry.
 
-What comes in: the user's function. What goes out: one that behaves the same and whose calls go through wengert.
+What comes in: the calls of rewritten code. What goes out: the same calls, where a traced value can take part:
+``math.sin``, ``float``, ``np.array([...])``, functions of SciPy, and the user's own functions, rewritten in turn.
+The one idea: library code is never rewritten; a traced value that it would convert is refused there.
 """
 
 from __future__ import annotations
 
+import functools
+import os
+import sys
+import sysconfig
+import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["reach"]
+import numpy as np
+
+from wengert.errors import MutationError
+from wengert.frontends.python_ast import CALL, rewrite
+from wengert.frontends.scipy_api import find
+from wengert.frontends.trace import active_trace, user_line
+from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced
+
+__all__ = ["CALLS", "call", "on_call", "own", "reach"]
+
+_LIBRARIES = tuple({os.path.realpath(p) + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")
+                    if (p := sysconfig.get_paths().get(key))} | {
+                        os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep})
+
+# Callables with an implementation of their own when rewritten code calls them.
+CALLS: dict[Any, Callable[..., Any]] = {}
+
+
+def on_call(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register what rewritten code calls in place of these functions."""
+    def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
+        for f in functions:
+            CALLS[f] = implementation
+        return implementation
+    return register
+
+
+# ---------------------------------------------------------------- the user's own functions
+
+_REACHED: weakref.WeakKeyDictionary[types.FunctionType, types.FunctionType] = weakref.WeakKeyDictionary()
+_LIBRARY: dict[str, bool] = {}
+
+
+def _is_library(filename: str) -> bool:
+    found = _LIBRARY.get(filename)
+    if found is None:
+        real = os.path.realpath(filename)
+        found = _LIBRARY[filename] = filename.startswith(("<frozen", "<__array_function__")) or (
+            real.startswith(_LIBRARIES) or f"{os.sep}site-packages{os.sep}" in real)
+    return found
+
+
+def _reach_function(f: types.FunctionType) -> types.FunctionType:
+    found = _REACHED.get(f)
+    if found is not None and found.__closure__ is not None:
+        return found
+    code = f.__code__
+    if CALL in code.co_freevars or _is_library(code.co_filename):
+        return f
+    new = rewrite(f, call, own)
+    _REACHED[f] = new if new is not None else f
+    return new if new is not None else f
 
 
 def reach(f: Callable[..., Any]) -> Callable[..., Any]:
-    return f
+    """The function with its own calls reaching the graph; library functions as they are."""
+    return f if type(f) is types.FunctionType and _is_library(f.__code__.co_filename) else _Reached(f)
+
+
+class _Reached:
+    """A callable that is called as rewritten code would call it."""
+
+    __slots__ = ("f",)
+
+    def __init__(self, f: Callable[..., Any]):
+        self.f = f
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return call(self.f, *args, **kwargs)
+
+
+def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """What ``function(*args, **kwargs)`` becomes in rewritten code."""
+    kind = type(function)
+    if kind is types.FunctionType:
+        if not _is_library(function.__code__.co_filename):
+            return _reach_function(function)(*args, **kwargs)
+    elif kind is types.MethodType:
+        inner = function.__func__
+        if type(inner) is types.FunctionType and not _is_library(inner.__code__.co_filename):
+            return _reach_function(inner)(function.__self__, *args, **kwargs)
+    elif kind is functools.partial:
+        return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
+    try:
+        implementation = CALLS.get(function)
+    except TypeError:  # a callable that cannot be hashed
+        implementation = None
+    if implementation is not None:
+        return implementation(*args, **kwargs)
+    return _other(function, kind, args, kwargs)
+
+
+def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if kind is type:
+        return _construct(function, args, kwargs)
+    if kind is types.BuiltinMethodType and isinstance(getattr(function, "__self__", None), np.ndarray):
+        return _fresh(function(*args, **kwargs), (function.__self__, *args))
+    module = getattr(function, "__module__", None) or ""
+    if module.startswith("numpy"):
+        return _numpy(function, args, kwargs)
+    if module.startswith("scipy") and any(_traced(a) for a in (*args, *kwargs.values())):
+        implementation = find(function)
+        if implementation is not None:
+            return implementation(*[as_traced(a) for a in args], **{k: as_traced(v) for k, v in kwargs.items()})
+    method = getattr(kind, "__call__", None)
+    if type(method) is types.FunctionType and not _is_library(method.__code__.co_filename):
+        return _reach_function(method)(function, *args, **kwargs)
+    return function(*args, **kwargs)
+
+
+def _construct(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """An instance of the user's class, with its ``__init__`` reached."""
+    init = cls.__init__
+    if type(init) is types.FunctionType and cls.__new__ is object.__new__ \
+            and not _is_library(init.__code__.co_filename):
+        new = object.__new__(cls)
+        _reach_function(init)(new, *args, **kwargs)
+        return new
+    return cls(*args, **kwargs)
+
+
+# ---------------------------------------------------------------- NumPy
+
+def _traced(x: Any) -> bool:
+    return isinstance(x, Tracer) or (isinstance(x, (list, tuple)) and any(_traced(e) for e in x))
+
+
+# These take a sequence of arrays, and NumPy looks into it by itself.
+_SEQUENCES = {"concatenate", "concat", "stack", "vstack", "hstack", "dstack", "column_stack", "block", "row_stack", "select",
+              "broadcast_arrays", "multi_dot", "meshgrid", "einsum", "lexsort", "ix_", "choose", "atleast_1d",
+              "atleast_2d", "atleast_3d", "einsum_path", "array", "asarray"}
+
+
+def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A NumPy function: lists of traced values become arrays, fresh results become cells."""
+    if any(isinstance(a, (list, tuple)) and _traced(a) for a in args):
+        implementation = FUNCTIONS.get(function)
+        if getattr(function, "__name__", "") not in _SEQUENCES:
+            args = tuple(as_traced(a) for a in args)
+        elif implementation is not None:
+            return implementation(*args, **kwargs)
+    return _fresh(function(*args, **kwargs), args)
+
+
+def _fresh(result: Any, args: tuple[Any, ...]) -> Any:
+    """An array that this call made becomes a cell, so that traced values can be written into it."""
+    if type(result) is np.ndarray and result.base is None and result.flags.owndata and active_trace() is not None \
+            and result.dtype.kind in "fciub" and not any(result is a for a in args) and result.flags.writeable \
+            and sys.getrefcount(result) <= 4:
+        return Tracer(None, None, result, kind="" if result.ndim else "box")
+    return result
+
+
+def own(array: Any, value: Any) -> Any:
+    """Before ``array[k] = value``: an ordinary array that is to hold a traced value becomes a cell.
+
+    Only if no other name or view could see the write; else it is refused.
+    """
+    if type(array) is not np.ndarray or not _traced(value) or array.dtype == object:
+        return array
+    value = as_traced(value)
+    if value.build is None or not (value.type.inexact or array.dtype.kind in "fc"):
+        return array
+    if array.base is not None or not array.flags.owndata or sys.getrefcount(array) > 3:
+        raise MutationError(
+            f"a traced value is written into an ordinary array at {user_line()} that other names or views can see, so the "
+            f"write cannot be kept exact. Make the array inside the function (np.zeros(n), a.copy())")
+    if not array.flags.writeable:
+        raise ValueError("assignment destination is read-only")
+    return Tracer(None, None, array.copy())
+
+

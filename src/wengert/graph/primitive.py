@@ -46,6 +46,9 @@ class Primitive:
         ``transpose(ct, i, operands, **params)``: the cotangent of operand i, under Re<a, b>. `operands[j]`
         is the handle of a residual operand and `operands.types[j]` the type of any. With ``into=True`` a
         further keyword ``into`` is the cotangent that is already there, or None, and the result is the sum.
+    leading : callable, optional
+        For "jointly": ``leading(params)`` says in how many leading operands; the others are residual. The default
+        is all operands of an inexact dtype.
     absent : callable, optional
         For "jointly": ``absent(tangents, type, **params)`` when some tangents are None; the default fills
         them with zeros.
@@ -64,18 +67,21 @@ class Primitive:
         Linear with coefficients 0 and 1 (reshape, sum, gather): its transpose also carries masks.
     pure : bool
         False if it has an effect: never shared, dropped, duplicated or moved.
+    holds_graphs : bool
+        Its parameters hold graphs; its jvp then gets a keyword ``transform``, the linearization that is running.
     sample : callable, optional
         ``sample(rng)`` gives a list of cases ``(operands, params)`` inside the domain, for the law tests.
     ufunc : numpy.ufunc or str, optional
         The ufunc that this primitive stands for (a string: its name in ``scipy.special``).
     """
 
-    __slots__ = ("absent", "batch", "differentiable", "elementwise", "evaluate", "into", "jvp", "linear",
+    __slots__ = ("absent", "batch", "differentiable", "elementwise", "evaluate", "holds_graphs", "into", "jvp", "leading", "linear",
                  "multiple", "name", "partials", "pure", "sample", "structural", "transpose", "type", "ufunc")
 
     def __init__(self, name: str, *, type: Callable[..., Any], evaluate: Callable[..., Any],
                  partials: tuple[Any, ...] | None = None, linear: str | Sequence[int] = (),
                  transpose: Callable[..., Any] | None = None, absent: Callable[..., Any] | None = None,
+                 leading: Callable[[Any], int] | None = None, holds_graphs: bool = False,
                  jvp: Callable[..., Any] | None = None, batch: Callable[..., Any] | None = None,
                  differentiable: bool = True, elementwise: bool = False, structural: bool = False,
                  multiple: bool = False, pure: bool = True, into: bool = False,
@@ -84,6 +90,7 @@ class Primitive:
         self.partials, self.linear, self.transpose = partials, linear, transpose
         self.absent, self.jvp, self.batch, self.differentiable = absent, jvp, batch, differentiable
         self.elementwise, self.structural, self.multiple = elementwise, structural, multiple
+        self.leading, self.holds_graphs = leading, holds_graphs
         self.pure, self.into, self.sample, self.ufunc = pure, into, sample, ufunc
         self._check()
         REGISTRY[name] = self
@@ -99,8 +106,11 @@ class Primitive:
         if self.differentiable != (any(stated) or bool(self.linear)):
             raise ValueError(f"primitive {self.name!r} states no derivative; say differentiable=False if it has none")
 
-    def is_linear_in(self, i: int) -> bool:
-        return self.linear == "jointly" or i in self.linear
+    def is_linear_in(self, i: int, params: Any) -> bool:
+        """Whether an equation with these parameters is linear in operand i (of an inexact dtype)."""
+        if self.linear == "jointly":
+            return self.leading is None or i < self.leading(params)
+        return i in self.linear
 
     def __call__(self, *operands: Any, **params: Any) -> Any:
         """Apply to handles or tracers (an equation is emitted), or to plain values (evaluated)."""

@@ -22,6 +22,7 @@ from .weights import Stencil, stencil, weights
 
 __all__ = [
     "derivative", "directional", "gradient", "hessian", "jacobian",
-    "derivative_estimate", "directional_estimate", "gradient_estimate", "hessian_estimate", "jacobian_estimate",
+    "derivative_estimate", "directional_estimate", "gradient_estimate", "hessian_estimate",
+    "jacobian_estimate",
     "METHODS", "Estimate", "Stencil", "stencil", "weights",
 ]

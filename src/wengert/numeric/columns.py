@@ -8,6 +8,7 @@ derivative of a combination of f along two lines, which cancels the pure ones.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +39,12 @@ def scale_along(probe: Probe, v: Array, step: Any) -> float:
     return float(scale(np.max(np.abs(probe.x[v != 0]))) / np.max(np.abs(v)))
 
 
+def refuse_lost_step(probe: Probe, scheme: Scheme, grain: Array | float) -> None:
+    """Refuse a given step that x + step rounds away: every derivative would be zero."""
+    if scheme.step is not None and scheme.method != "complex" and np.any(np.isfinite(grain) & (grain > 0.25)):
+        raise ValueError(f"{probe.name}: the step {scheme.step} is lost in the rounding of x")
+
+
 def in_units(found: Found, s: Any, order: int) -> Found:
     """From derivatives in τ to derivatives in t = s·τ; one division at a time, for sᵒʳᵈᵉʳ may overflow."""
     value, error, tau = found
@@ -55,6 +62,7 @@ def ray(probe: Probe, v: Array, scheme: Scheme) -> Found:
     s = scale_along(probe, v, step)
     direction = s * v
     grain = grain_of(probe, direction)
+    refuse_lost_step(probe, scheme, grain)
     if scheme.method == "complex":
         return in_units(by_complex_step(probe, direction, grain, scheme, s), s, scheme.order)
     return in_units(solve(line(probe, direction, grain, scheme.with_noise), scheme), s, scheme.order)
@@ -84,10 +92,11 @@ def elementwise(probe: Probe, scheme: Scheme) -> Estimate:
         )
     given = scheme.step if scheme.step is not None and scheme.method != "complex" else None
     s = scale(x) if given is None else np.broadcast_to(given, x.shape).astype(float)
-    grain = np.where(np.isfinite(x), probe.eps_x * np.abs(x) / s, np.inf).reshape(-1)
-    flat_s: Any = s.reshape(-1) if x.ndim else float(s)
-    if x.ndim == 0:
-        grain = float(grain[0])
+    grain: Any = np.where(np.isfinite(x), probe.eps_x * np.abs(x) / s, np.inf).reshape(-1)
+    flat_s: Any = s.reshape(-1)
+    if x.ndim == 0:  # one step for all elements of a curve
+        grain, flat_s = float(grain[0]), float(s)
+    refuse_lost_step(probe, scheme, grain)
     if probe.size == 0:
         found = Found(probe.center, np.zeros(0), np.zeros(0))
     elif scheme.method == "complex":
@@ -159,25 +168,21 @@ def second_derivatives(probe: Probe, scheme: Scheme) -> Found:
         refuse_unfit(probe)
     n = x.size
     given = None if scheme.method == "complex" else scheme.step
-    s = (scale(x) if given is None else np.broadcast_to(given, x.shape)).reshape(-1)
-    value, error = np.zeros((n, n), np.float64), np.zeros((n, n))
-    step = np.zeros((n, n))
+    s: Any = np.reshape(scale(x) if given is None else np.broadcast_to(given, x.shape), -1)
+    refuse_lost_step(probe, scheme, probe.eps_x * np.abs(x).reshape(-1) / s)
+    value, error, step = (np.zeros((n, n)) for _ in range(3))
     for i in range(n):
         for j in range(i + 1):
             found = entry(probe, scheme, s, i, j)
-            for part, number in zip((value, error, step), found):
-                part[i, j] = part[j, i] = number[0]
-            value[i, j] = value[j, i] = value[i, j] / s[i] / s[j]
-            error[i, j] = error[j, i] = error[i, j] / s[i] / s[j]
-            step[i, j] = step[j, i] = step[i, j] * np.sqrt(s[i]) * np.sqrt(s[j])
+            value[i, j] = value[j, i] = found.value[0] / s[i] / s[j]
+            error[i, j] = error[j, i] = found.error[0] / s[i] / s[j]
+            step[i, j] = step[j, i] = found.tau[0] * math.sqrt(s[i]) * math.sqrt(s[j])
     return Found(value, error, step)
 
 
 def entry(probe: Probe, scheme: Scheme, s: Array, i: int, j: int) -> Found:
     """∂²f/∂uᵢ∂uⱼ for x = s·u."""
-    u, w = np.zeros(s.size), np.zeros(s.size)
-    u[i], w[j] = s[i], s[j]
-    u, w = u.reshape(probe.x.shape), w.reshape(probe.x.shape)
+    u, w = (np.where(np.arange(s.size) == k, s, 0.0).reshape(probe.x.shape) for k in (i, j))
     grain = grain_of(probe, u + w)
     if scheme.method == "complex":
         return solve(complex_line(probe, u, w, grain), scheme, 1)

@@ -91,7 +91,7 @@ def confirm(probe: Probe, direction: Array, value: Array, grain: Array | float) 
         k = int(np.argmax(wrong))
         raise ValueError(
             f"{probe.name}: the complex step gives {value[k]:.6g} and a difference quotient "
-            f"{found.value[k]:.6g}: f drops part of an imaginary part (abs, conj, .real), or has a kink at x; {ADVICE}"
+            f"{found.value[k]:.6g}: f drops an imaginary part (abs, conj, .real), or has a kink; {ADVICE}"
         )
 
 

@@ -83,6 +83,8 @@ def scheme_of(
         raise ValueError(f"{name}: accuracy must be a whole number from 1 up, not {accuracy!r}")
     if method == "central" and accuracy % 2:
         raise ValueError(f"{name}: a central formula has even accuracy, not {accuracy}; write {accuracy + 1}")
+    if step is not None and method == "complex" and order > 1:
+        raise ValueError(f"{name}: with method='complex' and order {order} the step is searched, not given")
     if step is not None:
         step = np.asarray(step, float)
         if not np.all(np.isfinite(step) & (step > 0)):
@@ -95,8 +97,8 @@ def as_point(name: str, x: Any, what: str = "x") -> Array:
     point = np.asarray(x)
     if point.dtype.kind in "iub":
         raise TypeError(
-            f"{name}: {what} has dtype {point.dtype}; integer inputs have no derivative; write 3.0 instead of "
-            f"3, or pass {what}.astype(float)"
+            f"{name}: {what} has dtype {point.dtype}; integer inputs have no derivative; write 3.0 for 3, "
+            f"or pass {what}.astype(float)"
         )
     if point.dtype.kind not in "fc":
         raise TypeError(f"{name}: {what} must be an array of floats, not of {point.dtype}")
@@ -160,15 +162,26 @@ class Probe:
         if self.measured is None:
             # Some sixty units in the last place apart, and not on the grid of the values of simple functions.
             apart = 57.3 * self.eps_x * scale(self.x)
-            values = [self.center]
-            for k in range(1, 7):
-                with np.errstate(all="ignore"):
-                    values.append(self.near(self.x + (k * apart).astype(self.x.dtype)))
-            with np.errstate(all="ignore"):
-                squares = [np.mean(np.abs(np.diff(np.stack(values), k, axis=0)) ** 2, axis=0) for k in (4, 5)]
-                deviation = np.sqrt(np.maximum(squares[0] / math.comb(8, 4), squares[1] / math.comb(10, 5)))
+            deviation, flat = self.deviation(apart)
+            for _ in range(3):  # where f does not move at all, it may be rounding its values: look wider
+                if not np.any(flat):
+                    break
+                apart = 256 * apart
+                wider, still = self.deviation(apart)
+                deviation, flat = np.where(flat, wider, deviation), flat & still
             self.measured = np.where(np.isfinite(deviation), 3 * deviation, 0.0)
         return self.measured
+
+    def deviation(self, apart: Array) -> tuple[Array, Array]:
+        """The standard deviation of the errors of seven values of f so far apart, and where all are equal."""
+        rows = [self.center]
+        with np.errstate(all="ignore"):
+            for k in range(1, 7):
+                rows.append(self.near(self.x + np.asarray(k * apart).astype(self.x.dtype)))
+            values = np.stack(rows)
+            squares = [np.mean(np.abs(np.diff(values, k, axis=0)) ** 2, axis=0) for k in (4, 5)]
+        deviation = np.sqrt(np.maximum(squares[0] / math.comb(8, 4), squares[1] / math.comb(10, 5)))
+        return deviation, np.all(values == values[0], axis=0)
 
     def finish(self, value: Array, error: Array, step: Array, shape: tuple[int, ...], dtype: Any) -> Estimate:
         """Flat results in the shape and dtype that the caller expects; rounding to it adds to the error."""
@@ -199,7 +212,7 @@ def line(probe: Probe, direction: Array, grain: Array | float, with_noise: bool 
 
     def sample(tau: float) -> tuple[Array, Array]:
         with np.errstate(all="ignore"):
-            point = probe.x + (tau * direction).astype(probe.x.dtype)
+            point = probe.x + np.asarray(tau * direction).astype(probe.x.dtype)
         values = probe.near(point)
         return values, np.abs(values)
 

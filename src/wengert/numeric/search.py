@@ -168,6 +168,7 @@ def search(line: Line, formula: Stencil) -> Found:
     start = min(COARSEST, round(math.log(line.eps ** (1 / exponent), RATIO)))
     tolerance = CLOSE * line.eps ** (formula.accuracy / exponent)
     finest = finest_exponent(line.grain)
+    quiet = line.noise <= 4 * line.eps * line.center[1]  # else f is flat only because it rounds its values
     visited: dict[int, Level] = {}
 
     def visit(k: int) -> None:
@@ -182,7 +183,7 @@ def search(line: Line, formula: Stencil) -> Found:
         levels = [visited[k] for k in exponents]
         choice = choose(levels, formula, line.grain)
         size = np.abs(choice.value)
-        flat = np.logical_and.reduce([level.flat for level in levels])
+        flat = np.logical_and.reduce([level.flat for level in levels]) & quiet
         hopeless = ~np.isfinite(line.center[0]) | np.isinf(np.broadcast_to(line.grain, size.shape))
         open_ = ~((choice.error <= tolerance * size) | flat | hopeless)
         lost = (choice.finest > 1e3 * choice.error) & (choice.error <= 1e-3 * size)
@@ -236,7 +237,8 @@ def extrapolate(line: Line, formula: Stencil, first: float = FIRST) -> Found:
         better = new.error < best.error
         best = Found(*(np.where(better, a, b) for a, b in zip(new, best)))
         least_rounding = np.where(better, rounding, least_rounding)
-        lost = (new.error > 1e3 * best.error) & np.isfinite(new.error) & (best.error <= 1e-3 * np.abs(best.value))
+        lost = (new.error > 1e3 * best.error) & (tau < best.tau)
+        lost &= best.error <= 1e-3 * np.abs(best.value)
         done = lost | hopeless | (best.error <= 16 * least_rounding) & np.isfinite(best.error)
         if i >= 4 and (np.all(done) or tau < finest):
             break

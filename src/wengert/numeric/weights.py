@@ -58,7 +58,7 @@ def weights(offsets: Sequence[float], order: int) -> list[float]:
     699-706.
     """
     if order < 0 or order >= len(offsets):
-        raise ValueError(f"a derivative of order {order} from {len(offsets)} points: order + 1 points are needed")
+        raise ValueError(f"a derivative of order {order} from {len(offsets)} points: order + 1 are needed")
     if len(set(offsets)) < len(offsets):
         raise ValueError(f"the offsets must be distinct, not {list(offsets)}")
     points: list[Any] = [Fraction(a) if isinstance(a, int) else float(a) for a in offsets]

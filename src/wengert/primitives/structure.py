@@ -75,7 +75,8 @@ reduce_sum = Primitive(
     linear="jointly", structural=True,
     transpose=lambda ct, i, ops, *, axes: broadcast(keep_axes(ct, axes), shape=ops.types[0].shape),
     batch=lambda n, ops, batched, *, axes: reduce_sum(ops[0], axes=tuple(a + 1 for a in axes)),
-    sample=cases(((2, 3), {"axes": (0,)}), ((2, 3), {"axes": (0, 1)}), ((2, 0), {"axes": (1,)})))
+    sample=cases(((2, 3), {"axes": (0,)}), ((2, 3), {"axes": (0, 1)}), ((2, 0), {"axes": (1,)}),
+                 ((2, 3, 4), {"axes": (0, 2)})))
 
 
 def keep_axes(x: Any, axes: tuple[int, ...]) -> Any:
@@ -118,7 +119,10 @@ convert = Primitive(
     "convert", type=lambda x, *, dtype: ArrayType(x.shape, dtype), evaluate=_convert_evaluate,
     linear="jointly", structural=True, transpose=_convert_transpose,
     batch=lambda n, ops, batched, *, dtype: convert(ops[0], dtype=dtype),
-    sample=cases(((3,), {"dtype": np.dtype(np.float64)}), ((2,), {"dtype": np.dtype(np.complex128)})))
+    sample=lambda rng: [((rng.normal(size=3).astype(np.float32),), {"dtype": np.dtype(np.float64)}),
+                        ((rng.normal(size=2),), {"dtype": np.dtype(np.complex128)}),
+                        ((rng.normal(size=()),), {"dtype": np.dtype(np.complex128)}),
+                        ((rng.normal(size=2) + 1j * rng.normal(size=2),), {"dtype": np.dtype(np.float64)})])
 
 
 def _select_type(p: ArrayType, a: ArrayType, b: ArrayType) -> ArrayType:
@@ -178,7 +182,8 @@ concatenate = Primitive(
     "concatenate", type=_concatenate_type, evaluate=lambda *xs, axis: np.concatenate(xs, axis),
     linear="jointly", structural=True, transpose=_concatenate_transpose, batch=_concatenate_batch,
     sample=lambda rng: [((rng.normal(size=(2, 3)), rng.normal(size=(1, 3))), {"axis": 0}),
-                        ((rng.normal(size=(2, 3)), rng.normal(size=(2, 0)), rng.normal(size=(2, 1))), {"axis": 1})])
+                        ((rng.normal(size=(2, 3)), rng.normal(size=(2, 0)), rng.normal(size=(2, 1))), {"axis": 1}),
+                        ((rng.normal(size=2) + 1j, rng.normal(size=1) - 2j), {"axis": 0})])
 
 
 def _pad_transpose(ct: Any, i: int, ops: Any, *, widths: tuple[tuple[int, int], ...]) -> Any:
@@ -186,16 +191,24 @@ def _pad_transpose(ct: Any, i: int, ops: Any, *, widths: tuple[tuple[int, int], 
     return basic_index(ct, tuple(slice(lo, n - hi) for (lo, hi), n in zip(widths, ct.shape, strict=True)))
 
 
+def _pad_evaluate(x: Any, *, widths: tuple[tuple[int, int], ...]) -> Any:
+    x = np.asarray(x)
+    out = np.zeros([n + lo + hi for n, (lo, hi) in zip(x.shape, widths, strict=True)], x.dtype)
+    out[tuple([slice(lo, lo + n) for n, (lo, _) in zip(x.shape, widths, strict=True)])] = x
+    return out
+
+
 # Zeros around an array; the other modes of np.pad are made of gathers and selections.
 pad = Primitive(
     "pad", type=lambda x, *, widths: ArrayType(
         tuple(n + lo + hi for n, (lo, hi) in zip(x.shape, widths, strict=True)), x.dtype),
-    evaluate=lambda x, *, widths: np.pad(x, widths), linear="jointly", structural=True, transpose=_pad_transpose,
+    evaluate=_pad_evaluate, linear="jointly", structural=True, transpose=_pad_transpose,
     batch=lambda n, ops, batched, *, widths: pad(ops[0], widths=((0, 0), *widths)),
-    sample=cases(((3,), {"widths": ((1, 2),)}), ((2, 2), {"widths": ((0, 1), (2, 0))})))
+    sample=cases(((3,), {"widths": ((1, 2),)}), ((2, 2), {"widths": ((0, 1), (2, 0))}), ((), {"widths": ()}),
+                 ((0, 2), {"widths": ((1, 0), (0, 0))})))
 
 flip = Primitive(
     "flip", type=lambda x, *, axes: x, evaluate=lambda x, *, axes: np.flip(x, axes),
     linear="jointly", structural=True, transpose=lambda ct, i, ops, *, axes: flip(ct, axes=axes),
     batch=lambda n, ops, batched, *, axes: flip(ops[0], axes=tuple(a + 1 for a in axes)),
-    sample=cases(((3,), {"axes": (0,)}), ((2, 3), {"axes": (0, 1)})))
+    sample=cases(((3,), {"axes": (0,)}), ((2, 3), {"axes": (0, 1)}), ((2, 0), {"axes": (1,)})))

@@ -102,6 +102,9 @@ def _differential(build: Build, e: Equation, tangents: list[Handle | None],
     operands = [Handle(build, o) for o in e.operands]
     results = [Handle(build, r) for r in e.results]
     if p.linear == "jointly":
+        if p.leading is not None and any(t is not None for t in tangents[p.leading(params):]):
+            raise MissingRuleError(f"{p.name}: no derivative is known with regard to its residuals; take the first derivative "
+                                   f"by reverse mode (grad), or give a custom_jvp rule")
         out = _jointly(p, operands, tangents, results, params)
         return out if p.multiple else [out]
     terms: list[Any] = []
@@ -120,6 +123,8 @@ def _nonlinear(build: Build, e: Equation, operands: list[Handle], results: list[
                tangents: list[Handle | None], needed: tuple[bool, ...]) -> list[Any]:
     p, params = e.primitive, e.params
     if p.jvp is not None:
+        if p.holds_graphs:
+            params = {**params, "transform": linearize}
         if p.multiple:
             return [p.jvp(tuple(results), operands, tangents, needed=needed, **params)]
         return [p.jvp(results[0], operands, tangents, **params)]
@@ -138,7 +143,8 @@ def _nonlinear(build: Build, e: Equation, operands: list[Handle], results: list[
 def _jointly(p: Any, operands: list[Handle], tangents: list[Handle | None], results: list[Handle],
              params: Any) -> Any:
     """The primitive itself, applied to the tangents; operands that are not inexact stay as they are."""
-    absent = [t is None and o.type.inexact for t, o in zip(tangents, operands, strict=True)]
+    absent = [t is None and o.type.inexact and p.is_linear_in(i, params)
+              for i, (t, o) in enumerate(zip(tangents, operands, strict=True))]
     if any(absent) and p.absent is not None:
         return p.absent(tangents, results[0].type, **params)
     filled = [t if t is not None else

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.errors import GraphError
 from wengert.graph import Atom, Build, Const, Equation, Graph, Handle, Var
 from wengert.primitives.elementwise import logical_and, logical_not, logical_or
 from wengert.primitives.index import index, index_add, index_set
@@ -149,6 +150,7 @@ class _Transposer:
 
     def equation(self, e: Equation) -> None:
         p = e.primitive
+        self.require_linear(e)
         operands = Operands(e, self.pull)
         if p.multiple:
             ct: Any = tuple([self.cotangents.get(r) for r in e.results])
@@ -170,6 +172,16 @@ class _Transposer:
             if alive is not None and self.can_spoil(e):
                 out = select(alive.resolve(), out, Const(np.zeros((), out.dtype)))
             self.add(o, out, alive)
+
+    def require_linear(self, e: Equation) -> None:
+        """A rule that the user wrote may not be linear; say so instead of giving a wrong transpose."""
+        p = e.primitive
+        places = [i for i, o in enumerate(e.operands) if o in self.is_linear]
+        if not all(p.linear and p.is_linear_in(i, e.params) for i in places) or (p.linear != "jointly" and len(places) > 1
+                                                                       and isinstance(p.linear, tuple)):
+            where = ", ".join(sorted(self.build.at))
+            raise GraphError(f"{p.name} is not linear in the tangents{f' ({where})' if where else ''}: a derivative rule has "
+                             f"to be linear in them")
 
     # ------------------------------------------------------------ masks
 
