@@ -32,8 +32,8 @@ class ViewKind:
     ----------
     read : callable
         ``read(base, payload)`` gives the value of the view.
-    model : callable
-        ``model(array, payload)`` does the same to an ordinary array, as NumPy would.
+    model : callable or None
+        ``model(array, payload)`` does the same to an ordinary array of bytes, as NumPy would; None: not known.
     put : callable, optional
         ``put(base, new, payload)`` gives the base after a write of `new` through the view; None: read-only.
     may_copy : bool
@@ -42,7 +42,7 @@ class ViewKind:
 
     __slots__ = ("may_copy", "model", "put", "read")
 
-    def __init__(self, read: Callable[[Any, Any], Any], model: Callable[[Any, Any], Any],
+    def __init__(self, read: Callable[[Any, Any], Any], model: Callable[[Any, Any], Any] | None,
                  put: Callable[[Any, Any, Any], Any] | None = None, may_copy: bool = False):
         self.read, self.model, self.put, self.may_copy = read, model, put, may_copy
 
@@ -93,9 +93,9 @@ KINDS: dict[str, ViewKind] = {
     # payload: offset and two axes
     "diagonal": ViewKind(_diagonal, lambda array, p: np.diagonal(array, *p)),
     # of a complex array
-    "real": ViewKind(lambda base, p: e.real(base), lambda array, p: array,
+    "real": ViewKind(lambda base, p: e.real(base), None,
                      lambda base, new, p: e.make_complex(new, e.imag(base))),
-    "imag": ViewKind(lambda base, p: e.imag(base), lambda array, p: array,
+    "imag": ViewKind(lambda base, p: e.imag(base), None,
                      lambda base, new, p: e.make_complex(e.real(base), new)),
 }
 
@@ -131,21 +131,21 @@ def settle(t: Tracer, must: bool = True) -> bool | None:
     lens = t.lens
     if lens is None or not lens.may_copy:
         return lens is not None
-    model = stand_in(lens.base)
-    if model is None:
+    model, look = stand_in(lens.base), KINDS[lens.kind].model
+    if model is None or look is None:
         if must:
             raise MutationError(
                 f"{lens.kind} may have given a view or a copy, and at {user_line()} a write makes a difference: the "
                 f"memory order of the array is not known here. Write into the array itself, or into "
                 f"{lens.kind}(...).copy(), or take it again after the write")
         return None
-    seen = KINDS[lens.kind].model(model, lens.payload)
+    seen = look(model, lens.payload)
     if seen.size == 0 or np.may_share_memory(seen, model):
         lens.may_copy = False
         return True
     t.version = t.root().version + 1  # so that views of it see that they are out of date
     t.lens = None
-    t.order = "F" if lens.payload == "F" or lens.payload[-1] == "F" else "C"
+    t.order = lens.payload[-1]
     return False
 
 
@@ -157,14 +157,16 @@ def stand_in(t: Tracer) -> Any:
     if lens is None:
         order = t.order or ("C" if t.ndim <= 1 and t.kind != "argument" else "")
         return np.empty(t.shape, np.uint8, order=order) if order else None  # type: ignore[call-overload]
-    base = stand_in(lens.base)
-    return None if base is None else KINDS[lens.kind].model(base, lens.payload)
+    base, look = stand_in(lens.base), KINDS[lens.kind].model
+    return None if base is None or look is None else look(base, lens.payload)
 
 
 def is_c_ordered(t: Tracer) -> bool:
     """Whether an elementwise operation on it gives an array in C order (its strides do not increase)."""
+    if t.ndim <= 1:
+        return True
     while t.lens is not None:
-        if t.lens.kind not in ("index", "real", "imag"):
-            return t.ndim <= 1
+        if t.lens.kind not in ("index", "real", "imag") and t.lens.payload[-1] != "C":
+            return False
         t = t.lens.base
     return t.order == "C" or t.ndim <= 1

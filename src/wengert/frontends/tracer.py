@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError
+from wengert.frontends.lens import Lens, is_c_ordered, settle
 from wengert.frontends.trace import Trace, escaped, user_line
 from wengert.graph import ArrayType, Atom, Const, Handle, Primitive, type_of
-from wengert.primitives.index import index, index_set
-from wengert.primitives.structure import convert, reshape, transpose
+from wengert.primitives.structure import convert, reshape
 
 __all__ = ["FUNCTIONS", "NeedsValueError", "Tracer", "constant", "function_of", "implements", "ufunc_call", "value_of"]
 
@@ -43,35 +43,6 @@ class NeedsValueError(ConversionError):
     """The value of an abstract tracer was asked for (a branch under ``vmap``)."""
 
 
-class Lens:
-    """How a view looks at its base: ``read(base)`` and, for a write through it, ``put(base, new)``."""
-
-    __slots__ = ("base", "kind", "payload", "version")
-
-    def __init__(self, base: Tracer, kind: str, payload: Any):
-        self.base, self.kind, self.payload = base, kind, payload
-        self.version = base.root().version
-
-    def read(self, base: Any) -> Any:
-        if self.kind == "index":
-            return index.evaluate(base, spec=self.payload) if not isinstance(base, Tracer) else \
-                base.apply(index, (base,), {"spec": self.payload})
-        if self.kind == "transpose":
-            return transpose(base, axes=self.payload)
-        raise MutationError(
-            f"{self.kind} may have given a view or a copy, and the array was written to since (used at "
-            f"{user_line()}). Write {self.kind}(...).copy(), or take it again after the write")
-
-    def put(self, base: Any, new: Any) -> Any:
-        if self.kind == "index":
-            return index_set(base, new, spec=self.payload)
-        if self.kind == "transpose":
-            return transpose(new, axes=tuple(int(a) for a in np.argsort(self.payload)))
-        raise MutationError(
-            f"a write through {self.kind} at {user_line()}: it may have given a view or a copy. "
-            f"Write into the array itself, or into {self.kind}(...).copy()")
-
-
 class Tracer(Handle):
     """A traced array.
 
@@ -89,9 +60,11 @@ class Tracer(Handle):
     kind : str
         "" an ordinary array; "argument" (may not be written to); "scalar" a Python number (takes the other
         operand's dtype); "box" a 0-d array, which ``+=`` changes in place.
+    order : str
+        "C" or "F" if it is known that NumPy's array would lie in memory in this order, else "".
     """
 
-    __slots__ = ("cell", "kind", "lens", "version")
+    __slots__ = ("cell", "kind", "lens", "order", "version")
     build: Any
     atom: Any
     __hash__ = None  # type: ignore[assignment]
@@ -100,6 +73,7 @@ class Tracer(Handle):
         self.build, self.atom, self.cell, self.kind = build, atom, cell, kind
         self.lens: Lens | None = None
         self.version = 0
+        self.order = "" if cell is None else "C" if cell.flags.c_contiguous else "F" if cell.flags.f_contiguous else ""
 
     # ------------------------------------------------------------ state
 
@@ -122,12 +96,10 @@ class Tracer(Handle):
     def refresh(self) -> None:
         lens = self.lens
         assert lens is not None
-        version = self.root().version
-        if lens.version != version:
-            base = lens.base
-            base.current()
-            self.take(lens.read(base))
-            lens.version = version
+        if lens.version != self.root().version and settle(self):
+            lens.base.current()
+            self.take(lens.read())
+            lens.version = self.root().version
 
     def take(self, other: Any) -> None:
         """Become the value of another tracer (or plain array)."""
@@ -138,7 +110,7 @@ class Tracer(Handle):
 
     def frozen(self) -> Tracer:
         """The present value as a tracer of its own, untouched by later writes."""
-        return Tracer(self.build, self.current(), self.cell)
+        return Tracer(self.build, self.current(), None if self.cell is None else np.array(self.cell))
 
     @property
     def value(self) -> Any:
@@ -157,6 +129,10 @@ class Tracer(Handle):
     @property
     def shape(self) -> tuple[int, ...]:
         return self.type.shape
+
+    @shape.setter
+    def shape(self, new: Any) -> None:
+        raise UnsupportedError(f"x.shape = ... at {user_line()} changes an array in place; write x = x.reshape(...)")
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -189,15 +165,18 @@ class Tracer(Handle):
             values = [o.cell if isinstance(o, Tracer) else o.value if isinstance(o, Const) else o for o in operands]
             out = primitive.evaluate(*values, **params)
             if primitive.multiple:
-                return tuple([Tracer(None, None, np.asarray(v)) for v in out])
-            return Tracer(None, None, np.asarray(out))
+                return tuple([Tracer(None, None, _own_memory(v, values)) for v in out])
+            return Tracer(None, None, _own_memory(out, values))
         if not trace.is_open:
             raise escaped(next(o for o in operands if isinstance(o, Tracer) and o.build is trace))
         atoms = tuple([self._atom_in(trace, o) for o in operands])
         results = trace.emit(primitive, atoms, params)
         if primitive.multiple:
             return tuple([Tracer(trace, r) for r in results])
-        return Tracer(trace, results[0])
+        out = Tracer(trace, results[0])
+        if primitive.elementwise and len(results[0].type.shape) > 1 and all(map(_keeps_c_order, operands)):
+            out.order = "C"
+        return out
 
     def _atom_in(self, trace: Trace, o: Any) -> Atom:
         if isinstance(o, Tracer):
@@ -310,10 +289,13 @@ class Tracer(Handle):
         return self.copy()
 
     def copy(self, order: str = "C") -> Tracer:
-        """A cell of its own with the same value."""
+        """A cell of its own with the same value; the copy of a scalar is a scalar."""
+        kind = self.kind if self.kind in ("box", "scalar") else ""
         if self.build is None:
-            return Tracer(None, None, np.array(self.value, order=order), kind="" if self.ndim else "box")  # type: ignore[call-overload]
-        return Tracer(self.build, self.current(), kind="" if self.ndim else "box")
+            return Tracer(None, None, np.array(self.value, order=order), kind)  # type: ignore[call-overload]
+        out = Tracer(self.build, self.current(), kind=kind)
+        out.order = order if order in "CF" else "C" if is_c_ordered(self) else ""
+        return out
 
     def __getattr__(self, name: str) -> Any:
         method = METHODS.get(name)
@@ -328,13 +310,18 @@ class Tracer(Handle):
     # ------------------------------------------------------------ views and writes
 
     def view_through(self, kind: str, payload: Any, result: Any) -> Any:
-        """`result`, known to look at this tracer's memory."""
-        if isinstance(result, Tracer) and result.shape:
+        """`result`, known to look at this tracer's memory; a number has none."""
+        if isinstance(result, Tracer) and (self.shape or self.kind == "box"):
             result.lens = Lens(self, kind, payload)
+            result.kind = "" if result.shape else "box"
         return result
 
     def write(self, new: Any) -> None:
         """Give this cell a new value of the same type, through the views that lead to it."""
+        above: Tracer | None = self
+        while above is not None:
+            settle(above, must=self.root().kind != "argument")
+            above = above.lens.base if above.lens is not None else None
         root = self.root()
         if root.kind == "argument":
             raise MutationError(
@@ -344,7 +331,7 @@ class Tracer(Handle):
             self.refresh()
             base = self.lens.base
             base.current()
-            base.write(self.lens.put(base, new))
+            base.write(self.lens.put(new))
             self.lens.version = root.version
         else:
             self.version += 1
@@ -371,6 +358,18 @@ class Tracer(Handle):
                              f"broadcast shape {new.shape}")
         self.write(new)
         return self
+
+
+def _own_memory(out: Any, operands: Sequence[Any]) -> np.ndarray[Any, Any]:
+    """A result of ordinary arrays as an array that no operand can change."""
+    out = np.asarray(out)
+    return np.array(out) if out.base is not None or any(out is v for v in operands) else out
+
+
+def _keeps_c_order(x: Any) -> bool:
+    if isinstance(x, Tracer):
+        return is_c_ordered(x)
+    return not isinstance(x, np.ndarray) or x.ndim <= 1 or x.flags.c_contiguous
 
 
 PROPERTIES: set[str] = set()
