@@ -142,7 +142,10 @@ class Run:
             kind = "scalar" if type(x) is float or type(x) is complex else "argument"
         var = self.trace.argument(len(self.inputs), found, value)
         self.inputs.append(var)
-        return Tracer(self.trace, var, kind=kind)
+        tracer = Tracer(self.trace, var, kind=kind)
+        if isinstance(x, np.ndarray) and x.ndim > 1:
+            tracer.order = "C" if x.flags.c_contiguous else "F" if x.flags.f_contiguous else ""
+        return tracer
 
     # ------------------------------------------------------------ out
 

@@ -7,52 +7,80 @@ becomes a static spec (slices, integers, new axes) and index arrays; basic reads
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from wengert.errors import ConversionError, UnsupportedError
+from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import INDEXING, Tracer, as_traced
-from wengert.graph import ArrayType
-from wengert.primitives.index import index, index_set, set_in_place
+from wengert.primitives.index import index, index_add, index_set, index_shape, set_in_place
 from wengert.primitives.structure import convert, reshape, select
 
-__all__ = ["get_item", "normalize", "set_item"]
+__all__ = ["Key", "add_at", "get_item", "normalize", "same_root", "set_item", "write_at", "written"]
 
 _ARRAY = ("a",)
+_WHOLE = ("s", None, None, None)
 
 
-def normalize(shape: tuple[int, ...], key: Any) -> tuple[tuple[Any, ...], list[Any]]:
-    """The spec of a key for an array of this shape, and its index arrays."""
-    parts = list(key) if isinstance(key, tuple) else [key]
-    parts = [_element(k) for k in parts]
+class Key(NamedTuple):
+    """A key, taken apart: the spec, its index arrays, and what NumPy makes of the result.
+
+    `lifted` is the shape of the array with an axis of length 1 for each 0-d boolean, `basic` whether the result is
+    a view (then the index arrays are integers of NumPy), `ellipsis` whether a 0-d result is an array.
+    """
+
+    spec: tuple[tuple[Any, ...], ...]
+    arrays: tuple[Any, ...]
+    lifted: tuple[int, ...]
+    basic: bool
+    ellipsis: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of what is read."""
+        return index_shape(self.lifted, self.spec, tuple(a.shape for a in self.arrays))
+
+
+def normalize(shape: tuple[int, ...], key: Any) -> Key:
+    """A key for an array of this shape, taken apart."""
+    parts = [_element(k) for k in (key if isinstance(key, tuple) else (key,))]
     consumed = sum(_axes_taken(k) for k in parts)
-    if sum(k is Ellipsis for k in parts) > 1:
+    dots = sum(k is Ellipsis for k in parts)
+    if dots > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
     if consumed > len(shape):
         raise IndexError(f"too many indices for array: array is {len(shape)}-dimensional, but {consumed} were indexed")
+    lifted = list(shape)
     spec: list[tuple[Any, ...]] = []
     arrays: list[Any] = []
-    axis = 0
+    axis, basic = 0, True
     for k in parts:
-        if k is Ellipsis:
-            free = len(shape) - consumed
-            spec.extend([("s", None, None, None)] * free)
-            axis += free
-        elif k is None:
+        if k is None:
             spec.append(("n",))
+        elif k is Ellipsis:
+            spec.extend([_WHOLE] * (len(shape) - consumed))
+            axis += len(shape) - consumed
         elif type(k) is slice:
             spec.append(("s", k.start, k.stop, k.step))
             axis += 1
         elif type(k) is int:
-            if not -shape[axis] <= k < shape[axis]:
-                raise IndexError(f"index {k} is out of bounds for axis {axis} with size {shape[axis]}")
+            if not -lifted[axis] <= k < lifted[axis]:
+                raise IndexError(f"index {k} is out of bounds for axis {axis} with size {lifted[axis]}")
             spec.append(("i", k))
             axis += 1
+        elif k.dtype.kind == "b":
+            basic = False
+            found = _mask_places(k, lifted, axis)
+            spec.extend([_ARRAY] * len(found))
+            arrays.extend(found)
+            axis += len(found)
         else:
-            axis += _array_entry(k, shape, axis, spec, arrays)
-    return tuple(spec), arrays
+            basic = basic and not k.shape and isinstance(k, Tracer) and k.kind != "box"
+            spec.append(_ARRAY)
+            arrays.append(k)
+            axis += 1
+    return Key(tuple(spec), tuple(arrays), tuple(lifted), basic, dots > 0)
 
 
 def _element(k: Any) -> Any:
@@ -69,10 +97,12 @@ def _element(k: Any) -> Any:
         k = as_traced(k)
     if isinstance(k, Tracer):
         if k.dtype.kind == "b":
-            return k.concrete("a boolean index")
+            return np.asarray(k.concrete("a boolean index"))
         if k.dtype.kind not in "iu":
             raise IndexError("arrays used as indices must be of integer (or boolean) type")
-        return k if k.build is not None else k.cell
+        if k.build is None and not k.shape and k.kind != "box":
+            return int(k.cell)
+        return k.frozen() if k.shape or k.kind == "box" else k
     array = np.asarray(k)
     if array.size == 0 and array.dtype.kind == "f" and isinstance(k, list):
         array = array.astype(np.intp)
@@ -88,57 +118,93 @@ def _axes_taken(k: Any) -> int:
     return k.ndim if isinstance(k, np.ndarray) and k.dtype.kind == "b" else 1
 
 
-def _array_entry(k: Any, shape: tuple[int, ...], axis: int, spec: list[Any], arrays: list[Any]) -> int:
-    """Append an index array; a boolean one becomes the integers of its true places."""
-    if isinstance(k, np.ndarray) and k.dtype.kind == "b":
-        if k.ndim == 0:
-            spec.extend([("n",), _ARRAY])
-            raise UnsupportedError(f"a 0-d boolean index at {user_line()}: write x[None] or x[:0]")
-        if k.shape != shape[axis:axis + k.ndim]:
-            raise IndexError(f"boolean index did not match indexed array along axis {axis}; size of axis is "
-                             f"{shape[axis]} but size of corresponding boolean axis is {k.shape[0]}")
-        for places in np.nonzero(k):
-            spec.append(_ARRAY)
-            arrays.append(places)
-        return k.ndim
-    spec.append(_ARRAY)
-    arrays.append(k)
-    return 1
+def _mask_places(k: Any, lifted: list[int], axis: int) -> tuple[Any, ...]:
+    """The places where a mask is true; a 0-d mask takes no axis, so it is given one of length 1."""
+    if k.ndim == 0:
+        lifted.insert(axis, 1)
+        return (np.zeros(int(bool(k)), np.intp),)
+    for a, n in enumerate(k.shape):
+        if lifted[axis + a] != n:
+            raise IndexError(f"boolean index did not match indexed array along axis {axis + a}; size of axis is "
+                             f"{lifted[axis + a]} but size of corresponding boolean axis is {n}")
+    return np.nonzero(k)
 
+
+# ---------------------------------------------------------------- reading
 
 def get_item(x: Tracer, key: Any) -> Any:
     """``x[key]``: a view for a basic key, a copy for an advanced one."""
-    spec, arrays = normalize(x.shape, key)
-    out = x.apply(index, (x, *arrays), {"spec": spec})
-    return out if arrays else x.view_through("index", spec, out)
+    k = normalize(x.shape, key)
+    if k.basic:
+        out = x.apply(index, (x, *k.arrays), {"spec": k.spec})
+        if out.shape or k.ellipsis:
+            out = x.view_through("index", (k.spec, k.arrays), out)
+            out.kind = "" if out.shape else "box"
+        return out
+    lifted = x if k.lifted == x.shape else reshape(x, shape=k.lifted)
+    return x.apply(index, (lifted, *k.arrays), {"spec": k.spec})
 
+
+# ---------------------------------------------------------------- writing
 
 def set_item(x: Tracer, key: Any, value: Any) -> None:
     """``x[key] = value``."""
+    if not x.shape and x.kind != "box":
+        raise TypeError(f"a NumPy number does not support item assignment (at {user_line()}); bind it anew")
     value = as_traced(value)
-    if _is_mask(x, key) and _scalar(value):
-        value = _written(x, value)
-        x.write(select(key, value, x))
-        return
-    spec, arrays = normalize(x.shape, key)
-    if isinstance(value, Tracer) and value.lens is not None and value.lens.base is x and not arrays \
-            and value.lens.kind == "index" and value.lens.payload == spec \
+    if _is_mask(x, key):
+        if _scalar(value):
+            x.write(select(key, written(x, value), x))
+            return
+        if same_root(x, value):
+            raise MutationError(
+                f"x[mask] = value at {user_line()}, where value looks at the memory of x: NumPy's result depends on the "
+                f"order of the writes. Write x[mask] = value.copy()")
+    k = normalize(x.shape, key)
+    if isinstance(value, Tracer) and value.lens is not None and value.lens.base is x and k.basic \
+            and value.lens.kind == "index" and _same_key(value.lens.payload, k) \
             and value.lens.version == value.root().version:
         return  # the second half of ``x[i] += y``: the view has written already
-    value = _written(x, value)
+    write_at(x, k, value)
+
+
+def _same_key(payload: Any, k: Key) -> bool:
+    spec, arrays = payload
+    return spec == k.spec and all(a is b for a, b in zip(arrays, k.arrays, strict=True))
+
+
+def write_at(x: Tracer, k: Key, value: Any) -> None:
+    """Write at a key that is taken apart; of several writes to one place the last counts."""
+    value = _squeezed(written(x, value), len(k.shape))
     if x.build is None and x.lens is None and not isinstance(value, Tracer) and x.kind != "argument" \
-            and not any(isinstance(a, Tracer) for a in arrays):
-        set_in_place(x.cell, value, tuple(arrays), spec)
+            and not any(isinstance(a, Tracer) for a in k.arrays) and k.lifted == x.shape:
+        set_in_place(x.cell, value, k.arrays, k.spec)
         x.version += 1
         return
-    room = index.type(x.type, *[_type(a) for a in arrays], spec=spec).ndim
-    if isinstance(value, Tracer) and value.ndim > room and set(value.shape[:value.ndim - room]) <= {1}:
-        value = reshape(value, shape=value.shape[value.ndim - room:])
-    x.write(x.apply(index_set, (x, value, *arrays), {"spec": spec}))
+    lifted = x if k.lifted == x.shape else reshape(x, shape=k.lifted)
+    new = x.apply(index_set, (lifted, value, *k.arrays), {"spec": k.spec})
+    x.write(new if k.lifted == x.shape else reshape(new, shape=x.shape))
 
 
-def _type(a: Any) -> ArrayType:
-    return a.type if isinstance(a, Tracer) else ArrayType(a.shape, a.dtype)
+def add_at(x: Tracer, k: Key, value: Any) -> None:
+    """``np.add.at(x, k, value)``: repeated indices count as often as they occur."""
+    value = _squeezed(written(x, value), len(k.shape))
+    lifted = x if k.lifted == x.shape else reshape(x, shape=k.lifted)
+    new = x.apply(index_add, (lifted, value, *k.arrays), {"spec": k.spec})
+    x.write(new if k.lifted == x.shape else reshape(new, shape=x.shape))
+
+
+def _squeezed(value: Any, room: int) -> Any:
+    """The value without leading axes of length 1 that have no place in what it is written into."""
+    extra = value.ndim - room
+    if extra <= 0 or set(value.shape[:extra]) != {1}:
+        return value
+    return reshape(value, shape=value.shape[extra:])
+
+
+def same_root(x: Tracer, value: Any) -> bool:
+    """Whether a value may look at the memory of `x`."""
+    return isinstance(value, Tracer) and bool(value.shape) and value.root() is x.root()
 
 
 def _is_mask(x: Tracer, key: Any) -> bool:
@@ -150,9 +216,13 @@ def _scalar(value: Any) -> bool:
     return np.ndim(value) == 0 if not isinstance(value, Tracer) else value.ndim == 0
 
 
-def _written(x: Tracer, value: Any) -> Any:
+def written(x: Tracer, value: Any) -> Any:
     """The value in the dtype of the array, as NumPy would cast it; never losing a derivative."""
+    if isinstance(value, Tracer) and value.type and value.build is None:
+        value = np.array(value.cell)
     if not isinstance(value, Tracer):
+        if isinstance(value, np.ndarray) and value.dtype == object or value is None:
+            raise UnsupportedError(f"an array of Python objects is written into a traced array at {user_line()}")
         out = np.empty(np.shape(value), x.dtype)
         out[...] = value
         return out if out.ndim else out[()]

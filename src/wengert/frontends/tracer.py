@@ -19,7 +19,7 @@ import numpy as np
 from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.lens import Lens, is_c_ordered, settle
 from wengert.frontends.trace import Trace, escaped, user_line
-from wengert.graph import ArrayType, Atom, Const, Handle, Primitive, type_of
+from wengert.graph import REGISTRY, ArrayType, Atom, Const, Handle, Primitive, type_of
 from wengert.primitives.structure import convert, reshape
 
 __all__ = ["FUNCTIONS", "NeedsValueError", "Tracer", "constant", "function_of", "implements", "ufunc_call", "value_of"]
@@ -174,7 +174,8 @@ class Tracer(Handle):
         if primitive.multiple:
             return tuple([Tracer(trace, r) for r in results])
         out = Tracer(trace, results[0])
-        if primitive.elementwise and len(results[0].type.shape) > 1 and all(map(_keeps_c_order, operands)):
+        if (primitive.elementwise or primitive is convert) and len(results[0].type.shape) > 1 \
+                and all(map(_keeps_c_order, operands)):
             out.order = "C"
         return out
 
@@ -378,16 +379,54 @@ INDEXING: dict[str, Callable[..., Any]] = {}
 
 def _operator(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
     def forward(self: Tracer, other: Any) -> Any:
+        out = _directly(ufunc, self, other, False)
+        if out is not None:
+            return out
         if isinstance(other, (str, bytes, dict, set)) or other is None:
             return NotImplemented
         return ufunc_call(ufunc, self, other)
 
     def backward(self: Tracer, other: Any) -> Any:
-        return ufunc_call(ufunc, other, self)
+        out = _directly(ufunc, self, other, True)
+        return out if out is not None else ufunc_call(ufunc, other, self)
 
     def in_place(self: Tracer, other: Any) -> Any:
         return self.in_place(ufunc, other)
     return forward, backward, in_place
+
+
+def _directly(ufunc: np.ufunc, x: Tracer, other: Any, swapped: bool) -> Any:
+    """The ordinary case of an operator, without the dtype rules: floats of one dtype in one trace; else None."""
+    build = x.build
+    primitive = _DIRECT.get(ufunc)
+    if build is None or primitive is None or x.kind == "scalar":
+        return None
+    if x.lens is not None:
+        x.refresh()
+    a = x.atom
+    dtype = a.type.dtype
+    kind = type(other)
+    if kind is Tracer:
+        if other.build is not build or other.kind == "scalar":
+            return None
+        if other.lens is not None:
+            other.refresh()
+        b = other.atom
+        if b.type.dtype is not dtype or dtype.kind not in "fc":
+            return None
+    elif kind is float and dtype.char == "d":
+        b = build.lift(other)
+    elif kind is int and dtype.kind in "fc":
+        b = constant(other, dtype)
+    else:
+        return None
+    return Tracer(build, build.emit(primitive, (b, a) if swapped else (a, b), _NONE)[0])
+
+
+_NONE: dict[str, Any] = {}
+# Ufuncs whose result dtype rule is the primitive's own for operands of one inexact dtype.
+_DIRECT: dict[Any, Primitive] = {u: REGISTRY[u.__name__] for u in (
+    np.add, np.subtract, np.multiply, np.divide, np.less, np.less_equal, np.greater, np.greater_equal)}
 
 
 for _name, _ufunc in dict(add=np.add, sub=np.subtract, mul=np.multiply, truediv=np.divide,
@@ -415,6 +454,7 @@ Tracer.__pow__ = lambda self, other, mod=None: FUNCTIONS["pow"](self, other)  # 
 
 _PRIMITIVES: dict[Any, Primitive] = {}
 _DTYPES: dict[Any, tuple[np.dtype[Any], ...]] = {}
+_WHOLE: dict[tuple[int, np.dtype[Any]], Const] = {}  # True and 1 are equal keys, and become equal constants
 
 
 def primitive_of(ufunc: Any) -> Primitive | None:
@@ -458,7 +498,12 @@ def operand_dtypes(ufunc: np.ufunc, kinds: tuple[Any, ...]) -> tuple[np.dtype[An
 def constant(x: Any, dtype: np.dtype[Any]) -> Any:
     """An operand that is not traced, in the dtype asked for; Python integers become part of the graph."""
     if isinstance(x, (bool, int)):
-        return Const(np.asarray(x, dtype))
+        found = _WHOLE.get((x, dtype))
+        if found is None:
+            if len(_WHOLE) > 10_000:
+                _WHOLE.clear()
+            found = _WHOLE[(x, dtype)] = Const(np.asarray(x, dtype))
+        return found
     if type(x) is float or type(x) is complex:
         return dtype.type(x)
     array = x if isinstance(x, (np.ndarray, np.generic)) else np.asarray(x)
@@ -473,6 +518,10 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
     """A ufunc on tracers: NumPy's dtype rules, then the primitive."""
     if out is not None or where is not True or dtype is not None or unknown:
         return FUNCTIONS["ufunc with keywords"](ufunc, inputs, out, where, dtype, casting, unknown)
+    if len(inputs) == 1 and type(inputs[0]) is Tracer and inputs[0].kind != "scalar":
+        x, primitive = inputs[0], _PRIMITIVES.get(ufunc)
+        if primitive is not None and x.build is not None and x.dtype.kind in "fc" and ufunc not in FUNCTIONS:
+            return Tracer(x.build, x.build.emit(primitive, (x.current(),), _NONE)[0])
     inputs = tuple([as_traced(x) if type(x) is list or type(x) is tuple else x for x in inputs])
     special = FUNCTIONS.get(ufunc)
     if special is not None:

@@ -41,11 +41,12 @@ def method(*names: str, property: bool = False) -> Any:
 
 def _with_keywords(ufunc: Any, inputs: Any, out: Any, where: Any, dtype: Any, casting: str, unknown: Any) -> Any:
     """``ufunc(..., out=, where=, dtype=)``."""
-    if unknown:
+    if unknown and (getattr(ufunc, "signature", None) is None or not set(unknown) <= {"axis", "axes"}):
         raise UnsupportedError(f"np.{ufunc.__name__}({', '.join(unknown)}=...) cannot be traced (at {user_line()})")
     if dtype is not None:
         inputs = tuple(x.astype(dtype) if isinstance(x, Tracer) else np.asarray(x, dtype) for x in inputs)
-    result = ufunc_call(ufunc, *inputs)
+    # axis= and axes= belong to generalized ufuncs (matmul, vecdot), which are functions here
+    result = FUNCTIONS[ufunc](*inputs, **unknown) if unknown else ufunc_call(ufunc, *inputs)
     target = out[0] if isinstance(out, tuple) else out
     if where is not True:
         if target is None:
@@ -112,10 +113,9 @@ def common(*xs: Any) -> list[Any]:
             else constant(x, dtype) for x in xs]
 
 
-@implements(np.copy)
 @method("__copy__")
-def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
-    """``np.copy``."""
+def copy(a: Any) -> Any:
+    """``copy.copy``."""
     return a.copy()
 
 
@@ -124,6 +124,10 @@ def astype(x: Tracer, dtype: Any, order: str = "K", casting: str = "unsafe", sub
            copy: bool = True) -> Any:
     """``ndarray.astype``: conversion to integers is locally constant, and its derivative is zero."""
     dtype = np.dtype(dtype)
-    return x.copy() if x.dtype == dtype else convert(x, dtype=dtype)
+    if x.dtype != dtype:
+        out = convert(x, dtype=dtype)
+        out.kind = "box" if x.kind == "box" else ""
+        return out
+    return x.copy(order) if copy else x
 
 

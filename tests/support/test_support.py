@@ -1,0 +1,112 @@
+"""Every function in the catalog, in every way; the table in the documentation is written from the result.
+
+What comes in: `catalog.ENTRIES`. What goes out: a pass or a failure for each (function, way). The one idea: value
+against plain NumPy, forward against differences with an error estimate, reverse against forward, second order against
+differences of the gradient, batch against a loop. ``python -m tests.support.test_support`` writes docs/support.md.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import warnings
+
+import numpy as np
+import pytest
+
+import wengert as wg
+from tests.support.catalog import ENTRIES
+from wengert.numeric import directional_estimate
+
+WAYS = ("value", "forward", "reverse", "second order", "batch")
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "support.md"
+
+
+def directions(x, seed=3):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=np.shape(x))
+
+
+def close(got, wanted, error):
+    scale = np.max(np.abs(wanted), initial=1.0)
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=3e-9 * scale + 20 * np.max(error, initial=0.0))
+
+
+def weighted(f, x):
+    """A scalar function: the real part of a fixed random combination of the outputs."""
+    shape = np.shape(f(x))
+    w = np.random.default_rng(5).normal(size=shape) + 1j * np.random.default_rng(6).normal(size=shape)
+    if np.asarray(f(x)).dtype.kind != "c":
+        w = w.real
+    return lambda x: np.real(np.sum(f(x) * w))
+
+
+def run(way, f, x):
+    v = directions(x)
+    if way == "value":
+        traced = wg.vjp(f, x)[0]
+        np.testing.assert_array_equal(traced, f(x))
+        assert np.asarray(traced).dtype == np.asarray(f(x)).dtype
+        return
+    if way == "forward":
+        estimate = directional_estimate(lambda x: np.asarray(f(x)) * 1.0, x, v, method="richardson")
+        close(wg.jvp(f, (x,), (v,))[1], estimate.value, estimate.error)
+        return
+    g = weighted(f, x)
+    if way == "reverse":
+        forward = wg.jvp(g, (x,), (v,))[1]
+        np.testing.assert_allclose(np.sum(wg.grad(g)(x) * v), forward, rtol=1e-9, atol=1e-11)
+        return
+    if way == "second order":
+        estimate = directional_estimate(wg.grad(g), x, v, method="richardson")
+        close(wg.hvp(g, x, v), estimate.value, estimate.error)
+        np.testing.assert_allclose(wg.grad(lambda y: np.sum(wg.grad(g)(y) * v))(x), wg.hvp(g, x, v), rtol=1e-8, atol=1e-9)
+        return
+    xs = np.stack([x, x * 1.01 + 0.003])
+    np.testing.assert_allclose(wg.vmap(f)(xs), [f(x) for x in xs], rtol=1e-12, atol=1e-13)
+
+
+# Which ways a function does not have, and why; everything else has all of them.
+ABSENT = {
+    ("x[mask]", "batch"): "the shape would depend on values",
+    ("np.extract", "batch"): "the shape would depend on values",
+    ("np.unique", "batch"): "the shape would depend on values",
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ENTRIES)
+def test_support(name, way):
+    if (name, way) in ABSENT:
+        with pytest.raises(wg.errors.WengertError):
+            run(way, *ENTRIES[name])
+        return
+    run(way, *ENTRIES[name])
+
+
+def table():
+    """The page, written from what runs."""
+    lines = ["# Supported functions", "",
+             "Written by `python -m tests.support.test_support`, which runs every function below in every way: its value under",
+             "tracing against plain NumPy; forward mode against finite differences; reverse mode against forward mode; second",
+             "derivatives against differences of the gradient; `vmap` against a loop. A dash is a refusal, with the reason below.",
+             "Operators, methods of arrays and keyword forms follow the functions.", "",
+             "| function | " + " | ".join(WAYS) + " |", "| --- |" + " --- |" * len(WAYS)]
+    for name in sorted(ENTRIES):
+        marks = []
+        for way in WAYS:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    run(way, *ENTRIES[name])
+                marks.append("yes")
+            except Exception:
+                marks.append("-" if (name, way) in ABSENT else "**fails**")
+        lines.append(f"| `{name}` | " + " | ".join(marks) + " |")
+    lines += ["", "| function | way | why not |", "| --- | --- | --- |"]
+    lines += [f"| `{name}` | {way} | {why} |" for (name, way), why in sorted(ABSENT.items())]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(table())
