@@ -112,6 +112,10 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     if kind is type:
         return _construct(function, args, kwargs)
     if kind is types.BuiltinMethodType and isinstance(getattr(function, "__self__", None), np.ndarray):
+        if function.__name__ in _PURE_METHODS and any(_traced(a) for a in (*args, *kwargs.values())):
+            implementation = FUNCTIONS.get(getattr(np, function.__name__))
+            if implementation is not None:
+                return implementation(function.__self__, *args, **kwargs)
         return _fresh(function(*args, **kwargs), (function.__self__, *args))
     module = getattr(function, "__module__", None) or ""
     if module.startswith("numpy"):
@@ -124,6 +128,10 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     if type(method) is types.FunctionType and not _is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
     return function(*args, **kwargs)
+
+
+# Methods of an ordinary array that may be given traced values, and do not write into the array.
+_PURE_METHODS = {"dot", "clip", "take", "choose", "searchsorted"}
 
 
 def _construct(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -149,8 +157,14 @@ _SEQUENCES = {"concatenate", "concat", "stack", "vstack", "hstack", "dstack", "c
               "atleast_2d", "atleast_3d", "einsum_path", "array", "asarray"}
 
 
+# These ask no protocol: given a traced value, they are called by their implementation.
+_NO_PROTOCOL = frozenset([np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.full, np.arange])
+
+
 def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function: lists of traced values become arrays, fresh results become cells."""
+    if function in _NO_PROTOCOL and (any(map(_traced, args)) or any(map(_traced, kwargs.values()))):
+        return FUNCTIONS[function](*args, **kwargs)
     if any(isinstance(a, (list, tuple)) and _traced(a) for a in args):
         implementation = FUNCTIONS.get(function)
         if getattr(function, "__name__", "") not in _SEQUENCES:

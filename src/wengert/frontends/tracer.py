@@ -301,7 +301,7 @@ class Tracer(Handle):
     def __getattr__(self, name: str) -> Any:
         method = METHODS.get(name)
         if method is None:
-            if hasattr(np.ndarray, name):
+            if hasattr(np.ndarray, name) and not name.startswith("__"):
                 raise UnsupportedError(f"ndarray.{name} cannot be traced (at {user_line()})")
             raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
         if name in PROPERTIES:

@@ -94,7 +94,11 @@ def index_shape(shape: tuple[int, ...], spec: Spec, arrays: tuple[tuple[int, ...
     out.extend(shape[axis:])
     if arrays:
         place = _place(spec)
-        out[place:place] = np.broadcast_shapes(*arrays)
+        try:
+            out[place:place] = np.broadcast_shapes(*arrays)
+        except ValueError:
+            raise IndexError("shape mismatch: indexing arrays could not be broadcast together with shapes "
+                             + " ".join(map(str, arrays))) from None
     return tuple(out)
 
 

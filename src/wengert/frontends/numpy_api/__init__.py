@@ -1,5 +1,14 @@
 """NumPy's functions on tracers, made of primitives: one file per family; importing this registers them all."""
 
-from wengert.frontends.numpy_api import arithmetic, creation, padding, products, stacking, structure, taking
+from wengert.frontends.numpy_api import (
+    arithmetic,
+    creation,
+    einsum,
+    padding,
+    products,
+    stacking,
+    structure,
+    taking,
+)
 
-__all__ = ["arithmetic", "creation", "padding", "products", "stacking", "structure", "taking"]
+__all__ = ["arithmetic", "creation", "einsum", "padding", "products", "stacking", "structure", "taking"]
