@@ -8,7 +8,7 @@ idea: nothing is wrong in silence; what cannot be kept exact is refused by one o
 from __future__ import annotations
 
 __all__ = [
-    "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError", "InputError",
+    "CheckError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError", "InputError",
     "MissingRuleError", "MutationError", "NonDifferentiableError", "UnsupportedError", "WengertError",
 ]
 
@@ -60,6 +60,10 @@ class GraphError(WengertError, ValueError):
 
 class DataError(WengertError, ValueError):
     """A data file that is missing, empty or malformed."""
+
+
+class CheckError(WengertError, AssertionError):
+    """Derivatives that disagree: what `check_grads` raises."""
 
 
 class FormulaError(WengertError, ValueError):

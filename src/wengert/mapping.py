@@ -72,8 +72,10 @@ def run_mapped(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
         named = {name: lane.argument(x, 0, k) for k, (name, x) in enumerate(kwargs.items())}
         if lane.size is None:
             raise InputError("vmap: no argument is mapped; in_axes is None everywhere")
-        out = reach(f)(*given, **named)
-    leaves, spec = flatten(out)
+        leaves, spec = flatten(reach(f)(*given, **named))
+        for x in leaves:
+            if isinstance(x, Tracer):
+                x.current()  # views are read while the trace is open
     return spec.unflatten(_batched_leaves(trace, lane, leaves, out_axes))
 
 

@@ -109,8 +109,7 @@ class Run:
         self.specs: list[tuple[Spec, int]] = []
         self.inputs: list[Var] = []
         self.trace = Trace(name)
-        out = run_traced(self.trace, lambda: reach(f)(*self._arguments(args), **kwargs))
-        self._outputs(out, has_aux)
+        run_traced(self.trace, lambda: self._outputs(reach(f)(*self._arguments(args), **kwargs), has_aux))
         plain = not self.trace.captured and not any(isinstance(x, Tracer) and x.build is not None for x in self.leaves)
         self.env: Any = self.trace.values if plain else self._applied()
         self.plain = plain

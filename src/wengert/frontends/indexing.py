@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError
+from wengert.frontends.lens import is_c_ordered
 from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import INDEXING, Tracer, as_traced
 from wengert.primitives.index import index, index_add, index_set, index_shape, set_in_place
@@ -142,15 +143,16 @@ def get_item(x: Tracer, key: Any) -> Any:
             out.kind = "" if out.shape else "box"
         return out
     lifted = x if k.lifted == x.shape else reshape(x, shape=k.lifted)
-    return x.apply(index, (lifted, *k.arrays), {"spec": k.spec})
+    out = x.apply(index, (lifted, *k.arrays), {"spec": k.spec})
+    if is_c_ordered(x) and all(e == _ARRAY for e in k.spec) and all(a.ndim == 1 for a in k.arrays):
+        out.order = "C"  # other keys may give an array that lies in memory in another order
+    return out
 
 
 # ---------------------------------------------------------------- writing
 
 def set_item(x: Tracer, key: Any, value: Any) -> None:
     """``x[key] = value``."""
-    if not x.shape and x.kind != "box":
-        raise TypeError(f"a NumPy number does not support item assignment (at {user_line()}); bind it anew")
     value = as_traced(value)
     if _is_mask(x, key):
         if _scalar(value):
@@ -176,7 +178,7 @@ def _same_key(payload: Any, k: Key) -> bool:
 def write_at(x: Tracer, k: Key, value: Any) -> None:
     """Write at a key that is taken apart; of several writes to one place the last counts."""
     value = _squeezed(written(x, value), len(k.shape))
-    if x.build is None and x.lens is None and not isinstance(value, Tracer) and x.kind != "argument" \
+    if x.build is None and x.lens is None and not isinstance(value, Tracer) and (x.shape or x.kind == "box") \
             and not any(isinstance(a, Tracer) for a in k.arrays) and k.lifted == x.shape:
         set_in_place(x.cell, value, k.arrays, k.spec)
         x.version += 1

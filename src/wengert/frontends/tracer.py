@@ -186,7 +186,7 @@ class Tracer(Handle):
             return trace.lift(o.cell) if o.build is None else trace.capture(o)
         if isinstance(o, Const):
             return o
-        if isinstance(o, (bool, int, float, complex)):
+        if type(o) in (bool, int, float, complex):
             return Const(np.asarray(o, self.dtype))
         return trace.lift(o)
 
@@ -319,6 +319,8 @@ class Tracer(Handle):
 
     def write(self, new: Any) -> None:
         """Give this cell a new value of the same type, through the views that lead to it."""
+        if not self.shape and self.kind != "box":
+            raise TypeError(f"a write into a NumPy number at {user_line()}: it is no array; bind it anew")
         above: Tracer | None = self
         while above is not None:
             settle(above, must=self.root().kind != "argument")

@@ -2,8 +2,10 @@
 
 from wengert.frontends.numpy_api import (
     arithmetic,
+    convolution,
     creation,
     einsum,
+    fourier,
     padding,
     products,
     stacking,
@@ -11,4 +13,5 @@ from wengert.frontends.numpy_api import (
     taking,
 )
 
-__all__ = ["arithmetic", "creation", "einsum", "padding", "products", "stacking", "structure", "taking"]
+__all__ = ["arithmetic", "convolution", "creation", "einsum", "fourier", "padding", "products", "stacking",
+           "structure", "taking"]

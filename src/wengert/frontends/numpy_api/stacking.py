@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import UnsupportedError
+from wengert.frontends.lens import is_c_ordered
 from wengert.frontends.numpy_api.arithmetic import common, method, write_out
 from wengert.frontends.numpy_api.structure import (
     as_array,
@@ -72,7 +73,9 @@ def _joined(arrays: list[Any], axis: int) -> Any:
     if len({len(shape) for shape in shapes}) > 1:
         raise ValueError("all the input array dimensions except for the concatenation axis must match exactly, but the "
                          f"arrays have shapes {shapes}")
-    return s.concatenate(*_strong(arrays), axis=axis)
+    out = s.concatenate(*_strong(arrays), axis=axis)
+    out.order = "C" if all(map(is_c_ordered, arrays)) else ""
+    return out
 
 
 @implements(np.concatenate)
@@ -95,7 +98,9 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, cas
         raise ValueError("all input arrays must have the same shape")
     axis = axis_of(axis, len(shape) + 1)
     lifted = (*shape[:axis], 1, *shape[axis:])
-    return _finish(_joined([s.reshape(a, shape=lifted) for a in parts], axis), out, dtype, casting)
+    result = _joined([s.reshape(a, shape=lifted) for a in parts], axis)
+    result.order = "C" if all(map(is_c_ordered, parts)) else ""
+    return _finish(result, out, dtype, casting)
 
 
 def _each(function: Any, arrays: list[Any]) -> list[Any]:

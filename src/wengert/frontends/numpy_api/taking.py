@@ -212,10 +212,11 @@ def _at(ufunc: np.ufunc, a: Any, indices: Any, *operand: Any) -> None:
     if same_root(a, value):
         value = value.copy()
     key = normalize(a.shape, indices)
-    if ufunc in (np.add, np.subtract):
-        if ufunc is np.subtract:
-            value = ufunc_call(np.negative, as_array(value))
-        add_at(a, key, _fits(a, ufunc, value))
+    if operand:
+        value = as_array(value)
+        value = Tracer(value.build, value.current(), value.cell)  # Python numbers count as float64 here
+    if ufunc in (np.add, np.subtract) and np.result_type(a.dtype, value.dtype) == a.dtype:
+        add_at(a, key, ufunc_call(np.negative, value) if ufunc is np.subtract else value)
         return
     if any(isinstance(k, Tracer) and k.value is None for k in key.arrays):
         raise MutationError(f"np.{ufunc.__name__}.at with indices that have no value here, at {user_line()}: they might "
@@ -224,7 +225,7 @@ def _at(ufunc: np.ufunc, a: Any, indices: Any, *operand: Any) -> None:
     plain = tuple([_plain(k, "an index") for k in key.arrays])
     places = np.asarray(index.evaluate(numbers, *plain, spec=key.spec))
     if operand:
-        value = s.broadcast(as_array(value), shape=places.shape)
+        value = s.broadcast(value, shape=places.shape)
         value = s.reshape(value, shape=(places.size,))
     turn = _turns(places.ravel())
     for k in range(int(turn.max()) + 1 if turn.size else 0):
@@ -236,8 +237,7 @@ def _at(ufunc: np.ufunc, a: Any, indices: Any, *operand: Any) -> None:
 
 
 def _fits(a: Tracer, ufunc: np.ufunc, value: Any) -> Any:
-    value = as_array(value)
-    if value.kind != "scalar" and not np.can_cast(value.dtype, a.dtype, "same_kind"):
+    if not np.can_cast(value.dtype, a.dtype, "same_kind"):
         raise TypeError(f"Cannot cast ufunc '{ufunc.__name__}' output from {value.dtype!r} to {a.dtype!r} with casting "
                         f"rule 'same_kind'")
     return value

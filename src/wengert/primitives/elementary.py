@@ -1,0 +1,357 @@
+"""Elementary functions: NumPy's ufuncs on floats and complex numbers.
+
+What comes in: ufuncs. What goes out: primitives with their partials. The one idea: each partial is a formula that is
+accurate over the whole domain, and right at its edge where a derivative exists there.
+
+Conventions at kinks: ``absolute`` and ``fabs`` at 0 have 0, ``hypot`` and ``arctan2`` at the origin have 0, ``copysign`` passes the
+sign of the product of both signs, ``heaviside`` and the roundings are locally constant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from wengert.graph import ArrayType, Const, Primitive
+from wengert.primitives.elementwise import (
+    ANY,
+    broadcast_type,
+    conj,
+    elementwise,
+    equal,
+    greater,
+    imag,
+    less,
+    logical_and,
+    logical_not,
+    logical_or,
+    make_complex,
+    not_equal,
+    predicate,
+    real,
+)
+from wengert.primitives.sampling import complex_too, interval
+from wengert.primitives.structure import broadcast, convert, select
+
+__all__ = ["absolute", "arctan", "cos", "cosh", "exp", "expm1", "integer_power", "log", "log1p", "sign", "sin", "sinh", "sqrt",
+           "square", "stop_gradient", "tan", "tanh"]
+
+POSITIVE = (0.3, 3.0)
+INSIDE = (-0.9, 0.9)
+
+
+def zero_where(p: Any, x: Any) -> Any:
+    """0 where p holds, else x."""
+    return select(p, Const(np.zeros((), x.dtype)), x)
+
+
+stop_gradient = Primitive("stop_gradient", type=lambda x: x, evaluate=lambda x: x, differentiable=False, elementwise=True,
+                          sample=interval(ANY))
+
+# ---------------------------------------------------------------- exponentials and logarithms
+
+exp = elementwise("exp", np.exp, partials=lambda y, x: y, sample=complex_too(ANY))
+exp2 = elementwise("exp2", np.exp2, partials=lambda y, x: y * math.log(2.0), sample=complex_too(ANY))
+expm1 = elementwise("expm1", np.expm1, partials=lambda y, x: exp(x), sample=complex_too(ANY))
+log = elementwise("log", np.log, partials=lambda y, x: 1.0 / x, sample=complex_too(POSITIVE))
+log2 = elementwise("log2", np.log2, partials=lambda y, x: 1.0 / (x * math.log(2.0)), sample=complex_too(POSITIVE))
+log10 = elementwise("log10", np.log10, partials=lambda y, x: 1.0 / (x * math.log(10.0)), sample=complex_too(POSITIVE))
+log1p = elementwise("log1p", np.log1p, partials=lambda y, x: 1.0 / (1.0 + x), sample=complex_too((-0.5, 2.0)))
+
+# ---------------------------------------------------------------- powers
+
+square = elementwise("square", np.square, partials=lambda y, x: 2.0 * x, sample=complex_too(ANY))
+sqrt = elementwise("sqrt", np.sqrt, partials=lambda y, x: 0.5 / y, sample=complex_too(POSITIVE))
+cbrt = elementwise("cbrt", np.cbrt, partials=lambda y, x: 1.0 / (3.0 * y * y), sample=interval(POSITIVE))
+reciprocal = elementwise("reciprocal", np.reciprocal, partials=lambda y, x: -(y * y), sample=complex_too(POSITIVE))
+
+
+def _integer_partial(y: Any, x: Any, *, n: int) -> Any:
+    """``n x^(n-1)``; exactly 0 for n = 0 and 1 for n = 1, whatever x."""
+    if n == 0:
+        return Const(np.zeros((), x.dtype))
+    return float(n) * integer_power(x, n=n - 1) if n != 1 else Const(np.ones((), x.dtype))
+
+
+def _integer_sample(rng: np.random.Generator) -> Any:
+    return [((rng.uniform(0.5, 2.0, 3),), {"n": n}) for n in (-2, -1, 0, 1, 2, 3, 7)] + [
+        ((rng.normal(size=2) + 1j * rng.normal(size=2),), {"n": 3})]
+
+
+integer_power = elementwise("integer_power", lambda x, *, n: np.power(x, x.dtype.type(n)), type=lambda x, *, n: x,
+                            partials=_integer_partial, sample=_integer_sample)
+
+
+def _base_partial(y: Any, a: Any, b: Any) -> Any:
+    """``b a^(b-1)``, and 0 where b = 0 even at a = 0."""
+    return zero_where(equal(b, 0.0), b * power(a, b - 1.0))
+
+
+def _exponent_partial(y: Any, a: Any, b: Any) -> Any:
+    """``y log a``, and its limit 0 at a = 0 with b > 0 (a real; for complex a wherever a = 0)."""
+    at_zero = equal(a, 0.0) if a.dtype.kind == "c" else logical_and(equal(a, 0.0), greater(b, 0.0))
+    safe = select(at_zero, Const(np.ones((), a.dtype)), a)
+    return y * log(safe)
+
+
+power = elementwise("power", np.power, partials=(_base_partial, _exponent_partial),
+                    sample=complex_too(POSITIVE, (-2.0, 2.0)))
+float_power = elementwise("float_power", np.float_power, partials=(_base_partial, _exponent_partial),
+                          sample=interval(POSITIVE, (-2.0, 2.0)))
+
+# ---------------------------------------------------------------- trigonometric
+
+sin = elementwise("sin", np.sin, partials=lambda y, x: cos(x), sample=complex_too(ANY))
+cos = elementwise("cos", np.cos, partials=lambda y, x: -sin(x), sample=complex_too(ANY))
+tan = elementwise("tan", np.tan, partials=lambda y, x: 1.0 + y * y, sample=complex_too((-1.0, 1.0)))
+arcsin = elementwise("arcsin", np.arcsin, partials=lambda y, x: 1.0 / sqrt((1.0 - x) * (1.0 + x)), sample=complex_too(INSIDE))
+arccos = elementwise("arccos", np.arccos, partials=lambda y, x: -1.0 / sqrt((1.0 - x) * (1.0 + x)), sample=complex_too(INSIDE))
+arctan = elementwise("arctan", np.arctan, partials=lambda y, x: 1.0 / (1.0 + x * x), sample=complex_too(INSIDE))
+
+
+def _atan2_partials(sign: float, i: int) -> Callable[..., Any]:
+    """``∂/∂a = b/(a²+b²)``, ``∂/∂b = -a/(a²+b²)``; divided twice, so that squares do not overflow; 0 at the origin."""
+    def partial(y: Any, a: Any, b: Any) -> Any:
+        r = hypot(a, b)
+        origin = equal(r, 0.0)
+        safe = select(origin, Const(np.ones((), r.dtype)), r)
+        part = (b if i == 0 else a) / safe / safe
+        return zero_where(origin, part if sign > 0 else -part)
+    return partial
+
+
+arctan2 = elementwise("arctan2", np.arctan2, partials=(_atan2_partials(1.0, 0), _atan2_partials(-1.0, 1)),
+                      sample=interval(POSITIVE, ANY))
+
+
+def _hypot_partial(i: int) -> Callable[..., Any]:
+    def partial(y: Any, a: Any, b: Any) -> Any:
+        origin = equal(y, 0.0)
+        safe = select(origin, Const(np.ones((), y.dtype)), y)
+        return (b if i else a) / safe
+    return partial
+
+
+hypot = elementwise("hypot", np.hypot, partials=(_hypot_partial(0), _hypot_partial(1)), sample=interval(POSITIVE, ANY))
+
+# ---------------------------------------------------------------- hyperbolic
+
+sinh = elementwise("sinh", np.sinh, partials=lambda y, x: cosh(x), sample=complex_too(ANY))
+cosh = elementwise("cosh", np.cosh, partials=lambda y, x: sinh(x), sample=complex_too(ANY))
+tanh = elementwise("tanh", np.tanh, partials=lambda y, x: (1.0 - y) * (1.0 + y), sample=complex_too((-1.0, 1.0)))
+arcsinh = elementwise("arcsinh", np.arcsinh, partials=lambda y, x: 1.0 / cosh(y), sample=complex_too(INSIDE))
+arccosh = elementwise("arccosh", np.arccosh, partials=lambda y, x: 1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0)),
+                      sample=complex_too((1.2, 3.0)))
+arctanh = elementwise("arctanh", np.arctanh, partials=lambda y, x: 1.0 / ((1.0 - x) * (1.0 + x)), sample=complex_too(INSIDE))
+
+# ---------------------------------------------------------------- angles
+
+degrees = elementwise("degrees", np.degrees, partials=lambda y, x: Const(np.asarray(180.0 / math.pi, x.dtype)), sample=interval(ANY))
+radians = elementwise("radians", np.radians, partials=lambda y, x: Const(np.asarray(math.pi / 180.0, x.dtype)), sample=interval(ANY))
+rad2deg = elementwise("rad2deg", np.rad2deg, partials=lambda y, x: Const(np.asarray(180.0 / math.pi, x.dtype)), sample=interval(ANY))
+deg2rad = elementwise("deg2rad", np.deg2rad, partials=lambda y, x: Const(np.asarray(math.pi / 180.0, x.dtype)), sample=interval(ANY))
+
+# ---------------------------------------------------------------- signs and absolute values
+
+
+def _real_type(x: ArrayType) -> ArrayType:
+    return ArrayType(x.shape, np.empty(0, x.dtype).real.dtype)
+
+
+def _absolute_jvp(y: Any, operands: Any, tangents: Any) -> Any:
+    """``sign(x) t``; for complex x ``Re(conj(x) t) / |x|``, and 0 at 0."""
+    (x,), (t,) = operands, tangents
+    if x.dtype.kind != "c":
+        return t * sign(x)
+    origin = equal(y, 0.0)
+    safe = select(origin, Const(np.ones((), y.dtype)), y)
+    return real(t * conj(x / convert(safe, dtype=x.dtype)))
+
+
+absolute = elementwise("absolute", np.absolute, type=_real_type, jvp=_absolute_jvp, sample=complex_too(ANY))
+fabs = elementwise("fabs", np.fabs, partials=lambda y, x: sign(x), sample=interval(ANY))
+
+
+def _sign_jvp(y: Any, operands: Any, tangents: Any) -> Any:
+    """Locally constant for reals; ``z/|z|`` turns with the phase: ``i y Im(conj(y) t)/|z|``."""
+    (x,), (t,) = operands, tangents
+    if x.dtype.kind != "c":
+        return None
+    size = absolute(x)
+    safe = select(equal(size, 0.0), Const(np.ones((), size.dtype)), size)
+    turn = imag(t * conj(y)) / safe
+    return y * make_complex(turn * 0.0, turn)
+
+
+sign = elementwise("sign", np.sign, jvp=_sign_jvp, sample=complex_too(ANY))
+
+
+def _copysign_partial(y: Any, a: Any, b: Any) -> Any:
+    """``sign(y) sign(a)``; at a = 0 a subgradient, 0."""
+    return sign(y) * sign(a)
+
+
+def _nothing(y: Any, *operands: Any) -> Any:
+    return Const(np.zeros((), y.dtype))
+
+
+copysign = elementwise("copysign", np.copysign, partials=(_copysign_partial, _nothing), sample=interval(ANY, ANY))
+
+
+def _f_tangent(ufunc_wins: Primitive) -> Callable[..., Any]:
+    """As for `maximum`, with the operand that is not NaN winning."""
+    def jvp(y: Any, operands: Any, tangents: Any) -> Any:
+        a, b = operands
+        ta, tb = [broadcast(t, shape=y.shape) if t is not None and t.shape != y.shape else t for t in tangents]
+        zero = np.zeros((), y.dtype)
+        mean = (ta if tb is None else tb if ta is None else ta + tb) * 0.5
+        first, second = zero if ta is None else ta, zero if tb is None else tb
+        a_wins = logical_and(logical_not(not_equal(a, a)), ufunc_wins(a, b))
+        a_wins = logical_or(a_wins, not_equal(b, b))
+        return select(equal(a, b), mean, select(a_wins, first, second))
+    return jvp
+
+
+fmax = elementwise("fmax", np.fmax, jvp=_f_tangent(greater), sample=interval(ANY, ANY))
+fmin = elementwise("fmin", np.fmin, jvp=_f_tangent(less), sample=interval(ANY, ANY))
+
+# ---------------------------------------------------------------- sums of exponentials
+
+
+def _logaddexp_partial(i: int, scale: float) -> Callable[..., Any]:
+    """``exp(a - y)``, as the logistic function of the difference: finite where both are -inf or far apart."""
+    def partial(y: Any, a: Any, b: Any) -> Any:
+        difference = (a - b) if i == 0 else (b - a)
+        alike = equal(a, b)  # also both infinite, where the difference would be NaN
+        safe = select(alike, Const(np.zeros((), y.dtype)), difference)
+        return 1.0 / (1.0 + exp(-safe * scale))
+    return partial
+
+
+logaddexp = elementwise("logaddexp", np.logaddexp, sample=interval(ANY, ANY),
+                        partials=(_logaddexp_partial(0, 1.0), _logaddexp_partial(1, 1.0)))
+logaddexp2 = elementwise("logaddexp2", np.logaddexp2, sample=interval(ANY, ANY),
+                         partials=(_logaddexp_partial(0, math.log(2.0)), _logaddexp_partial(1, math.log(2.0))))
+
+# ---------------------------------------------------------------- remainders: piecewise linear
+
+NEAR = (0.2, 0.9)
+
+remainder = elementwise("remainder", np.remainder, sample=interval(ANY, (0.6, 0.9)), partials=(
+    lambda y, a, b: Const(np.ones((), y.dtype)), lambda y, a, b: -floor_divide(a, b)))
+fmod = elementwise("fmod", np.fmod, sample=interval(ANY, (0.6, 0.9)), partials=(
+    lambda y, a, b: Const(np.ones((), y.dtype)), lambda y, a, b: -trunc(a / b)))
+
+# ---------------------------------------------------------------- locally constant
+
+
+def constant(name: str, ufunc: np.ufunc, *bounds: tuple[float, float]) -> Primitive:
+    """A locally constant function: its derivative is zero."""
+    return elementwise(name, ufunc, differentiable=False, sample=interval(*bounds))
+
+
+floor = constant("floor", np.floor, ANY)
+ceil = constant("ceil", np.ceil, ANY)
+rint = constant("rint", np.rint, ANY)
+trunc = constant("trunc", np.trunc, ANY)
+floor_divide = constant("floor_divide", np.floor_divide, ANY, (0.6, 0.9))
+spacing = constant("spacing", np.spacing, ANY)
+nextafter = elementwise("nextafter", np.nextafter, sample=interval(ANY, ANY),
+                        partials=(lambda y, a, b: Const(np.ones((), y.dtype)), _nothing))
+heaviside = elementwise("heaviside", np.heaviside, sample=interval(ANY, ANY),
+                        jvp=lambda y, ops, ts: None if ts[1] is None else _at_zero(y, ops[0], ts[1]))
+
+
+def _at_zero(y: Any, x: Any, t: Any) -> Any:
+    """The value at 0 is the second operand."""
+    return select(equal(x, 0.0), t, Const(np.zeros((), y.dtype)))
+
+
+isnan = predicate("isnan", np.isnan, complex_too(ANY))
+isinf = predicate("isinf", np.isinf, complex_too(ANY))
+isfinite = predicate("isfinite", np.isfinite, complex_too(ANY))
+signbit = predicate("signbit", np.signbit, interval(ANY))
+
+
+def _whole(*shapes: tuple[int, ...]) -> Any:
+    return lambda rng: [(tuple(rng.integers(1, 9, s) for s in shapes), {})]
+
+
+for _name in ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "gcd", "lcm"):
+    elementwise(_name, getattr(np, _name), differentiable=False, sample=_whole((3,), (3,)))
+elementwise("invert", np.invert, differentiable=False, sample=_whole((3,)))
+
+
+def _ldexp_type(x: ArrayType, n: ArrayType) -> ArrayType:
+    return ArrayType(np.broadcast_shapes(x.shape, n.shape), x.dtype)
+
+
+ldexp = elementwise("ldexp", np.ldexp, type=_ldexp_type, linear=(0,),
+                    transpose=lambda ct, i, ops: _sum(ldexp(ct, ops[1]), ops.types[0].shape),
+                    sample=lambda rng: [((rng.normal(size=3), np.array([1, -2, 3])), {}), ((rng.normal(size=()), np.array([1, 2])), {})])
+
+
+def _sum(x: Any, shape: tuple[int, ...]) -> Any:
+    from wengert.primitives.structure import sum_to
+    return sum_to(x, shape)
+
+
+def _modf_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:
+    return tangents[0], None
+
+
+modf = Primitive("modf", type=lambda x: (x, x), evaluate=np.modf, multiple=True, jvp=_modf_jvp, elementwise=True,
+                 ufunc=np.modf, sample=interval(ANY))
+
+
+def _frexp_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:
+    return ldexp(tangents[0], -results[1]), None
+
+
+frexp = Primitive("frexp", type=lambda x: (x, ArrayType(x.shape, np.intc)), evaluate=np.frexp, multiple=True, jvp=_frexp_jvp,
+                  elementwise=True, ufunc=np.frexp, sample=interval(ANY))
+
+
+def _divmod_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:
+    ta, tb = tangents
+    terms = [t for t in (ta, None if tb is None else -(results[0] * tb)) if t is not None]
+    total = terms[0] if len(terms) == 1 else terms[0] + terms[1]
+    return None, total if total.shape == results[1].shape else broadcast(total, shape=results[1].shape)
+
+
+divmod_ = Primitive("divmod", type=lambda a, b: (broadcast_type(a, b), broadcast_type(a, b)), evaluate=np.divmod, multiple=True,
+                    jvp=_divmod_jvp, elementwise=True, ufunc=np.divmod, sample=interval(ANY, (0.6, 0.9)))
+
+# ---------------------------------------------------------------- sinc
+
+
+
+
+def _sinc_evaluate(x: Any, *, order: int) -> Any:
+    x = np.asarray(x)
+    near = np.abs(x) < 0.35
+    small = np.where(near, x, 0.0)
+    series = np.zeros_like(small)
+    for m in range(24, -1, -1):
+        if 2 * m >= order:
+            series = series + (-1.0) ** m * math.pi ** (2 * m) / ((2 * m + 1) * math.factorial(2 * m - order)) * \
+                small ** (2 * m - order)
+    u = np.where(near, 1.0, x) * math.pi
+    # far: s^(k)(u) by the recurrence s^(k) = (d^k sin u - k s^(k-1)) / u in u = πx
+    value = np.sin(u) / u
+    waves = (np.cos, lambda v: -np.sin(v), lambda v: -np.cos(v), np.sin)
+    for k in range(1, order + 1):
+        value = (waves[(k - 1) % 4](u) - k * value) / u
+    return np.where(near, series, value * math.pi ** order).astype(x.dtype)[()]
+
+
+def _sinc_sample(rng: np.random.Generator) -> Any:
+    return [((rng.uniform(-2, 2, 4),), {"order": 1}), ((rng.uniform(-0.3, 0.3, 3),), {"order": 1}), ((np.zeros(2),), {"order": 1})]
+
+
+sinc_derivative = elementwise("sinc_derivative", _sinc_evaluate, type=lambda x, *, order: x,
+                              partials=lambda y, x, *, order: sinc_derivative(x, order=order + 1), sample=_sinc_sample)
+sinc = elementwise("sinc", np.sinc, partials=lambda y, x: sinc_derivative(x, order=1), sample=interval(ANY))
