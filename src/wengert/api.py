@@ -147,7 +147,7 @@ def _matched_leaf(name: str, what: str, x: Any, like: Any) -> Any:
         raise InputError(f"{name}: the {what} has shape {shape}, the value it belongs to {like.shape}")
     dtype = x.dtype if isinstance(x, Tracer) else np.asarray(x).dtype
     if dtype == like.dtype:
-        return x
+        return x if isinstance(x, (Tracer, np.ndarray, np.generic)) else like.dtype.type(x)
     if dtype.kind == "c" and like.dtype.kind != "c":
         raise InputError(f"{name}: the {what} is complex, the value it belongs to is {like.dtype}")
     if dtype.kind not in "fciub":

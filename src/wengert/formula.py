@@ -7,8 +7,6 @@ NumPy's and SciPy's own functions, so a formula is traced, derived and batched l
 
 from __future__ import annotations
 
-import difflib
-import inspect
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,8 @@ import numpy as np
 from wengert.errors import InputError
 
 if TYPE_CHECKING:
+    from inspect import Signature
+
     from wengert.frontends.expression import Expression
     from wengert.frontends.trees import Node
     from wengert.graph import Graph
@@ -124,10 +124,11 @@ class Formula:
         return Formula, (self.expression,)
 
     @property
-    def __signature__(self) -> inspect.Signature:
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    def __signature__(self) -> Signature:
+        from inspect import Parameter, Signature
+        kind = Parameter.POSITIONAL_OR_KEYWORD
         try:
-            return inspect.Signature([inspect.Parameter(name, kind) for name in self.variables])
+            return Signature([Parameter(name, kind) for name in self.variables])
         except ValueError:  # a variable may be called `lambda`
             raise AttributeError("__signature__") from None
 
@@ -140,6 +141,8 @@ class Formula:
 
     def _bound(self, args: tuple[Any, ...], values: dict[str, Any], complete: bool = True) -> dict[str, Any]:
         """The value of each variable, or an error that says which are missing, unknown or given twice."""
+        import difflib
+
         from wengert.frontends.tokens import normalized_name
         names = self.variables
         takes = ", ".join(names) or "no variables"

@@ -200,7 +200,8 @@ class Run:
 
     def _applied(self) -> dict[Any, Any]:
         """The graph, applied to the values of the enclosing traces."""
-        leaves = [x for x, a in zip(self.leaves, self.active, strict=True) if a]
+        given = [x for x, a in zip(self.leaves, self.active, strict=True) if a]
+        leaves = [x if isinstance(x, Tracer) else self.trace.values[v] for x, v in zip(given, self.inputs, strict=True)]
         captured = [tracer for _, tracer in self.trace.captured.values()]
         lifted = [self.trace.values[v] for v in self.trace.lifted]
         return apply_graph(self.graph(), [*leaves, *captured, *lifted])

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError
-from wengert.frontends.lens import Lens, is_c_ordered, settle
+from wengert.frontends.lens import Lens, is_c_ordered, settle, stand_in
 from wengert.frontends.trace import Trace, escaped, user_line
 from wengert.graph import REGISTRY, ArrayType, Atom, Const, Handle, Primitive, type_of
 from wengert.primitives.structure import convert, reshape
@@ -98,11 +98,11 @@ class Tracer(Handle):
         assert lens is not None
         if lens.version != self.root().version and settle(self):
             lens.base.current()
-            self.take(lens.read())
+            self.become(lens.read())
             lens.version = self.root().version
 
-    def take(self, other: Any) -> None:
-        """Become the value of another tracer (or plain array)."""
+    def become(self, other: Any) -> None:
+        """Take the value of another tracer (or plain array)."""
         if isinstance(other, Tracer):
             self.build, self.atom, self.cell = other.build, other.current(), other.cell
         else:
@@ -173,11 +173,9 @@ class Tracer(Handle):
         results = trace.emit(primitive, atoms, params)
         if primitive.multiple:
             return tuple([Tracer(trace, r) for r in results])
-        out = Tracer(trace, results[0])
-        if (primitive.elementwise or primitive is convert) and len(results[0].type.shape) > 1 \
-                and all(map(_keeps_c_order, operands)):
-            out.order = "C"
-        return out
+        if primitive.elementwise or primitive is convert:
+            return _elementwise(trace, results[0], *operands)
+        return Tracer(trace, results[0])
 
     def _atom_in(self, trace: Trace, o: Any) -> Atom:
         if isinstance(o, Tracer):
@@ -235,14 +233,22 @@ class Tracer(Handle):
     def item(self, *args: Any) -> Any:
         """As ``ndarray.item``, but the result stays traced."""
         if args:
-            return self[args if len(args) > 1 else np.unravel_index(args[0], self.shape)]
+            place = args if len(args) > 1 else args[0] if isinstance(args[0], tuple) else \
+                tuple(int(k) for k in np.unravel_index(args[0], self.shape))
+            return self[place].tolist()
         if self.type.size != 1:
             raise ValueError("can only convert an array of size 1 to a Python scalar")
-        return reshape(self, shape=())
+        return reshape(self, shape=()).tolist()
 
     def tolist(self) -> Any:
-        """As ``ndarray.tolist``, with traced elements."""
-        return self if self.ndim == 0 else [row.tolist() for row in self]
+        """As ``ndarray.tolist``, with traced elements: Python numbers, in double precision."""
+        if self.ndim:
+            return [row.tolist() for row in self]
+        if not self.type.inexact:
+            return self.concrete("a conversion to a Python number").item()
+        double = np.result_type(self.dtype, np.float64)
+        out = self if self.dtype == double else convert(self, dtype=double)
+        return Tracer(out.build, out.current(), out.cell, kind="scalar")
 
     def __bool__(self) -> bool:
         return bool(self.concrete("a branch"))
@@ -295,7 +301,12 @@ class Tracer(Handle):
         if self.build is None:
             return Tracer(None, None, np.array(self.value, order=order), kind)  # type: ignore[call-overload]
         out = Tracer(self.build, self.current(), kind=kind)
-        out.order = order if order in "CF" else "C" if is_c_ordered(self) else ""
+        if order in "CF":
+            out.order = order
+        elif self.ndim > 1:
+            model = stand_in(self)  # "K" and "A": as the array lies in memory
+            out.order = "C" if is_c_ordered(self) else \
+                "F" if model is not None and model.flags.f_contiguous else ""
         return out
 
     def __getattr__(self, name: str) -> Any:
@@ -338,7 +349,7 @@ class Tracer(Handle):
             self.lens.version = root.version
         else:
             self.version += 1
-        self.take(new)
+        self.become(new)
 
     def __getitem__(self, key: Any) -> Any:
         return INDEXING["get"](self, key)
@@ -367,6 +378,14 @@ def _own_memory(out: Any, operands: Sequence[Any]) -> np.ndarray[Any, Any]:
     """A result of ordinary arrays as an array that no operand can change."""
     out = np.asarray(out)
     return np.array(out) if out.base is not None or any(out is v for v in operands) else out
+
+
+def _elementwise(trace: Trace, atom: Atom, *operands: Any) -> Tracer:
+    """The result of an elementwise operation: it lies in memory as its operands do."""
+    out = Tracer(trace, atom)
+    if len(atom.type.shape) > 1 and all(map(_keeps_c_order, operands)):
+        out.order = "C"
+    return out
 
 
 def _keeps_c_order(x: Any) -> bool:
@@ -399,20 +418,20 @@ def _operator(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
 
 def _directly(ufunc: np.ufunc, x: Tracer, other: Any, swapped: bool) -> Any:
     """The ordinary case of an operator, without the dtype rules: floats of one dtype in one trace; else None."""
+    if x.lens is not None:
+        x.refresh()
     build = x.build
     primitive = _DIRECT.get(ufunc)
     if build is None or primitive is None or x.kind == "scalar":
         return None
-    if x.lens is not None:
-        x.refresh()
     a = x.atom
     dtype = a.type.dtype
     kind = type(other)
     if kind is Tracer:
-        if other.build is not build or other.kind == "scalar":
-            return None
         if other.lens is not None:
             other.refresh()
+        if other.build is not build or other.kind == "scalar":
+            return None
         b = other.atom
         if b.type.dtype is not dtype or dtype.kind not in "fc":
             return None
@@ -422,7 +441,7 @@ def _directly(ufunc: np.ufunc, x: Tracer, other: Any, swapped: bool) -> Any:
         b = constant(other, dtype)
     else:
         return None
-    return Tracer(build, build.emit(primitive, (b, a) if swapped else (a, b), _NONE)[0])
+    return _elementwise(build, build.emit(primitive, (b, a) if swapped else (a, b), _NONE)[0], x, other)
 
 
 _NONE: dict[str, Any] = {}
@@ -523,7 +542,7 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
     if len(inputs) == 1 and type(inputs[0]) is Tracer and inputs[0].kind != "scalar":
         x, primitive = inputs[0], _PRIMITIVES.get(ufunc)
         if primitive is not None and x.build is not None and x.dtype.kind in "fc" and ufunc not in FUNCTIONS:
-            return Tracer(x.build, x.build.emit(primitive, (x.current(),), _NONE)[0])
+            return _elementwise(x.build, x.build.emit(primitive, (x.current(),), _NONE)[0], x)
     inputs = tuple([as_traced(x) if type(x) is list or type(x) is tuple else x for x in inputs])
     special = FUNCTIONS.get(ufunc)
     if special is not None:

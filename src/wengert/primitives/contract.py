@@ -1,12 +1,12 @@
 """Contraction: sums of products of two arrays, as in matrix products.
 
-What comes in: two arrays and a `spec` such as ``"ab,bc->ac"``. What goes out: the array of the labels behind the
-arrow, summed over those that stand in both operands only. The one idea: every label occurs in at least two of
-the three groups, so that the transpose of a contraction is again one, with the groups permuted.
+What comes in: two arrays and a `spec` such as ``"ab,bc->ac"``. What goes out: the array of the labels behind
+the arrow, summed over those that stand in both operands only. The one idea: every label occurs in at least
+two of the three groups, so that the transpose of a contraction is again one, with the groups permuted.
 
 Evaluation plans each spec once. It is a `np.dot` of matrices (transposed views go to BLAS as they are), a
-`np.matmul` of stacks, or a broadcast product if nothing is summed. `by` names the NumPy function that the user
-called, where the last bit of the result depends on it; what is derived leaves the choice open.
+`np.matmul` of stacks, or a broadcast product if nothing is summed. `by` names the NumPy function that the
+user called, where the last bit of the result depends on it; what is derived leaves the choice open.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def make_spec(a: Labels, b: Labels, out: Labels) -> str:
     names: dict[Hashable, str] = {}
     for label in (*a, *b):
         names.setdefault(label, _letter(len(names)))
-    return f"{''.join([names[k] for k in a])},{''.join([names[k] for k in b])}->{''.join([names[k] for k in out])}"
+    first, second, result = ["".join([names[k] for k in group]) for group in (a, b, out)]
+    return f"{first},{second}->{result}"
 
 
 _SPLIT: dict[str, tuple[str, str, str]] = {}
@@ -78,7 +79,8 @@ def _contract_type(a: ArrayType, b: ArrayType, *, spec: str, by: str = "") -> Ar
 
 Run = Callable[[Any, Any], Any]
 _PLANS: dict[tuple[str, str], Run] = {}
-_BY_NUMPY = {"dot": np.dot, "inner": np.inner}
+_dot: Run = np.dot
+_BY_NUMPY: dict[str, Run] = {"dot": np.dot, "inner": np.inner}
 
 
 def _evaluate(a: Any, b: Any, *, spec: str, by: str = "") -> Any:
@@ -102,7 +104,7 @@ def _plan(spec: str, by: str) -> Run:
         return _plan_stacked(a, b, out, summed)
     if by != "tensordot":
         if len(a) == len(b) == 1:
-            return np.dot  # type: ignore[no-any-return]
+            return _dot
         if max(len(a), len(b)) <= 2 and len(out) <= 2 and len(summed) == 1:
             return _plan_matrices(a, b, out, summed[0])
     return _plan_tensordot(a, b, out, summed)
@@ -138,11 +140,11 @@ def _plan_matrices(a: str, b: str, out: str, k: str) -> Run:
         return lambda x, y: np.dot(x.T, y)
     if turn_b:
         return lambda x, y: np.dot(x, y.T)
-    return np.dot  # type: ignore[no-any-return]
+    return _dot
 
 
 def _as_matrix(x: str, groups: Sequence[Sequence[str]], lead: int = 0) -> Callable[[Any], Any]:
-    """x along the labels of `groups`; behind the first `lead` groups (one label each), one axis for each group."""
+    """x along the labels of `groups`: the first `lead` groups have one label each, the others become one axis."""
     order = [x.index(k) for g in groups for k in g]
     straight = order == list(range(len(x)))
     lengths = [len(g) for g in groups]
@@ -195,7 +197,8 @@ def _plan_stacked(a: str, b: str, out: str, summed: list[str]) -> Run:
     stack = [k for k in out if k in a and k in b]
     free_a, free_b = [k for k in out if k not in b], [k for k in out if k not in a]
     lead = len(stack)
-    first, second = _as_matrix(a, (*stack, free_a, summed), lead), _as_matrix(b, (*stack, summed, free_b), lead)
+    first = _as_matrix(a, (*stack, free_a, summed), lead)
+    second = _as_matrix(b, (*stack, summed, free_b), lead)
     at_a, at_b = [a.index(k) for k in free_a], [b.index(k) for k in free_b]
     finish = _rearranged([*stack, *free_a, *free_b], out)
     plain = len(free_a) == len(free_b) == 1
@@ -238,7 +241,8 @@ def _contract_transpose(ct: Any, i: int, ops: Any, *, spec: str, by: str = "") -
 
 def _contract_batch(n: int, ops: Any, batched: Any, *, spec: str, by: str = "") -> Any:
     a, b, out = split_spec(spec)
-    return contract(*ops, spec=make_spec([None] * batched[0] + [*a], [None] * batched[1] + [*b], [None, *out]))
+    first, second = [None] * batched[0] + [*a], [None] * batched[1] + [*b]
+    return contract(*ops, spec=make_spec(first, second, [None, *out]))
 
 
 def _contract_sample(rng: np.random.Generator) -> Any:
@@ -248,16 +252,18 @@ def _contract_sample(rng: np.random.Generator) -> Any:
            case("ab,cb->ca", (2, 3), (4, 3)), case("ab,ac->cb", (3, 2), (3, 4)), case("a,b->ba", (2,), (3,)),
            case("abc,acd->abd", (2, 3, 4), (2, 4, 2)), case("abc,bd->dac", (2, 3, 2), (3, 2)),
            case("abcd,dbe->eca", (2, 3, 2, 4), (4, 3, 2)), case("abc,bac->cb", (2, 3, 4), (3, 2, 4)),
-           case("ab,ab->", (2, 3), (2, 3)), case("ab,bc->ac", (2, 0), (0, 3)), case("ab,bc->ac", (0, 2), (2, 3)),
+           case("ab,ab->", (2, 3), (2, 3)), case("ab,bc->ac", (2, 0), (0, 3)),
+           case("ab,bc->ac", (0, 2), (2, 3)),
            case(",a->a", (), (3,)), case(",->", (), ()),
-           case("abc,cd->abd", (2, 3, 4), (4, 2), by="matmul"), case("abc,dcf->adbf", (2, 3, 4), (5, 4, 2), by="matmul"),
+           case("abc,cd->abd", (2, 3, 4), (4, 2), by="matmul"),
+           case("abc,dcf->adbf", (2, 3, 4), (5, 4, 2), by="matmul"),
            case("abc,dce->abde", (2, 3, 4), (5, 4, 2), by="dot")]
     (a, b), params = case("ab,bc->ca", (2, 3), (3, 4))
     (c, d), stacked = case("abc,acd->abd", (2, 3, 4), (2, 4, 2))
     return [*out, ((a + 1j * a ** 2, b - 1j * b ** 2), params), ((c + 1j * c ** 2, d - 1j * d ** 2), stacked)]
 
 
-contract = Primitive("contract", type=_contract_type, evaluate=_evaluate, linear=(0, 1),
+contract: Primitive = Primitive("contract", type=_contract_type, evaluate=_evaluate, linear=(0, 1),
                      transpose=_contract_transpose, batch=_contract_batch, sample=_contract_sample)
 
 
@@ -291,7 +297,8 @@ def matmul(a: Any, b: Any, by: str = "") -> Any:
     b, lb = _squeezed(b, lb, drop_b)
     rows: list[Hashable] = ["row"] if a.ndim > len(la) + 1 else []
     columns: list[Hashable] = ["column"] if b.ndim > len(lb) + 1 else []
-    params = {"spec": make_spec([*la, *rows, "sum"], [*lb, "sum", *columns], [*range(depth), *rows, *columns])}
+    params = {"spec": make_spec([*la, *rows, "sum"], [*lb, "sum", *columns],
+                                [*range(depth), *rows, *columns])}
     if by:
         params["by"] = by
     return contract(a, b, **params)
@@ -311,7 +318,7 @@ def mT(x: Any) -> Any:
 
 
 def diagonal(x: Any, i: int, j: int, offset: int = 0) -> Any:
-    """The diagonal of axes i and j of a handle, as the last axis: a strided slice of the two axes made one."""
+    """The diagonal of axes i and j of a handle, as the last axis: a strided slice of the two made one."""
     rows, columns = x.shape[i], x.shape[j]
     rest = [k for k in range(x.ndim) if k not in (i, j)]
     order = (*rest, i, j)

@@ -1,14 +1,16 @@
 """Discrete Fourier, cosine and sine transforms along one axis.
 
-What comes in: an array. What goes out: its transform, computed by `np.fft` (or `scipy.fft`). The one idea: these
-are linear maps, and the transpose of each is another of them: with F the matrix of ``exp(-2πi jk/n)``, the adjoint
-of F under Re<a, b> is n times its inverse; for the half spectra of real arrays, the frequencies that stand for
-two (all but 0 and, for even n, n/2) are counted twice on the way to the real array and once on the way back.
+What comes in: an array. What goes out: its transform, computed by `np.fft` (or `scipy.fft`). The one idea:
+these are linear maps, and the transpose of each is another of them: with F the matrix of ``exp(-2πi jk/n)``,
+the adjoint of F under Re<a, b> is n times its inverse; for the half spectra of real arrays, the frequencies
+that stand for two (all but 0 and, for even n, n/2) are counted twice on the way to the real array and once on
+the way back.
 
-`norm` is "backward", "ortho" or "forward": whether the factor 1/n is with the inverse, split, or with the direct
-transform. The transpose of a direct transform is an inverse one with the same factor, so "backward" and
-"forward" change places. The matrices of the cosine and sine transforms are those of SciPy's documentation
-(Martucci, "Symmetric convolution and the discrete sine and cosine transforms", IEEE Trans. Signal Process. 42, 1994).
+`norm` is "backward", "ortho" or "forward": whether the factor 1/n is with the inverse, split, or with the
+direct transform. The transpose of a direct transform is an inverse one with the same factor, so "backward"
+and "forward" change places. The matrices of the cosine and sine transforms are those of SciPy's documentation
+(Martucci, "Symmetric convolution and the discrete sine and cosine transforms", IEEE Trans. Signal Process.
+42, 1994).
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def _complex_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _real_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(np.float32) if dtype == np.complex64 else np.dtype(np.float64)
+    return np.dtype(np.float32) if dtype in (np.complex64, np.float32) else np.dtype(np.float64)
 
 
 def _resized(shape: tuple[int, ...], axis: int, n: int) -> tuple[int, ...]:
@@ -80,7 +82,7 @@ def _by(by: str) -> dict[str, str]:
     return {"by": by} if by else {}
 
 
-fft = Primitive(
+fft: Primitive = Primitive(
     "fft", type=_fft_type, evaluate=_fft_evaluate, linear="jointly", transpose=_fft_transpose,
     batch=lambda n, ops, batched, *, axis, **rest: fft(ops[0], axis=axis + 1, **rest),
     sample=lambda rng: [((_draw_complex(rng, 5),), {"axis": 0, "inverse": False, "norm": "backward"}),
@@ -115,7 +117,7 @@ def _rfft_transpose(ct: Any, i: int, ops: Any, *, axis: int, norm: str, by: str 
     return irfft(_along(ct, axis, 1.0 / _doubled(n)), axis=axis, n=n, norm=SWAPPED[norm], **_by(by))
 
 
-rfft = Primitive(
+rfft: Primitive = Primitive(
     "rfft", type=_rfft_type, linear="jointly", transpose=_rfft_transpose,
     evaluate=lambda x, *, axis, norm, by="": _module(by).rfft(x, axis=axis, norm=norm),
     batch=lambda n, ops, batched, *, axis, **rest: rfft(ops[0], axis=axis + 1, **rest),
@@ -128,16 +130,17 @@ rfft = Primitive(
 
 
 def _irfft_type(x: ArrayType, *, axis: int, n: int, norm: str, by: str = "") -> ArrayType:
-    if x.dtype.kind != "c" or n < 1 or x.shape[axis] != n // 2 + 1:
-        raise TypeError(f"irfft of {x} along axis {axis} to {n} points: it takes {n // 2 + 1} complex frequencies")
+    if n < 1 or x.shape[axis] != n // 2 + 1:
+        raise TypeError(f"irfft of {x} along axis {axis} to {n} points: it takes {n // 2 + 1} frequencies")
     return ArrayType(_resized(x.shape, axis, n), _real_of(x.dtype))
 
 
 def _irfft_transpose(ct: Any, i: int, ops: Any, *, axis: int, n: int, norm: str, by: str = "") -> Any:
-    return _along(rfft(ct, axis=axis, norm=SWAPPED[norm], **_by(by)), axis, _doubled(n))
+    out = _along(rfft(ct, axis=axis, norm=SWAPPED[norm], **_by(by)), axis, _doubled(n))
+    return out if ops.types[0].dtype.kind == "c" else convert(out, dtype=ops.types[0].dtype)
 
 
-irfft = Primitive(
+irfft: Primitive = Primitive(
     "irfft", type=_irfft_type, linear="jointly", transpose=_irfft_transpose,
     evaluate=lambda x, *, axis, n, norm, by="": _module(by).irfft(x, n, axis=axis, norm=norm),
     batch=lambda size, ops, batched, *, axis, **rest: irfft(ops[0], axis=axis + 1, **rest),
@@ -145,6 +148,7 @@ irfft = Primitive(
                         ((_draw_complex(rng, 4),), {"axis": 0, "n": 6, "norm": "forward"}),
                         ((_draw_complex(rng, 3, 2),), {"axis": 0, "n": 4, "norm": "ortho"}),
                         ((_draw_complex(rng, 1),), {"axis": 0, "n": 1, "norm": "backward"}),
+                        ((_draw(rng, 4),), {"axis": 0, "n": 7, "norm": "backward"}),
                         ((_draw_complex(rng, 2, 2),), {"axis": 1, "n": 2, "norm": "backward", "by": "scipy"}),
                         ((_draw_complex(rng, 0, 2),), {"axis": 1, "n": 3, "norm": "backward"})])
 
@@ -170,7 +174,7 @@ def _edges(n: int, first: float = 1.0, last: float = 1.0) -> Any:
 
 
 def _cosine_transpose(ct: Any, i: int, ops: Any, *, type: int, axis: int, norm: str) -> Any:
-    """Without "ortho", the first column of type 3 (the first and last of type 1) is half of what the others are."""
+    """Without "ortho", the first column of type 3 (first and last of type 1) is half of what the others are."""
     n = ct.shape[axis]
     before = after = None
     if norm != "ortho" and type == 1:
@@ -204,9 +208,9 @@ def _cosine_or_sine_type(x: ArrayType, *, type: int, axis: int, norm: str) -> Ar
     return x
 
 
-dct = Primitive("dct", type=_cosine_or_sine_type, evaluate=_cosine_evaluate, linear="jointly",
-                transpose=_cosine_transpose, sample=_transform_sample,
-                batch=lambda n, ops, batched, *, axis, **rest: dct(ops[0], axis=axis + 1, **rest))
-dst = Primitive("dst", type=_cosine_or_sine_type, evaluate=_sine_evaluate, linear="jointly",
-                transpose=_sine_transpose, sample=_transform_sample,
-                batch=lambda n, ops, batched, *, axis, **rest: dst(ops[0], axis=axis + 1, **rest))
+dct: Primitive = Primitive(
+    "dct", type=_cosine_or_sine_type, evaluate=_cosine_evaluate, linear="jointly", transpose=_cosine_transpose,
+    sample=_transform_sample, batch=lambda n, ops, batched, *, axis, **rest: dct(ops[0], axis=axis + 1, **rest))
+dst: Primitive = Primitive(
+    "dst", type=_cosine_or_sine_type, evaluate=_sine_evaluate, linear="jointly", transpose=_sine_transpose,
+    sample=_transform_sample, batch=lambda n, ops, batched, *, axis, **rest: dst(ops[0], axis=axis + 1, **rest))

@@ -1,7 +1,7 @@
 """Windows: every stretch of an array, side by side, without a copy.
 
-What comes in: an array and, for some of its axes, the length, stride and dilation of a window. What goes out: a
-view in which each such axis counts the windows, and the axes inside a window come last. The one idea: the
+What comes in: an array and, for some of its axes, the length, stride and dilation of a window. What goes out:
+a view in which each such axis counts the windows, and the axes inside a window come last. The one idea: the
 transpose, ``window_sum``, adds the windows up where they came from, one slice for each place in a window.
 
 `windows` is a tuple of ``(axis, length, stride, dilation)``, each axis at most once.
@@ -28,10 +28,12 @@ def _counts(shape: tuple[int, ...], windows: Windows) -> list[int]:
     out = []
     for axis, length, stride, dilation in windows:
         if length < 1 or stride < 1 or dilation < 1:
-            raise ValueError(f"window: length, stride and dilation are positive, not {length}, {stride}, {dilation}")
+            raise ValueError(f"window: length, stride and dilation are positive, not {length}, {stride}, "
+                             f"{dilation}")
         reach = (length - 1) * dilation + 1
         if reach > shape[axis]:
-            raise ValueError(f"a window that spans {reach} elements does not fit into axis {axis} of length {shape[axis]}")
+            raise ValueError(f"a window that spans {reach} elements does not fit into axis {axis} of length "
+                             f"{shape[axis]}")
         out.append((shape[axis] - reach) // stride + 1)
     if len({w[0] for w in windows}) != len(windows):
         raise ValueError("window: an axis is named twice")
@@ -51,7 +53,8 @@ def _window_evaluate(x: Any, *, windows: Windows) -> Any:
     for axis, _, stride, dilation in windows:
         inner.append(x.strides[axis] * dilation)
         strides[axis] *= stride
-    return np.lib.stride_tricks.as_strided(x, _window_shape(x.shape, windows), (*strides, *inner), writeable=False)
+    return np.lib.stride_tricks.as_strided(x, _window_shape(x.shape, windows), (*strides, *inner),
+                                           writeable=False)
 
 
 def _sum_evaluate(y: Any, *, windows: Windows, shape: tuple[int, ...]) -> Any:
@@ -81,14 +84,15 @@ def _inner_in_place(y: Any, windows: Windows, ndim: int) -> Any:
     order = list(range(ndim))
     for i, (axis, *_) in enumerate(windows):
         order[axis] = ndim + i
-    return np.transpose(y, order + [w[0] for w in windows])[(..., *[0] * len(windows))]
+    inner: Any = (..., *[0] * len(windows))
+    return np.transpose(y, order + [w[0] for w in windows])[inner]
 
 
 def _shifted(windows: Windows) -> Windows:
     return tuple([(axis + 1, *rest) for axis, *rest in windows])  # type: ignore[misc]
 
 
-window = Primitive(
+window: Primitive = Primitive(
     "window", type=lambda x, *, windows: ArrayType(_window_shape(x.shape, windows), x.dtype),
     evaluate=_window_evaluate, linear="jointly", structural=True,
     transpose=lambda ct, i, ops, *, windows: window_sum(ct, windows=windows, shape=ops.types[0].shape),
@@ -105,10 +109,11 @@ def _sum_type(y: ArrayType, *, windows: Windows, shape: tuple[int, ...]) -> Arra
     return ArrayType(shape, y.dtype)
 
 
-window_sum = Primitive(
+window_sum: Primitive = Primitive(
     "window_sum", type=_sum_type, evaluate=_sum_evaluate, linear="jointly", structural=True,
     transpose=lambda ct, i, ops, *, windows, shape: window(ct, windows=windows),
-    batch=lambda n, ops, batched, *, windows, shape: window_sum(ops[0], windows=_shifted(windows), shape=(n, *shape)),
+    batch=lambda n, ops, batched, *, windows, shape: window_sum(
+        ops[0], windows=_shifted(windows), shape=(n, *shape)),
     sample=cases(((3, 3), {"windows": ((0, 3, 1, 1),), "shape": (5,)}),
                  ((2, 3, 3, 2, 3), {"windows": ((1, 2, 2, 1), (2, 3, 1, 1)), "shape": (2, 6, 5)}),
                  ((1, 3, 2, 4), {"windows": ((1, 2, 1, 3), (0, 4, 1, 1)), "shape": (4, 6)}),

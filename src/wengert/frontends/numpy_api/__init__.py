@@ -8,10 +8,11 @@ from wengert.frontends.numpy_api import (
     fourier,
     padding,
     products,
+    reductions,
     stacking,
     structure,
     taking,
 )
 
-__all__ = ["arithmetic", "convolution", "creation", "einsum", "fourier", "padding", "products", "stacking",
+__all__ = ["arithmetic", "convolution", "creation", "einsum", "fourier", "padding", "products", "reductions", "stacking",
            "structure", "taking"]

@@ -1,7 +1,7 @@
 """Convolution in any number of dimensions, and sliding windows.
 
-What comes in: arrays, traced or not. What goes out: a ``window`` and a ``contract`` equation. The one idea: the
-windows of the padded input meet the kernel in one contraction, so derivatives of every order follow.
+What comes in: arrays, traced or not. What goes out: a ``window`` and a ``contract`` equation. The one idea:
+the windows of the padded input meet the kernel in one contraction, so derivatives of every order follow.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def _widths(padding: Any, space: tuple[int, ...], reach: list[int],
     if isinstance(padding, str):
         raise ValueError(f"convolve_nd: padding is an int, a tuple, 'valid' or 'same', not {padding!r}")
     if isinstance(padding, (tuple, list)) and any(isinstance(p, (tuple, list)) for p in padding):
-        pairs = tuple([(int(p[0]), int(p[1])) if isinstance(p, (tuple, list)) else (int(p), int(p)) for p in padding])
+        pairs = tuple([(int(p[0]), int(p[1])) if isinstance(p, (tuple, list)) else (int(p), int(p))
+                       for p in padding])
         if len(pairs) != n:
             raise ValueError(f"convolve_nd: padding has {len(pairs)} entries for {n} spatial axes")
     else:
@@ -56,7 +57,8 @@ def _widths(padding: Any, space: tuple[int, ...], reach: list[int],
     return pairs
 
 
-def convolve_nd(x: Any, w: Any, stride: PerAxis = 1, padding: Any = 0, dilation: PerAxis = 1, groups: int = 1) -> Any:
+def convolve_nd(x: Any, w: Any, stride: PerAxis = 1, padding: Any = 0, dilation: PerAxis = 1,
+                groups: int = 1) -> Any:
     """The convolution of neural networks: a cross-correlation over any number of spatial axes.
 
     Parameters
@@ -83,10 +85,11 @@ def convolve_nd(x: Any, w: Any, stride: PerAxis = 1, padding: Any = 0, dilation:
     x, w = operands(x, w)
     n = x.ndim - 2
     if n < 0 or w.ndim != x.ndim:
-        raise ValueError(f"convolve_nd: x is (batch, channels, *space) and w (out, channels / groups, *kernel); "
-                         f"got shapes {x.shape} and {w.shape}")
+        raise ValueError(f"convolve_nd: x is (batch, channels, *space) and w (out, channels / groups, "
+                         f"*kernel); got shapes {x.shape} and {w.shape}")
     if groups < 1 or x.shape[1] != w.shape[1] * groups or w.shape[0] % groups:
-        raise ValueError(f"convolve_nd: {x.shape[1]} channels in {groups} groups do not fit a kernel of shape {w.shape}")
+        raise ValueError(f"convolve_nd: {x.shape[1]} channels in {groups} groups do not fit a kernel of "
+                         f"shape {w.shape}")
     steps, spread = _per_axis(stride, n, "stride"), _per_axis(dilation, n, "dilation")
     kernel = w.shape[2:]
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, spread, strict=True)]
@@ -100,7 +103,8 @@ def convolve_nd(x: Any, w: Any, stride: PerAxis = 1, padding: Any = 0, dilation:
                                ["batch", "out", *places])
     split = s.reshape(seen, shape=(seen.shape[0], groups, w.shape[1], *seen.shape[2:]))
     kernels = s.reshape(w, shape=(groups, w.shape[0] // groups, *w.shape[1:]))
-    out = contract_labels(split, ["batch", "group", "in", *places, *inside], kernels, ["group", "out", "in", *inside],
+    out = contract_labels(split, ["batch", "group", "in", *places, *inside], kernels,
+                          ["group", "out", "in", *inside],
                           ["batch", "group", "out", *places])
     return s.reshape(out, shape=(out.shape[0], w.shape[0], *out.shape[3:]))
 
@@ -128,21 +132,22 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: b
                         writeable: bool = False) -> Any:
     """``np.lib.stride_tricks.sliding_window_view``."""
     if writeable:
-        raise UnsupportedError(f"sliding_window_view(writeable=True) at {user_line()}: a write through overlapping windows "
-                               f"cannot be traced. Write into the array itself")
-    lengths = tuple([int(k) for k in (window_shape if isinstance(window_shape, (tuple, list)) else (window_shape,))])
+        raise UnsupportedError(f"sliding_window_view(writeable=True) at {user_line()}: a write through "
+                               f"overlapping windows cannot be traced. Write into the array itself")
+    window_shape = window_shape if isinstance(window_shape, (tuple, list)) else (window_shape,)
+    lengths = tuple([int(k) for k in window_shape])
     if any(k < 0 for k in lengths):
         raise ValueError("`window_shape` cannot contain negative values")
     if axis is None:
         axes = tuple(range(x.ndim))
         if len(lengths) != len(axes):
-            raise ValueError(f"Since axis is None, must provide window_shape for all dimensions of `x`; got {len(lengths)} "
-                             f"window_shape elements and `x.ndim` is {x.ndim}.")
+            raise ValueError(f"Since axis is None, must provide window_shape for all dimensions of `x`; got "
+                             f"{len(lengths)} window_shape elements and `x.ndim` is {x.ndim}.")
     else:
         axes = tuple([axis_of(k, x.ndim) for k in (axis if isinstance(axis, (tuple, list)) else (axis,))])
         if len(lengths) != len(axes):
-            raise ValueError(f"Must provide matching length window_shape and axis; got {len(lengths)} window_shape elements "
-                             f"and {len(axes)} axes elements.")
+            raise ValueError(f"Must provide matching length window_shape and axis; got {len(lengths)} "
+                             f"window_shape elements and {len(axes)} axes elements.")
     room = list(x.shape)
     for k, n in zip(axes, lengths, strict=True):
         room[k] -= n - 1

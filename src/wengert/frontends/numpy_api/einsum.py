@@ -1,7 +1,7 @@
 """Einstein summation on tracers.
 
-What comes in: `np.einsum` in either of its two formats. What goes out: diagonals, sums and contractions of two
-operands at a time. The one idea: every format becomes lists of labels, one for each axis (letters, or
+What comes in: `np.einsum` in either of its two formats. What goes out: diagonals, sums and contractions of
+two operands at a time. The one idea: every format becomes lists of labels, one for each axis (letters, or
 ``(..., k)`` for the k-th axis from the right under an ellipsis), and `np.einsum_path` says who meets whom.
 
 The values are those of `np.einsum` up to rounding, since pairs are contracted by BLAS.
@@ -35,7 +35,8 @@ def _from_string(text: str, count: int) -> tuple[list[list[Any]], list[Any] | No
     terms = [_term(t) for t in inputs.split(",")]
     if len(terms) != count:
         which = "more" if count > len(terms) else "fewer"
-        raise ValueError(f"{which} operands provided to einsum function than specified in the subscripts string")
+        raise ValueError(f"{which} operands provided to einsum function than specified in the subscripts "
+                         f"string")
     return terms, _term(output) if arrow else None
 
 
@@ -43,7 +44,8 @@ def _term(text: str) -> list[Any]:
     head, dots, tail = text.partition("...")
     for letter in head + tail:
         if letter not in _LETTERS:
-            raise ValueError(f"invalid subscript '{letter}' in einstein sum subscripts string, subscripts must be letters")
+            raise ValueError(f"invalid subscript '{letter}' in einstein sum subscripts string, subscripts "
+                             f"must be letters")
     return [*head, *([Ellipsis] if dots else []), *tail]
 
 
@@ -61,8 +63,7 @@ def _sublist(term: Any) -> list[Any]:
         elif isinstance(k, (int, np.integer)) and 0 <= k < len(_LETTERS):
             out.append(_LETTERS[k])
         else:
-            raise ValueError("subscript is not within the valid range [0, 52)") if isinstance(k, (int, np.integer)) \
-                else TypeError("each subscript must be either an integer or an ellipsis")
+            raise ValueError(f"each subscript is an integer from 0 to 51 or an ellipsis, not {k!r}")
     return out
 
 
@@ -75,8 +76,8 @@ def _expanded(term: list[Any], ndim: int, number: int) -> Labels:
         raise ValueError(f"einstein sum subscripts string contains too many subscripts for operand {number}")
     if Ellipsis not in term:
         if named < ndim:
-            raise ValueError("operand has more dimensions than subscripts given in einstein sum, but no '...' ellipsis "
-                             "provided to broadcast the extra dimensions.")
+            raise ValueError("operand has more dimensions than subscripts given in einstein sum, but no "
+                             "'...' ellipsis provided to broadcast the extra dimensions.")
         return list(term)
     at, hidden = term.index(Ellipsis), ndim - named
     return [*term[:at], *[(Ellipsis, k) for k in range(hidden - 1, -1, -1)], *term[at + 1:]]
@@ -93,12 +94,12 @@ def _result_labels(output: list[Any] | None, labels: list[Labels]) -> Labels:
         if k is not Ellipsis and output.count(k) > 1:
             raise ValueError(f"einstein sum subscripts string includes output subscript '{k}' multiple times")
         if k is not Ellipsis and k not in every:
-            raise ValueError(f"einstein sum subscripts string included output subscript '{k}' which never appeared in "
-                             f"an input")
+            raise ValueError(f"einstein sum subscripts string included output subscript '{k}' which never "
+                             f"appeared in an input")
     if Ellipsis not in output:
         if depth:
-            raise ValueError("output has more dimensions than subscripts given in einstein sum, but no '...' ellipsis "
-                             "provided to broadcast the extra dimensions.")
+            raise ValueError("output has more dimensions than subscripts given in einstein sum, but no '...' "
+                             "ellipsis provided to broadcast the extra dimensions.")
         return list(output)
     at = output.index(Ellipsis)
     return [*output[:at], *hidden, *output[at + 1:]]
@@ -126,8 +127,8 @@ def _sizes(xs: list[Any], labels: list[Labels]) -> dict[Hashable, int]:
         for k, n in zip(group, x.shape, strict=True):
             if n != 1 and sizes.get(k, 1) not in (1, n):
                 shapes = " ".join(str(y.shape) for y in xs)
-                raise ValueError(f"operands could not be broadcast together in einsum: {shapes} (lengths {sizes[k]} "
-                                 f"and {n} of one subscript)")
+                raise ValueError(f"operands could not be broadcast together in einsum: {shapes} (lengths "
+                                 f"{sizes[k]} and {n} of one subscript)")
             sizes[k] = n if n != 1 else sizes.get(k, 1)
     return sizes
 
@@ -153,13 +154,16 @@ def _path(spec: str, shapes: tuple[tuple[int, ...], ...], optimize: Any) -> list
 def _order(xs: list[Any], labels: list[Labels], out: Labels, optimize: Any) -> list[tuple[int, ...]]:
     if isinstance(optimize, (list, tuple)) and len(optimize) and optimize[0] == "einsum_path":
         return [tuple(step) for step in optimize[1:]]
-    names = {k: _LETTERS[n] for n, k in enumerate(dict.fromkeys(k for group in labels for k in group)) if n < 52}
-    if len(xs) < 3 or len(names) != len({k for group in labels for k in group}):
+    every = list(dict.fromkeys(k for group in labels for k in group))
+    if len(xs) < 3 or len(every) > len(_LETTERS):
         return [tuple(range(len(xs)))]
-    spec = ",".join("".join(names[k] for k in group) for group in labels) + "->" + "".join(names[k] for k in out)
+    names = dict(zip(every, _LETTERS))
+    terms = ["".join([names[k] for k in group]) for group in (*labels, out)]
+    spec = ",".join(terms[:-1]) + "->" + terms[-1]
     if optimize in (False, True, None):
         optimize = "greedy"
-    return _path(spec, tuple([x.shape for x in xs]), tuple(optimize) if isinstance(optimize, list) else optimize)
+    return _path(spec, tuple([x.shape for x in xs]),
+                 tuple(optimize) if isinstance(optimize, list) else optimize)
 
 
 def _pair(a: Any, la: Labels, b: Any, lb: Labels, needed: Sequence[Hashable]) -> tuple[Any, Labels]:
@@ -205,8 +209,8 @@ def einsum(*args: Any, out: Any = None, optimize: Any = False, dtype: Any = None
     else:
         arrays, terms, output = _from_lists(args)
     if not arrays:
-        raise ValueError("must specify the einstein sum subscripts string and at least one operand, or at least one "
-                         "operand and its corresponding subscripts list")
+        raise ValueError("must specify the einstein sum subscripts string and at least one operand, or at "
+                         "least one operand and its corresponding subscripts list")
     xs = operands(*arrays)
     if dtype is not None:
         xs = [x if x.dtype == dtype else s.convert(x, dtype=np.dtype(dtype)) for x in xs]

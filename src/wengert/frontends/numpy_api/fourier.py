@@ -1,7 +1,7 @@
 """`np.fft` and `scipy.fft` on tracers.
 
-What comes in: calls with all their arguments. What goes out: transforms along one axis each, in NumPy's order. The
-one idea: `n` crops or pads beforehand, so that a primitive transforms what it gets.
+What comes in: calls with all their arguments. What goes out: transforms along one axis each, in NumPy's
+order. The one idea: `n` crops or pads beforehand, so that a primitive transforms what it gets.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def _sized(a: Any, n: int, axis: int) -> Any:
     have = a.shape[axis]
     if n < have:
         return slice_axis(a, axis, 0, n)
-    return a if n == have else s.pad(a, widths=tuple([(0, n - have if k == axis else 0) for k in range(a.ndim)]))
+    if n == have:
+        return a
+    return s.pad(a, widths=tuple([(0, n - have if k == axis else 0) for k in range(a.ndim)]))
 
 
 def _by(by: str) -> dict[str, str]:
@@ -81,8 +83,6 @@ def _rfft(a: Any, n: Any, axis: int, norm: Any, by: str = "") -> Any:
 def _irfft(a: Any, n: Any, axis: int, norm: Any, by: str = "") -> Any:
     n = _points(2 * (a.shape[axis] - 1) if n is None else n)
     axis = axis_of(axis, a.ndim)
-    if a.dtype.kind != "c":
-        a = s.convert(a, dtype=np.result_type(a.dtype, np.complex64))
     return f.irfft(_sized(a, n // 2 + 1, axis), axis=axis, n=n, norm=_norm(norm), **_by(by))
 
 
@@ -183,12 +183,14 @@ def _register(name: str) -> None:
         _no_plan(plan)
         return one(_array(x), n, axis, norm, "scipy")
 
-    def scipy_transform_2(x: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, overwrite_x: bool = False,
+    def scipy_transform_2(x: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None,
+                          overwrite_x: bool = False,
                           workers: Any = None, *, plan: Any = None) -> Any:
         _no_plan(plan)
         return several(_array(x), s, axes, norm, "scipy")
 
-    def scipy_transform_n(x: Any, s: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False,
+    def scipy_transform_n(x: Any, s: Any = None, axes: Any = None, norm: Any = None,
+                          overwrite_x: bool = False,
                           workers: Any = None, *, plan: Any = None) -> Any:
         _no_plan(plan)
         return several(_array(x), s, axes, norm, "scipy")
@@ -234,13 +236,14 @@ def _shifted(x: Any, axes: Any, by: Callable[[int], int]) -> Any:
 
 # ---------------------------------------------------------------- cosine and sine transforms
 
-def _cosine(kind: str, x: Any, type: int, n: Any, axis: int, norm: Any, inverse: bool, orthogonalize: Any) -> Any:
+def _cosine(kind: str, x: Any, type: int, n: Any, axis: int, norm: Any, inverse: bool,
+            orthogonalize: Any) -> Any:
     if type not in (1, 2, 3, 4):
         raise ValueError(f"type must be an integer between 1 and 4, not {type}")
     norm = _norm(norm)
     if orthogonalize is not None and bool(orthogonalize) != (norm == "ortho"):
-        raise UnsupportedError(f"orthogonalize={orthogonalize} with norm={norm!r} at {user_line()}: leave it away, "
-                               f"and scale the first element yourself")
+        raise UnsupportedError(f"orthogonalize={orthogonalize} with norm={norm!r} at {user_line()}: leave it "
+                               f"away, and scale the first element yourself")
     if inverse:
         type, norm = {1: 1, 2: 3, 3: 2, 4: 4}[type], f.SWAPPED[norm]
     length = x.shape[axis] if n is None else operator.index(n)
@@ -253,11 +256,13 @@ def _cosine(kind: str, x: Any, type: int, n: Any, axis: int, norm: Any, inverse:
 def _register_cosine(kind: str, inverse: bool) -> None:
     name = f"scipy.fft.{'i' * inverse}{kind}"
 
-    def transform(x: Any, type: int = 2, n: Any = None, axis: int = -1, norm: Any = None, overwrite_x: bool = False,
+    def transform(x: Any, type: int = 2, n: Any = None, axis: int = -1, norm: Any = None,
+                  overwrite_x: bool = False,
                   workers: Any = None, orthogonalize: Any = None) -> Any:
         return _cosine(kind, _array(x), type, n, axis, norm, inverse, orthogonalize)
 
-    def transform_n(x: Any, type: int = 2, s: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False,
+    def transform_n(x: Any, type: int = 2, s: Any = None, axes: Any = None, norm: Any = None,
+                    overwrite_x: bool = False,
                     workers: Any = None, *, orthogonalize: Any = None) -> Any:
         x = _array(x)
         for n, axis in zip(*_lengths(x, s, axes, False, True), strict=True):

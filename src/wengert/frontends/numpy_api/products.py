@@ -1,7 +1,7 @@
 """Products: dot, matmul and their relatives on tracers.
 
-What comes in: NumPy calls. What goes out: `contract` equations. The one idea: each function only says which axes
-meet; NumPy itself raises the error where shapes do not fit.
+What comes in: NumPy calls. What goes out: `contract` equations. The one idea: each function only says which
+axes meet; NumPy itself raises the error where shapes do not fit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["finished", "operands"]
 
 
 def operands(*xs: Any) -> list[Any]:
-    """Operands as arrays (traced or not) of their common dtype; these functions take Python numbers as arrays."""
+    """Operands as arrays (traced or not) of their common dtype; Python numbers count as arrays here."""
     xs = tuple([x if isinstance(x, Tracer) else as_traced(x) for x in xs])
     xs = tuple([x if isinstance(x, Tracer) else np.asarray(x) for x in xs])
     dtype = np.result_type(*[x.dtype for x in xs])
@@ -76,7 +76,8 @@ def inner(a: Any, b: Any, /) -> Any:
     return _meet(a, a.ndim - 1, b, b.ndim - 1, "inner")
 
 
-def _stacks(function: Any, a: Any, b: Any, least_a: int, least_b: int, core: tuple[int, int]) -> tuple[Any, Any]:
+def _stacks(function: Any, a: Any, b: Any, least_a: int, least_b: int,
+            core: tuple[int, int]) -> tuple[Any, Any]:
     """Operands of a gufunc whose core axes `core` have to agree."""
     a, b = operands(a, b)
     if a.ndim < least_a or b.ndim < least_b or a.shape[core[0]] != b.shape[core[1] if b.ndim > 1 else -1]:
@@ -168,7 +169,8 @@ def _one(axes: Any) -> tuple[Any, ...]:
     return tuple(axes) if isinstance(axes, (tuple, list)) else (axes,)
 
 
-for _name, _function in dict(vecdot=_vecdot, matvec=_matvec, vecmat=_vecmat).items():
+_GUFUNCS: dict[str, Callable[..., Any]] = dict(vecdot=_vecdot, matvec=_matvec, vecmat=_vecmat)
+for _name, _function in _GUFUNCS.items():
     if hasattr(np, _name):  # the last two came with NumPy 2.2
         FUNCTIONS[getattr(np, _name)] = _function
 
@@ -230,7 +232,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     axes_a, axes_b = list(_one_list(axes_a)), list(_one_list(axes_b))
     if len(set(axes_a)) != len(axes_a) or len(set(axes_b)) != len(axes_b):
         raise ValueError("duplicate axes are not allowed in tensordot")
-    if len(axes_a) != len(axes_b) or any(a.shape[i] != b.shape[j] for i, j in zip(axes_a, axes_b, strict=True)):
+    if [a.shape[i] for i in axes_a] != [b.shape[j] for j in axes_b]:
         raise ValueError("shape-mismatch for sum")
     axes_a, axes_b = [axis_of(i, a.ndim) for i in axes_a], [axis_of(j, b.ndim) for j in axes_b]
     la = [("sum", axes_a.index(k)) if k in axes_a else ("a", k) for k in range(a.ndim)]
@@ -267,8 +269,8 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
         out = subtract(multiply(_turned(a, (1, 2, 0)), _turned(b, (2, 0, 1))),
                        multiply(_turned(a, (2, 0, 1)), _turned(b, (1, 2, 0))))
         return _axes_back(out, (axisc,))
-    warnings.warn("Arrays of 2-dimensional vectors are deprecated. Use arrays of 3-dimensional vectors instead. "
-                  "(deprecated in NumPy 2.0)", DeprecationWarning, stacklevel=2)
+    warnings.warn("Arrays of 2-dimensional vectors are deprecated. Use arrays of 3-dimensional vectors "
+                  "instead. (deprecated in NumPy 2.0)", DeprecationWarning, stacklevel=2)
     return _planar_cross(a, b, axisc)
 
 
@@ -331,7 +333,7 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
 
 
 def _split_points(arrays: list[Any]) -> dict[tuple[int, int], int]:
-    """Where to split each stretch of a chain of matrices (Cormen et al., Introduction to Algorithms, 15.2)."""
+    """Where to split each stretch of a chain (Cormen et al., Introduction to Algorithms, section 15.2)."""
     n = len(arrays)
     p = [x.shape[0] for x in arrays] + [arrays[-1].shape[1]]
     if n == 3:  # NumPy breaks a tie of three the other way
