@@ -1,8 +1,9 @@
 """Random programs of views and writes, for plain NumPy and for tracers.
 
-What comes in: a seed. What goes out: a list of steps, each ``step(env, make)``, that NumPy runs without an error. The
-one idea: a program is grown while it runs on ordinary arrays; a step that NumPy refuses is left out. `make` turns an
-ordinary array that the program creates into what the program works with (itself, or a cell of the tracer).
+What comes in: a seed. What goes out: a list of steps, each ``step(env, make)``, that NumPy runs without an
+error. The one idea: a program is grown while it runs on ordinary arrays; a step that NumPy refuses is left
+out. `make` turns an ordinary array that the program creates into what the program works with (itself, or a
+cell of the tracer).
 """
 
 from __future__ import annotations
@@ -45,15 +46,21 @@ class Program:
                 found(self.env, lambda a: a)
         except (ValueError, IndexError, TypeError, np.exceptions.AxisError):
             assert all(np.array_equal(a, v) for a, v in zip(before, self.env, strict=False)), kind
-            del self.env[len(before):]
+            del self.env[len(before) :]
             return
-        if not all(np.all(np.isfinite(v)) and np.all(np.abs(v) < 1e12) for v in self.env if np.asarray(v).dtype.kind == "f"):
+        if not all(
+            np.all(np.isfinite(v)) and np.all(np.abs(v) < 1e12)
+            for v in self.env
+            if np.asarray(v).dtype.kind == "f"
+        ):
             self.env = [np.array(v) for v in before]
             raise Overflow
         self.steps.append(found)
         self.names.append(kind)
 
-    def run(self, inputs: Any, make: Callable[[Any], Any], source: Callable[[Any], Any] = lambda a: a) -> list[Any]:
+    def run(
+        self, inputs: Any, make: Callable[[Any], Any], source: Callable[[Any], Any] = lambda a: a
+    ) -> list[Any]:
         env = [source(x) for x in inputs]
         for step in self.steps:
             step(env, make)
@@ -66,7 +73,11 @@ class Program:
 
     def own_one(self) -> int:
         """Mostly not an argument."""
-        return int(self.rng.integers(2, len(self.env))) if len(self.env) > 2 and self.rng.random() < 0.97 else self.pick()
+        return (
+            int(self.rng.integers(2, len(self.env)))
+            if len(self.env) > 2 and self.rng.random() < 0.97
+            else self.pick()
+        )
 
     def basic(self, shape: tuple[int, ...]) -> Any:
         out: list[Any] = []
@@ -77,7 +88,9 @@ class Program:
             if choice < 0.35 and n:
                 out.append(int(self.rng.integers(-n, n)))
             elif choice < 0.8:
-                ends = [None if self.rng.random() < 0.5 else int(self.rng.integers(-n, n + 1)) for _ in range(2)]
+                ends = [
+                    None if self.rng.random() < 0.5 else int(self.rng.integers(-n, n + 1)) for _ in range(2)
+                ]
                 out.append(slice(*ends, [None, 1, -1, 2, -2][self.rng.integers(5)]))
             elif choice < 0.9:
                 out.append(slice(None))
@@ -108,8 +121,13 @@ class Program:
 
     def value(self, shape: tuple[int, ...]) -> Callable[[list[Any]], Any]:
         """Something that may be written into a place of this shape."""
-        fitting = [(j, k) for j, v in enumerate(self.env) for k in (None, 0, -1, slice(1, None), slice(None, -1), slice(None, None, -1))
-                   if (k is None or np.ndim(v)) and _fits(np.shape(v if k is None or np.shape(v)[0] == 0 else v[k]), shape)]
+        fitting = [
+            (j, k)
+            for j, v in enumerate(self.env)
+            for k in (None, 0, -1, slice(1, None), slice(None, -1), slice(None, None, -1))
+            if (k is None or np.ndim(v))
+            and _fits(np.shape(v if k is None or np.shape(v)[0] == 0 else v[k]), shape)
+        ]
         if not fitting or self.rng.random() < 0.25:
             number = float(np.round(self.rng.uniform(0.5, 2.0), 3))
             return lambda env: number
@@ -123,14 +141,19 @@ class Program:
         return lambda env, make: env.append(env[i] * factor)
 
     def cell(self) -> Step:
-        shape, dtype = SHAPES[self.rng.integers(len(SHAPES))], self.dtypes[self.rng.integers(len(self.dtypes))]
+        shape, dtype = (
+            SHAPES[self.rng.integers(len(SHAPES))],
+            self.dtypes[self.rng.integers(len(self.dtypes))],
+        )
         order = "F" if self.rng.random() < 0.2 else "C"
         value = self.rng.integers(-3, 4, size=shape)
         return lambda env, make: env.append(make(np.array(value, dtype, order=order)))
 
     def copy(self) -> Step:
         i, how = self.pick(), self.rng.integers(3)
-        return lambda env, make: env.append([lambda a: a.copy(), np.copy, lambda a: a[...].copy("K")][how](env[i]))
+        return lambda env, make: env.append(
+            [lambda a: a.copy(), np.copy, lambda a: a[...].copy("K")][how](env[i])
+        )
 
     def combine(self) -> Step:
         i, j = self.pick(), self.pick()
@@ -165,8 +188,11 @@ class Program:
     def reshaped(self) -> Step | None:
         i = self.own_one()
         n = np.size(self.env[i])
-        shapes = [s for s in [(-1,), (2, -1), (-1, 2), (3, -1), (1, -1), (n, 1), (2, 3), (3, 2), (2, 2), (3, 1, 2)]
-                  if -1 not in s or n % abs(int(np.prod(s))) == 0]
+        shapes = [
+            s
+            for s in [(-1,), (2, -1), (-1, 2), (3, -1), (1, -1), (n, 1), (2, 3), (3, 2), (2, 2), (3, 1, 2)]
+            if -1 not in s or n % abs(int(np.prod(s))) == 0
+        ]
         shape, order = shapes[self.rng.integers(len(shapes))], "F" if self.rng.random() < 0.15 else "C"
         how = self.rng.integers(4)
         if how == 0:
@@ -188,6 +214,7 @@ class Program:
 
         def step(env: list[Any], make: Any) -> None:
             env[i][key] = value(env)
+
         return step
 
     def update(self) -> Step | None:
@@ -201,6 +228,7 @@ class Program:
 
         def step(env: list[Any], make: Any) -> None:
             env[i][key] = op(env[i][key], value(env))
+
         return step
 
     def in_place(self) -> Step:
@@ -209,6 +237,7 @@ class Program:
 
         def step(env: list[Any], make: Any) -> None:
             env[i] = op(env[i], value(env))
+
         return step
 
     def swap(self) -> Step | None:
@@ -220,6 +249,7 @@ class Program:
 
         def step(env: list[Any], make: Any) -> None:
             env[i][a], env[i][b] = env[i][b], env[i][a]
+
         return step
 
     def masked(self) -> Step:
@@ -227,6 +257,7 @@ class Program:
 
         def step(env: list[Any], make: Any) -> None:
             env[i][env[i] > 0.3] = number
+
         return step
 
     def at(self) -> Step | None:
@@ -239,6 +270,7 @@ class Program:
 
         def step(env: list[Any], make: Any) -> None:
             ufunc.at(env[i], key, value(env))
+
         return step
 
     def output(self) -> Step:
@@ -247,6 +279,7 @@ class Program:
 
         def step(env: list[Any], make: Any) -> None:
             ufunc(env[j], env[k], out=env[i])
+
         return step
 
     def other_write(self) -> Step:
@@ -266,15 +299,47 @@ def _fits(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
 
 
 TURNS: list[Callable[[Any], Any]] = [
-    lambda a: a.T, lambda a: np.transpose(a), lambda a: a.swapaxes(0, -1), lambda a: np.moveaxis(a, 0, -1),
-    lambda a: np.expand_dims(a, 0), lambda a: np.squeeze(a), lambda a: np.flip(a, 0), lambda a: np.diagonal(a),
-    lambda a: np.broadcast_to(a, (2, *np.shape(a))), lambda a: np.atleast_2d(a), lambda a: np.split(a, [1])[1],
-    lambda a: np.rot90(a)]
+    lambda a: a.T,
+    lambda a: np.transpose(a),
+    lambda a: a.swapaxes(0, -1),
+    lambda a: np.moveaxis(a, 0, -1),
+    lambda a: np.expand_dims(a, 0),
+    lambda a: np.squeeze(a),
+    lambda a: np.flip(a, 0),
+    lambda a: np.diagonal(a),
+    lambda a: np.broadcast_to(a, (2, *np.shape(a))),
+    lambda a: np.atleast_2d(a),
+    lambda a: np.split(a, [1])[1],
+    lambda a: np.rot90(a),
+]
 WRITES: list[Callable[[Any, Any], Any]] = [
-    lambda a, b: a.fill(1.5), lambda a, b: np.copyto(a, b), lambda a, b: np.put(a, [0, -1, 0], b),
-    lambda a, b: np.fill_diagonal(a, b), lambda a, b: np.putmask(a, np.ones(a.shape, bool), b),
-    lambda a, b: np.put_along_axis(a, np.zeros((1,) * a.ndim, int), 2.5, 0), lambda a, b: np.place(a, np.ones(a.shape, bool), b)]
-KINDS = ["own", "cell", "copy", "combine", "gathered", "joined", "alias", "sliced", "turned", "reshaped", "store", "update",
-         "in_place", "swap", "masked", "at", "output", "other_write"]
+    lambda a, b: a.fill(1.5),
+    lambda a, b: np.copyto(a, b),
+    lambda a, b: np.put(a, [0, -1, 0], b),
+    lambda a, b: np.fill_diagonal(a, b),
+    lambda a, b: np.putmask(a, np.ones(a.shape, bool), b),
+    lambda a, b: np.put_along_axis(a, np.zeros((1,) * a.ndim, int), 2.5, 0),
+    lambda a, b: np.place(a, np.ones(a.shape, bool), b),
+]
+KINDS = [
+    "own",
+    "cell",
+    "copy",
+    "combine",
+    "gathered",
+    "joined",
+    "alias",
+    "sliced",
+    "turned",
+    "reshaped",
+    "store",
+    "update",
+    "in_place",
+    "swap",
+    "masked",
+    "at",
+    "output",
+    "other_write",
+]
 _COUNTS = [2, 1, 1, 2, 1, 1, 1, 6, 4, 4, 7, 5, 4, 2, 2, 2, 2, 2]
 WEIGHTS = [c / sum(_COUNTS) for c in _COUNTS]

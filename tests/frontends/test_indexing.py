@@ -1,8 +1,8 @@
 """Indexing: shapes, values, derivatives and batches of every kind of key, against NumPy.
 
-Random shapes (zero sizes too) and random keys: slices, integers, new axes, ellipsis, index arrays side by side and
-apart, masks. The primitive's type is compared with NumPy's shape, its batching with a loop over lanes, its
-derivative with that of the same rearrangement of element numbers.
+Random shapes (zero sizes too) and random keys: slices, integers, new axes, ellipsis, index arrays side by
+side and apart, masks. The primitive's type is compared with NumPy's shape, its batching with a loop over
+lanes, its derivative with that of the same rearrangement of element numbers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from wengert.transforms.batch import batch
 
 def random_case(rng: np.random.Generator, empty: bool = True) -> tuple[Any, Any, list[Any]]:
     """A shape, a spec and index arrays that fit it."""
-    shape = tuple(int(rng.integers(0 if empty and rng.random() < 0.2 else 1, 5)) for _ in range(rng.integers(0, 5)))
+    shape = tuple(
+        int(rng.integers(0 if empty and rng.random() < 0.2 else 1, 5)) for _ in range(rng.integers(0, 5))
+    )
     common = tuple(int(rng.integers(1, 4)) for _ in range(rng.integers(0, 3)))
     spec: list[Any] = []
     arrays: list[Any] = []
@@ -40,7 +42,7 @@ def random_case(rng: np.random.Generator, empty: bool = True) -> tuple[Any, Any,
         elif kind == "i":
             spec.append(("i", int(rng.integers(-n, n))))
         else:
-            inner = common[int(rng.integers(0, len(common) + 1)):]
+            inner = common[int(rng.integers(0, len(common) + 1)) :]
             inner = tuple(1 if rng.random() < 0.3 else k for k in inner)
             spec.append(("a",))
             arrays.append(rng.integers(-n, n, size=inner))
@@ -70,10 +72,14 @@ def lanes_of(rng: np.random.Generator, value: Any, batched: bool, n: int, top: A
         return value
     if top is None:
         return rng.normal(size=(n, *np.shape(value)))
-    return rng.integers(-top, top, size=(n, *np.shape(value))) if top else np.zeros((n, *np.shape(value)), int)
+    return (
+        rng.integers(-top, top, size=(n, *np.shape(value))) if top else np.zeros((n, *np.shape(value)), int)
+    )
 
 
-def check_batch(primitive: Any, operands: list[Any], lanes: list[Any], marks: list[bool], n: int, spec: Any) -> None:
+def check_batch(
+    primitive: Any, operands: list[Any], lanes: list[Any], marks: list[bool], n: int, spec: Any
+) -> None:
     graph = build_graph(lambda *xs: primitive(*xs, spec=spec), *[type_of(np.asarray(o)) for o in operands])
     batched, flags = batch(graph, n, marks)
     assert flags == (True,)
@@ -94,13 +100,13 @@ def test_batching_is_a_loop_over_lanes(seed: int) -> None:
     n = int(rng.integers(1, 4))
     x = rng.normal(size=shape)
     out = x[numpy_key(spec, tuple(arrays))]
-    value = rng.normal(size=out.shape[int(rng.integers(0, out.ndim + 1)):])
+    value = rng.normal(size=out.shape[int(rng.integers(0, out.ndim + 1)) :])
     for primitive, given_ in ((index, [x]), (index_set, [x, value]), (index_add, [x, value])):
         marks = [bool(rng.random() < 0.6) for _ in range(len(given_) + len(arrays))]
         if not any(marks):
             marks[0] = True
         lanes = [lanes_of(rng, o, b, n) for o, b in zip(given_, marks)]
-        lanes += [lanes_of(rng, a, b, n, top) for a, b, top in zip(arrays, marks[len(given_):], tops)]
+        lanes += [lanes_of(rng, a, b, n, top) for a, b, top in zip(arrays, marks[len(given_) :], tops)]
         check_batch(primitive, [*given_, *arrays], lanes, marks, n, spec)
 
 
@@ -117,15 +123,57 @@ def _axis_lengths(shape: Any, spec: Any) -> list[int]:
 # ---------------------------------------------------------------- at the user's level
 
 KEYS: list[Any] = [
-    0, -1, slice(1, 3), slice(None, None, -2), None, Ellipsis, (), (0, 1, 2), (Ellipsis, 1), (1, Ellipsis),
-    (slice(None), None, 1), (None, Ellipsis, None), [0, 2, 2], np.array([[0, -1], [1, 2]]), ([0, 1], slice(None), [1, 3]),
-    ([0, 1], [1, 2]), (slice(None), [0, 2], [3, 3]), (slice(None), [0, 2], 1), ([0, 2], slice(None), 1), (0, slice(None), [1, 2]),
-    (0, [1, 2]), (None, [0, 1]), ([0, 1], None, [0, 1]), ([[0], [1]], [0, 2], slice(None, None, 2)), [], np.array([], int),
-    (slice(None), []), np.arange(36).reshape(3, 3, 4) % 3 == 0, np.array([True, False, True]), [True, False, True],
-    (slice(None), np.array([False, True, True])), (np.array([True, False, True]), [0, 1]),
-    (np.array([True, False, True]), slice(None), [0, 1]), np.ones((3, 3), bool), (0, np.ones((3, 4), bool)), True, False,
-    np.True_, np.array(False), (True, 0), (0, True, [1, 2]), ([0, 1], True), (slice(None), True, 1), np.int8(2), np.array(1),
-    (np.array(1), slice(1, None)), (np.uint8(1), Ellipsis, np.array([0])), slice(0, 0), (slice(5, 1),), np.zeros((3, 3, 4), bool)]
+    0,
+    -1,
+    slice(1, 3),
+    slice(None, None, -2),
+    None,
+    Ellipsis,
+    (),
+    (0, 1, 2),
+    (Ellipsis, 1),
+    (1, Ellipsis),
+    (slice(None), None, 1),
+    (None, Ellipsis, None),
+    [0, 2, 2],
+    np.array([[0, -1], [1, 2]]),
+    ([0, 1], slice(None), [1, 3]),
+    ([0, 1], [1, 2]),
+    (slice(None), [0, 2], [3, 3]),
+    (slice(None), [0, 2], 1),
+    ([0, 2], slice(None), 1),
+    (0, slice(None), [1, 2]),
+    (0, [1, 2]),
+    (None, [0, 1]),
+    ([0, 1], None, [0, 1]),
+    ([[0], [1]], [0, 2], slice(None, None, 2)),
+    [],
+    np.array([], int),
+    (slice(None), []),
+    np.arange(36).reshape(3, 3, 4) % 3 == 0,
+    np.array([True, False, True]),
+    [True, False, True],
+    (slice(None), np.array([False, True, True])),
+    (np.array([True, False, True]), [0, 1]),
+    (np.array([True, False, True]), slice(None), [0, 1]),
+    np.ones((3, 3), bool),
+    (0, np.ones((3, 4), bool)),
+    True,
+    False,
+    np.True_,
+    np.array(False),
+    (True, 0),
+    (0, True, [1, 2]),
+    ([0, 1], True),
+    (slice(None), True, 1),
+    np.int8(2),
+    np.array(1),
+    (np.array(1), slice(1, None)),
+    (np.uint8(1), Ellipsis, np.array([0])),
+    slice(0, 0),
+    (slice(5, 1),),
+    np.zeros((3, 3, 4), bool),
+]
 
 
 @pytest.mark.parametrize("key", KEYS, ids=[f"{k}-{str(x)[:30]}" for k, x in enumerate(KEYS)])
@@ -155,14 +203,18 @@ def test_writing_at_every_kind_of_key(key: Any) -> None:
     run = Run("grad", f, (x, v), {}, (0, 1))
     np.testing.assert_array_equal(run.result(), f(x, v))
     got = wg.grad(lambda x, v: np.sum(f(x, v) * base), argnums=(0, 1))(x, v)
-    for k, (point, direction) in enumerate([((x, v), rng.normal(size=x.shape)), ((x, v), rng.normal(size=v.shape))]):
+    for k, (point, direction) in enumerate(
+        [((x, v), rng.normal(size=x.shape)), ((x, v), rng.normal(size=v.shape))]
+    ):
         moved = tuple(p + direction if j == k else p for j, p in enumerate(point))
         difference = np.sum((f(*moved) - f(*point)) * base)  # f is linear
         np.testing.assert_allclose(np.sum(got[k] * direction), difference, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("key", [5, (0, 0, 0, 0), [7], (Ellipsis, Ellipsis), "a", 1.5, np.ones((2, 2), bool), [0.5],
-                                 ([0, 1], [0, 1, 2])])
+@pytest.mark.parametrize(
+    "key",
+    [5, (0, 0, 0, 0), [7], (Ellipsis, Ellipsis), "a", 1.5, np.ones((2, 2), bool), [0.5], ([0, 1], [0, 1, 2])],
+)
 def test_bad_keys_raise_index_errors(key: Any) -> None:
     with pytest.raises(IndexError):
         wg.grad(lambda x: np.sum(x[key]))(np.ones((3, 3, 4)))

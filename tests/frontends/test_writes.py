@@ -1,7 +1,7 @@
 """Writes: in-place semantics of views, swaps, overlaps, masks and aliases, as in NumPy or refused.
 
-Random programs of views and writes run on plain NumPy and on tracers: the values are the same to the last bit, the
-gradient is that of the complex step. A refusal is allowed, and counted.
+Random programs of views and writes run on plain NumPy and on tracers: the values are the same to the last
+bit, the gradient is that of the complex step. A refusal is allowed, and counted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def check_values(program: Program) -> bool:
     with np.errstate(all="ignore"):
         expected = program.run([x.copy() for x in program.inputs], lambda a: a)
         try:
-            got = Run("grad", lambda *xs: tuple(program.run(xs, lambda a: a)), tuple(program.inputs), {}, (0, 1)).result()
+            got = Run(
+                "grad", lambda *xs: tuple(program.run(xs, lambda a: a)), tuple(program.inputs), {}, (0, 1)
+            ).result()
         except REFUSALS:
             return False
     for name, a, b in zip(["x", "y", *program.names], got, expected, strict=False):
@@ -92,6 +94,7 @@ def test_random_programs_of_mixed_dtypes() -> None:
 
 
 # ---------------------------------------------------------------- one by one
+
 
 def _swap(a: Any, x: Any) -> None:
     a[:, 0], a[:, 1] = a[:, 1], a[:, 0]  # both right sides are views: the second sees the first write
@@ -199,8 +202,23 @@ def _same_array(a: Any, x: Any) -> None:
     a.astype(float, copy=False)[2] = 4.0
 
 
-STORIES = [_swap, _swap_copies, _overlap, _views_of_views, _duplicates, _box, _number, _reshaped, _raveled, _masks, _late_join,
-           _out, _split, _transposed_copy, _same_array]
+STORIES = [
+    _swap,
+    _swap_copies,
+    _overlap,
+    _views_of_views,
+    _duplicates,
+    _box,
+    _number,
+    _reshaped,
+    _raveled,
+    _masks,
+    _late_join,
+    _out,
+    _split,
+    _transposed_copy,
+    _same_array,
+]
 POINT = np.random.default_rng(5).normal(size=(3, 3))
 
 
@@ -211,7 +229,9 @@ def told(story: Any, x: Any) -> Any:
 
 
 @pytest.mark.parametrize("story", STORIES)
-@pytest.mark.parametrize("point", [POINT, np.asfortranarray(POINT), np.repeat(POINT, 2, 1)[:, ::2]], ids=["C", "F", "strided"])
+@pytest.mark.parametrize(
+    "point", [POINT, np.asfortranarray(POINT), np.repeat(POINT, 2, 1)[:, ::2]], ids=["C", "F", "strided"]
+)
 def test_stories_of_writes(story: Any, point: Any) -> None:
     try:
         got = Run("grad", lambda x: told(story, x), (point,), {}, 0).result()
@@ -299,8 +319,11 @@ def test_shapes_that_do_not_fit_raise_what_numpy_raises() -> None:
         how(a, x)
         return np.sum(a)
 
-    for how in (lambda a, x: a.__setitem__(slice(0, 2), x), lambda a, x: a.__iadd__(np.ones((2, 3))),
-                lambda a, x: a.__setitem__([0, 1], x)):
+    for how in (
+        lambda a, x: a.__setitem__(slice(0, 2), x),
+        lambda a, x: a.__iadd__(np.ones((2, 3))),
+        lambda a, x: a.__setitem__([0, 1], x),
+    ):
         with pytest.raises(ValueError):
             f(np.ones(3), how)
         with pytest.raises(ValueError):

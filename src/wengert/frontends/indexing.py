@@ -1,7 +1,8 @@
 """NumPy's indexing on tracers: reads, views and writes.
 
-What comes in: any key that NumPy takes. What goes out: one ``index`` or ``index_set`` equation. The one idea: a key
-becomes a static spec (slices, integers, new axes) and index arrays; basic reads of an array are views.
+What comes in: any key that NumPy takes. What goes out: one ``index`` or ``index_set`` equation. The one
+idea: a key becomes a static spec (slices, integers, new axes) and index arrays; basic reads of an array are
+views.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _WHOLE = ("s", None, None, None)
 class Key(NamedTuple):
     """A key, taken apart: the spec, its index arrays, and what NumPy makes of the result.
 
-    `lifted` is the shape of the array with an axis of length 1 for each 0-d boolean, `basic` whether the result is
-    a view (then the index arrays are integers of NumPy), `ellipsis` whether a 0-d result is an array.
+    `lifted` is the shape of the array with an axis of length 1 for each 0-d boolean, `basic` whether the
+    result is a view (then the index arrays are integers of NumPy), `ellipsis` whether a 0-d result is an array.
     """
 
     spec: tuple[tuple[Any, ...], ...]
@@ -51,7 +52,8 @@ def normalize(shape: tuple[int, ...], key: Any) -> Key:
     if dots > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
     if consumed > len(shape):
-        raise IndexError(f"too many indices for array: array is {len(shape)}-dimensional, but {consumed} were indexed")
+        raise IndexError(f"too many indices for array: array is {len(shape)}-dimensional, but {consumed} "
+                         f"were indexed")
     lifted = list(shape)
     spec: list[tuple[Any, ...]] = []
     arrays: list[Any] = []
@@ -108,7 +110,8 @@ def _element(k: Any) -> Any:
     if array.size == 0 and array.dtype.kind == "f" and isinstance(k, list):
         array = array.astype(np.intp)
     if array.dtype.kind not in "iub":
-        raise IndexError("only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or "
+        raise IndexError("only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer "
+                         "or "
                          "boolean arrays are valid indices")
     return array
 
@@ -126,7 +129,8 @@ def _mask_places(k: Any, lifted: list[int], axis: int) -> tuple[Any, ...]:
         return (np.zeros(int(bool(k)), np.intp),)
     for a, n in enumerate(k.shape):
         if lifted[axis + a] != n:
-            raise IndexError(f"boolean index did not match indexed array along axis {axis + a}; size of axis is "
+            raise IndexError(f"boolean index did not match indexed array along axis {axis + a}; size of axis "
+                             f"is "
                              f"{lifted[axis + a]} but size of corresponding boolean axis is {n}")
     return np.nonzero(k)
 
@@ -160,7 +164,8 @@ def set_item(x: Tracer, key: Any, value: Any) -> None:
             return
         if same_root(x, value):
             raise MutationError(
-                f"x[mask] = value at {user_line()}, where value looks at the memory of x: NumPy's result depends on the "
+                f"x[mask] = value at {user_line()}, where value looks at the memory of x: NumPy's result "
+                f"depends on the "
                 f"order of the writes. Write x[mask] = value.copy()")
     k = normalize(x.shape, key)
     if isinstance(value, Tracer) and value.lens is not None and value.lens.base is x and k.basic \
@@ -224,7 +229,8 @@ def written(x: Tracer, value: Any) -> Any:
         value = np.array(value.cell)
     if not isinstance(value, Tracer):
         if isinstance(value, np.ndarray) and value.dtype == object or value is None:
-            raise UnsupportedError(f"an array of Python objects is written into a traced array at {user_line()}")
+            raise UnsupportedError(f"an array of Python objects is written into a traced array at "
+                                   f"{user_line()}")
         out = np.empty(np.shape(value), x.dtype)
         out[...] = value
         return out if out.ndim else out[()]
@@ -232,10 +238,12 @@ def written(x: Tracer, value: Any) -> Any:
         return value
     if value.type.inexact and x.dtype.kind not in "fc":
         raise ConversionError(
-            f"a traced {value.dtype} would be cut to {x.dtype} by a write at {user_line()}, and its derivative "
+            f"a traced {value.dtype} would be cut to {x.dtype} by a write at {user_line()}, and its "
+            f"derivative "
             f"lost. Make the array with a float dtype, for example np.zeros(n) or x.astype(float)")
     if value.dtype.kind == "c" and x.dtype.kind != "c":
-        raise TypeError(f"a complex value is written into a {x.dtype} array at {user_line()}; take its real part, "
+        raise TypeError(f"a complex value is written into a {x.dtype} array at {user_line()}; take its real "
+                        f"part, "
                         f"or make the array with dtype=complex")
     return convert(value, dtype=x.dtype)
 

@@ -1,9 +1,10 @@
 """Views: how one traced array looks at the memory of another.
 
-What comes in: a base and a kind of view (a basic index, a transpose, a reshape, ...). What goes out: the view's value
-read from the base's present value, and, for a write through the view, the base's new value. The one idea: a view is
-a pair of functions, read and put; and where NumPy gives a view or a copy depending on the memory (reshape, ravel),
-NumPy itself is asked, on a stand-in of the same shape and memory order, when a write makes the difference visible.
+What comes in: a base and a kind of view (a basic index, a transpose, a reshape, ...). What goes out: the
+view's value read from the base's present value, and, for a write through the view, the base's new value. The
+one idea: a view is a pair of functions, read and put; and where NumPy gives a view or a copy depending on
+the memory (reshape, ravel), NumPy itself is asked, on a stand-in of the same shape and memory order, when a
+write makes the difference visible.
 """
 
 from __future__ import annotations
@@ -77,26 +78,46 @@ def _model_index(array: Any, payload: Any) -> Any:
 
 KINDS: dict[str, ViewKind] = {
     # payload: a spec and its index operands, all of them scalars
-    "index": ViewKind(lambda base, p: i.index(base, *p[1], spec=p[0]), _model_index,
-                      lambda base, new, p: i.index_set(base, new, *p[1], spec=p[0])),
-    "transpose": ViewKind(lambda base, axes: s.transpose(base, axes=axes), np.transpose,
-                          lambda base, new, axes: s.transpose(new, axes=_inverse(axes))),
+    "index": ViewKind(
+        lambda base, p: i.index(base, *p[1], spec=p[0]),
+        _model_index,
+        lambda base, new, p: i.index_set(base, new, *p[1], spec=p[0]),
+    ),
+    "transpose": ViewKind(
+        lambda base, axes: s.transpose(base, axes=axes),
+        np.transpose,
+        lambda base, new, axes: s.transpose(new, axes=_inverse(axes)),
+    ),
     # payload: shape and "C" or "F"
-    "reshape": ViewKind(_reshape, lambda array, p: np.reshape(array, p[0], order=p[1]),
-                        lambda base, new, p: _reshape(new, (base.shape, p[1])), may_copy=True),
-    "ravel": ViewKind(_reshape, lambda array, p: np.ravel(array, p[1]),
-                      lambda base, new, p: _reshape(new, (base.shape, p[1])), may_copy=True),
+    "reshape": ViewKind(
+        _reshape,
+        lambda array, p: np.reshape(array, p[0], order=p[1]),
+        lambda base, new, p: _reshape(new, (base.shape, p[1])),
+        may_copy=True,
+    ),
+    "ravel": ViewKind(
+        _reshape,
+        lambda array, p: np.ravel(array, p[1]),
+        lambda base, new, p: _reshape(new, (base.shape, p[1])),
+        may_copy=True,
+    ),
     # payload: ignored; np.ascontiguousarray and the like
-    "contiguous": ViewKind(lambda base, p: s.reshape(base, shape=base.shape), lambda array, p: np.asarray(array, order=p),
-                           lambda base, new, p: new, may_copy=True),
+    "contiguous": ViewKind(
+        lambda base, p: s.reshape(base, shape=base.shape),
+        lambda array, p: np.asarray(array, order=p),
+        lambda base, new, p: new,
+        may_copy=True,
+    ),
     "broadcast": ViewKind(lambda base, shape: s.broadcast(base, shape=shape), np.broadcast_to),
     # payload: offset and two axes
     "diagonal": ViewKind(_diagonal, lambda array, p: np.diagonal(array, *p)),
     # of a complex array
-    "real": ViewKind(lambda base, p: e.real(base), None,
-                     lambda base, new, p: e.make_complex(new, e.imag(base))),
-    "imag": ViewKind(lambda base, p: e.imag(base), None,
-                     lambda base, new, p: e.make_complex(e.real(base), new)),
+    "real": ViewKind(
+        lambda base, p: e.real(base), None, lambda base, new, p: e.make_complex(new, e.imag(base))
+    ),
+    "imag": ViewKind(
+        lambda base, p: e.imag(base), None, lambda base, new, p: e.make_complex(e.real(base), new)
+    ),
 }
 
 
@@ -116,7 +137,8 @@ class Lens:
     def put(self, new: Any) -> Any:
         put = KINDS[self.kind].put
         if put is None:
-            raise MutationError(f"assignment destination is read-only: np.{self.kind} gave it (at {user_line()}). "
+            raise MutationError(f"assignment destination is read-only: np.{self.kind} gave it (at "
+                                f"{user_line()}). "
                                 f"Copy it first: x = x.copy()")
         return put(self.base, new, self.payload)
 
@@ -135,7 +157,8 @@ def settle(t: Tracer, must: bool = True) -> bool | None:
     if model is None or look is None:
         if must:
             raise MutationError(
-                f"{lens.kind} may have given a view or a copy, and at {user_line()} a write makes a difference: the "
+                f"{lens.kind} may have given a view or a copy, and at {user_line()} a write makes a "
+                f"difference: the "
                 f"memory order of the array is not known here. Write into the array itself, or into "
                 f"{lens.kind}(...).copy(), or take it again after the write")
         return None

@@ -144,7 +144,7 @@ def _plan_matrices(a: str, b: str, out: str, k: str) -> Run:
 
 
 def _as_matrix(x: str, groups: Sequence[Sequence[str]], lead: int = 0) -> Callable[[Any], Any]:
-    """x along the labels of `groups`: the first `lead` groups have one label each, the others become one axis."""
+    """x along the labels of `groups`: the first `lead` have one label each, the others become one axis."""
     order = [x.index(k) for g in groups for k in g]
     straight = order == list(range(len(x)))
     lengths = [len(g) for g in groups]

@@ -225,7 +225,7 @@ def _logaddexp_partial(i: int, scale: float) -> Callable[..., Any]:
     """``exp(a - y)``, as the logistic function of the difference: finite where both are -inf or far apart."""
     def partial(y: Any, a: Any, b: Any) -> Any:
         difference = (a - b) if i == 0 else (b - a)
-        alike = equal(a, b)  # also both infinite, where the difference would be NaN
+        alike = logical_and(equal(a, b), logical_not(isfinite(a)))  # both infinite: the difference would be NaN
         safe = select(alike, Const(np.zeros((), y.dtype)), difference)
         return 1.0 / (1.0 + exp(-safe * scale))
     return partial
@@ -355,3 +355,7 @@ def _sinc_sample(rng: np.random.Generator) -> Any:
 sinc_derivative = elementwise("sinc_derivative", _sinc_evaluate, type=lambda x, *, order: x,
                               partials=lambda y, x, *, order: sinc_derivative(x, order=order + 1), sample=_sinc_sample)
 sinc = elementwise("sinc", np.sinc, partials=lambda y, x: sinc_derivative(x, order=1), sample=interval(ANY))
+
+
+numpy_round = elementwise("numpy_round", lambda x, *, decimals: np.round(x, decimals), type=lambda x, *, decimals: x,
+                          differentiable=False, sample=lambda rng: [((rng.normal(size=3),), {"decimals": 1})])

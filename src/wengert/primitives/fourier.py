@@ -174,7 +174,7 @@ def _edges(n: int, first: float = 1.0, last: float = 1.0) -> Any:
 
 
 def _cosine_transpose(ct: Any, i: int, ops: Any, *, type: int, axis: int, norm: str) -> Any:
-    """Without "ortho", the first column of type 3 (first and last of type 1) is half of what the others are."""
+    """Without "ortho", the first column of type 3 (first and last of type 1) is half of the others."""
     n = ct.shape[axis]
     before = after = None
     if norm != "ortho" and type == 1:
@@ -209,8 +209,10 @@ def _cosine_or_sine_type(x: ArrayType, *, type: int, axis: int, norm: str) -> Ar
 
 
 dct: Primitive = Primitive(
-    "dct", type=_cosine_or_sine_type, evaluate=_cosine_evaluate, linear="jointly", transpose=_cosine_transpose,
-    sample=_transform_sample, batch=lambda n, ops, batched, *, axis, **rest: dct(ops[0], axis=axis + 1, **rest))
+    "dct", type=_cosine_or_sine_type, evaluate=_cosine_evaluate, linear="jointly",
+    transpose=_cosine_transpose, sample=_transform_sample,
+    batch=lambda n, ops, batched, *, axis, **rest: dct(ops[0], axis=axis + 1, **rest))
 dst: Primitive = Primitive(
-    "dst", type=_cosine_or_sine_type, evaluate=_sine_evaluate, linear="jointly", transpose=_sine_transpose,
-    sample=_transform_sample, batch=lambda n, ops, batched, *, axis, **rest: dst(ops[0], axis=axis + 1, **rest))
+    "dst", type=_cosine_or_sine_type, evaluate=_sine_evaluate, linear="jointly",
+    transpose=_sine_transpose, sample=_transform_sample,
+    batch=lambda n, ops, batched, *, axis, **rest: dst(ops[0], axis=axis + 1, **rest))

@@ -2,14 +2,14 @@
 
 What comes in: an array, index arrays, and a static `spec` that says how they combine. What goes out: the
 elements read, or a new array with elements written. The one idea: all of NumPy's indexing is one primitive
-``index`` whose transpose ``index_add`` accumulates into the cotangent that is already there, and ``index_set``,
-which is a write as a value.
+``index`` whose transpose ``index_add`` accumulates into the cotangent that is already there, and
+``index_set``, which is a write as a value.
 
 A spec is a tuple of entries: ``("s", start, stop, step)`` a slice, ``("i", n)`` an integer, ``("n",)`` a new
 axis, ``("a",)`` the next index operand (an integer array; boolean masks are turned into these beforehand).
 Axes beyond the last entry are taken whole. Where the axes of index arrays go is NumPy's rule ("advanced
-indexing" in its user guide): index arrays and integers broadcast together, and their axes take the place of the
-first of them if they all stand side by side, else they come first.
+indexing" in its user guide): index arrays and integers broadcast together, and their axes take the place of
+the first of them if they all stand side by side, else they come first.
 """
 
 from __future__ import annotations
@@ -21,8 +21,19 @@ import numpy as np
 from wengert.graph import ArrayType, Const, Handle, Primitive
 from wengert.primitives.structure import broadcast, reshape, select, sum_to, transpose
 
-__all__ = ["Spec", "add_in_place", "basic_index", "index", "index_add", "index_set", "index_shape", "numpy_key",
-           "set_in_place", "slice_axis", "to_spec"]
+__all__ = [
+    "Spec",
+    "add_in_place",
+    "basic_index",
+    "index",
+    "index_add",
+    "index_set",
+    "index_shape",
+    "numpy_key",
+    "set_in_place",
+    "slice_axis",
+    "to_spec",
+]
 
 Spec = tuple[tuple[Any, ...], ...]
 _NEW_AXIS = ("n",)
@@ -109,21 +120,29 @@ def _shapes(types: Any) -> tuple[tuple[int, ...], ...]:
 # ---------------------------------------------------------------- reading
 
 index = Primitive(
-    "index", type=lambda x, *arrays, spec: ArrayType(index_shape(x.shape, spec, _shapes(arrays)), x.dtype),
+    "index",
+    type=lambda x, *arrays, spec: ArrayType(index_shape(x.shape, spec, _shapes(arrays)), x.dtype),
     evaluate=lambda x, *arrays, spec: x[numpy_key(spec, arrays)],
-    linear="jointly", structural=True, into=True,
+    linear="jointly",
+    structural=True,
+    into=True,
     transpose=lambda ct, i, ops, *, spec, into: _index_transpose(ct, ops, spec, into),
     batch=lambda n, ops, batched, *, spec: _index_batch(n, ops, batched, spec),
-    sample=lambda rng: [((_draw(rng, 4, 3),), {"spec": (("s", 1, None, 2), ("i", -1))}),
-                        ((_draw(rng, 4, 3), np.array([0, 2, 2])), {"spec": (_ARRAY,)}),
-                        ((_draw(rng, 4, 3), np.array([[0], [1]]), np.array([2, 0])), {"spec": (_ARRAY, _ARRAY)}),
-                        ((_draw(rng, 4, 3, 2), np.array([1, -2])), {"spec": (_WHOLE, _ARRAY)}),
-                        ((_draw(rng, 2, 3, 4), np.array([1, 0]), np.array([3, 3])),
-                         {"spec": (_ARRAY, _WHOLE, _NEW_AXIS, _ARRAY)}),
-                        ((_draw(rng, 2, 3, 4), np.array([3, 0])), {"spec": (("i", 1), ("s", None, None, -1), _ARRAY)}),
-                        ((_draw(rng, 3),), {"spec": (_NEW_AXIS, ("s", None, None, -1))}),
-                        ((_draw(rng, 3) * (1.0 + 2.0j), np.array(1)), {"spec": (_ARRAY,)}),
-                        ((_draw(rng, 3, 0), np.array([], np.intp)), {"spec": (_ARRAY,)})])
+    sample=lambda rng: [
+        ((_draw(rng, 4, 3),), {"spec": (("s", 1, None, 2), ("i", -1))}),
+        ((_draw(rng, 4, 3), np.array([0, 2, 2])), {"spec": (_ARRAY,)}),
+        ((_draw(rng, 4, 3), np.array([[0], [1]]), np.array([2, 0])), {"spec": (_ARRAY, _ARRAY)}),
+        ((_draw(rng, 4, 3, 2), np.array([1, -2])), {"spec": (_WHOLE, _ARRAY)}),
+        (
+            (_draw(rng, 2, 3, 4), np.array([1, 0]), np.array([3, 3])),
+            {"spec": (_ARRAY, _WHOLE, _NEW_AXIS, _ARRAY)},
+        ),
+        ((_draw(rng, 2, 3, 4), np.array([3, 0])), {"spec": (("i", 1), ("s", None, None, -1), _ARRAY)}),
+        ((_draw(rng, 3),), {"spec": (_NEW_AXIS, ("s", None, None, -1))}),
+        ((_draw(rng, 3) * (1.0 + 2.0j), np.array(1)), {"spec": (_ARRAY,)}),
+        ((_draw(rng, 3, 0), np.array([], np.intp)), {"spec": (_ARRAY,)}),
+    ],
+)
 
 
 def _draw(rng: np.random.Generator, *shape: int) -> Any:
@@ -154,8 +173,11 @@ def add_in_place(out: Any, v: Any, arrays: tuple[Any, ...], spec: Spec) -> None:
     key = numpy_key(spec, arrays)
     if all(np.ndim(a) == 0 for a in arrays):
         out[key] += v
-    else:
-        np.add.at(out, key, v)
+        return
+    shape = index_shape(out.shape, spec, tuple([np.shape(a) for a in arrays]))
+    if np.ndim(v) and np.shape(v) != shape:  # NumPy 2.4 reads past the end when `add.at` broadcasts
+        v = np.array(np.broadcast_to(v, shape))
+    np.add.at(out, key, v)
 
 
 def set_in_place(out: Any, v: Any, arrays: tuple[Any, ...], spec: Spec) -> None:
@@ -212,12 +234,26 @@ def _write_sample(rng: np.random.Generator) -> Any:
             ((_draw(rng, 0, 2), _draw(rng, 0, 2)), {"spec": ()})]
 
 
-index_add = Primitive("index_add", type=_written_type, evaluate=_add_evaluate, linear="jointly", structural=True,
-                      transpose=_add_transpose, sample=_write_sample,
-                      batch=lambda n, ops, batched, *, spec: _write_batch(index_add, n, ops, batched, spec))
-index_set = Primitive("index_set", type=_written_type, evaluate=_set_evaluate, linear="jointly", structural=True,
-                      transpose=_set_transpose, sample=_write_sample,
-                      batch=lambda n, ops, batched, *, spec: _write_batch(index_set, n, ops, batched, spec))
+index_add = Primitive(
+    "index_add",
+    type=_written_type,
+    evaluate=_add_evaluate,
+    linear="jointly",
+    structural=True,
+    transpose=_add_transpose,
+    sample=_write_sample,
+    batch=lambda n, ops, batched, *, spec: _write_batch(index_add, n, ops, batched, spec),
+)
+index_set = Primitive(
+    "index_set",
+    type=_written_type,
+    evaluate=_set_evaluate,
+    linear="jointly",
+    structural=True,
+    transpose=_set_transpose,
+    sample=_write_sample,
+    batch=lambda n, ops, batched, *, spec: _write_batch(index_set, n, ops, batched, spec),
+)
 
 
 # ---------------------------------------------------------------- batching
@@ -238,7 +274,9 @@ class _Lifted:
         if not any(marks):
             self.spec: Spec = (_WHOLE, *spec)
             apart = bool(arrays) and _place(self.spec) == 0  # (index axes, lanes, rest)
-            self.axes = (width, *range(width), *range(width + 1, ndim + 1)) if apart else tuple(range(ndim + 1))
+            self.axes = (
+                (width, *range(width), *range(width + 1, ndim + 1)) if apart else tuple(range(ndim + 1))
+            )
             return
         self.arrays = [_lane_first(a, n, b, width) for a, b in zip(arrays, marks, strict=True)]
         self.spec = spec

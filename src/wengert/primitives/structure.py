@@ -160,7 +160,9 @@ def zeros_like(x: Handle) -> Any:
 def _concatenate_type(*xs: ArrayType, axis: int) -> ArrayType:
     shape = list(xs[0].shape)
     for x in xs[1:]:
-        if x.ndim != xs[0].ndim or any(a != b for k, (a, b) in enumerate(zip(x.shape, shape, strict=True)) if k != axis):
+        if x.ndim != xs[0].ndim or any(
+            a != b for k, (a, b) in enumerate(zip(x.shape, shape, strict=True)) if k != axis
+        ):
             raise ValueError(f"cannot concatenate {', '.join(map(str, xs))} along axis {axis}")
     shape[axis] = sum(x.shape[axis] for x in xs)
     return ArrayType(tuple(shape), _same_dtype(*xs))
@@ -179,11 +181,19 @@ def _concatenate_batch(n: int, ops: Any, batched: Any, *, axis: int) -> Any:
 
 
 concatenate = Primitive(
-    "concatenate", type=_concatenate_type, evaluate=lambda *xs, axis: np.concatenate(xs, axis),
-    linear="jointly", structural=True, transpose=_concatenate_transpose, batch=_concatenate_batch,
-    sample=lambda rng: [((rng.normal(size=(2, 3)), rng.normal(size=(1, 3))), {"axis": 0}),
-                        ((rng.normal(size=(2, 3)), rng.normal(size=(2, 0)), rng.normal(size=(2, 1))), {"axis": 1}),
-                        ((rng.normal(size=2) + 1j, rng.normal(size=1) - 2j), {"axis": 0})])
+    "concatenate",
+    type=_concatenate_type,
+    evaluate=lambda *xs, axis: np.concatenate(xs, axis),
+    linear="jointly",
+    structural=True,
+    transpose=_concatenate_transpose,
+    batch=_concatenate_batch,
+    sample=lambda rng: [
+        ((rng.normal(size=(2, 3)), rng.normal(size=(1, 3))), {"axis": 0}),
+        ((rng.normal(size=(2, 3)), rng.normal(size=(2, 0)), rng.normal(size=(2, 1))), {"axis": 1}),
+        ((rng.normal(size=2) + 1j, rng.normal(size=1) - 2j), {"axis": 0}),
+    ],
+)
 
 
 def _pad_transpose(ct: Any, i: int, ops: Any, *, widths: tuple[tuple[int, int], ...]) -> Any:

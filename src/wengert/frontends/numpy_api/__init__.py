@@ -9,10 +9,12 @@ from wengert.frontends.numpy_api import (
     padding,
     products,
     reductions,
+    signal,
     stacking,
     structure,
     taking,
+    ufunc_like,
 )
 
-__all__ = ["arithmetic", "convolution", "creation", "einsum", "fourier", "padding", "products", "reductions", "stacking",
-           "structure", "taking"]
+__all__ = ["arithmetic", "convolution", "creation", "einsum", "fourier", "padding", "products", "reductions",
+           "signal", "stacking", "structure", "taking", "ufunc_like"]

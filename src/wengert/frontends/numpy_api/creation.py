@@ -1,7 +1,7 @@
 """Creation: np.array of nested lists, full, linspace, arange and the like, with traced values inside.
 
-What comes in: NumPy calls. What goes out: arrays made of traced numbers, or ordinary arrays that traced values can be
-written into. The one idea: an array that depends on no traced value is a cell without a trace
+What comes in: NumPy calls. What goes out: arrays made of traced numbers, or ordinary arrays that traced
+values can be written into. The one idea: an array that depends on no traced value is a cell without a trace
 (``Tracer(None, None, array)``); the others are computed in NumPy's own steps, to the last bit.
 """
 
@@ -42,7 +42,8 @@ def _leaves(x: Any) -> tuple[tuple[int, ...], list[Any]]:
 
 
 def _ragged() -> ValueError:
-    return ValueError("setting an array element with a sequence. The requested array has an inhomogeneous shape")
+    return ValueError("setting an array element with a sequence. The requested array has an inhomogeneous "
+                      "shape")
 
 
 def _from_lists(x: Any) -> Tracer:
@@ -102,15 +103,26 @@ def _dtype_of_leaf(x: Any) -> np.dtype[Any]:
 
 
 @implements(np.array)
-def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "K", subok: bool = False, ndmin: int = 0,
-          ndmax: int = 0, like: Any = None) -> Any:
+def array(
+    object: Any,
+    dtype: Any = None,
+    *,
+    copy: Any = True,
+    order: Any = "K",
+    subok: bool = False,
+    ndmin: int = 0,
+    ndmax: int = 0,
+    like: Any = None,
+) -> Any:
     """``np.array``: of a tracer, or of nested lists that hold tracers."""
     if isinstance(object, Tracer):
         same = dtype is None or np.dtype(dtype) == object.dtype
         if not copy and same and object.kind != "scalar" and (object.shape or object.kind == "box"):
             out = object
         else:
-            out = Tracer(object.build, object.current(), None if object.cell is None else np.array(object.cell))
+            out = Tracer(
+                object.build, object.current(), None if object.cell is None else np.array(object.cell)
+            )
             out = out if same else s.convert(out, dtype=np.dtype(dtype))
             out.order = "C" if order == "C" else "F" if order == "F" else out.order
     else:
@@ -126,7 +138,9 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, order: Any = "K",
 
 
 @implements(np.asarray, np.asanyarray)
-def asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None, like: Any = None) -> Any:
+def asarray(
+    a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None, like: Any = None
+) -> Any:
     """``np.asarray``: an array is given back as it is."""
     out = array(a, dtype, copy=copy)
     return out if order in (None, "K", "A") else _laid_out(out, order)
@@ -166,13 +180,17 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     """``np.copyto``: a write."""
     if not isinstance(dst, Tracer):
-        raise MutationError(f"np.copyto into an ordinary array at {user_line()}, which cannot hold a traced value; make the "
+        raise MutationError(f"np.copyto into an ordinary array at {user_line()}, which cannot hold a traced "
+                            f"value; make the "
                             f"array inside the function")
     src = as_array(src)
     if src.kind != "scalar" and not np.can_cast(src.dtype, dst.dtype, casting):
-        raise TypeError(f"Cannot cast array data from {src.dtype!r} to {dst.dtype!r} according to the rule '{casting}'")
+        raise TypeError(f"Cannot cast array data from {src.dtype!r} to {dst.dtype!r} according to the rule "
+                        f"'{casting}'")
     if where is not True:
-        src = s.select(where if isinstance(where, Tracer) else np.asarray(where, bool), written(dst, src), dst)
+        src = s.select(
+            where if isinstance(where, Tracer) else np.asarray(where, bool), written(dst, src), dst
+        )
     dst[...] = src
 
 
@@ -209,8 +227,16 @@ def ones_like(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, s
 
 
 @implements(np.full_like)
-def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *,
-              device: Any = None) -> Any:
+def full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Any:
     """``np.full_like``."""
     out = _like(a, dtype, order, shape, 0)
     out[...] = fill_value
@@ -218,7 +244,9 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subo
 
 
 @implements(np.full)
-def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None) -> Any:
+def full(
+    shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None
+) -> Any:
     """``np.full`` with a traced value."""
     value = as_array(fill_value)
     out = _cell(np.zeros(shape_of(shape), dtype or value.dtype, order))  # type: ignore[call-overload]
@@ -235,8 +263,17 @@ def fill(x: Tracer, value: Any) -> None:
 # ---------------------------------------------------------------- ranges
 
 @implements(np.linspace)
-def linspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
-             axis: int = 0, *, device: Any = None) -> Any:
+def linspace(
+    start: Any,
+    stop: Any,
+    num: Any = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    *,
+    device: Any = None,
+) -> Any:
     """``np.linspace``, in NumPy's own steps; the last element is `stop` itself."""
     num = operator.index(num)
     if num < 0:
@@ -282,18 +319,24 @@ def logspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, base: 
              axis: int = 0) -> Any:
     """``np.logspace``."""
     if base.shape if isinstance(base, Tracer) else np.ndim(base):
-        raise UnsupportedError(f"np.logspace with an array of bases at {user_line()}; write base ** np.linspace(...)")
+        raise UnsupportedError(f"np.logspace with an array of bases at {user_line()}; write base ** "
+                               f"np.linspace(...)")
     y = ufunc_call(np.power, base, linspace(start, stop, num, endpoint, axis=axis))
     return y if dtype is None else y.astype(dtype)
 
 
 @implements(np.geomspace)
-def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+def geomspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
     """``np.geomspace``, in NumPy's own steps, of real endpoints of one sign."""
     ends = [as_array(x) for x in (start, stop)]
-    dt = np.result_type(*[x.dtype for x in ends], np.float32 if all(x.dtype == np.float32 for x in ends) else np.float64)
+    dt = np.result_type(
+        *[x.dtype for x in ends], np.float32 if all(x.dtype == np.float32 for x in ends) else np.float64
+    )
     if dt.kind == "c":
-        raise UnsupportedError(f"np.geomspace of complex endpoints at {user_line()}; write np.exp(np.linspace(...))")
+        raise UnsupportedError(f"np.geomspace of complex endpoints at {user_line()}; write "
+                               f"np.exp(np.linspace(...))")
     first, last = [_as_dtype(x, dt) for x in ends]
     sign = np.sign(first.concrete("np.geomspace"))
     if np.any(sign == 0) or np.any(last.concrete("np.geomspace") == 0):
@@ -310,8 +353,15 @@ def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype
 
 
 @implements(np.arange)
-def arange(*args: Any, start: Any = None, stop: Any = None, step: Any = None, dtype: Any = None, device: Any = None,
-           like: Any = None) -> Any:
+def arange(
+    *args: Any,
+    start: Any = None,
+    stop: Any = None,
+    step: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    like: Any = None,
+) -> Any:
     """``np.arange`` with traced bounds: the count is fixed by their values, the elements follow them."""
     if len(args) > 3:
         dtype, args = args[3], args[:3]
@@ -325,7 +375,9 @@ def arange(*args: Any, start: Any = None, stop: Any = None, step: Any = None, dt
     if not any(isinstance(x, Tracer) and x.type.inexact for x in (first, by)) or model.dtype.kind not in "fc":
         return _cell(model)
     first, by = _as_dtype(first, model.dtype), _as_dtype(by, model.dtype)
-    step = ufunc_call(np.subtract, ufunc_call(np.add, first, by), first)  # NumPy's step: what it adds to the first
+    step = ufunc_call(
+        np.subtract, ufunc_call(np.add, first, by), first
+    )  # NumPy's step: what it adds to the first
     return ufunc_call(np.add, first, ufunc_call(np.multiply, np.arange(len(model), dtype=model.dtype), step))
 
 

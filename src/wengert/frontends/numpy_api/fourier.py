@@ -24,7 +24,7 @@ from wengert.primitives import structure as s
 from wengert.primitives.elementwise import conj
 from wengert.primitives.index import slice_axis
 
-__all__: list[str] = []
+__all__ = ["real_inverse", "real_transform", "transform"]
 
 Transform = Callable[..., Any]
 
@@ -149,6 +149,21 @@ def _irfftn(a: Any, lengths: Any, axes: Any, norm: Any, by: str = "") -> Any:
     for n, axis in zip(lengths[:-1], axes[:-1], strict=True):
         a = _fft(a, n, axis, norm, True, by)
     return _irfft(a, lengths[-1], axes[-1], norm, by)
+
+
+def transform(a: Any, lengths: list[int], axes: list[int], inverse: bool) -> Any:
+    """``scipy.fft.fftn`` or ``ifftn``, for other functions made of it."""
+    return _fftn(a, lengths, axes, None, inverse, "scipy")
+
+
+def real_transform(a: Any, lengths: list[int], axes: list[int]) -> Any:
+    """``scipy.fft.rfftn``."""
+    return _rfftn(a, lengths, axes, None, "scipy")
+
+
+def real_inverse(a: Any, lengths: list[int], axes: list[int]) -> Any:
+    """``scipy.fft.irfftn``."""
+    return _irfftn(a, lengths, axes, None, "scipy")
 
 
 _SEVERAL_AXES: dict[str, Transform] = {

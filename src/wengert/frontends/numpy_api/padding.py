@@ -1,8 +1,8 @@
 """``np.pad`` in all its modes.
 
-What comes in: an array, widths, a mode. What goes out: the padded array. The one idea: axes are padded one after the
-other; what a mode copies from the array is one gather along the axis, at the places that NumPy itself gives for the
-numbers 0, 1, 2, ...; what it computes (ramps, statistics, odd reflections) is joined on.
+What comes in: an array, widths, a mode. What goes out: the padded array. The one idea: axes are padded one
+after the other; what a mode copies from the array is one gather along the axis, at the places that NumPy
+itself gives for the numbers 0, 1, 2, ...; what it computes (ramps, statistics, odd reflections) is joined on.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from wengert.primitives.index import index, slice_axis
 __all__: list[str] = []
 
 _KEYWORDS = {"constant": "constant_values", "linear_ramp": "end_values", "maximum": "stat_length",
-             "minimum": "stat_length", "mean": "stat_length", "median": "stat_length", "reflect": "reflect_type",
-             "symmetric": "reflect_type", "edge": "", "wrap": "", "empty": ""}
+             "minimum": "stat_length", "mean": "stat_length", "median": "stat_length", "reflect":
+             "reflect_type", "symmetric": "reflect_type", "edge": "", "wrap": "", "empty": ""}
 
 
 def _pairs(x: Any, ndim: int) -> list[tuple[Any, Any]]:
@@ -60,7 +60,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> 
     a = as_array(array)
     widths = _widths(pad_width, a.ndim)
     if callable(mode) or mode == "empty":
-        raise UnsupportedError(f"np.pad with mode={mode!r} at {user_line()} has no derivative; give mode='constant' or "
+        raise UnsupportedError(f"np.pad with mode={mode!r} at {user_line()} has no derivative; give "
+                               f"mode='constant' or "
                                f"another of NumPy's modes")
     if mode not in _KEYWORDS:
         raise ValueError(f"mode '{mode}' is not supported")
@@ -72,7 +73,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> 
     if mode != "constant" and a.type.size == 0:
         for axis, pair in enumerate(widths):
             if a.shape[axis] == 0 and any(pair):
-                raise ValueError(f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'")
+                raise ValueError(f"can't extend empty axis {axis} using modes other than 'constant' or "
+                                 f"'empty'")
         return s.pad(a, widths=tuple(widths))
     for axis, (pair, extra) in enumerate(zip(widths, _arguments(mode, argument, a.ndim), strict=True)):
         if any(pair):
@@ -105,12 +107,18 @@ def _resized(shape: tuple[int, ...], axis: int, n: int) -> tuple[int, ...]:
 
 
 def _constants(a: Any, axis: int, pair: tuple[int, int], values: Any, mode: str) -> list[Any]:
-    return [s.broadcast(as_array(written(a, v)), shape=_resized(a.shape, axis, n)) for v, n in zip(values, pair, strict=True)]
+    return [
+        s.broadcast(as_array(written(a, v)), shape=_resized(a.shape, axis, n))
+        for v, n in zip(values, pair, strict=True)
+    ]
 
 
 def _ramps(a: Any, axis: int, pair: tuple[int, int], ends: Any, mode: str) -> list[Any]:
     n = a.shape[axis]
-    edges = [s.reshape(slice_axis(a, axis, k, k + 1), shape=(*a.shape[:axis], *a.shape[axis + 1:])) for k in (0, n - 1)]
+    edges = [
+        s.reshape(slice_axis(a, axis, k, k + 1), shape=(*a.shape[:axis], *a.shape[axis + 1 :]))
+        for k in (0, n - 1)
+    ]
     left, right = [FUNCTIONS[np.linspace](end, edge, width, endpoint=False, dtype=a.dtype, axis=axis)
                    for end, edge, width in zip(ends, edges, pair, strict=True)]
     return [left, s.flip(right, axes=(axis,))]
@@ -151,7 +159,8 @@ def _odd(a: Any, axis: int, pair: tuple[int, int], include_edge: bool) -> Any:
             parts.insert(0, _mirrored(a, axis, 0, turned))
             left -= chunk
         if right > 0:
-            # NumPy reflects the right side after the left one was written, but reads only what was there before
+            # NumPy reflects the right side after the left one was written, but reads only what was there
+            # before
             chunk = min(length, right)
             turned = s.flip(slice_axis(a, axis, n - shift - chunk, n - shift), axes=(axis,))
             parts.append(_mirrored(a, axis, n - 1, turned))

@@ -1,8 +1,8 @@
 """Joining, splitting, repeating: concatenate, stack, block, split, tile, roll, insert, delete.
 
-What comes in: NumPy calls. What goes out: concatenations, broadcasts and gathers. The one idea: where NumPy only
-rearranges elements by static rules, the rearrangement is asked of NumPy, on an array of element numbers, and done
-as one gather (`gather`).
+What comes in: NumPy calls. What goes out: concatenations, broadcasts and gathers. The one idea: where NumPy
+only rearranges elements by static rules, the rearrangement is asked of NumPy, on an array of element
+numbers, and done as one gather (`gather`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def _numbers(x: Any) -> Any:
 def _finish(result: Any, out: Any, dtype: Any, casting: str) -> Any:
     if dtype is not None and np.dtype(dtype) != result.dtype:
         if not np.can_cast(result.dtype, dtype, casting):
-            raise TypeError(f"Cannot cast array data from {result.dtype!r} to {np.dtype(dtype)!r} according to the rule "
+            raise TypeError(f"Cannot cast array data from {result.dtype!r} to {np.dtype(dtype)!r} according "
+                            f"to the rule "
                             f"'{casting}'")
         result = result.astype(dtype)
     return result if out is None else write_out(out, result)
@@ -71,7 +72,8 @@ def _strong(arrays: list[Any]) -> list[Any]:
 def _joined(arrays: list[Any], axis: int) -> Any:
     shapes = [a.shape for a in arrays]
     if len({len(shape) for shape in shapes}) > 1:
-        raise ValueError("all the input array dimensions except for the concatenation axis must match exactly, but the "
+        raise ValueError("all the input array dimensions except for the concatenation axis must match "
+                         "exactly, but the "
                          f"arrays have shapes {shapes}")
     out = s.concatenate(*_strong(arrays), axis=axis)
     out.order = "C" if all(map(is_c_ordered, arrays)) else ""
@@ -79,7 +81,9 @@ def _joined(arrays: list[Any], axis: int) -> Any:
 
 
 @implements(np.concatenate)
-def concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def concatenate(
+    arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
     """``np.concatenate``."""
     parts = _sequence(arrays, "concatenate")
     if axis is None:
@@ -90,7 +94,9 @@ def concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = 
 
 
 @implements(np.stack)
-def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def stack(
+    arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
     """``np.stack``."""
     parts = _sequence(arrays, "stack")
     shape = parts[0].shape
@@ -290,13 +296,15 @@ def resize(a: Any, new_shape: Any) -> Any:
 
 @method("resize")
 def _resize_method(x: Tracer, *args: Any, **keywords: Any) -> Any:
-    raise UnsupportedError(f"x.resize(...) at {user_line()} changes an array in place; write x = np.resize(x, shape)")
+    raise UnsupportedError(f"x.resize(...) at {user_line()} changes an array in place; write x = "
+                           f"np.resize(x, shape)")
 
 
 @implements(np.trim_zeros)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """``np.trim_zeros`` has no derivative: what it cuts depends on the values."""
-    raise UnsupportedError(f"np.trim_zeros at {user_line()} cuts by value; take a slice with bounds that are integers")
+    raise UnsupportedError(f"np.trim_zeros at {user_line()} cuts by value; take a slice with bounds that are "
+                           f"integers")
 
 
 # ---------------------------------------------------------------- inserting and deleting

@@ -1,7 +1,7 @@
 """Shapes: reshape, transpose, broadcast, flip, diagonals, on tracers.
 
-What comes in: NumPy calls. What goes out: structural primitives. The one idea: axes are made non-negative here,
-once, and a result that looks at its operand's memory says so (`view`).
+What comes in: NumPy calls. What goes out: structural primitives. The one idea: axes are made non-negative
+here, once, and a result that looks at its operand's memory says so (`view`).
 """
 
 from __future__ import annotations
@@ -220,7 +220,10 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     """``np.moveaxis``."""
     a = as_array(a)
     sources = [axis_of(k, a.ndim) for k in (source if isinstance(source, (tuple, list)) else (source,))]
-    targets = [axis_of(k, a.ndim) for k in (destination if isinstance(destination, (tuple, list)) else (destination,))]
+    targets = [
+        axis_of(k, a.ndim)
+        for k in (destination if isinstance(destination, (tuple, list)) else (destination,))
+    ]
     if len(sources) != len(targets):
         raise ValueError("`source` and `destination` arguments must have the same number of elements")
     if len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
@@ -404,8 +407,15 @@ def _nbytes(x: Tracer) -> int:
 
 @implements(np.sum)
 @method("sum")
-def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
-        where: Any = None) -> Any:
+def sum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """``np.sum``."""
     axes = axes_of(axis, a.ndim)
     result = s.reduce_sum(a, axes=axes) if axes else a

@@ -1,7 +1,8 @@
 """Taking and putting: take, choose, compress, put, place, ufunc.at, nonzero and the like.
 
-What comes in: NumPy calls. What goes out: ``index``, ``index_set`` and ``index_add``. The one idea: each is NumPy's own
-indexing with another way to say where; places that depend on values (nonzero, masks) are concrete integers.
+What comes in: NumPy calls. What goes out: ``index``, ``index_set`` and ``index_add``. The one idea: each is
+NumPy's own indexing with another way to say where; places that depend on values (nonzero, masks) are
+concrete integers.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def _integers(indices: Any) -> Any:
         indices = np.asarray(indices)
         indices = indices.astype(np.intp) if indices.size == 0 or indices.dtype.kind == "b" else indices
     if indices.dtype.kind not in "iu":
-        raise TypeError(f"Cannot cast array data from {indices.dtype!r} to dtype('int64') according to the rule 'safe'")
+        raise TypeError(f"Cannot cast array data from {indices.dtype!r} to dtype('int64') according to the "
+                        f"rule 'safe'")
     return indices
 
 
@@ -45,7 +47,9 @@ def _in_range(indices: Any, n: int, mode: str) -> Any:
     if mode not in ("wrap", "clip"):
         raise ValueError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})")
     if mode == "wrap":
-        return ufunc_call(np.remainder, indices, n) if isinstance(indices, Tracer) else np.remainder(indices, n)
+        return (
+            ufunc_call(np.remainder, indices, n) if isinstance(indices, Tracer) else np.remainder(indices, n)
+        )
     if isinstance(indices, Tracer):
         return ufunc_call(np.minimum, ufunc_call(np.maximum, indices, 0), n - 1)
     return np.clip(indices, 0, n - 1)
@@ -53,7 +57,8 @@ def _in_range(indices: Any, n: int, mode: str) -> Any:
 
 def _own_cell(a: Any, name: str) -> Tracer:
     if not isinstance(a, Tracer):
-        raise MutationError(f"np.{name} writes a traced value into an ordinary array at {user_line()}; make the array "
+        raise MutationError(f"np.{name} writes a traced value into an ordinary array at {user_line()}; make "
+                            f"the array "
                             f"inside the function (np.zeros(n), a.copy())")
     return a
 
@@ -113,7 +118,11 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     arrays = [as_array(c) for c in choices]
     a = _in_range(_integers(a), len(arrays), mode)
     shape = np.broadcast_shapes(a.shape, *[c.shape for c in arrays])
-    if np.any(_plain(a, "np.choose") < 0) if mode == "raise" and not (isinstance(a, Tracer) and a.value is None) else False:
+    if (
+        np.any(_plain(a, "np.choose") < 0)
+        if mode == "raise" and not (isinstance(a, Tracer) and a.value is None)
+        else False
+    ):
         raise ValueError("invalid entry in choice array")
     stacked = stack([s.broadcast(c, shape=shape) for c in arrays])
     grids = np.ogrid[tuple(slice(n) for n in shape)] if shape else ()
@@ -173,7 +182,9 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
         raise ValueError("putmask: mask and data must be the same size")
     if not values.type.size:
         return
-    spread = values if values.shape == a.shape else gather(values, np.resize(np.arange(values.type.size), a.shape))
+    spread = (
+        values if values.shape == a.shape else gather(values, np.resize(np.arange(values.type.size), a.shape))
+    )
     if mask.dtype != np.bool_:
         mask = ufunc_call(np.not_equal, mask, 0)
     a.write(s.select(mask, written(a, spread), a))
@@ -184,7 +195,8 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
     """``np.place``: a write of the first values into the true places, in order."""
     arr, vals = _own_cell(arr, "place"), as_array(vals)
     if same_root(arr, vals):
-        raise MutationError(f"np.place at {user_line()}, with values that look at the memory written into: NumPy's result "
+        raise MutationError(f"np.place at {user_line()}, with values that look at the memory written into: "
+                            f"NumPy's result "
                             f"depends on the order of the writes. Copy the values first")
     places = np.nonzero(_plain(mask, "np.place").ravel())[0]
     if not places.size:
@@ -219,7 +231,8 @@ def _at(ufunc: np.ufunc, a: Any, indices: Any, *operand: Any) -> None:
         add_at(a, key, ufunc_call(np.negative, value) if ufunc is np.subtract else value)
         return
     if any(isinstance(k, Tracer) and k.value is None for k in key.arrays):
-        raise MutationError(f"np.{ufunc.__name__}.at with indices that have no value here, at {user_line()}: they might "
+        raise MutationError(f"np.{ufunc.__name__}.at with indices that have no value here, at {user_line()}: "
+                            f"they might "
                             f"repeat")
     numbers = np.arange(a.type.size).reshape(key.lifted)
     plain = tuple([_plain(k, "an index") for k in key.arrays])
@@ -238,7 +251,8 @@ def _at(ufunc: np.ufunc, a: Any, indices: Any, *operand: Any) -> None:
 
 def _fits(a: Tracer, ufunc: np.ufunc, value: Any) -> Any:
     if not np.can_cast(value.dtype, a.dtype, "same_kind"):
-        raise TypeError(f"Cannot cast ufunc '{ufunc.__name__}' output from {value.dtype!r} to {a.dtype!r} with casting "
+        raise TypeError(f"Cannot cast ufunc '{ufunc.__name__}' output from {value.dtype!r} to {a.dtype!r} "
+                        f"with casting "
                         f"rule 'same_kind'")
     return value
 
@@ -335,7 +349,9 @@ class Flat:
     def __setitem__(self, key: Any, value: Any) -> None:
         elements = self._elements()
         k = normalize(elements.shape, key)
-        places = np.arange(elements.shape[0])[key if not isinstance(key, Tracer) else key.concrete("an index")]
+        places = np.arange(elements.shape[0])[
+            key if not isinstance(key, Tracer) else key.concrete("an index")
+        ]
         value = as_array(value)
         if value.type.size == 1:
             write_at(elements, k, s.reshape(value, shape=()))
