@@ -2,7 +2,8 @@
 
 What comes in: a function of one example and batched arguments. What goes out: results for the batch. The one idea:
 a lane is traced abstractly, by types alone, and the graph is batched; inside another trace the batched graph is
-applied to that trace's values.
+applied to that trace's values. A function that asks for a value (a branch, a loop on a condition) is run lane by
+lane instead, each with its own control flow.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import numpy as np
 from wengert.backends.interpret import Program
 from wengert.errors import InputError
 from wengert.flatten import flatten
-from wengert.frontends.reach import reach
+from wengert.frontends.reach import call, reach
 from wengert.frontends.trace import Trace, escaped
-from wengert.frontends.tracer import Tracer
+from wengert.frontends.tracer import FUNCTIONS, NeedsValueError, Tracer
 from wengert.graph import ArrayType, Var, type_of
-from wengert.run import apply_graph, own
+from wengert.run import apply_graph, own, run_traced
 from wengert.transforms.batch import batch
 
 __all__ = ["run_mapped"]
@@ -67,16 +68,51 @@ def run_mapped(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
         raise InputError(f"vmap: in_axes is an int, None, or a tuple of these, not {in_axes!r}")
     trace = Trace("vmap")
     lane = _Lane(trace)
-    with trace:
+
+    def body() -> Any:
         given = [lane.argument(x, a, k) for k, (x, a) in enumerate(zip(args, axes, strict=True))]
         named = {name: lane.argument(x, 0, k) for k, (name, x) in enumerate(kwargs.items())}
         if lane.size is None:
             raise InputError("vmap: no argument is mapped; in_axes is None everywhere")
-        leaves, spec = flatten(reach(f)(*given, **named))
-        for x in leaves:
-            if isinstance(x, Tracer):
-                x.current()  # views are read while the trace is open
+        return reach(f)(*given, **named)
+    try:
+        out = run_traced(trace, body)
+    except NeedsValueError:
+        return _lane_by_lane(f, args, axes, kwargs, lane, out_axes)
+    leaves, spec = flatten(out)
     return spec.unflatten(_batched_leaves(trace, lane, leaves, out_axes))
+
+
+def _lane_by_lane(f: Callable[..., Any], args: tuple[Any, ...], axes: tuple[Any, ...], kwargs: dict[str, Any], lane: _Lane,
+                  out_axis: int) -> Any:
+    """Each lane with its own control flow; the results are stacked."""
+    assert lane.size is not None
+
+    def pick(x: Any, axis: Any, k: int) -> Any:
+        if axis is None:
+            return x
+        leaves, spec = flatten(x)
+        return spec.unflatten([np.moveaxis(v if isinstance(v, Tracer) else np.asarray(v), axis, 0)[k] for v in leaves])
+    rows = []
+    spec = None
+    for k in range(lane.size):
+        out = call(f, *[pick(x, a, k) for x, a in zip(args, axes, strict=True)],
+                   **{name: pick(x, 0, k) for name, x in kwargs.items()})
+        leaves, found = flatten(out)
+        if spec is not None and found != spec:
+            raise InputError(f"vmap: lane {k} returned the structure {found!r}, the lanes before it {spec!r}")
+        spec = found
+        rows.append(leaves)
+    if spec is None:
+        raise InputError("vmap: a function that branches on values cannot be mapped over an axis of length 0")
+    columns = []
+    for column in zip(*rows, strict=True):
+        shapes = {np.shape(x) for x in column}
+        if len(shapes) > 1:
+            raise InputError(f"vmap: lanes give different shapes, {', '.join(map(str, sorted(shapes)))}")
+        columns.append(np.moveaxis(FUNCTIONS[np.stack](column) if any(isinstance(x, Tracer) for x in column) else np.stack(column),
+                                   0, out_axis))
+    return spec.unflatten(columns)
 
 
 def _batched_leaves(trace: Trace, lane: _Lane, leaves: list[Any], out_axis: int) -> list[Any]:

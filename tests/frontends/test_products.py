@@ -243,6 +243,14 @@ def test_einsum_with_lists():
     check(lambda *xs: np.einsum("ij,jk,kl->il", *xs, optimize=path), (2, 3), (3, 4), (4, 5), exact=False)
 
 
+def test_einsum_path_of_traced_values():
+    def f(x):
+        path, _ = np.einsum_path("ij,jk,kl", x, x, x, optimize="optimal")
+        return np.sum(np.einsum("ij,jk,kl", x, x, x, optimize=path))
+    x = np.random.default_rng(0).normal(size=(3, 3))
+    np.testing.assert_allclose(wg.grad(f)(x), difference(f, x), atol=1e-8)
+
+
 def test_einsum_gives_views():
     def f(x):
         y = x.copy()

@@ -7,8 +7,8 @@ import scipy.signal
 import wengert as wg
 
 MODES = ["full", "same", "valid"]
-SHAPES = [((6,), (3,)), ((6,), (4,)), ((3,), (6,)), ((5, 4), (2, 3)), ((5, 4), (4, 2)), ((4, 1), (2, 1)), ((1,), (1,)),
-          ((4, 3, 2), (2, 2, 2))]
+SHAPES = [((6,), (3,)), ((6,), (4,)), ((3,), (6,)), ((5, 4), (2, 3)), ((5, 4), (4, 2)), ((4, 1), (2, 1)),
+          ((1,), (1,)), ((4, 3, 2), (2, 2, 2))]
 
 
 def check(f, a, b):
@@ -46,9 +46,11 @@ def test_convolve_and_correlate(mode, a, b, is_complex):
 
 def test_fftconvolve_along_some_axes():
     rng = np.random.default_rng(1)
-    for a, b, axes in [((5, 4), (5, 2), 1), ((5, 4), (1, 2), [1]), ((5, 4), (3, 4), (0,)), ((5, 4), (3, 2), (-1, 0))]:
+    for a, b, axes in [((5, 4), (5, 2), 1), ((5, 4), (1, 2), [1]), ((5, 4), (3, 4), (0,)),
+                       ((5, 4), (3, 2), (-1, 0))]:
         for mode in MODES:
-            check(lambda x, y: scipy.signal.fftconvolve(x, y, mode, axes), rng.normal(size=a), rng.normal(size=b))
+            check(lambda x, y: scipy.signal.fftconvolve(x, y, mode, axes), rng.normal(size=a),
+                  rng.normal(size=b))
 
 
 def test_errors():

@@ -40,11 +40,17 @@ def weighted(f, x):
     return lambda x: np.real(np.sum(f(x) * w))
 
 
-def run(way, f, x):
+ROUNDED = ("np.einsum", "np.vdot", "np.linalg", "scipy.linalg", "scipy.special.log", "scipy.special.soft", "np.cov", "np.corrcoef")
+
+
+def run(name, way, f, x):
     v = directions(x)
     if way == "value":
         traced = wg.vjp(f, x)[0]
-        np.testing.assert_array_equal(traced, f(x))
+        if name.startswith(ROUNDED):  # another order of summation than NumPy's
+            np.testing.assert_allclose(traced, f(x), rtol=1e-12, atol=1e-13)
+        else:
+            np.testing.assert_array_equal(traced, f(x))
         assert np.asarray(traced).dtype == np.asarray(f(x)).dtype
         return
     if way == "forward":
@@ -79,9 +85,9 @@ ABSENT = {
 def test_support(name, way):
     if (name, way) in ABSENT:
         with pytest.raises(wg.errors.WengertError):
-            run(way, *ENTRIES[name])
+            run(name, way, *ENTRIES[name])
         return
-    run(way, *ENTRIES[name])
+    run(name, way, *ENTRIES[name])
 
 
 def table():
@@ -98,7 +104,7 @@ def table():
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    run(way, *ENTRIES[name])
+                    run(name, way, *ENTRIES[name])
                 marks.append("yes")
             except Exception:
                 marks.append("-" if (name, way) in ABSENT else "**fails**")

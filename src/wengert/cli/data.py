@@ -105,8 +105,9 @@ def _npz(path: Path) -> dict[str, Any]:
     archive = _read(path)
     if isinstance(archive, np.ndarray):
         raise DataError(f"{path} holds one array, it is a .npy file: rename it")
-    return dict.fromkeys(archive.files, None) | {"": archive} if not archive.files else \
-        {key: _Lazy(archive, key) for key in archive.files}
+    if not archive.files:
+        raise DataError(f"{path} holds no arrays")
+    return {key: _Lazy(archive, key) for key in archive.files}
 
 
 class _Lazy:

@@ -32,26 +32,39 @@ _FUNCTION = re.compile(r"(?P<path>.+\.py):(?P<name>[^\W\d][\w.]*)")
 
 
 @dataclass
+class Parameter:
+    """A parameter of a function; `kind` is "positional", "by position only", "keyword" or "rest"."""
+
+    name: str
+    kind: str = "positional"
+    default: Any = inspect.Parameter.empty
+
+    @property
+    def required(self) -> bool:
+        return self.default is inspect.Parameter.empty
+
+
+@dataclass
 class Unbound:
     """A function and its parameters, before it has values."""
 
     text: str
     name: str
     function: Any
-    parameters: list[inspect.Parameter]
+    parameters: list[Parameter]
     is_formula: bool
 
     @property
     def names(self) -> list[str]:
-        return [p.name for p in self.parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        return [p.name for p in self.parameters if p.kind != "rest"]
 
     def bind(self, values: dict[str, Any], wrt: str | None) -> Target:
         """The function with its arguments; what is differentiated becomes floats."""
-        open_ended = any(p.kind == p.VAR_KEYWORD for p in self.parameters)
+        open_ended = any(p.kind == "rest" for p in self.parameters)
         for name in values:
             if name not in self.names and not open_ended:
                 raise InputError(f"{self.text} has no parameter {name!r}: {_hint(name, self.names)}")
-        known = {p.name: p.default for p in self.parameters if p.default is not p.empty} | values
+        known = {p.name: p.default for p in self.parameters if not p.required} | values
         missing = [name for name in self.names if name not in known]
         if missing:
             raise InputError(f"{self.text} needs a value for {', '.join(missing)}: write {missing[0]}=VALUE")
@@ -61,7 +74,7 @@ class Unbound:
         for place, name in zip(places, wanted, strict=True):
             args[place] = _as_float(args[place], name)
         rest = {name: x for name, x in known.items() if name not in self.names[:len(args)]}
-        positional = [p.name for p in self.parameters if p.kind == p.POSITIONAL_ONLY and p.name in rest]
+        positional = [p.name for p in self.parameters if p.kind == "by position only" and p.name in rest]
         args += [rest.pop(name) for name in positional]
         return Target(self, wanted, places, args, rest)
 
@@ -81,7 +94,7 @@ class Unbound:
 
     def _place(self, name: str) -> int:
         place = self.names.index(name)
-        if any(p.kind == p.KEYWORD_ONLY for p in self.parameters if p.name == name):
+        if any(p.kind == "keyword" for p in self.parameters if p.name == name):
             raise InputError(f"{name!r} is a keyword-only parameter; what is differentiated has to be passed by "
                              f"position: remove the * before it")
         return place
@@ -152,17 +165,7 @@ def find(text: str) -> Unbound:
     if re.fullmatch(r".*\.py:?", text.strip()):
         raise InputError(f"{text}: which function? Write {text.strip().rstrip(':')}:FUNCTION")
     formula = wg.formula(text)
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [_Variable(name, kind) for name in formula.variables]
-    return Unbound(str(formula), "f", formula, parameters, True)
-
-
-class _Variable(inspect.Parameter):
-    """A parameter that may have any name, `lambda` too."""
-
-    def __init__(self, name: str, kind: Any):
-        super().__init__("x", kind)
-        self._name = name
+    return Unbound(str(formula), "f", formula, [Parameter(name) for name in formula.variables], True)
 
 
 def _function(text: str, path: Path, name: str) -> Unbound:
@@ -180,9 +183,13 @@ def _function(text: str, path: Path, name: str) -> Unbound:
     if not callable(found):
         raise InputError(f"{text} is a {type(found).__name__}, not a function")
     try:
-        parameters = list(inspect.signature(found).parameters.values())
+        signature = inspect.signature(found)
     except (TypeError, ValueError):
         raise InputError(f"{text}: its parameters cannot be found out; wrap it: def f(x): return {name}(x)") from None
+    kinds = {inspect.Parameter.POSITIONAL_ONLY: "by position only", inspect.Parameter.KEYWORD_ONLY: "keyword",
+             inspect.Parameter.VAR_KEYWORD: "rest"}
+    parameters = [Parameter(p.name, kinds.get(p.kind, "positional"), p.default)
+                  for p in signature.parameters.values() if p.kind != p.VAR_POSITIONAL]
     return Unbound(text, name.split(".")[-1], found, parameters, False)
 
 
@@ -213,7 +220,9 @@ def located(source: Unbound) -> Iterator[None]:
     except WengertError as error:
         line = _user_line(error)
         message = str(error)
-        if source.is_formula or line is None or line in message or ".py:" in message:
+        if source.is_formula:  # it has no line
+            raise type(error)(re.sub(r" \(at [^)]*\)", "", message)) from error
+        if line is None or line in message or ".py:" in message:
             raise
         raise InputError(f"{line}: {message}") from error
     except SyntaxError as error:

@@ -29,7 +29,7 @@ class Key(NamedTuple):
     """A key, taken apart: the spec, its index arrays, and what NumPy makes of the result.
 
     `lifted` is the shape of the array with an axis of length 1 for each 0-d boolean, `basic` whether the
-    result is a view (then the index arrays are integers of NumPy), `ellipsis` whether a 0-d result is an array.
+    result is a view (then index arrays are integers of NumPy), `ellipsis` whether a 0-d result is an array.
     """
 
     spec: tuple[tuple[Any, ...], ...]
@@ -228,7 +228,7 @@ def written(x: Tracer, value: Any) -> Any:
     if isinstance(value, Tracer) and value.type and value.build is None:
         value = np.array(value.cell)
     if not isinstance(value, Tracer):
-        if isinstance(value, np.ndarray) and value.dtype == object or value is None:
+        if value is None or (isinstance(value, np.ndarray) and value.dtype == object):
             raise UnsupportedError(f"an array of Python objects is written into a traced array at "
                                    f"{user_line()}")
         out = np.empty(np.shape(value), x.dtype)

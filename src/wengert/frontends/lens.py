@@ -34,7 +34,7 @@ class ViewKind:
     read : callable
         ``read(base, payload)`` gives the value of the view.
     model : callable or None
-        ``model(array, payload)`` does the same to an ordinary array of bytes, as NumPy would; None: not known.
+        ``model(array, payload)`` does the same to an array of bytes, as NumPy would; None: not known.
     put : callable, optional
         ``put(base, new, payload)`` gives the base after a write of `new` through the view; None: read-only.
     may_copy : bool

@@ -541,7 +541,8 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
         return FUNCTIONS["ufunc with keywords"](ufunc, inputs, out, where, dtype, casting, unknown)
     if len(inputs) == 1 and type(inputs[0]) is Tracer and inputs[0].kind != "scalar":
         x, primitive = inputs[0], _PRIMITIVES.get(ufunc)
-        if primitive is not None and x.build is not None and x.dtype.kind in "fc" and ufunc not in FUNCTIONS:
+        if primitive is not None and not primitive.multiple and x.build is not None and x.dtype.kind in "fc" \
+                and ufunc not in FUNCTIONS:
             return _elementwise(x.build, x.build.emit(primitive, (x.current(),), _NONE)[0], x)
     inputs = tuple([as_traced(x) if type(x) is list or type(x) is tuple else x for x in inputs])
     special = FUNCTIONS.get(ufunc)

@@ -119,7 +119,7 @@ def _shapes(types: Any) -> tuple[tuple[int, ...], ...]:
 
 # ---------------------------------------------------------------- reading
 
-index = Primitive(
+index: Primitive = Primitive(
     "index",
     type=lambda x, *arrays, spec: ArrayType(index_shape(x.shape, spec, _shapes(arrays)), x.dtype),
     evaluate=lambda x, *arrays, spec: x[numpy_key(spec, arrays)],
@@ -225,7 +225,7 @@ def _last_writer(ct: Any, shape: tuple[int, ...], arrays: Any, spec: Spec) -> An
 def _write_sample(rng: np.random.Generator) -> Any:
     return [((_draw(rng, 4, 3), _draw(rng, 2)), {"spec": (("s", 0, 4, 2), ("i", 1))}),
             ((_draw(rng, 4, 3), _draw(rng, 3, 3), np.array([0, 2, 2])), {"spec": (_ARRAY,)}),
-            ((_draw(rng, 2, 3, 4), _draw(rng, 2, 1, 3), np.array([1, 0]), np.array([3, 3])),
+            ((_draw(rng, 2, 3, 4), _draw(rng, 2, 3, 1), np.array([1, 0]), np.array([3, 3])),
              {"spec": (_ARRAY, _WHOLE, _NEW_AXIS, _ARRAY)}),
             ((_draw(rng, 2, 3, 4), _draw(rng, 1), np.array([[1, 0], [1, 1]])), {"spec": (_WHOLE, _ARRAY)}),
             ((_draw(rng, 3), _draw(rng)), {"spec": (("i", 1),)}),
@@ -234,7 +234,7 @@ def _write_sample(rng: np.random.Generator) -> Any:
             ((_draw(rng, 0, 2), _draw(rng, 0, 2)), {"spec": ()})]
 
 
-index_add = Primitive(
+index_add: Primitive = Primitive(
     "index_add",
     type=_written_type,
     evaluate=_add_evaluate,
@@ -244,7 +244,7 @@ index_add = Primitive(
     sample=_write_sample,
     batch=lambda n, ops, batched, *, spec: _write_batch(index_add, n, ops, batched, spec),
 )
-index_set = Primitive(
+index_set: Primitive = Primitive(
     "index_set",
     type=_written_type,
     evaluate=_set_evaluate,

@@ -33,14 +33,14 @@ def _reshape_type(x: ArrayType, *, shape: tuple[int, ...]) -> ArrayType:
     return out
 
 
-reshape = Primitive(
+reshape: Primitive = Primitive(
     "reshape", type=_reshape_type, evaluate=lambda x, *, shape: np.reshape(x, shape),
     linear="jointly", structural=True,
     transpose=lambda ct, i, ops, *, shape: reshape(ct, shape=ops.types[0].shape),
     batch=lambda n, ops, batched, *, shape: reshape(ops[0], shape=(n, *shape)),
     sample=cases(((6,), {"shape": (2, 3)}), ((2, 0), {"shape": (0,)}), ((1,), {"shape": ()})))
 
-transpose = Primitive(
+transpose: Primitive = Primitive(
     "transpose", type=lambda x, *, axes: ArrayType(tuple(x.shape[a] for a in axes), x.dtype),
     evaluate=lambda x, *, axes: np.transpose(x, axes), linear="jointly", structural=True,
     transpose=lambda ct, i, ops, *, axes: transpose(ct, axes=tuple(int(a) for a in np.argsort(axes))),
@@ -60,7 +60,7 @@ def _broadcast_batch(n: int, ops: Any, batched: Any, *, shape: tuple[int, ...]) 
     return broadcast(lead, shape=(n, *shape))
 
 
-broadcast = Primitive(
+broadcast: Primitive = Primitive(
     "broadcast", type=_broadcast_type, evaluate=lambda x, *, shape: np.broadcast_to(x, shape),
     linear="jointly", structural=True,
     transpose=lambda ct, i, ops, *, shape: sum_to(ct, ops.types[0].shape),
@@ -68,7 +68,7 @@ broadcast = Primitive(
     sample=cases(((3,), {"shape": (2, 3)}), ((2, 1), {"shape": (4, 2, 3)}), ((), {"shape": (2,)})))
 
 # A sum in the operand's own dtype: on booleans it is "any", which is what masks need.
-reduce_sum = Primitive(
+reduce_sum: Primitive = Primitive(
     "reduce_sum",
     type=lambda x, *, axes: ArrayType(tuple(s for a, s in enumerate(x.shape) if a not in axes), x.dtype),
     evaluate=lambda x, *, axes: np.add.reduce(x, axis=axes, dtype=x.dtype),
@@ -115,7 +115,7 @@ def _convert_evaluate(x: Any, *, dtype: np.dtype[Any]) -> Any:
     return np.asarray(x).astype(dtype)[()]
 
 
-convert = Primitive(
+convert: Primitive = Primitive(
     "convert", type=lambda x, *, dtype: ArrayType(x.shape, dtype), evaluate=_convert_evaluate,
     linear="jointly", structural=True, transpose=_convert_transpose,
     batch=lambda n, ops, batched, *, dtype: convert(ops[0], dtype=dtype),
@@ -131,14 +131,19 @@ def _select_type(p: ArrayType, a: ArrayType, b: ArrayType) -> ArrayType:
     return ArrayType(np.broadcast_shapes(p.shape, a.shape, b.shape), _same_dtype(a, b))
 
 
+def _select_evaluate(p: Any, a: Any, b: Any) -> Any:
+    out: Any = np.where(p, a, b)
+    return out[()]
+
+
 def _select_transpose(ct: Any, i: int, ops: Any) -> Any:
     zero = Const(np.zeros((), ct.dtype))
     chosen = select(ops[0], ct, zero) if i == 1 else select(ops[0], zero, ct)
     return sum_to(chosen, ops.types[i].shape)
 
 
-select = Primitive(
-    "select", type=_select_type, evaluate=lambda p, a, b: np.where(p, a, b)[()], elementwise=True,
+select: Primitive = Primitive(
+    "select", type=_select_type, evaluate=_select_evaluate, elementwise=True,
     linear="jointly", structural=True, transpose=_select_transpose,
     sample=lambda rng: [((np.array([True, False, True]), rng.normal(size=3), rng.normal(size=3)), {}),
                         ((rng.normal(size=(2, 3)) > 0, rng.normal(size=3), rng.normal(size=(2, 1))), {})])
@@ -146,7 +151,9 @@ select = Primitive(
 
 def full(value: Any, shape: tuple[int, ...], like: Handle) -> Any:
     """A constant array in the graph of `like`: one scalar constant, broadcast."""
-    scalar = Handle(like.build, Const(value)) if not isinstance(value, Handle) else value
+    if like.build is None:  # an array that belongs to no graph
+        return np.full(shape, value)
+    scalar = type(like)(like.build, Const(value)) if not isinstance(value, Handle) else value
     return broadcast(scalar, shape=shape) if shape != scalar.shape else scalar
 
 
@@ -180,7 +187,7 @@ def _concatenate_batch(n: int, ops: Any, batched: Any, *, axis: int) -> Any:
     return concatenate(*lifted, axis=axis + 1)
 
 
-concatenate = Primitive(
+concatenate: Primitive = Primitive(
     "concatenate",
     type=_concatenate_type,
     evaluate=lambda *xs, axis: np.concatenate(xs, axis),
@@ -209,7 +216,7 @@ def _pad_evaluate(x: Any, *, widths: tuple[tuple[int, int], ...]) -> Any:
 
 
 # Zeros around an array; the other modes of np.pad are made of gathers and selections.
-pad = Primitive(
+pad: Primitive = Primitive(
     "pad", type=lambda x, *, widths: ArrayType(
         tuple(n + lo + hi for n, (lo, hi) in zip(x.shape, widths, strict=True)), x.dtype),
     evaluate=_pad_evaluate, linear="jointly", structural=True, transpose=_pad_transpose,
@@ -217,7 +224,7 @@ pad = Primitive(
     sample=cases(((3,), {"widths": ((1, 2),)}), ((2, 2), {"widths": ((0, 1), (2, 0))}), ((), {"widths": ()}),
                  ((0, 2), {"widths": ((1, 0), (0, 0))})))
 
-flip = Primitive(
+flip: Primitive = Primitive(
     "flip", type=lambda x, *, axes: x, evaluate=lambda x, *, axes: np.flip(x, axes),
     linear="jointly", structural=True, transpose=lambda ct, i, ops, *, axes: flip(ct, axes=axes),
     batch=lambda n, ops, batched, *, axes: flip(ops[0], axes=tuple(a + 1 for a in axes)),

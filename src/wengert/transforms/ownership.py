@@ -12,7 +12,8 @@ from wengert.graph import Equation, Graph, Var
 __all__ = ["in_place"]
 
 _WRITES = {"index_set", "index_add"}
-_VIEWS = {"reshape", "transpose", "broadcast", "index", "flip", "window", "real", "imag", "positive", "convert", "conjugate"}
+_VIEWS = {"reshape", "transpose", "broadcast", "index", "flip", "window", "real", "imag", "positive",
+          "convert", "conjugate"}
 
 
 def in_place(graph: Graph) -> frozenset[Equation]:

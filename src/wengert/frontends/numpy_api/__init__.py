@@ -2,19 +2,26 @@
 
 from wengert.frontends.numpy_api import (
     arithmetic,
+    calculus,
     convolution,
+    counting,
     creation,
     einsum,
     fourier,
     padding,
+    polynomials,
     products,
+    quantiles,
     reductions,
     signal,
+    sorting,
     stacking,
+    statistics,
     structure,
     taking,
     ufunc_like,
 )
 
-__all__ = ["arithmetic", "convolution", "creation", "einsum", "fourier", "padding", "products", "reductions",
-           "signal", "stacking", "structure", "taking", "ufunc_like"]
+__all__ = ["arithmetic", "calculus", "convolution", "counting", "creation", "einsum", "fourier", "padding",
+           "polynomials", "products", "quantiles", "reductions", "signal", "sorting", "stacking",
+           "statistics", "structure", "taking", "ufunc_like"]

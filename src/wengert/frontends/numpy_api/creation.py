@@ -66,7 +66,7 @@ def _from_lists(x: Any) -> Tracer:
             e = e if e.dtype == dtype else s.convert(e, dtype=dtype)
             parts.append(s.reshape(e, shape=(1, *inner)))
     joined = s.concatenate(*parts, axis=0) if len(parts) > 1 else parts[0]
-    return s.reshape(joined, shape=(*shape, *inner))  # type: ignore[no-any-return]
+    return s.reshape(joined, shape=(*shape, *inner))
 
 
 def _flat_lists(x: Any) -> tuple[tuple[int, ...], list[Any]]:
@@ -97,7 +97,7 @@ def _shape_of_leaf(x: Any) -> tuple[int, ...]:
 
 def _dtype_of_leaf(x: Any) -> np.dtype[Any]:
     dtype = x.dtype if isinstance(x, Tracer) else np.asarray(x).dtype
-    if dtype == object:
+    if dtype.kind == "O":
         raise UnsupportedError(f"an array of Python objects meets a traced value at {user_line()}")
     return dtype
 
@@ -177,7 +177,7 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
 
 
 @implements(np.copyto)
-def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     """``np.copyto``: a write."""
     if not isinstance(dst, Tracer):
         raise MutationError(f"np.copyto into an ordinary array at {user_line()}, which cannot hold a traced "
@@ -370,8 +370,9 @@ def arange(
         given = [0, *given]
     first, last, by = (given + [start, stop, step][len(given):]) if len(given) < 3 else given
     first, by = 0 if first is None else first, 1 if by is None else by
-    values = [x.concrete("np.arange") if isinstance(x, Tracer) else x for x in (first, last, by)]
-    model = np.arange(*[v[()] if isinstance(v, np.ndarray) else v for v in values], dtype=dtype)
+    values: list[Any] = [x.concrete("np.arange") if isinstance(x, Tracer) else x for x in (first, last, by)]
+    numbers: list[Any] = [np.asarray(v)[()] if isinstance(v, np.ndarray) else v for v in values]
+    model: Any = np.arange(*numbers, dtype=dtype)
     if not any(isinstance(x, Tracer) and x.type.inexact for x in (first, by)) or model.dtype.kind not in "fc":
         return _cell(model)
     first, by = _as_dtype(first, model.dtype), _as_dtype(by, model.dtype)
@@ -431,10 +432,11 @@ def shares_memory(a: Any, b: Any, max_work: Any = None) -> bool:
     """``np.shares_memory``, exactly (also for ``may_share_memory``, which may say True too often)."""
     if not (isinstance(a, Tracer) and isinstance(b, Tracer)):
         return False
-    for t in (a, b):
-        while t is not None:
-            settle(t)
-            t = t.lens.base if t.lens is not None else None
+    for x in (a, b):
+        above: Tracer | None = x
+        while above is not None:
+            settle(above)
+            above = above.lens.base if above.lens is not None else None
     if a.root() is not b.root():
         return False
     numbers = np.arange(math.prod(a.root().shape)).reshape(a.root().shape)

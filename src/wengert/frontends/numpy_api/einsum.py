@@ -230,6 +230,15 @@ def einsum(*args: Any, out: Any = None, optimize: Any = False, dtype: Any = None
     return finished(_single(*_all(xs, labels, wanted, optimize), wanted), out)
 
 
+@implements(np.einsum_path)
+def einsum_path(*args: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
+    """``np.einsum_path``: it depends on shapes only."""
+    zero = np.zeros(())
+    plain = [np.broadcast_to(zero, x.shape) if isinstance(x, Tracer) else x for x in args]
+    path: Any = np.einsum_path
+    return path(*plain, optimize=optimize, einsum_call=einsum_call)
+
+
 # ---------------------------------------------------------------- views
 
 def _view(whole: Tracer, labels: Labels, wanted: Labels, result: Any) -> Any:

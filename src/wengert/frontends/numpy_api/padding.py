@@ -90,7 +90,7 @@ def _arguments(mode: str, argument: Any, ndim: int) -> list[Any]:
     return _pairs(argument, ndim)
 
 
-def _pad_axis(a: Any, axis: int, pair: tuple[int, int], mode: str, extra: Any) -> Any:
+def _pad_axis(a: Any, axis: int, pair: tuple[int, int], mode: Any, extra: Any) -> Any:
     n = a.shape[axis]
     if mode in ("edge", "wrap") or (mode in ("reflect", "symmetric") and (extra == "even" or n == 1)):
         places = np.pad(np.arange(n), pair, mode="edge" if n == 1 else mode)

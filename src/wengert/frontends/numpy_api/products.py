@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from wengert.errors import UnsupportedError
 from wengert.frontends.numpy_api.arithmetic import method, write_out
 from wengert.frontends.numpy_api.structure import axis_of
+from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, implements
 from wengert.graph import Const
 from wengert.primitives import structure as s
@@ -29,6 +31,9 @@ def operands(*xs: Any) -> list[Any]:
     xs = tuple([x if isinstance(x, Tracer) else as_traced(x) for x in xs])
     xs = tuple([x if isinstance(x, Tracer) else np.asarray(x) for x in xs])
     dtype = np.result_type(*[x.dtype for x in xs])
+    if dtype == object:
+        raise UnsupportedError(f"an array of Python objects meets a traced value at {user_line()}; stack traced "
+                               f"values with np.array([...]) inside the function, or np.stack")
     return [x if x.dtype == dtype else s.convert(x, dtype=dtype) for x in xs]
 
 

@@ -7,6 +7,7 @@ nan-variants are the same with ``where = not nan``.
 
 from __future__ import annotations
 
+import builtins
 import math
 from typing import Any
 
@@ -172,8 +173,10 @@ def _count(a: Tracer, axes: tuple[int, ...], where: Any, keepdims: Any) -> Any:
     """How many elements each result stands for."""
     if not _given(where) or where is True:
         return math.prod(a.shape[k] for k in axes)
-    mask = where.concrete("where=") if isinstance(where, Tracer) else np.asarray(where, bool)
-    return np.sum(np.broadcast_to(mask, a.shape), axis=axes, keepdims=bool(keepdims is True))
+    if not isinstance(where, Tracer):
+        return np.sum(np.broadcast_to(np.asarray(where, bool), a.shape), axis=axes, keepdims=keepdims is True)
+    mask = where if where.shape == a.shape else s.broadcast(where, shape=a.shape)
+    return sum(mask.astype(int), axes, keepdims=keepdims is True)
 
 
 def _floating(a: Any, dtype: Any) -> Tracer:
@@ -206,8 +209,11 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any 
     squared = ufunc_call(np.square, d) if a.dtype.kind != "c" else \
         ufunc_call(np.square, FUNCTIONS[np.real](d)) + ufunc_call(np.square, FUNCTIONS[np.imag](d))
     total = sum(squared, axes, keepdims=keepdims, where=where)
-    count = np.maximum(_count(a, axes, where, keepdims) - ddof, 0)
-    return _finish(ufunc_call(np.divide, total, count if np.ndim(count) else (int(count) if count == int(count) else float(count))), out)
+    count = _count(a, axes, where, keepdims) - ddof
+    if isinstance(count, Tracer) or np.ndim(count):
+        return _finish(ufunc_call(np.divide, total, ufunc_call(np.maximum, count, 0) if isinstance(count, Tracer)
+                                  else np.maximum(count, 0)), out)
+    return _finish(ufunc_call(np.divide, total, builtins.max(count, 0)), out)
 
 
 @implements(np.std)
@@ -222,8 +228,8 @@ def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any 
 def safe_sqrt(v: Tracer) -> Any:
     """``sqrt(v)`` whose derivative at 0 is 0: the root is taken of what is selected."""
     zero = ufunc_call(np.equal, v, 0)
-    one = s.full(np.ones((), v.dtype), v.shape, v) if v.build is not None else np.ones(v.shape, v.dtype)
-    return s.select(zero, v * 0 if v.build is None else s.zeros_like(v), ufunc_call(np.sqrt, s.select(zero, one, v)))
+    one = s.full(np.ones((), v.dtype), v.shape, v)
+    return s.select(zero, s.zeros_like(v), ufunc_call(np.sqrt, s.select(zero, one, v)))
 
 
 @implements(np.average)
@@ -371,12 +377,14 @@ def _nan_extreme(original: Any, function: Any, neutral: float) -> None:
         if mask is None:
             return function(a, axis, out, keepdims, initial, where)
         axes = axes_of(axis, a.ndim)
-        none_left = np.logical_not(np.any(mask.concrete("nanmax"), axis=axes, keepdims=bool(keepdims is True)))
+        none_left = ufunc_call(np.logical_not, any(mask, axes, keepdims=keepdims))
         kept = _masked(a, _both(mask, where), neutral)
         result = function(kept, axis, None, keepdims, initial)
-        if np.any(none_left):
-            import warnings
-            warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=4)
+        known = none_left.value
+        if known is None or np.any(known):
+            if known is not None:
+                import warnings
+                warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=4)
             result = FUNCTIONS[np.where](none_left, np.nan, result)
         return _finish(result, out)
     FUNCTIONS[original] = variant

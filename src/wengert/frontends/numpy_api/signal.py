@@ -1,8 +1,8 @@
 """Convolution and correlation of `scipy.signal` on tracers.
 
-What comes in: two arrays of one rank. What goes out: windows met by the reversed kernel, or a product of Fourier
-transforms. The one idea: everything is a full convolution, cut to the part that `mode` asks for; SciPy's own
-estimate says which of the two ways is faster.
+What comes in: two arrays of one rank. What goes out: windows met by the reversed kernel, or a product of
+Fourier transforms. The one idea: everything is a full convolution, cut to the part that `mode` asks for;
+SciPy's own estimate says which of the two ways is faster.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _checked(a: Any, b: Any, mode: str) -> tuple[Any, Any]:
 
 
 def _larger_first(a: Any, b: Any, axes: list[int]) -> bool:
-    """For "valid": whether `a` is the array and `b` the kernel; one of them is as large as the other everywhere."""
+    """For "valid": whether `a` is the array and `b` the kernel; one is the larger everywhere."""
     if all(a.shape[k] >= b.shape[k] for k in axes):
         return True
     if all(b.shape[k] >= a.shape[k] for k in axes):
@@ -72,10 +72,11 @@ def _direct(a: Any, b: Any, mode: str) -> Any:
 def _by_fourier(a: Any, b: Any, mode: str, axes: Any) -> Any:
     """The convolution theorem, as in `scipy.signal.fftconvolve`."""
     import scipy.fft
-    wanted = list(range(a.ndim)) if axes is None else [axis_of(k, a.ndim) for k in
-                                                       (axes if hasattr(axes, "__len__") else (axes,))]
+    named = range(a.ndim) if axes is None else axes if hasattr(axes, "__len__") else (axes,)
+    wanted = [axis_of(k, a.ndim) for k in named]
     first, second = a.shape, b.shape
-    if any(first[k] != second[k] and 1 not in (first[k], second[k]) for k in range(a.ndim) if k not in wanted):
+    others = [(first[k], second[k]) for k in range(a.ndim) if k not in wanted]
+    if any(n != m and 1 not in (n, m) for n, m in others):
         raise ValueError(f"incompatible shapes for in1 and in2: {first} and {second}")
     if mode == "valid" and not _larger_first(a, b, wanted):
         a, b, first, second = b, a, second, first

@@ -7,6 +7,7 @@ numbers, and done as one gather (`gather`).
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def _numbers(x: Any) -> Any:
     return np.arange(x.type.size).reshape(x.shape)
 
 
-def _finish(result: Any, out: Any, dtype: Any, casting: str) -> Any:
+def _finish(result: Any, out: Any, dtype: Any, casting: Any) -> Any:
     if dtype is not None and np.dtype(dtype) != result.dtype:
         if not np.can_cast(result.dtype, dtype, casting):
             raise TypeError(f"Cannot cast array data from {result.dtype!r} to {np.dtype(dtype)!r} according "
@@ -188,7 +189,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Any]:
         for k in range(sections):
             cuts.append(cuts[-1] + each + (k < extras))
     before = [slice(None)] * axis
-    return [basic_view(ary, *before, slice(a, b)) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [basic_view(ary, *before, slice(a, b)) for a, b in pairwise(cuts)]
 
 
 @implements(np.split)

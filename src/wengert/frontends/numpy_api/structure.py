@@ -349,8 +349,8 @@ def diagflat(v: Any, k: int = 0) -> Any:
 
 def _triangle(m: Any, k: int, lower: bool) -> Any:
     m = as_array(m)
-    shape = m.shape[-2:] if m.ndim > 1 else (*m.shape, *m.shape)
-    mask = np.tri(*shape, k=int(k) if lower else int(k) - 1, dtype=bool)
+    rows, columns = m.shape[-2:] if m.ndim > 1 else (*m.shape, *m.shape)
+    mask = np.tri(rows, columns, k=int(k) if lower else int(k) - 1, dtype=bool)
     zero = m.dtype.type(0)
     out = s.select(mask, m, zero) if lower else s.select(mask, zero, m)
     out.order = "C" if is_c_ordered(m) else ""
@@ -403,20 +403,3 @@ def _itemsize(x: Tracer) -> int:
 @method("nbytes", property=True)
 def _nbytes(x: Tracer) -> int:
     return x.dtype.itemsize * x.type.size
-
-
-@implements(np.sum)
-@method("sum")
-def sum(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    initial: Any = None,
-    where: Any = None,
-) -> Any:
-    """``np.sum``."""
-    axes = axes_of(axis, a.ndim)
-    result = s.reduce_sum(a, axes=axes) if axes else a
-    return s.keep_axes(result, axes) if keepdims else result

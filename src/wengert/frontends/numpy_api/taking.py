@@ -220,7 +220,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 def _at(ufunc: np.ufunc, a: Any, indices: Any, *operand: Any) -> None:
     """``ufunc.at(a, indices, b)``: repeated indices are worked off one after the other, in order."""
     a = _own_cell(a, f"{ufunc.__name__}.at")
-    value = as_traced(operand[0]) if operand else None
+    value: Any = as_traced(operand[0]) if operand else None
     if same_root(a, value):
         value = value.copy()
     key = normalize(a.shape, indices)

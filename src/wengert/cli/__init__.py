@@ -1,0 +1,203 @@
+"""The command line.
+
+What comes in: a formula or a function in a file, and numbers. What goes out: its value, its derivatives, and the check
+of each by an independent method. The one idea: every mistake is answered by one line that says what to write instead,
+and exit status 2, never by a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+__all__ = ["main"]
+
+_ABOUT = "Derivatives of formulas and of functions in Python files, each checked by an independent method."
+_TOP = """examples:
+  wengert diff 'cos(x) e^{x^2}' x=0.5
+  wengert diff program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+
+`wengert diff --help` says more.
+"""
+_DIFF = """\
+Print the value and the derivatives of a formula, or of a function in a Python file: the gradient of a
+number, the Jacobian of an array, with --order 2 the Hessian. Every derivative is computed exactly, by
+automatic differentiation, and again by an independent method (the complex step, or Richardson
+extrapolation of differences); both are printed with their difference, the estimated error (±) of the
+independent method, and a verdict.
+"""
+_EXAMPLES = """\
+values:
+  x=0.5  x=pi/4  x=1+2j         a number, or a formula of constants
+  x=[1,2,3]  A=[[1,2],[3,4]]    a vector, a matrix
+  x=file.npy  x=file.npz:key    an array from a NumPy file
+  y=file.csv:vote               one column: a vector; columns by name, or by number from 0
+  X=file.csv:age,income         several columns: a matrix (age, for a matrix of one column)
+  file.csv:x,y                  columns as the parameters of the same names
+  mode='"sum"'                  text, True, False, None: for functions in files
+
+examples:
+  wengert diff 'cos(x) e^{x^2}' x=0.5
+  wengert diff '(x + sigmoid(y)) tanh(x)' x=2 y=1 --order 2
+  wengert diff 'a exp(-b t)' a=2 b=0.5 t=times.csv:t --wrt a,b
+  wengert diff examples/rosenbrock.py:f x=[-1.5,0.25] --order 2
+  wengert diff examples/logistic_regression.py:loss 'w=[15.04,-0.2322]' \\
+      X=examples/data/o_rings.csv:temperature, y=examples/data/o_rings.csv:distress
+
+exit status: 0 if all checks agree (or none was possible), 1 if one disagrees or a derivative is undefined,
+2 for wrong input, which is explained in one line.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        command = "wengert diff" if "diff" in self.prog else "wengert"
+        _fail(f"{message} (see {command} --help)")
+
+
+def _fail(message: str) -> NoReturn:
+    sys.stdout.flush()
+    print(f"wengert: error: {message}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _parser() -> tuple[_Parser, _Parser]:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = _Parser("wengert", description=_ABOUT, epilog=_TOP, formatter_class=raw, allow_abbrev=False)
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    diff = commands.add_parser("diff", help="value and derivatives at a point, checked", description=_DIFF,
+                               epilog=_EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    diff.usage = "wengert diff FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+    diff.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION",
+                      help="what to differentiate; quote a formula: 'x^2 + 3x'")
+    diff.add_argument("values", metavar="NAME=VALUE", nargs="*", help="where; see below")
+    diff.add_argument("--wrt", metavar="NAMES",
+                      help="differentiate with regard to these parameters, x,y (default: all variables of a formula, "
+                           "the first parameter of a function)")
+    diff.add_argument("--order", metavar="N", type=_order, default=1,
+                      help="all derivatives up to order N (default 1; above 2 for numbers only)")
+    diff.add_argument("--json", action="store_true", help="print one JSON object")
+    diff.add_argument("--allow-nan", action="store_true", help="accept NaN and infinity in the data")
+    return parser, diff
+
+
+def _order(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 8:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 8")
+    return int(text)
+
+
+def _words(argv: Sequence[str]) -> list[str]:
+    """A formula may begin with a minus sign: a space before it tells argparse that it is no option."""
+    return [f" {word}" if word.startswith("-") and not word.startswith("--") and word not in ("-", "-h") else word
+            for word in argv]
+
+
+class _Progress:
+    """What is going on, on the terminal, once it has taken a second."""
+
+    def __init__(self) -> None:
+        self.enabled = sys.stderr.isatty()
+        self.status: Any = None
+        self.text = ""
+        self.timer: threading.Timer | None = None
+
+    def __enter__(self) -> _Progress:
+        if self.enabled:
+            self.timer = threading.Timer(1.0, self._start)
+            self.timer.daemon = True
+            self.timer.start()
+        return self
+
+    def _start(self) -> None:
+        from rich.console import Console
+        status = Console(stderr=True).status(self.text)
+        status.start()
+        self.status = status
+
+    def __call__(self, text: str) -> None:
+        self.text = text
+        if self.status is not None:
+            self.status.update(text)
+
+    def __exit__(self, *_: object) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer.join()
+        if self.status is not None:
+            self.status.stop()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status.
+
+    Examples
+    --------
+    >>> main(["diff", "x^2 y", "x=3", "y=2", "--wrt", "x", "--json"])  # doctest: +ELLIPSIS
+    {
+     "function": "x^2*y",
+    ...
+    0
+    """
+    parser, diff = _parser()
+    try:
+        options, extra = parser.parse_known_args(_words(sys.argv[1:] if argv is None else argv))
+        if options.version:
+            from importlib.metadata import PackageNotFoundError, version
+            try:
+                print(f"wengert {version('wengert')}")
+            except PackageNotFoundError:
+                print("wengert (not installed)")
+            return 0
+        if options.command is None:
+            parser.print_help()
+            return 0
+        strange = [word for word in extra if word.startswith("--")]
+        if strange:
+            diff.error(f"unknown option {strange[0]}")
+        return _diff(options, [*options.values, *extra])
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2
+    except KeyboardInterrupt:
+        print("wengert: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _diff(options: argparse.Namespace, words: list[str]) -> int:
+    from wengert.errors import FormulaError, WengertError
+    try:
+        from wengert.cli.derive import derive
+        from wengert.cli.report import print_json, print_result
+        from wengert.cli.target import find
+        from wengert.cli.values import bindings
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of the points where the check evaluates
+            unbound = find(options.target)
+            values = bindings([word.strip() for word in words], unbound.names, options.allow_nan)
+            target = unbound.bind(values, options.wrt)
+            with _Progress() as progress:
+                result = derive(target, options.order, progress)
+        if options.json:
+            print_json(result, sys.stdout)
+        else:
+            print_result(result, sys.stdout)
+        sys.stdout.flush()
+        return 0 if result.ok else 1
+    except FormulaError as error:
+        _fail(str(error))
+    except WengertError as error:
+        _fail(" ".join(str(error).split()))
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # a mistake of ours; still no traceback
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        _fail(f"internal error: {said}. Please report it with the command that led to it")
