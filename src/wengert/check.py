@@ -1,8 +1,8 @@
 """Checks of derivatives by methods that share nothing with them.
 
-What comes in: a function and a point. What goes out: silence or a `CheckError` (`check_grads`), or a table of Taylor
-remainders (`taylor_test`). The one idea: along a random direction a derivative is one number, which a difference
-quotient knows too, with a bound of its error; so the tolerance is computed and not guessed.
+What comes in: a function and a point. What goes out: silence or a `CheckError` (`check_grads`), or a table of
+Taylor remainders (`taylor_test`). The one idea: along a random direction a derivative is one number, which a
+difference quotient knows too, with a bound of its error; so the tolerance is computed and not guessed.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ SAFETY = 4.0  # the error of a difference quotient is an estimate
 
 
 def rounding_floor(dtype: Any) -> float:
-    """The relative error allowed to a derivative that was computed in this dtype: eps^(2/3), 4e-11 in float64.
+    """The relative error allowed to a derivative computed in this dtype: eps^(2/3), 4e-11 in float64.
 
-    A derivative is a longer computation than its function, and its rounding errors are not estimated; a wrong rule is
-    wrong by far more than a third of the digits.
+    A derivative is a longer computation than its function, and its rounding errors are not estimated; a wrong
+    rule is wrong by far more than a third of the digits.
     """
     return float(np.finfo(dtype).eps) ** (2 / 3)
 
@@ -81,11 +81,9 @@ class _Vector:
 
     def name(self, place: int) -> str:
         """What the number at this place of the vector is called: ``output[2, 0]``."""
-        k, size = self.active[0], 0
-        for k, size in zip(self.active, self.sizes(), strict=True):
-            if place < size:
-                break
-            place -= size
+        ends = np.cumsum(self.sizes())
+        which = int(np.searchsorted(ends, place, side="right"))
+        k, place = self.active[which], place - int(ends[which] - self.sizes()[which])
         shape = np.shape(self.leaves[k])
         if not shape:
             return self.labels[k]
@@ -131,7 +129,7 @@ def _arguments(name: str, args: Any) -> _Vector:
             leaf_type(arg, name, f"argument {k}")
     point = _Vector(tuple(args), "argument")
     if not np.all(np.isfinite(point.x)):
-        raise InputError(f"{name}: an argument is not finite (NaN or infinite); there is no derivative to check")
+        raise InputError(f"{name}: an argument is not finite (NaN or infinite): there is nothing to check")
     return point
 
 
@@ -144,8 +142,8 @@ def check_grads(
     """Check the derivatives of a function against finite differences, to the given order.
 
     For each argument and a random direction v, forward mode's J v is held against the difference quotient of
-    f(x + t v), and reverse mode's Jᵀ w against both: ⟨Jᵀ w, v⟩ = ⟨w, J v⟩. Then the functions x -> J v and x -> Jᵀ w
-    are checked in the same way, and so on, up to `order`: every composition of the modes.
+    f(x + t v), and reverse mode's Jᵀ w against both: ⟨Jᵀ w, v⟩ = ⟨w, J v⟩. Then the functions x -> J v and
+    x -> Jᵀ w are checked in the same way, and so on, up to `order`: every composition of the modes.
 
     Parameters
     ----------
@@ -157,23 +155,23 @@ def check_grads(
         How many times to differentiate.
     modes : sequence of {"fwd", "rev"}
     atol, rtol : float, optional
-        A difference of ``atol + rtol * |numerical value|`` is allowed. By default the tolerance is computed: four times
-        the estimated error of the difference quotient, and rounding (eps^(2/3) of the largest derivative).
+        A difference of ``atol + rtol * |numerical value|`` is allowed. By default the tolerance is computed: four
+        times the estimated error of the difference quotient, and rounding (eps^(2/3) of the largest derivative).
     eps : float, optional
-        Step of the central differences, in units of the direction (which is as large as x); searched by default.
+        Step of the central differences in units of the direction, which is as large as x; searched by default.
     seed : int
         Of the random directions.
 
     Raises
     ------
     CheckError
-        An AssertionError; it says which order, mode, argument and numbers disagree. Also where the function is so
-        rough that nothing can be said.
+        An AssertionError; it says which order, mode, argument and numbers disagree. Also where the function is
+        so rough that nothing can be said.
 
     Notes
     -----
-    Differences are taken in double precision, also where the arguments are float32. At a kink both sides may be right
-    and differ.
+    Differences are taken in double precision, also where the arguments are float32. At a kink both sides may be
+    right and differ.
 
     Examples
     --------
@@ -187,18 +185,22 @@ def check_grads(
     >>> wg.check_grads(cube, (2.0,))
     Traceback (most recent call last):
         ...
-    wengert.errors.CheckError: check_grads: order 1, forward mode, argument 0: jvp and finite differences disagree ...
+    wengert.errors.CheckError: check_grads: order 1, forward mode, argument 0: jvp and finite ...
     """
+    settings = _Settings(_modes(modes), atol, rtol, eps, seed)
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise InputError(f"check_grads: order is a whole number from 1 up, not {order!r}")
-    modes = (modes,) if isinstance(modes, str) else tuple(modes)
-    if not modes or set(modes) - {"fwd", "rev"}:
-        raise InputError(f"check_grads: modes are 'fwd' and 'rev', not {modes!r}")
     if not callable(f):
         raise InputError(f"check_grads: the first argument is a function, not a {type(f).__name__}")
     _arguments("check_grads", args)
-    settings = _Settings(modes, atol, rtol, eps, seed)
     _check(f, tuple(args), order, settings, np.random.default_rng(seed), ())
+
+
+def _modes(modes: Sequence[str]) -> tuple[str, ...]:
+    found = (modes,) if isinstance(modes, str) else tuple(modes)
+    if not found or set(found) - {"fwd", "rev"}:
+        raise InputError(f"check_grads: modes are 'fwd' and 'rev', not {modes!r}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,8 @@ def _check(f: Function, args: tuple[Any, ...], order: int, settings: _Settings, 
         if wrong:
             raise CheckError(wrong)
     if order > 1 and level.out.x.size:
-        tangents, cotangent = level.point.unpack(level.v, tangent=True), level.out.unpack(level.w, tangent=True)
+        tangents = level.point.unpack(level.v, tangent=True)
+        cotangent = level.out.unpack(level.w, tangent=True)
         if "fwd" in settings.modes:
             _check(lambda *a: jvp(f, a, tangents)[1], args, order - 1, settings, rng, (*path, "forward"))
         if "rev" in settings.modes:
@@ -241,7 +244,8 @@ class _Level:
                  path: tuple[str, ...]):
         self.f, self.args, self.settings, self.path = f, args, settings, path
         self.point = _Vector(args, "argument")
-        self.out = _Vector(f(*self.point.spec.unflatten([_copied(leaf) for leaf in self.point.leaves])), "output")
+        copies = self.point.spec.unflatten([_copied(leaf) for leaf in self.point.leaves])
+        self.out = _Vector(f(*copies), "output")
         self.v = self.point.direction(rng)
         size = np.max(np.abs(self.out.x), initial=0.0)
         self.w = rng.normal(size=self.out.x.shape) / (size if np.isfinite(size) and size > 0 else 1.0)
@@ -252,7 +256,8 @@ class _Level:
     def vector_function(self, x: np.ndarray) -> np.ndarray:
         leaves, spec = flatten(self.f(*self.point.unpack(x)))
         if spec != self.out.spec:
-            raise InputError(f"check_grads: the function returned {self.out.spec!r} at the point and {spec!r} near it")
+            raise InputError(f"check_grads: the function returned {self.out.spec!r} at the point and {spec!r} "
+                             f"near it")
         return self.out.pack(leaves)
 
     def numerical(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -306,7 +311,8 @@ class _Level:
     def _compare_values(self, value: Any) -> str | None:
         traced, plain = self.out.pack(flatten(value)[0]), self.out.x
         allowed = self.floor * np.max(np.abs(plain), initial=0.0)
-        wrong = ~((np.abs(traced - plain) <= allowed) | (traced == plain) | (np.isnan(traced) & np.isnan(plain)))
+        same = (traced == plain) | (np.isnan(traced) & np.isnan(plain))
+        wrong = ~(same | (np.abs(traced - plain) <= allowed))
         if not np.any(wrong):
             return None
         k = int(np.argmax(wrong))
@@ -319,9 +325,10 @@ class _Level:
         if not np.any(wrong):
             return None
         k = int(np.argmax(np.where(wrong, np.abs(tangent - expected), -1.0)))
-        return (f"jvp and finite differences disagree along a random direction (seed {self.settings.seed}), in "
-                f"{int(np.sum(wrong))} of {wrong.size} outputs"
-                f"\n  {self.out.name(k)}: jvp gives {tangent[k]:.15g}, differences give {expected[k]:.15g} ± {error[k]:.2g}"
+        return (f"jvp and finite differences disagree along a random direction (seed {self.settings.seed}), "
+                f"in {int(np.sum(wrong))} of {wrong.size} outputs"
+                f"\n  {self.out.name(k)}: jvp gives {tangent[k]:.15g}, differences give {expected[k]:.15g} ± "
+                f"{error[k]:.2g}"
                 f"\n  they differ by {abs(tangent[k] - expected[k]):.3g}; the tolerance is {allowed[k]:.2g}")
 
     def _compare_reverse(self, v: np.ndarray, expected: np.ndarray, error: np.ndarray,
@@ -340,8 +347,7 @@ class _Level:
             allowed = float(self.settings.tolerance(np.asarray(should), np.asarray(off), floor))
             if not abs(found - should) <= allowed:
                 return (f"vjp and {name} disagree along random directions (seed {self.settings.seed})"
-                        f"\n  ⟨w, J v⟩: vjp gives {found:.15g}, {name} {'give' if name[0] == 'f' else 'gives'} "
-                        f"{should:.15g} ± {off:.2g}"
+                        f"\n  ⟨w, J v⟩ is {found:.15g} by vjp and {should:.15g} ± {off:.2g} by {name}"
                         f"\n  they differ by {abs(found - should):.3g}; the tolerance is {allowed:.2g}")
         return None
 
@@ -349,7 +355,7 @@ class _Level:
 # ---------------------------------------------------------------- Taylor remainders
 
 STEPS = 0.25 ** np.arange(1.0, 14.0)
-CLEAR = 1e3  # a remainder counts where it stands out of rounding by this factor: its rate is then good to 0.3 percent
+CLEAR = 1e3  # a remainder counts where it exceeds rounding by this factor: its rate is then good to 0.1 percent
 SLACK = 0.15
 NAMES = ("value", "first order", "second order")
 
@@ -365,8 +371,8 @@ class TaylorResult:
     remainders : ndarray of shape (order + 1, steps)
         ‖f(x + h dx) − Σ_{j≤k} hʲ/j! f⁽ʲ⁾‖ for k = 0, 1, ...
     rates : tuple of float
-        The observed power of h of each remainder: k + 1 where the derivatives are right, higher where the next one is
-        zero, infinite where the remainder is zero to rounding, NaN where f is too rough to tell.
+        The observed power of h of each remainder: k + 1 where the derivatives are right, higher where the next
+        one is zero, infinite where the remainder is zero to rounding, NaN where f is too rough to tell.
     used : ndarray of bool, of the shape of `remainders`
         Which of them the rates were read from: small h, above rounding.
     rounding : float
@@ -389,11 +395,13 @@ class TaylorResult:
         rows = np.flatnonzero(np.any(self.used, axis=0))
         last = min(self.steps.size, int(rows[-1]) + 3 if rows.size else 8)
         for i in range(last):
-            cells = [f"{r[i]:>14.3e} {'*' if u[i] else ' '}" for r, u in zip(self.remainders, self.used, strict=True)]
-            lines.append("".join([f"{self.steps[i]:>10.2e}", *cells]))
+            marks = ["*" if used else " " for used in self.used[:, i]]
+            cells = [f"{r:>14.3e} {mark}" for r, mark in zip(self.remainders[:, i], marks, strict=True)]
+            lines.append("".join([f"{self.steps[i]:>10.2e}", *cells]).rstrip())
         lines.append("".join([f"{'rate':>10}", *[f"{rate:>14.2f}  " for rate in self.rates]]).rstrip())
-        lines.append("".join([f"{'expected':>10}", *[f"{k + 1:>14d}  " for k in range(len(self.rates))]]).rstrip())
-        wrong = [name for k, (name, rate) in enumerate(zip(names, self.rates, strict=True)) if not _fits(rate, k)]
+        expected = [f"{k + 1:>14d}  " for k in range(len(self.rates))]
+        lines.append("".join([f"{'expected':>10}", *expected]).rstrip())
+        wrong = [name for k, name in enumerate(names) if not _fits(self.rates[k], k)]
         lines.append("ok" if self.ok else f"NOT ok: {', '.join(wrong)}")
         return "\n".join(lines)
 
@@ -406,8 +414,8 @@ def taylor_test(f: Function, x: Any, dx: Any = None, *, order: int = 2, seed: in
     """Test the first and second derivative by the rates at which Taylor remainders vanish.
 
     With right derivatives, ‖f(x + h dx) − f(x)‖ is O(h), ‖... − h f'(x) dx‖ is O(h²), and
-    ‖... − h f'(x) dx − h²/2 f''(x)[dx, dx]‖ is O(h³). Derivatives of a real scalar function are taken in reverse mode
-    (gradient, and forward over reverse), of any other function in forward mode.
+    ‖... − h f'(x) dx − h²/2 f''(x)[dx, dx]‖ is O(h³). Derivatives of a real scalar function are taken in reverse
+    mode (gradient, and forward over reverse), of any other function in forward mode.
 
     Parameters
     ----------
@@ -424,8 +432,8 @@ def taylor_test(f: Function, x: Any, dx: Any = None, *, order: int = 2, seed: in
     Returns
     -------
     TaylorResult
-        With `rates` and `ok`. The steps go down from 1/4; a rate is read from the smallest remainders that stand clear
-        of rounding, which is measured.
+        With `rates` and `ok`. The steps go down from 1/4; a rate is read from the smallest remainders that stand
+        clear of rounding, which is measured.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Formulas as functions.
 
-What comes in: a line of mathematics, `cos(x) e^{x²}`. What goes out: a `Formula`, a function of its variables that
-takes numbers and arrays and that every derivative here accepts. The one idea: the evaluation tree is walked with
-NumPy's and SciPy's own functions, so a formula is traced, derived and batched like any other program.
+What comes in: a line of mathematics, `cos(x) e^{x²}`. What goes out: a `Formula`, a function of its variables
+that takes numbers and arrays and that every derivative here accepts. The one idea: the evaluation tree is walked
+with NumPy's and SciPy's own functions, so a formula is traced, derived and batched like any other program.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def formula(text: str, variables: Iterable[str] | str | None = None) -> Formula:
     Parameters
     ----------
     text : str
-        The formula: ``+ - * / ^``, products without a sign where they have one reading (``2x``, ``x y``), ``|x|``,
-        ``√``, ``x²``, Greek letters, constants ``pi``, ``e``, ``tau``, the functions of NumPy and SciPy's special
-        functions under their usual names. It is never run as Python. ``sinc`` is NumPy's, sin(πx)/(πx); ``relu``
-        has the derivative 0 at 0; comparisons (``greater(x, y)``) are 1 or 0.
+        The formula: ``+ - * / ^``, products without a sign where they have one reading (``2x``, ``x y``),
+        ``|x|``, ``√``, ``x²``, Greek letters, constants ``pi``, ``e``, ``tau``, the functions of NumPy and SciPy's
+        special functions under their usual names. It is never run as Python. ``sinc`` is NumPy's,
+        sin(πx)/(πx); ``relu`` has the derivative 0 at 0; comparisons (``greater(x, y)``) are 1 or 0.
     variables : str or iterable of str, optional
-        The names that are variables, ``"x, y"``, in the order in which they are passed; any other name is then
-        refused. By default every name that is no function and no constant, in order of first appearance.
+        The names that are variables, ``"x, y"``, in the order in which they are passed; any other name is
+        then refused. By default every name that is no function and no constant, in order of first appearance.
 
     Returns
     -------
@@ -64,8 +64,8 @@ def formula(text: str, variables: Iterable[str] | str | None = None) -> Formula:
 class Formula:
     """A function that was written as mathematics; made by `formula`.
 
-    Called with the values of its variables, by position or by name. Whole numbers are taken as floats: a formula is
-    about real (or complex) numbers. Arrays broadcast, float32 stays float32.
+    Called with the values of its variables, by position or by name. Whole numbers are taken as floats: a formula
+    is about real (or complex) numbers. Arrays broadcast, float32 stays float32.
 
     Attributes
     ----------
@@ -160,7 +160,8 @@ class Formula:
             given[name] = value
         missing = [name for name in names if name not in given]
         if missing and complete:
-            raise InputError(f"the formula {self} needs a value for {', '.join(missing)}: f({missing[0]}=...)")
+            raise InputError(f"the formula {self} needs a value for {', '.join(missing)}: "
+                             f"f({missing[0]}=...)")
         return given
 
     @cached_property
@@ -178,7 +179,7 @@ class Formula:
         return Expression(self.text, self.tree.fold(combine), self.variables)
 
     def graph(self, *args: Any, **values: Any) -> Graph:
-        """The graph of the formula, for variables of these values' types; float64 scalars where none is given.
+        """The graph of the formula for values of these types; float64 scalars where none is given.
 
         Examples
         --------
@@ -193,8 +194,8 @@ class Formula:
     def equivalents(self, limit: int = 100, *, commute: bool = False) -> list[Formula]:
         """Formulas with other evaluation trees and the same meaning, at most `limit`; each can be called.
 
-        They agree in exact arithmetic, and may round differently. With `commute`, terms and factors change places
-        too. `count_equivalents` says how many there are.
+        They agree in exact arithmetic, and may round differently. With `commute`, terms and factors change
+        places too. `count_equivalents` says how many there are.
 
         Examples
         --------
@@ -219,7 +220,7 @@ class Formula:
 
 
 def _as_number(name: str, x: Any) -> Any:
-    """A value of a variable: floats, complex numbers, arrays of them, traced values; integers become floats."""
+    """A value of a variable: a number, an array or a traced value; integers become floats."""
     from wengert.frontends.tracer import Tracer, as_traced
     if isinstance(x, (list, tuple)):
         x = as_traced(x)
@@ -231,7 +232,7 @@ def _as_number(name: str, x: Any) -> Any:
     if isinstance(x, (bool, int)):
         return float(x)
     if not isinstance(x, (np.ndarray, np.generic)) or x.dtype.kind not in "fciub":
-        raise InputError(f"the value of {name!r} is a {type(x).__name__}, not a number or an array of numbers")
+        raise InputError(f"the value of {name!r} is a {type(x).__name__}, not a number or an array of them")
     return x if x.dtype.kind in "fc" else x.astype(float)
 
 
@@ -277,12 +278,13 @@ def _zeta(x: Any) -> Any:
 
 _COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "signbit")
 _OWN: dict[str, Callable[..., Any]] = {
-    "relu": _relu, "where": _where, "zeta": _zeta, **{name: _indicator(getattr(np, name)) for name in _COMPARISONS},
+    "relu": _relu, "where": _where, "zeta": _zeta,
+    **{name: _indicator(getattr(np, name)) for name in _COMPARISONS},
 }
 
 
 class _Table(dict[str, Callable[..., Any]]):
-    """From the name in a tree to the function; SciPy is imported when the first of its functions is wanted."""
+    """From the name in a tree to the function; SciPy is imported when one of its functions is wanted."""
 
     def get(self, name: str, default: Any = None) -> Any:
         found = super().get(name)

@@ -1,5 +1,5 @@
 """The primitives, one file per family; importing this registers them all."""
 
-from wengert.primitives import contract, custom, elementary, elementwise, fourier, index, reduce, sort, structure, window
+from wengert.primitives import contract, correlate, custom, elementary, elementwise, fourier, index, reduce, sort, structure, window
 
-__all__ = ["contract", "custom", "elementary", "elementwise", "fourier", "index", "reduce", "sort", "structure", "window"]
+__all__ = ["contract", "correlate", "custom", "elementary", "elementwise", "fourier", "index", "reduce", "sort", "structure", "window"]

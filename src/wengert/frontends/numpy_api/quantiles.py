@@ -97,9 +97,9 @@ class _Lanes:
         self.sorted = p.sort(x, axis=0, kind="quicksort")
         self.kept = tuple([1 if k in self.axes else n for k, n in enumerate(a.shape)]) if _true(keepdims) else self.shape
 
-    def at(self, places: Any) -> Any:
-        """The sorted elements at these places, which stand in front; lane by lane if there are as many axes."""
-        if np.ndim(places) >= len(self.shape) + 1 or (self.shape and np.shape(places) == self.shape):
+    def at(self, places: Any, each: bool = False) -> Any:
+        """The sorted elements at these places, which stand in front; with `each`, the last axes of `places` are the lanes."""
+        if each:
             grids = np.ogrid[tuple(slice(n) for n in self.shape)] if self.shape else ()
             return self.sorted.apply(index, (self.sorted, places, *grids), {"spec": (("a",),) * (1 + len(self.shape))})
         return self.sorted.apply(index, (self.sorted, places), {"spec": (("a",),)})
@@ -159,24 +159,24 @@ def _interpolated(low: Any, high: Any, t: Any, weak: bool) -> Any:
 
 def _compute(lanes: _Lanes, n: Any, q: Any, method: str, weak: bool) -> Any:
     """The quantiles, with the axes of q in front. `n` is a number, or one for each lane."""
-    front = q.shape
-    if np.ndim(n):
+    front, each = q.shape, np.ndim(n) > 0
+    if each:
         q = q.reshape(front + (1,) * len(lanes.shape))
         n = n.astype(q.dtype) if q.dtype.kind == "f" else n
     if method not in _DISCRETE and method not in _CONTINUOUS:
         raise ValueError(f"{method!r} is not a valid method. Use one of: {(*_DISCRETE, *_CONTINUOUS)}")
     if method in _DISCRETE:
-        return lanes.at(_DISCRETE[method](n, q))
+        return lanes.at(_DISCRETE[method](n, q), each)
     at = np.asarray(_CONTINUOUS[method](n, q)) if not isinstance(q, Tracer) and not isinstance(n, Tracer) \
         else _CONTINUOUS[method](n, q)
     if method == "linear" and at.dtype.kind in "iu":
-        return lanes.at(at)
+        return lanes.at(at, each)
     lower, upper = _neighbors(at, n - 1, isinstance(q, Tracer), method)
-    low, high = lanes.at(lower), lanes.at(upper)
+    low, high = lanes.at(lower, each), lanes.at(upper, each)
     above = at >= n - 1
     distance = at - (lower if isinstance(q, Tracer) and method == "linear" else np.where(above, -1, lower))
     gamma = _fixed(method, distance, at)
-    if not np.ndim(n):
+    if not each:
         gamma = gamma.reshape(front + (1,) * len(lanes.shape))
     return _interpolated(low, high, gamma, weak)
 
@@ -228,6 +228,9 @@ def _nan_quantile(a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: An
     if not a.type.size:
         return FUNCTIONS[np.nanmean](a, axis, out=out, keepdims=keepdims)
     lanes = _Lanes(a, axis, keepdims)
+    if q.ndim == 2 and len(lanes.axes) > 1 and lanes.shape:
+        raise UnsupportedError(f"np.{name} with a matrix of quantiles and several axes (at {user_line()}): NumPy mixes up the axes "
+                               f"of the result. Make the quantiles a vector")
     n = _counts(a, lanes)
     # a lane of NaN alone is treated as one element, which is NaN
     n = ufunc_call(np.maximum, n, 1) if isinstance(n, Tracer) else np.maximum(n, 1) if np.ndim(n) else max(n, 1)
@@ -276,6 +279,6 @@ def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool =
     n = _counts(a, lanes)
     n = ufunc_call(np.maximum, n, 1) if isinstance(n, Tracer) else np.maximum(n, 1)
     lower, upper = (n - 1) // 2, n // 2
-    low, high = lanes.at(lower), lanes.at(upper)
+    low, high = lanes.at(lower, True), lanes.at(upper, True)
     both = FUNCTIONS[np.mean](FUNCTIONS[np.stack]([low, high]), 0)
     return lanes.finish(FUNCTIONS[np.where](lower == upper, low, both), (), out)
