@@ -234,7 +234,7 @@ ALLOWED = {
     "everything, for the api": ("api.py", "from . import numeric\nfrom .transforms.jvp import jvp"),
     "the root, for an application": ("optim/a.py", "import wengert as wg\nfrom wengert import grad"),
     "check": ("check.py", "from .api import jvp\nfrom .numeric import differences\nfrom .run import Run"),
-    "one module of the api from another": ("run.py", "from .flatten import flatten\nfrom .formula import formula"),
+    "one module of the api from another": ("run.py", "from .flatten import flatten\nfrom .formula import f"),
     "the root": ("__init__.py", "from .api import grad\nfrom .check import f\nfrom . import numeric"),
     "views, for the command line": ("cli.py", "import rich\nfrom wengert.views.text import text"),
     "scipy in primitives": ("primitives/special.py", "from scipy import special"),

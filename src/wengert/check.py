@@ -155,23 +155,23 @@ def check_grads(
         How many times to differentiate.
     modes : sequence of {"fwd", "rev"}
     atol, rtol : float, optional
-        A difference of ``atol + rtol * |numerical value|`` is allowed. By default the tolerance is computed: four
-        times the estimated error of the difference quotient, and rounding (eps^(2/3) of the largest derivative).
+        A difference of ``atol + rtol * |numerical value|`` is allowed. By default the tolerance is computed:
+        four times the estimated error of the difference quotient, and rounding (eps^(2/3) of the largest
+        derivative).
     eps : float, optional
-        Step of the central differences in units of the direction, which is as large as x; searched by default.
+        Step of the central differences in units of the direction, which is as large as x; searched by
+        default.
     seed : int
         Of the random directions.
 
     Raises
     ------
     CheckError
-        An AssertionError; it says which order, mode, argument and numbers disagree. Also where the function is
-        so rough that nothing can be said.
+        An AssertionError; it says which order, mode, argument and numbers disagree. Also where the function
+        is so rough that nothing can be said.
 
-    Notes
-    -----
-    Differences are taken in double precision, also where the arguments are float32. At a kink both sides may be
-    right and differ.
+    Notes ----- Differences are taken in double precision, also where the arguments are float32. At a kink
+    both sides may be right and differ.
 
     Examples
     --------
@@ -256,8 +256,8 @@ class _Level:
     def vector_function(self, x: np.ndarray) -> np.ndarray:
         leaves, spec = flatten(self.f(*self.point.unpack(x)))
         if spec != self.out.spec:
-            raise InputError(f"check_grads: the function returned {self.out.spec!r} at the point and {spec!r} "
-                             f"near it")
+            raise InputError(f"check_grads: the function returned {self.out.spec!r} at the point and "
+                             f"{spec!r} near it")
         return self.out.pack(leaves)
 
     def numerical(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -355,7 +355,7 @@ class _Level:
 # ---------------------------------------------------------------- Taylor remainders
 
 STEPS = 0.25 ** np.arange(1.0, 14.0)
-CLEAR = 1e3  # a remainder counts where it exceeds rounding by this factor: its rate is then good to 0.1 percent
+CLEAR = 1e3  # a remainder counts where it exceeds rounding by this factor; its rate is then good to 0.1 %
 SLACK = 0.15
 NAMES = ("value", "first order", "second order")
 
@@ -371,8 +371,8 @@ class TaylorResult:
     remainders : ndarray of shape (order + 1, steps)
         ‖f(x + h dx) − Σ_{j≤k} hʲ/j! f⁽ʲ⁾‖ for k = 0, 1, ...
     rates : tuple of float
-        The observed power of h of each remainder: k + 1 where the derivatives are right, higher where the next
-        one is zero, infinite where the remainder is zero to rounding, NaN where f is too rough to tell.
+        The observed power of h of each remainder: k + 1 where the derivatives are right, higher where the
+        next one is zero, infinite where the remainder is zero to rounding, NaN where f is too rough to tell.
     used : ndarray of bool, of the shape of `remainders`
         Which of them the rates were read from: small h, above rounding.
     rounding : float
@@ -413,9 +413,9 @@ def _fits(rate: float, k: int) -> bool:
 def taylor_test(f: Function, x: Any, dx: Any = None, *, order: int = 2, seed: int = 0) -> TaylorResult:
     """Test the first and second derivative by the rates at which Taylor remainders vanish.
 
-    With right derivatives, ‖f(x + h dx) − f(x)‖ is O(h), ‖... − h f'(x) dx‖ is O(h²), and
-    ‖... − h f'(x) dx − h²/2 f''(x)[dx, dx]‖ is O(h³). Derivatives of a real scalar function are taken in reverse
-    mode (gradient, and forward over reverse), of any other function in forward mode.
+    With right derivatives, ‖f(x + h dx) − f(x)‖ is O(h), ‖... − h f'(x) dx‖ is O(h²), and ‖... − h f'(x) dx −
+    h²/2 f''(x)[dx, dx]‖ is O(h³). Derivatives of a real scalar function are taken in reverse mode (gradient,
+    and forward over reverse), of any other function in forward mode.
 
     Parameters
     ----------
@@ -432,8 +432,8 @@ def taylor_test(f: Function, x: Any, dx: Any = None, *, order: int = 2, seed: in
     Returns
     -------
     TaylorResult
-        With `rates` and `ok`. The steps go down from 1/4; a rate is read from the smallest remainders that stand
-        clear of rounding, which is measured.
+        With `rates` and `ok`. The steps go down from 1/4; a rate is read from the smallest remainders that
+        stand clear of rounding, which is measured.
 
     Examples
     --------

@@ -1,8 +1,9 @@
 """Formulas as functions.
 
 What comes in: a line of mathematics, `cos(x) e^{x²}`. What goes out: a `Formula`, a function of its variables
-that takes numbers and arrays and that every derivative here accepts. The one idea: the evaluation tree is walked
-with NumPy's and SciPy's own functions, so a formula is traced, derived and batched like any other program.
+that takes numbers and arrays and that every derivative here accepts. The one idea: the evaluation tree is
+walked with NumPy's and SciPy's own functions, so a formula is traced, derived and batched like any other
+program.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ def formula(text: str, variables: Iterable[str] | str | None = None) -> Formula:
     ----------
     text : str
         The formula: ``+ - * / ^``, products without a sign where they have one reading (``2x``, ``x y``),
-        ``|x|``, ``√``, ``x²``, Greek letters, constants ``pi``, ``e``, ``tau``, the functions of NumPy and SciPy's
-        special functions under their usual names. It is never run as Python. ``sinc`` is NumPy's,
+        ``|x|``, ``√``, ``x²``, Greek letters, constants ``pi``, ``e``, ``tau``, the functions of NumPy and
+        SciPy's special functions under their usual names. It is never run as Python. ``sinc`` is NumPy's,
         sin(πx)/(πx); ``relu`` has the derivative 0 at 0; comparisons (``greater(x, y)``) are 1 or 0.
     variables : str or iterable of str, optional
         The names that are variables, ``"x, y"``, in the order in which they are passed; any other name is
@@ -64,8 +65,8 @@ def formula(text: str, variables: Iterable[str] | str | None = None) -> Formula:
 class Formula:
     """A function that was written as mathematics; made by `formula`.
 
-    Called with the values of its variables, by position or by name. Whole numbers are taken as floats: a formula
-    is about real (or complex) numbers. Arrays broadcast, float32 stays float32.
+    Called with the values of its variables, by position or by name. Whole numbers are taken as floats: a
+    formula is about real (or complex) numbers. Arrays broadcast, float32 stays float32.
 
     Attributes
     ----------

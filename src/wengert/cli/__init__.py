@@ -1,8 +1,8 @@
 """The command line.
 
-What comes in: a formula or a function in a file, and numbers. What goes out: its value, its derivatives, and the check
-of each by an independent method. The one idea: every mistake is answered by one line that says what to write instead,
-and exit status 2, never by a traceback.
+What comes in: a formula or a function in a file, and numbers. What goes out: its value, its derivatives, and
+the check of each by an independent method. The one idea: every mistake is answered by one line that says what
+to write instead, and exit status 2, never by a traceback.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def _parser() -> tuple[_Parser, _Parser]:
                       help="what to differentiate; quote a formula: 'x^2 + 3x'")
     diff.add_argument("values", metavar="NAME=VALUE", nargs="*", help="where; see below")
     diff.add_argument("--wrt", metavar="NAMES",
-                      help="differentiate with regard to these parameters, x,y (default: all variables of a formula, "
-                           "the first parameter of a function)")
+                      help="differentiate with regard to these parameters, x,y (default: all variables of a "
+                           "formula, the first parameter of a function)")
     diff.add_argument("--order", metavar="N", type=_order, default=1,
                       help="all derivatives up to order N (default 1; above 2 for numbers only)")
     diff.add_argument("--json", action="store_true", help="print one JSON object")
@@ -95,7 +95,7 @@ def _order(text: str) -> int:
 
 def _words(argv: Sequence[str]) -> list[str]:
     """A formula may begin with a minus sign: a space before it tells argparse that it is no option."""
-    return [f" {word}" if word.startswith("-") and not word.startswith("--") and word not in ("-", "-h") else word
+    return [f" {word}" if len(word) > 1 and word[0] == "-" and word[1] != "-" and word != "-h" else word
             for word in argv]
 
 

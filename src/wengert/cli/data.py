@@ -1,8 +1,8 @@
 """Numbers from files.
 
-What comes in: `file.npy`, `file.npz:key` or `file.csv:columns`, as written on the command line. What goes out: arrays.
-The one idea: a cell that is no number, or is not finite, is an error that names its line and column; nothing is
-skipped or filled in.
+What comes in: `file.npy`, `file.npz:key` or `file.csv:columns`, as written on the command line. What goes
+out: arrays. The one idea: a cell that is no number, or is not finite, is an error that names its line and
+column; nothing is skipped or filled in.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def load(text: str, allow_nan: bool) -> np.ndarray:
     if kind == "npz":
         arrays = _npz(path)
         key = part if part is not None else _only_key(path, arrays)
-        return _finite(_numbers(_item(path, arrays, key), f"{path}:{key}"), f"{path}:{key}", allow_nan)
+        return _chosen(path, arrays, key, allow_nan)
     table = _Table(path, kind)
     names = table.wanted(part) if part else table.names
     columns = [table.column(name, allow_nan) for name in names]
@@ -67,8 +67,7 @@ def load_named(text: str, parameters: list[str], allow_nan: bool) -> dict[str, n
             raise DataError(f"{path}: none of its columns ({_few(known)}) is a parameter "
                             f"({', '.join(parameters)}): write NAME={path}:COLUMN")
     if arrays is not None:
-        return {name: _finite(_numbers(_item(path, arrays, name), f"{path}:{name}"), f"{path}:{name}", allow_nan)
-                for name in names}
+        return {name: _chosen(path, arrays, name, allow_nan) for name in names}
     assert table is not None
     return {name: table.column(table.wanted(name)[0], allow_nan) for name in names}
 
@@ -150,6 +149,11 @@ def _item(path: Path, arrays: dict[str, Any], key: str) -> Any:
     return arrays[key].read(path)
 
 
+def _chosen(path: Path, arrays: dict[str, Any], key: str, allow_nan: bool) -> np.ndarray:
+    name = f"{path}:{key}"
+    return _finite(_numbers(_item(path, arrays, key), name), name, allow_nan)
+
+
 def _numbers(array: Any, name: str) -> np.ndarray:
     if array.dtype.kind not in "fciub":
         raise DataError(f"{name} holds {array.dtype}, not numbers")
@@ -194,7 +198,8 @@ class _Table:
         try:
             text = self.path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
-            raise DataError(f"{self.path} is not UTF-8 text (byte {error.start}): is it a CSV file?") from error
+            raise DataError(f"{self.path} is not UTF-8 text (byte {error.start}); is it a CSV file?"
+                            ) from error
         except OSError as error:
             raise DataError(f"{self.path} cannot be read: {error.strerror}") from error
         lines = text.splitlines()
@@ -226,8 +231,8 @@ class _Table:
         return found
 
     def column(self, name: str, allow_nan: bool) -> np.ndarray:
-        if self.names.count(name) > 1:
-            raise DataError(f"{self.path} has {self.names.count(name)} columns {name!r}: choose one by its number")
+        if (count := self.names.count(name)) > 1:
+            raise DataError(f"{self.path} has {count} columns {name!r}: give them different names")
         place = self.names.index(name)
         return np.array([self._number(line, name, row[place].strip(), allow_nan) for line, row in self.rows])
 

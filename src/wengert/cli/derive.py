@@ -1,9 +1,10 @@
 """Derivatives at a point, each held against a method that shares nothing with it.
 
-What comes in: a `Target`. What goes out: a `Result`: the value, the derivatives of every order up to the one wanted,
-and for each the same numbers by the complex step or by Richardson differences, with their error and a verdict. The
-one idea: all inputs are one vector and all outputs another, so a derivative of order k is one array of shape
-(outputs, inputs, ..., inputs), compared whole, or along random directions where the whole would take too long.
+What comes in: a `Target`. What goes out: a `Result`: the value, the derivatives of every order up to the one
+wanted, and for each the same numbers by the complex step or by Richardson differences, with their error and a
+verdict. The one idea: all inputs are one vector and all outputs another, so a derivative of order k is one
+array of shape (outputs, inputs, ..., inputs), compared whole, or along random directions where the whole
+would take too long.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ Progress = Callable[[str], None]
 TOO_MANY = 20_000_000  # elements of one derivative
 PATIENCE = 10.0  # seconds that a check may take before it is done along directions only
 DIRECTIONS = 3
+ROUGH = "the function is too rough for differences here (a kink, a pole, noise?)"
+UNDEFINED = "the derivative is not finite"
 
 
 @dataclass
 class Check:
     """What the independent method says.
 
-    `numbers` are its values in the derivative's shape, or None where only directions were compared; `difference` is the
-    largest disagreement, `error` the estimated error of the method there.
+    `numbers` are its values in the derivative's shape, or None where only directions were compared;
+    `difference` is the largest disagreement, `error` the estimated error of the method there.
     """
 
     method: str
@@ -81,13 +84,13 @@ def derive(target: Target, order: int, progress: Progress) -> Result:
         raise InputError(f"--order {order} needs scalar inputs; {', '.join(target.wrt)} "
                          f"{'are' if len(target.wrt) > 1 else 'is'} not: the highest order of arrays is 2")
     if order > 1 and flat.is_complex and not flat.holomorphic:
-        raise InputError("a real function of complex variables has a gradient here, no second derivative: write it as a "
-                         "function of real and imaginary parts")
+        raise InputError("a real function of complex variables has a gradient here and no second derivative: "
+                         "write it as a function of real and imaginary parts")
     derivatives: list[Derivative] = []
     for k in range(1, order + 1):
         if flat.m * flat.d ** k > TOO_MANY:
-            raise InputError(f"the derivative of order {k} would have {flat.m} x {' x '.join([str(flat.d)] * k)} "
-                             f"elements; choose fewer inputs by --wrt, or return a sum")
+            raise InputError(f"the derivative of order {k} would have {flat.m * flat.d ** k:,} elements; "
+                             f"choose fewer inputs by --wrt, or return a sum")
         progress(f"differentiating, order {k}")
         whole = flat.derivative(k)
         derivatives += _blocks(flat, whole, k, progress)
@@ -104,7 +107,8 @@ def _leaves(value: Any, label: str, name: str) -> list[tuple[str, Any]]:
         return [leaf for k, x in enumerate(value) for leaf in _leaves(x, f"{label}[{k}]", name)]
     if value is None:
         raise InputError(f"{name} returned None; is a return missing?")
-    found = np.asarray(value) if isinstance(value, (bool, int, float, complex, np.ndarray, np.generic)) else None
+    numeric = isinstance(value, (bool, int, float, complex, np.ndarray, np.generic))
+    found = np.asarray(value) if numeric else None
     if found is None or found.dtype.kind not in "fciub":
         kind = f"array of {found.dtype}" if found is not None else type(value).__name__
         raise InputError(f"{name} returned a {kind}, not a number or an array of numbers")
@@ -145,8 +149,10 @@ class _Flat:
             if np.iscomplexobj(part) and self.is_complex and not np.iscomplexobj(like):
                 part = part.real
             start += size
-            plain = type(like) in (float, complex)
-            point.append(part.item() if plain and part.dtype.kind == "f" else part.copy() if part.ndim else part[()])
+            if type(like) is float and part.dtype.kind == "f":
+                point.append(part.item())
+            else:
+                point.append(part.copy() if part.ndim else part[()])
         leaves = _leaves(self.target.at(point), "", self.target.source.text)
         return np.concatenate([leaf.ravel() for _, leaf in leaves])
 
@@ -236,7 +242,8 @@ def _by(flat: _Flat, f: Callable[[np.ndarray], np.ndarray], order: int, method: 
         return _Numeric(name, found.value[None], found.error[None])
     rng, along = np.random.default_rng(0), []
     for _ in range(DIRECTIONS):
-        v = rng.uniform(0.5, 1.5, x.shape) * rng.choice([-1.0, 1.0], x.shape) * np.where(x == 0, 1.0, np.abs(x))
+        v = rng.uniform(0.5, 1.5, x.shape) * rng.choice([-1.0, 1.0], x.shape)
+        v = v * np.where(x == 0, 1.0, np.abs(x))
         found = numeric.directional_estimate(f, x, v, order=order, method=method)
         along.append((v, np.asarray(found.value), np.asarray(found.error)))
     return _Numeric(name, along=along)
@@ -268,7 +275,7 @@ def _whole(value: np.ndarray, numeric: _Numeric, where: tuple[slice, ...], floor
            shape: tuple[int, ...]) -> Check:
     """The verdict on one block, of which the independent method knows every element."""
     if not np.all(np.isfinite(value)):
-        return Check(numeric.method, "undefined", None, None, math.nan, math.nan, "the derivative is not finite")
+        return Check(numeric.method, "undefined", None, None, math.nan, math.nan, UNDEFINED)
     if numeric.value is None or numeric.error is None:
         return Check("none", "no check", None, None, math.nan, math.nan, numeric.note)
     other, error = numeric.value[where], numeric.error[where]
@@ -276,7 +283,7 @@ def _whole(value: np.ndarray, numeric: _Numeric, where: tuple[slice, ...], floor
     difference = np.abs(value - other)
     note, verdict = "", "agrees"
     if not np.all(np.isfinite(error)) or np.any((error > 0.01 * size) & (error > 1e-6)):
-        verdict, note = "no check", "the function is too rough for differences here (a kink, a pole, noise?)"
+        verdict, note = "no check", ROUGH
     elif not np.all(difference <= SAFETY * error + floor * size):
         verdict = "DISAGREES"
     worst = int(np.argmax(np.where(np.isfinite(difference), difference, np.inf))) if difference.size else 0
@@ -289,7 +296,7 @@ def _along(flat: _Flat, whole: np.ndarray, numeric: _Numeric, floor: float, orde
     """The verdict on a whole derivative of which only directions are known."""
     method, worst, off = f"{numeric.method}, {DIRECTIONS} directions", 0.0, 0.0
     if not np.all(np.isfinite(whole)):
-        return Check(method, "undefined", None, None, math.nan, math.nan, "the derivative is not finite")
+        return Check(method, "undefined", None, None, math.nan, math.nan, UNDEFINED)
     verdict, note = "agrees", ""
     for v, other, error in numeric.along or []:
         mine = whole
@@ -300,7 +307,7 @@ def _along(flat: _Flat, whole: np.ndarray, numeric: _Numeric, floor: float, orde
         size = float(np.max(np.abs(other), initial=0.0))
         difference = np.abs(mine - other)
         if not np.all(np.isfinite(error)) or np.any((error > 0.01 * size) & (error > 1e-6)):
-            verdict, note = "no check", "the function is too rough for differences here (a kink, a pole, noise?)"
+            verdict, note = "no check", ROUGH
         elif not np.all(difference <= SAFETY * error + floor * size) and verdict == "agrees":
             verdict = "DISAGREES"
         worst, off = max(worst, float(np.max(difference))), max(off, float(np.max(error)))

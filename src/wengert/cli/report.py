@@ -1,7 +1,8 @@
 """What the command line prints.
 
-What comes in: a `Result`. What goes out: tables for a terminal, plain text for a pipe, JSON for a program. The one
-idea: small derivatives get a row for each number, large ones a row for each array, and the arrays below.
+What comes in: a `Result`. What goes out: tables for a terminal, plain text for a pipe, JSON for a program.
+The one idea: small derivatives get a row for each number, large ones a row for each array, and the arrays
+below.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def _symbol(d: Derivative, index: tuple[int, ...] = ()) -> str:
     top = d.output + (f"[{', '.join(map(str, out))}]" if out else "")
     power = "" if order == 1 else str(order).translate(_SUPERSCRIPTS)
     if not inner:
-        names = {name: d.wrt.count(name) for name in d.wrt}
-        below = "".join(f"∂{name}" + ("" if k == 1 else str(k).translate(_SUPERSCRIPTS)) for name, k in names.items())
+        powers = {name: str(d.wrt.count(name)).translate(_SUPERSCRIPTS) for name in d.wrt}
+        below = "".join(f"∂{name}" + ("" if power == "¹" else power) for name, power in powers.items())
         return f"∂{power}{top}/{below}"
     below, start = "", 0
     for name, count in zip(d.wrt, d.ranks, strict=True):
@@ -49,7 +50,8 @@ def _symbol(d: Derivative, index: tuple[int, ...] = ()) -> str:
 def _rows(result: Result) -> tuple[list[tuple[str, ...]], list[Derivative]]:
     """The rows of the table, and the derivatives whose arrays are printed below it."""
     each = sum(d.value.size for d in result.derivatives) <= MAX_ROWS
-    rows, arrays = [], []
+    rows: list[tuple[str, ...]] = []
+    arrays: list[Derivative] = []
     for d in result.derivatives:
         c = d.check
         if d.value.size == 1 or each:
@@ -58,7 +60,8 @@ def _rows(result: Result) -> tuple[list[tuple[str, ...]], list[Derivative]]:
                 other = "" if c.numbers is None else number(c.numbers[index])
                 off = c.difference if c.numbers is None else abs(value - c.numbers[index])
                 error = c.error if c.errors is None else c.errors[index]
-                rows.append((_symbol(d, index), number(value), other, _small(off), _small(error), c.verdict))
+                sizes = _small(float(off)), _small(float(error))
+                rows.append((_symbol(d, index), number(value), other, *sizes, c.verdict))
         else:
             shape = "x".join(map(str, d.value.shape))
             rows.append((_symbol(d), f"{shape} array", "" if c.numbers is None else f"{shape} array",
@@ -162,7 +165,9 @@ def _plain(x: Any) -> Any:
         return _plain(x.tolist())
     if isinstance(x, np.generic):
         return _plain(x.item())
-    if isinstance(x, list):
+    if isinstance(x, dict):
+        return {str(key): _plain(e) for key, e in x.items()}
+    if isinstance(x, (list, tuple)):
         return [_plain(e) for e in x]
     if isinstance(x, complex):
         return {"re": _plain(x.real), "im": _plain(x.imag)}
@@ -176,17 +181,19 @@ def print_json(result: Result, file: TextIO = sys.stdout) -> None:
     target = result.target
     at = dict(zip(target.source.names, target.args, strict=False)) | target.kwargs
     single = len(result.outputs) == 1 and result.outputs[0][0] == target.source.name
+    value = result.outputs[0][1] if single else dict(result.outputs)
     document = {
         "function": target.source.text,
         "wrt": target.wrt,
         "at": {name: _plain(x) for name, x in at.items()},
-        "value": _plain(result.outputs[0][1]) if single else {label: _plain(x) for label, x in result.outputs},
+        "value": _plain(value),
         "derivatives": [{
             "output": d.output, "wrt": list(d.wrt), "order": len(d.wrt), "shape": list(d.value.shape),
             "value": _plain(d.value),
             "check": {
-                "method": d.check.method, "verdict": d.check.verdict, "difference": _plain(d.check.difference),
-                "error": _plain(d.check.error), "value": _plain(d.check.numbers), "note": d.check.note,
+                "method": d.check.method, "verdict": d.check.verdict, "note": d.check.note,
+                "difference": _plain(d.check.difference), "error": _plain(d.check.error),
+                "value": _plain(d.check.numbers),
             },
         } for d in result.derivatives],
         "ok": result.ok,

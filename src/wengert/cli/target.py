@@ -1,8 +1,8 @@
 """What is differentiated: a formula, or a function in a file.
 
-What comes in: `x^2 y` or `file.py:loss`, and values by name. What goes out: a `Target`, a callable with its arguments
-in order and the places of those that are differentiated. The one idea: whatever goes wrong in the user's file is
-reported in one line, at the user's line.
+What comes in: `x^2 y` or `file.py:loss`, and values by name. What goes out: a `Target`, a callable with its
+arguments in order and the places of those that are differentiated. The one idea: whatever goes wrong in the
+user's file is reported in one line, at the user's line.
 """
 
 from __future__ import annotations
@@ -81,22 +81,23 @@ class Unbound:
     def _wanted(self, wrt: str | None, known: list[str]) -> list[str]:
         if wrt is None:
             if not self.names:
-                raise InputError(f"{self.text} has no {'variables' if self.is_formula else 'parameters'}; its "
-                                 f"derivative is zero")
+                what = "variables" if self.is_formula else "parameters"
+                raise InputError(f"{self.text} has no {what} to differentiate with regard to")
             return self.names if self.is_formula else self.names[:1]
         wanted = list(dict.fromkeys(name.strip() for name in wrt.split(",") if name.strip()))
         if not wanted:
             raise InputError("--wrt needs the names of parameters: --wrt x,y")
         for name in wanted:
             if name not in self.names:
-                raise InputError(f"--wrt {name}: {self.text} has no parameter {name!r}: {_hint(name, self.names)}")
+                hint = _hint(name, self.names)
+                raise InputError(f"--wrt {name}: {self.text} has no parameter {name!r}: {hint}")
         return wanted
 
     def _place(self, name: str) -> int:
         place = self.names.index(name)
         if any(p.kind == "keyword" for p in self.parameters if p.name == name):
-            raise InputError(f"{name!r} is a keyword-only parameter; what is differentiated has to be passed by "
-                             f"position: remove the * before it")
+            raise InputError(f"{name!r} is a keyword-only parameter; what is differentiated has to be passed "
+                             f"by position: remove the * before it")
         return place
 
 
@@ -150,8 +151,8 @@ def _as_float(x: Any, name: str) -> Any:
     if isinstance(x, (list, tuple)) and np.asarray(x).dtype.kind in "iufc":
         return np.asarray(x) * 1.0
     if not isinstance(x, (float, complex, np.ndarray, np.generic)) or np.asarray(x).dtype.kind not in "fc":
-        raise InputError(f"{name!r} is a {type(x).__name__}, not a number or an array: nothing can be differentiated "
-                         f"with regard to it; choose another by --wrt")
+        raise InputError(f"{name!r} is a {type(x).__name__}, not a number or an array: choose what to "
+                         f"differentiate with regard to by --wrt")
     return x
 
 
@@ -172,12 +173,14 @@ def _function(text: str, path: Path, name: str) -> Unbound:
     if not path.is_file():
         near = path.parent.glob("*.py") if path.parent.is_dir() else []
         close = difflib.get_close_matches(path.name, [p.name for p in near], n=1)
-        raise InputError(f"there is no file {path}" + (f": did you mean {path.with_name(close[0])}?" if close else ""))
+        hint = f": did you mean {path.with_name(close[0])}?" if close else ""
+        raise InputError(f"there is no file {path}{hint}")
     module = _module(text, path)
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
-            functions = [k for k, v in vars(module).items() if inspect.isfunction(v) and v.__module__ == module.__name__]
+            own = (v for v in vars(module).values() if inspect.isfunction(v))
+            functions = [v.__name__ for v in own if v.__module__ == module.__name__]
             raise InputError(f"{path} has no function {name!r}: {_hint(name, functions)}")
         found = getattr(found, part)
     if not callable(found):
@@ -185,9 +188,11 @@ def _function(text: str, path: Path, name: str) -> Unbound:
     try:
         signature = inspect.signature(found)
     except (TypeError, ValueError):
-        raise InputError(f"{text}: its parameters cannot be found out; wrap it: def f(x): return {name}(x)") from None
-    kinds = {inspect.Parameter.POSITIONAL_ONLY: "by position only", inspect.Parameter.KEYWORD_ONLY: "keyword",
-             inspect.Parameter.VAR_KEYWORD: "rest"}
+        raise InputError(f"{text}: its parameters cannot be found out; wrap it in a def") from None
+    kinds: dict[Any, str] = {
+        inspect.Parameter.POSITIONAL_ONLY: "by position only", inspect.Parameter.KEYWORD_ONLY: "keyword",
+        inspect.Parameter.VAR_KEYWORD: "rest",
+    }
     parameters = [Parameter(p.name, kinds.get(p.kind, "positional"), p.default)
                   for p in signature.parameters.values() if p.kind != p.VAR_POSITIONAL]
     return Unbound(text, name.split(".")[-1], found, parameters, False)

@@ -1,7 +1,8 @@
 """Values from words.
 
-What comes in: the words `name=value` of the command line. What goes out: a value for each name: numbers, lists,
-arrays from files. The one idea: a number may be written as a formula of constants, `pi/4`; Python is never run.
+What comes in: the words `name=value` of the command line. What goes out: a value for each name: numbers,
+lists, arrays from files. The one idea: a number may be written as a formula of constants, `pi/4`; Python is
+never run.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ def _number(name: str, text: str) -> Any:
         return wg.formula(text, variables=())().item()
     except FormulaError as error:
         if re.fullmatch(r"[\w./\\:~-]*\.\w+", text):
-            raise InputError(f"the value {text!r} of {name!r} is not a number, and files are .npy, .npz, .csv or .tsv"
-                             ) from None
+            raise InputError(f"the value {text!r} of {name!r} is no number, and no .npy, .npz, .csv or .tsv "
+                             f"file") from None
         raise FormulaError(f"the value of {name!r}: {error.message}", text, error.column) from None
 
 

@@ -18,9 +18,11 @@ import numpy as np
 
 from wengert.errors import GraphError
 from wengert.graph import Atom, Build, Const, Equation, Graph, Handle, Var
+from wengert.primitives.contract import contract, split_spec
 from wengert.primitives.elementwise import logical_and, logical_not, logical_or
 from wengert.primitives.index import index, index_add, index_set
 from wengert.primitives.structure import broadcast, full, reduce_sum, reshape, select, sum_to
+from wengert.primitives.structure import transpose as move
 from wengert.transforms.linearize import Linear
 
 __all__ = ["Transposed", "transpose"]
@@ -68,6 +70,37 @@ class Operands:
 
     def __len__(self) -> int:
         return len(self.equation.operands)
+
+
+class _Reached(Operands):
+    """Operands of a contraction under a mask: a residual element that meets only dead cotangents is 0."""
+
+    __slots__ = ("mask",)
+
+    def __init__(self, equation: Equation, pull: Callable[[Atom], Handle], mask: Alive):
+        super().__init__(equation, pull)
+        self.mask = mask
+
+    def __getitem__(self, i: int) -> Handle:
+        x = self.pull(self.equation.operands[i])
+        if isinstance(x.atom, Const) and np.all(np.isfinite(x.atom.value)):
+            return x
+        labels = split_spec(self.equation.params["spec"])
+        reached = _onto(self.mask.resolve(), labels[2], labels[i], x.shape)
+        return select(reached, x, Const(np.zeros((), x.dtype)))  # type: ignore[no-any-return]
+
+
+def _onto(mask: Any, labels: Sequence[str], wanted: Sequence[str], shape: tuple[int, ...]) -> Any:
+    """A mask over the result of a contraction, as one over an operand: any over what that does not have."""
+    gone = tuple(a for a, label in enumerate(labels) if label not in wanted)
+    kept = [label for label in labels if label in wanted]
+    if gone:
+        mask = reduce_sum(mask, axes=gone)
+    order = tuple(kept.index(label) for label in wanted if label in kept)
+    if order != tuple(range(len(order))):
+        mask = move(mask, axes=order)
+    mask = reshape(mask, shape=tuple(n if label in kept else 1 for label, n in zip(wanted, shape, strict=True)))
+    return broadcast(mask, shape=shape)
 
 
 def transpose(linear: Linear) -> Transposed:
@@ -157,6 +190,8 @@ class _Transposer:
             mask = None
         else:
             ct, mask = self.cotangents[e.results[0]], self.alive[e.results[0]]
+        if p is contract and mask is not None:
+            operands = _Reached(e, self.pull, mask)
         for i, o in enumerate(e.operands):
             if not isinstance(o, Var) or o not in self.is_linear:
                 continue
@@ -187,7 +222,7 @@ class _Transposer:
 
     def can_spoil(self, e: Equation) -> bool:
         """Whether a factor of this equation may be infinite or NaN."""
-        if e.primitive.structural:
+        if e.primitive.structural or e.primitive is contract:
             return False
         return any(not np.all(np.isfinite(o.value)) if isinstance(o, Const) else o not in self.is_linear
                    for o in e.operands if o.type.inexact)
@@ -204,6 +239,9 @@ class _Transposer:
         operands = Operands(e, self.pull)
         if p.elementwise:
             return _lazily(shape, lambda: sum_to(mask.resolve(), shape))
+        if p is contract:
+            labels = split_spec(e.params["spec"])
+            return _lazily(shape, lambda: _onto(mask.resolve(), labels[2], labels[i], shape))
         if p.structural:
             return _lazily(shape, lambda: p.transpose(mask.resolve(), i, operands, **e.params))  # type: ignore[misc]
         return _lazily(shape, lambda: _everywhere(mask.resolve(), shape))
