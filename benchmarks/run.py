@@ -42,9 +42,9 @@ def import_time() -> list[str]:
         code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
         return min(float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
                    for _ in range(15))
-    numpy, wengert = seconds("numpy"), seconds("wengert")
-    return [f"import numpy {1e3 * numpy:6.1f} ms, import wengert {1e3 * wengert:6.1f} ms: "
-            f"{1e3 * (wengert - numpy):5.1f} ms more (target: at most 60)"]
+    numpy, wengert, used = seconds("numpy"), seconds("wengert, numpy"), seconds("wengert.api, numpy")
+    return [f"import numpy {1e3 * numpy:6.1f} ms; import wengert beside it {1e3 * (wengert - numpy):5.1f} ms more "
+            f"(target: at most 60); what the first call of wg.grad imports {1e3 * (used - wengert):5.1f} ms"]
 
 
 def rosenbrock(x: Any) -> Any:

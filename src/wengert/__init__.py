@@ -1,44 +1,55 @@
-"""wengert: derivatives of formulas and of plain NumPy programs."""
+"""wengert: derivatives of formulas and of plain NumPy programs.
 
+What comes in: the public names. What goes out: each, imported with its module when it is first used, so that
+``import wengert`` costs next to nothing beside ``import numpy``.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from wengert.api import (
-    grad,
-    hessian,
-    hvp,
-    jacfwd,
-    jacobian,
-    jacrev,
-    jvp,
-    linearize,
-    make_graph,
-    stop_gradient,
-    value_and_grad,
-    vjp,
-    vmap,
-)
-from wengert.custom import custom_jvp, custom_vjp, opaque
-from wengert.formula import formula
-
 if TYPE_CHECKING:
-    from wengert import numeric
+    from wengert import errors, numeric
+    from wengert.api import (
+        grad,
+        hessian,
+        hvp,
+        jacfwd,
+        jacobian,
+        jacrev,
+        jvp,
+        linearize,
+        make_graph,
+        stop_gradient,
+        value_and_grad,
+        vjp,
+        vmap,
+    )
     from wengert.check import check_grads, taylor_test
+    from wengert.custom import custom_jvp, custom_vjp, opaque
+    from wengert.formula import formula
+    from wengert.frontends.numpy_api.convolution import convolve_nd
 
 __all__ = [
-    "check_grads", "custom_jvp", "custom_vjp", "formula", "grad", "hessian", "hvp", "jacfwd", "jacobian",
-    "jacrev", "jvp", "linearize", "make_graph", "numeric", "opaque", "stop_gradient", "taylor_test",
+    "check_grads", "convolve_nd", "custom_jvp", "custom_vjp", "errors", "formula", "grad", "hessian", "hvp", "jacfwd",
+    "jacobian", "jacrev", "jvp", "linearize", "make_graph", "numeric", "opaque", "stop_gradient", "taylor_test",
     "value_and_grad", "vjp", "vmap",
 ]
 
+_HOME = {
+    "check_grads": "check", "taylor_test": "check", "custom_jvp": "custom", "custom_vjp": "custom", "opaque": "custom",
+    "formula": "formula", "convolve_nd": "frontends.numpy_api.convolution",
+}
+_MODULES = {"errors", "numeric"}
+
 
 def __getattr__(name: str) -> Any:
-    """What not every program needs is imported when it is first asked for."""
-    from importlib import import_module
-    if name == "numeric":
-        return import_module("wengert.numeric")
-    if name in ("check_grads", "taylor_test"):
-        return getattr(import_module("wengert.check"), name)
-    raise AttributeError(f"module 'wengert' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'wengert' has no attribute {name!r}")
+    if name in _MODULES:
+        return import_module(f"wengert.{name}")
+    found = getattr(import_module(f"wengert.{_HOME.get(name, 'api')}"), name)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

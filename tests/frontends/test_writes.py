@@ -170,6 +170,16 @@ def _late_join(a: Any, x: Any) -> None:
     a += z + row + column
 
 
+def _late_copy(a: Any, x: Any) -> None:
+    z = np.zeros((3, 3))
+    row, corner = z[1], z[2, 2, ...]
+    z[1] = x[0]
+    z[2, 2] = x[1, 1]
+    kept, number = row.copy(), corner.item()  # of views that have not been looked at since
+    z *= 0.0
+    a[0] = kept * number + np.array(row)
+
+
 def _out(a: Any, x: Any) -> None:
     np.multiply(a, x, out=a)
     np.add(a[0], 1.0, out=a[1])
@@ -214,6 +224,7 @@ STORIES = [
     _raveled,
     _masks,
     _late_join,
+    _late_copy,
     _out,
     _split,
     _transposed_copy,

@@ -76,7 +76,7 @@ def _parser() -> tuple[_Parser, _Parser]:
     diff.usage = "wengert diff FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
     diff.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION",
                       help="what to differentiate; quote a formula: 'x^2 + 3x'")
-    diff.add_argument("values", metavar="NAME=VALUE", nargs="*", help="where; see below")
+    diff.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see below")
     diff.add_argument("--wrt", metavar="NAMES",
                       help="differentiate with regard to these parameters, x,y (default: all variables of a "
                            "formula, the first parameter of a function)")

@@ -128,7 +128,9 @@ def _read(path: Path) -> Any:
     try:
         return np.load(path, allow_pickle=False)
     except Exception as error:  # NumPy raises many kinds of error for bytes that are no array
-        raise DataError(f"{path} is no NumPy file, or a damaged one: {_sentence(error)}") from error
+        said = _sentence(error)
+        why = "it may hold Python objects, which are not read" if "pickle" in said else said
+        raise DataError(f"{path} is no NumPy file, or a damaged one: {why}") from error
 
 
 def _sentence(error: BaseException) -> str:

@@ -31,6 +31,7 @@ PATIENCE = 10.0  # seconds that a check may take before it is done along directi
 DIRECTIONS = 3
 ROUGH = "the function is too rough for differences here (a kink, a pole, noise?)"
 UNDEFINED = "the derivative is not finite"
+NO_VALUE = "the value is not finite, so there is no derivative"
 
 
 @dataclass
@@ -263,7 +264,10 @@ def _blocks(flat: _Flat, whole: np.ndarray, order: int, progress: Progress) -> l
         for choice in itertools.combinations_with_replacement(range(len(names)), order):
             where = (slice(row, row + out.size), *[slice(starts[i], starts[i + 1]) for i in choice])
             shape = (*out.shape, *[n for i in choice for n in shapes[i]])
-            check = shared or _whole(whole[where], numeric, where, floor, shape)
+            if not np.all(np.isfinite(out)):
+                check = Check(numeric.method, "undefined", None, None, math.nan, math.nan, NO_VALUE)
+            else:
+                check = shared or _whole(whole[where], numeric, where, floor, shape)
             value = np.reshape(whole[where], shape)
             ranks = tuple(len(shapes[i]) for i in choice)
             found.append(Derivative(label, tuple(names[i] for i in choice), value, out.shape, ranks, check))

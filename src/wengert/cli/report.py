@@ -63,8 +63,8 @@ def _rows(result: Result) -> tuple[list[tuple[str, ...]], list[Derivative]]:
                 sizes = _small(float(off)), _small(float(error))
                 rows.append((_symbol(d, index), number(value), other, *sizes, c.verdict))
         else:
-            shape = "x".join(map(str, d.value.shape))
-            rows.append((_symbol(d), f"{shape} array", "" if c.numbers is None else f"{shape} array",
+            shape = str(d.value.shape)
+            rows.append((_symbol(d), f"array {shape}", "" if c.numbers is None else f"array {shape}",
                          _small(c.difference), _small(c.error), c.verdict))
             arrays.append(d)
     return rows, arrays

@@ -64,18 +64,24 @@ class Tracer(Handle):
         "C" or "F" if it is known that NumPy's array would lie in memory in this order, else "".
     """
 
-    __slots__ = ("cell", "kind", "lens", "order", "version")
-    build: Any
+    __slots__ = ("_build", "cell", "kind", "lens", "order", "version")
     atom: Any
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, build: Trace | None, atom: Any, cell: Any = None, kind: str = ""):
-        self.build, self.atom, self.cell, self.kind = build, atom, cell, kind
+        self._build, self.atom, self.cell, self.kind = build, atom, cell, kind
         self.lens: Lens | None = None
         self.version = 0
         self.order = "" if cell is None else "C" if cell.flags.c_contiguous else "F" if cell.flags.f_contiguous else ""
 
     # ------------------------------------------------------------ state
+
+    @property
+    def build(self) -> Any:
+        """The trace of the present value: a view joins a trace when its base does."""
+        if self.lens is not None:
+            self.refresh()
+        return self._build
 
     @property
     def level(self) -> int:  # type: ignore[override]
@@ -104,9 +110,9 @@ class Tracer(Handle):
     def become(self, other: Any) -> None:
         """Take the value of another tracer (or plain array)."""
         if isinstance(other, Tracer):
-            self.build, self.atom, self.cell = other.build, other.current(), other.cell
+            self._build, self.atom, self.cell = other.build, other.current(), other.cell
         else:
-            self.build, self.atom, self.cell = None, None, other
+            self._build, self.atom, self.cell = None, None, other
 
     def frozen(self) -> Tracer:
         """The present value as a tracer of its own, untouched by later writes."""
@@ -156,8 +162,6 @@ class Tracer(Handle):
     def apply(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
         trace: Any = None
         for o in operands:
-            if isinstance(o, Tracer) and o.lens is not None:
-                o.refresh()
             build = o.build if isinstance(o, Tracer) else None
             if build is not None and (trace is None or build.level > trace.level):
                 trace = build
@@ -418,8 +422,6 @@ def _operator(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
 
 def _directly(ufunc: np.ufunc, x: Tracer, other: Any, swapped: bool) -> Any:
     """The ordinary case of an operator, without the dtype rules: floats of one dtype in one trace; else None."""
-    if x.lens is not None:
-        x.refresh()
     build = x.build
     primitive = _DIRECT.get(ufunc)
     if build is None or primitive is None or x.kind == "scalar":
@@ -428,8 +430,6 @@ def _directly(ufunc: np.ufunc, x: Tracer, other: Any, swapped: bool) -> Any:
     dtype = a.type.dtype
     kind = type(other)
     if kind is Tracer:
-        if other.lens is not None:
-            other.refresh()
         if other.build is not build or other.kind == "scalar":
             return None
         b = other.atom
