@@ -79,8 +79,9 @@ def test_third_order():
     (stopped, "order 2, forward mode over forward mode, argument 0"),
 ])
 def test_wrong_derivatives_are_named(f, where):
+    modes = ("rev",) if "order 1, reverse" in where else ("fwd", "rev")  # forward mode transposes the backward rule
     with pytest.raises(CheckError, match=where) as caught:
-        wg.check_grads(f, (1.5,))
+        wg.check_grads(f, (1.5,), modes=modes)
     assert isinstance(caught.value, AssertionError)
     assert "the tolerance is" in str(caught.value)
 
@@ -119,11 +120,8 @@ def test_kinks_are_not_passed_over():
 
 
 def test_a_function_that_differs_when_traced():
-    seen = []
-
     def f(x):
-        seen.append(x)
-        return x * 2.0 if isinstance(x, float) else x * 3.0
+        return x * (3.0 if "Tracer" in type(x).__name__ else 2.0)
     with pytest.raises(CheckError, match="when differentiated"):
         wg.check_grads(f, (1.0,))
 

@@ -15,7 +15,7 @@ import pytest
 
 import wengert as wg
 from wengert.errors import FormulaError, InputError, WengertError
-from wengert.formula import Formula
+from wengert.formulas import Formula
 from wengert.frontends.functions import FUNCTIONS
 
 EPS = float(np.finfo(float).eps)
@@ -160,7 +160,8 @@ def test_tree_graph_equivalents():
     assert f.count_equivalents(commute=True) == 12
     for g in f.equivalents(commute=True):
         assert g(2.0, 3.0, 5.0) == 30.0 and g.variables == f.variables
-    assert [e.primitive.name for e in wg.formula("x y + sin(x)").graph().equations] == ["multiply", "sin", "add"]
+    names = [e.primitive.name for e in wg.formula("x y + sin(x)").graph().equations]
+    assert sorted(names) == ["add", "multiply", "sin"]
     graph = wg.formula("x y").graph(x=np.ones(3))
     assert [v.type.shape for v in graph.inputs] == [(3,), ()]
     assert pickle.loads(pickle.dumps(f)) == f
@@ -191,6 +192,5 @@ def test_wrong_formulas(text):
 
 def test_what_cannot_be_derived_is_refused():
     """A function without a derivative rule may refuse; it may not give zero."""
-    f = wg.formula("nextafter(x, 2)")
     with pytest.raises(WengertError):
-        wg.grad(f)(1.0)
+        wg.grad(wg.formula("mathieu_a(1, x)"))(1.0)

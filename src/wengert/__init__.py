@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from wengert.check import check_grads, taylor_test
     from wengert.custom import custom_jvp, custom_vjp, opaque
-    from wengert.formula import formula
+    from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
 
 _HOME = {
     "check_grads": "check", "taylor_test": "check", "custom_jvp": "custom", "custom_vjp": "custom", "opaque": "custom",
-    "formula": "formula", "convolve_nd": "frontends.numpy_api.convolution",
+    "formula": "formulas", "convolve_nd": "frontends.numpy_api.convolution",
 }
 _MODULES = {"errors", "numeric"}
 

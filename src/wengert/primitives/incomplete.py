@@ -291,6 +291,11 @@ def _betainc_derivative(a: Any, b: Any, x: Any, *, i: int, j: int) -> Any:
             far = np.maximum(r, 0.0) + np.log(u * np.exp(np.minimum(r, 0.0)) + (1.0 - u) * np.exp(-np.maximum(r, 0.0)))
             return np.where(np.abs(grown) < 0.5, np.log1p(grown), far)
 
+        def gain(r: Any) -> Any:
+            """``log t - log x`` there."""
+            lost = (1.0 - u) * np.expm1(np.minimum(-r, 700.0))
+            return np.where(np.abs(lost) < 0.5, -np.log1p(lost), r - shift(r))
+
         def slope(r: Any) -> Any:
             return turn * (n / (1.0 + (1.0 - u) / u * np.exp(-turn * r)) - p)
 
@@ -302,13 +307,13 @@ def _betainc_derivative(a: Any, b: Any, x: Any, *, i: int, j: int) -> Any:
         total = np.zeros_like(u)
         for s, w in _panels(np.where(upper, start, start - r), np.where(upper, start + r, start)):
             here = np.where(w > 0, s - start, 0.0)
-            fallen = shift(here)
+            fallen, gained = shift(here), gain(here)
 
             def kappa(k: int, h: int) -> Any:
                 if k + h == 1:
-                    return level_a + here - fallen if k else level_b - fallen  # noqa: B023  (called at once)
+                    return level_a + gained if k else level_b - fallen  # noqa: B023  (called at once)
                 return at_n[k + h - 1] - (at_p[k - 1] if h == 0 else at_q[h - 1] if k == 0 else 0.0)
-            total += np.where(w > 0, w * np.exp(p * here - n * fallen) * bell_of_two(i, j, kappa), 0.0)
+            total += np.where(w > 0, w * np.exp(p * gained - q * fallen) * bell_of_two(i, j, kappa), 0.0)
         out = -turn * _beta_weight(p, q, u) * total
         edge = np.where((at == 0) | (at == 1), 0.0, np.nan)
         return _cast(np.where(inside, out, edge), a)

@@ -13,12 +13,13 @@ import numpy as np
 
 __all__ = ["Sample", "cases", "complex_too", "interval"]
 
-Sample = Callable[[np.random.Generator], list[tuple[tuple[Any, ...], dict[str, Any]]]]
+Cases = list[tuple[tuple[Any, ...], dict[str, Any]]]
+Sample = Callable[["np.random.Generator"], Cases]  # a string: numpy.random is not imported for it
 
 
 def cases(*shapes_and_params: tuple[Any, dict[str, Any]], low: float = -2.0, high: float = 2.0) -> Sample:
     """One real operand for each (shape, params)."""
-    def sample(rng: np.random.Generator) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    def sample(rng: np.random.Generator) -> Cases:
         return [((rng.uniform(low, high, shape),), dict(params)) for shape, params in shapes_and_params]
     return sample
 
@@ -29,7 +30,7 @@ def interval(*bounds: tuple[float, float], shapes: tuple[tuple[tuple[int, ...], 
     n = len(bounds)
     default = [((3,),) * n, ((),) * n, ((2, 3), (3,), (2, 1))[:n]]
 
-    def sample(rng: np.random.Generator) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    def sample(rng: np.random.Generator) -> Cases:
         out = []
         for group in shapes or default:
             out.append((tuple(rng.uniform(lo, hi, s) for (lo, hi), s in zip(bounds, group, strict=True)), {}))

@@ -245,15 +245,15 @@ def _interpolate(x: Any, xp: Any, fp: Any, left: Any, right: Any, by_inverse: bo
         return where(x < first, left, where(x > first, right, fp[0]))
     j = ufunc_call(np.minimum, ufunc_call(np.maximum, searchsorted(xp, x, "right") - 1, 0), n - 2)
     x0, y0, x1, y1 = xp[j], fp[j], xp[j + 1], fp[j + 1]
-    slope = (y1 - y0) * (1.0 / (x1 - x0)) if by_inverse else (y1 - y0) / (x1 - x0)
-    inside = slope * (x - x0) + y0
-    if inside.value is None or np.isnan(inside.value).any():  # infinite values: from the other end, as NumPy does
-        other = slope * (x - x1) + y1
-        other = where((y0 == y1) & ufunc_call(np.isnan, other), y0, other)
-        inside = where(x == x0, y0, where(ufunc_call(np.isnan, inside), other, inside))
-    at_end = y1 + slope * (x - x1) if n > 1 else y1
-    inside = where(x == last, at_end, inside)
-    return where(x < first, left, where(x > last, right, inside))
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # NumPy does not warn of infinite values here
+        slope = (y1 - y0) * (1.0 / (x1 - x0)) if by_inverse else (y1 - y0) / (x1 - x0)
+        inside, at_end = slope * (x - x0) + y0, y1 + slope * (x - x1)
+        if inside.value is None or np.isnan(inside.value).any():  # infinite values: from the other end, as NumPy does
+            other = slope * (x - x1) + y1
+            other = where((y0 == y1) & ufunc_call(np.isnan, other), y0, other)
+            inside = where(x == x0, y0, where(ufunc_call(np.isnan, inside), other, inside))
+            at_end = where(ufunc_call(np.isnan, at_end), y1, at_end)
+    return where(x < first, left, where(x > last, right, where(x == last, at_end, inside)))
 
 
 # ---------------------------------------------------------------- correlation

@@ -1,1 +1,121 @@
-""" """
+"""Polynomials as arrays of coefficients, highest power first: polyval, polyder, polyint, polyadd, polymul, poly.
+
+What comes in: NumPy calls. What goes out: arithmetic in NumPy's own steps. The one idea: a polynomial is its
+coefficients; a degree is a shape and comes from the values (leading zeros are dropped where NumPy drops them).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import UnsupportedError
+from wengert.frontends.numpy_api.calculus import convolve, strong
+from wengert.frontends.numpy_api.stacking import concatenate
+from wengert.frontends.numpy_api.structure import as_array, atleast_1d
+from wengert.frontends.trace import user_line
+from wengert.frontends.tracer import Tracer, implements, ufunc_call, value_of
+from wengert.primitives.elementwise import negative, real
+
+__all__ = ["polyval"]
+
+
+def _coefficients(p: Any) -> Tracer:
+    if isinstance(p, np.poly1d):
+        raise UnsupportedError(f"np.poly1d meets a traced value at {user_line()}; use its coefficients, p.coef")
+    return strong(p)
+
+
+@implements(np.polyval)
+def polyval(p: Any, x: Any) -> Any:
+    """``np.polyval``: Horner's rule."""
+    p, x = _coefficients(p), strong(x)
+    if p.ndim == 0:
+        raise TypeError("iteration over a 0-d array")
+    y: Any = as_array(np.zeros(x.shape, x.dtype))
+    for k in range(p.shape[0]):
+        y = ufunc_call(np.add, ufunc_call(np.multiply, y, x), p[k])
+    return y
+
+
+@implements(np.polyder)
+def polyder(p: Any, m: int = 1) -> Any:
+    """``np.polyder``."""
+    if m < 0:
+        raise ValueError("Order of derivative must be positive (see polyint)")
+    p = _coefficients(p)
+    for _ in range(int(m)):
+        p = p[:-1] * np.arange(p.shape[0] - 1, 0, -1)
+    return p
+
+
+@implements(np.polyint)
+def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
+    """``np.polyint``; the constants of integration may be traced."""
+    m = int(m)
+    if m < 0:
+        raise ValueError("Order of integral must be positive (see polyder)")
+    p = _coefficients(p)
+    k = atleast_1d(np.zeros(m) if k is None else strong(k))
+    if k.shape[0] == 1 and m > 1:
+        k = k[0] * np.ones(m)
+    if k.shape[0] < m:
+        raise ValueError("k must be a scalar or a rank-1 array of length 1 or >m.")
+    for i in range(m):
+        p = concatenate([p / np.arange(p.shape[0], 0, -1), k[i:i + 1]])
+    return p
+
+
+def _sum(ufunc: np.ufunc, a1: Any, a2: Any) -> Any:
+    """The sum or difference: the shorter one gets zeros in front."""
+    a, b = atleast_1d(_coefficients(a1)), atleast_1d(_coefficients(a2))
+    missing = b.shape[0] - a.shape[0]
+    if missing > 0:
+        a = concatenate([as_array(np.zeros(missing, a.dtype)), a])
+    elif missing < 0:
+        b = concatenate([as_array(np.zeros(-missing, b.dtype)), b])
+    return ufunc_call(ufunc, a, b)
+
+
+@implements(np.polyadd)
+def polyadd(a1: Any, a2: Any) -> Any:
+    """``np.polyadd``."""
+    return _sum(np.add, a1, a2)
+
+
+@implements(np.polysub)
+def polysub(a1: Any, a2: Any) -> Any:
+    """``np.polysub``."""
+    return _sum(np.subtract, a1, a2)
+
+
+@implements(np.polymul)
+def polymul(a1: Any, a2: Any) -> Any:
+    """``np.polymul``: leading coefficients that are exactly zero are dropped, as in NumPy."""
+    return convolve(*[_trimmed(atleast_1d(_coefficients(x))) for x in (a1, a2)])
+
+
+def _trimmed(p: Tracer) -> Any:
+    there = np.nonzero(np.asarray(value_of(p)))[0]
+    return p[int(there[0]):] if there.size else as_array(np.zeros(1, p.dtype))
+
+
+@implements(np.poly)
+def poly(seq_of_zeros: Any) -> Any:
+    """``np.poly`` of a sequence of zeros."""
+    roots = atleast_1d(strong(seq_of_zeros))
+    if roots.ndim != 1:
+        raise UnsupportedError(f"np.poly of a matrix at {user_line()}: take np.poly(np.linalg.eigvals(a))")
+    if roots.dtype.kind not in "fc":
+        roots = roots.astype(float)
+    if not roots.shape[0]:
+        return 1.0
+    out: Any = np.ones(1, roots.dtype)
+    for k in range(roots.shape[0]):
+        out = convolve(out, concatenate([as_array(np.ones(1, roots.dtype)), negative(roots[k:k + 1])]))
+    if roots.dtype.kind == "c":
+        plain = np.asarray(value_of(roots))
+        if np.all(np.sort(plain) == np.sort(plain.conjugate())):
+            out = real(out)
+    return out

@@ -1,0 +1,205 @@
+"""Bessel, Airy, elliptic and hypergeometric functions, and integrals of elementary functions.
+
+What comes in: names of ufuncs of ``scipy.special``. What goes out: primitives with the partial of the argument. The one
+idea: each family is closed under differentiation (``2 J_v' = J_(v-1) - J_(v+1)``; DLMF 10.6, 10.29, 15.5), so every order
+of derivative is there. The derivative with regard to the order of a Bessel function, or the parameters of a
+hypergeometric one, has no such form and is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from wengert.graph import ArrayType, Const, Missing, Primitive
+from wengert.primitives.elementary import absolute, cos, cosh, exp, log, sign, sin, sinh, square
+from wengert.primitives.elementwise import ANY, conj, elementwise, equal, greater, imag, real
+from wengert.primitives.sampling import complex_too, interval
+from wengert.primitives.special import POSITIVE, UNIT, from_scipy, last_dtype, special
+from wengert.primitives.structure import convert, select
+
+__all__ = ["airy", "ellipe", "ellipk", "hyp2f1", "i0", "i1", "iv", "j0", "j1", "jv", "kv", "lambertw", "yv"]
+
+ORDER = Missing("the derivative of a Bessel function with regard to its order is not known; it is taken as a constant only if "
+                "it is not differentiated (a number, or wg.stop_gradient(order))")
+PARAMETER = Missing("the derivative of a hypergeometric function with regard to its parameters is not known")
+
+
+def _with_order(complex_: bool = True, only_complex: bool = False) -> Any:
+    """An order in (0.3, 2) and an argument."""
+    def sample(rng: np.random.Generator) -> Any:
+        order, x = rng.uniform(0.3, 2.0, 3), rng.uniform(*POSITIVE, 3)
+        out: list[Any] = [] if only_complex else [((order, x), {}), ((order[0], x[0]), {}), ((order[0], rng.uniform(0.4, 3.0, (2, 1))), {})]
+        if complex_ or only_complex:
+            out.append(((order, x + 1j * rng.uniform(0.2, 1.0, 3)), {}))
+        return out
+    return sample
+
+
+def _order_type(v: ArrayType, x: ArrayType) -> ArrayType:
+    return last_dtype(v, x)
+
+
+def _of_order(name: str, partial: Callable[..., Any], sample: Any) -> Any:
+    return special(name, type=_order_type, partials=(ORDER, partial), sample=sample)
+
+
+# ---------------------------------------------------------------- Bessel functions
+
+jv = _of_order("jv", lambda y, v, x: 0.5 * (jv(v - 1.0, x) - jv(v + 1.0, x)), _with_order())
+yv = _of_order("yv", lambda y, v, x: 0.5 * (yv(v - 1.0, x) - yv(v + 1.0, x)), _with_order())
+iv = _of_order("iv", lambda y, v, x: 0.5 * (iv(v - 1.0, x) + iv(v + 1.0, x)), _with_order())
+kv = _of_order("kv", lambda y, v, x: -0.5 * (kv(v - 1.0, x) + kv(v + 1.0, x)), _with_order())
+kve = _of_order("kve", lambda y, v, x: y - 0.5 * (kve(v - 1.0, x) + kve(v + 1.0, x)), _with_order())
+hankel1 = _of_order("hankel1", lambda y, v, x: 0.5 * (hankel1(v - 1.0, x) - hankel1(v + 1.0, x)), _with_order(only_complex=True))
+hankel2 = _of_order("hankel2", lambda y, v, x: 0.5 * (hankel2(v - 1.0, x) - hankel2(v + 1.0, x)), _with_order(only_complex=True))
+hankel1e = _of_order("hankel1e", lambda y, v, x: 0.5 * (hankel1e(v - 1.0, x) - hankel1e(v + 1.0, x)) - 1j * y,
+                     _with_order(only_complex=True))
+hankel2e = _of_order("hankel2e", lambda y, v, x: 0.5 * (hankel2e(v - 1.0, x) - hankel2e(v + 1.0, x)) + 1j * y,
+                     _with_order(only_complex=True))
+
+
+def _scaled(name: str, step: float, part: Any) -> Any:
+    """``f_v(x) e^{-|part(x)|}``: not holomorphic, for the modulus of a part is not."""
+    def jvp(y: Any, operands: Any, tangents: Any) -> Any:
+        (v, x), (order, t) = operands, tangents
+        if order is not None:
+            from wengert.errors import MissingRuleError
+            raise MissingRuleError(f"{name}: {ORDER.reason}")
+        one = primitive(v - 1.0, x)
+        other = primitive(v + 1.0, x)
+        slope = 0.5 * (one + other if step > 0 else one - other)
+        fall = part(t) * sign(part(x)) if x.dtype.kind == "c" else (t * sign(x) if part is real else None)
+        if fall is None:
+            return t * slope
+        return t * slope - y * (fall if fall.dtype == y.dtype else convert(fall, dtype=y.dtype))
+    primitive = special(name, type=_order_type, partials=None, jvp=jvp, sample=_with_order())
+    return primitive
+
+
+ive = _scaled("ive", 1.0, real)
+jve = _scaled("jve", -1.0, imag)
+yve = _scaled("yve", -1.0, imag)
+
+
+def _of_integer(name: str, fractional: Any) -> Any:
+    """A function of integer order; its derivative is the one of real order."""
+    def slope(y: Any, n: Any, x: Any) -> Any:
+        order = n if n.dtype == x.dtype else convert(n, dtype=x.dtype)
+        part = fractional(order - 1.0, x), fractional(order + 1.0, x)
+        return -0.5 * (part[0] + part[1]) if fractional is kv else 0.5 * (part[0] - part[1])
+    return special(name, type=_order_type, partials=(ORDER, slope),
+                   sample=lambda rng: [((np.array([0, 1, 2]), rng.uniform(*POSITIVE, 3)), {})])
+
+
+kn = _of_integer("kn", kv)
+yn = _of_integer("yn", yv)
+
+j0 = special("j0", partials=lambda y, x: -j1(x), sample=interval(ANY))
+j1 = special("j1", partials=lambda y, x: 0.5 * (j0(x) - jv(_number(2.0, x), x)), sample=interval(ANY))
+y0 = special("y0", partials=lambda y, x: -y1(x), sample=interval(POSITIVE))
+y1 = special("y1", partials=lambda y, x: 0.5 * (y0(x) - yv(_number(2.0, x), x)), sample=interval(POSITIVE))
+i0 = special("i0", partials=lambda y, x: i1(x), sample=interval(ANY))
+i1 = special("i1", partials=lambda y, x: 0.5 * (i0(x) + iv(_number(2.0, x), x)), sample=interval(ANY))
+k0 = special("k0", partials=lambda y, x: -k1(x), sample=interval(POSITIVE))
+k1 = special("k1", partials=lambda y, x: -0.5 * (k0(x) + kv(_number(2.0, x), x)), sample=interval(POSITIVE))
+i0e = special("i0e", partials=lambda y, x: i1e(x) - sign(x) * y, sample=interval(ANY))
+i1e = special("i1e", partials=lambda y, x: 0.5 * (i0e(x) + ive(_number(2.0, x), x)) - sign(x) * y, sample=interval(ANY))
+k0e = special("k0e", partials=lambda y, x: y - k1e(x), sample=interval(POSITIVE))
+k1e = special("k1e", partials=lambda y, x: y - 0.5 * (k0e(x) + kve(_number(2.0, x), x)), sample=interval(POSITIVE))
+
+
+def _number(value: float, like: Any) -> Any:
+    return Const(np.full((), value, like.dtype))
+
+
+# ---------------------------------------------------------------- hypergeometric and elliptic functions
+
+hyp0f1 = special("hyp0f1", type=_order_type, sample=_with_order(), partials=(
+    PARAMETER, lambda y, b, z: hyp0f1(b + 1.0, z) / _like(b, z)))
+hyp1f1 = special("hyp1f1", type=last_dtype, sample=interval(POSITIVE, POSITIVE, ANY), partials=(
+    PARAMETER, PARAMETER, lambda y, a, b, z: hyp1f1(a + 1.0, b + 1.0, z) * _like(a / b, z)))
+hyp2f1 = special("hyp2f1", type=last_dtype, sample=interval(POSITIVE, POSITIVE, (3.0, 5.0), (-0.8, 0.8), shapes=(
+    ((3,),) * 4, ((),) * 4)), partials=(
+    PARAMETER, PARAMETER, PARAMETER, lambda y, a, b, c, z: hyp2f1(a + 1.0, b + 1.0, c + 1.0, z) * _like(a * b / c, z)))
+
+
+def _like(parameter: Any, z: Any) -> Any:
+    return parameter if parameter.dtype == z.dtype else convert(parameter, dtype=z.dtype)
+
+
+def _series(a: float, b: float, c: float, z: Any) -> Any:
+    """2F1 with fixed parameters, which are real for complex z too."""
+    kind = np.empty(0, z.dtype).real.dtype
+    return hyp2f1(*[Const(np.full((), p, kind)) for p in (a, b, c)], z)
+
+
+ellipk = special("ellipk", partials=lambda y, m: math.pi / 8 * _series(1.5, 1.5, 2.0, m), sample=interval((-2.0, 0.9)))
+ellipe = special("ellipe", partials=lambda y, m: -math.pi / 8 * _series(0.5, 1.5, 2.0, m), sample=interval((-2.0, 0.9)))
+ellipkm1 = special("ellipkm1", partials=lambda y, p: -math.pi / 8 * _series(1.5, 1.5, 2.0, 1.0 - p), sample=interval(UNIT))
+spence = special("spence", partials=lambda y, z: -_series(1.0, 1.0, 2.0, 1.0 - z), sample=complex_too(POSITIVE))
+
+# ---------------------------------------------------------------- exponential, sine and Fresnel integrals
+
+expi = special("expi", partials=lambda y, x: exp(x) / x, sample=complex_too(POSITIVE))
+exp1 = special("exp1", partials=lambda y, x: -exp(-x) / x, sample=complex_too(POSITIVE))
+
+
+def _expn_slope(y: Any, n: Any, x: Any) -> Any:
+    """``-E_(n-1)``, and for n = 0, ``E_0 = e^-x/x`` itself."""
+    first = equal(n, 0)
+    return select(first, -y * (1.0 + 1.0 / x), -expn(select(first, n, n - 1), x))
+
+
+expn = special("expn", type=_order_type, sample=lambda rng: [((np.array([0, 1, 3]), rng.uniform(*POSITIVE, 3)), {})],
+               partials=(Missing("the order of expn is an integer"), _expn_slope))
+
+
+def _several(name: str, count: int, jvp: Callable[..., Any], sample: Any) -> Primitive:
+    """A ufunc with several results; `jvp` gives the slope of each."""
+    def tangents_of(results: Any, operands: Any, tangents: Any, *, needed: tuple[bool, ...]) -> Any:
+        (x,), (t,) = operands, tangents
+        slopes = jvp(results, x)
+        return tuple([t * s() if n else None for s, n in zip(slopes, needed, strict=True)])
+    return elementwise(name, from_scipy(name), type=lambda x: (x,) * count, multiple=True, jvp=tangents_of, ufunc=name,
+                       sample=sample)
+
+
+def _sinc(x: Any) -> Any:
+    from wengert.graph import REGISTRY
+    return REGISTRY["sinc"](x / math.pi)
+
+
+def _sinhc(x: Any) -> Any:
+    """``sinh(x)/x``: 1 at 0, with its derivatives; the mean of two relative exponentials, of one sign for real x."""
+    if x.dtype.kind == "c":
+        return _sinc(1j * x)
+    from wengert.graph import REGISTRY
+    exprel = REGISTRY["exprel"]
+    return 0.5 * (exprel(x) + exprel(-x))
+
+
+sici = _several("sici", 2, lambda r, x: (lambda: _sinc(x), lambda: cos(x) / x), complex_too(POSITIVE))
+shichi = _several("shichi", 2, lambda r, x: (lambda: _sinhc(x), lambda: cosh(x) / x), complex_too(POSITIVE))
+fresnel = _several("fresnel", 2, lambda r, x: (lambda: sin(square(x) * (0.5 * math.pi)), lambda: cos(square(x) * (0.5 * math.pi))),
+                   complex_too(ANY))
+airy = _several("airy", 4, lambda r, x: (lambda: r[1], lambda: x * r[0], lambda: r[3], lambda: x * r[2]), complex_too(ANY))
+
+# ---------------------------------------------------------------- inverse functions
+
+
+def _lambertw(z: Any, *, k: int) -> Any:
+    import scipy.special
+    return np.asarray(scipy.special.lambertw(z, k)).astype(np.asarray(z).dtype)[()]
+
+
+lambertw = elementwise("lambertw", _lambertw, type=lambda z, *, k: z, partials=lambda y, z, *, k: exp(-y) / (1.0 + y),
+                       sample=lambda rng: [((rng.normal(size=3) + 1j * rng.normal(size=3),), {"k": k}) for k in (0, -1, 2)])
+wrightomega = special("wrightomega", partials=lambda y, z: y / (1.0 + y), sample=complex_too(POSITIVE))
+
+# ---------------------------------------------------------------- np.i0
+
+numpy_i0 = elementwise("numpy_i0", np.i0, partials=lambda y, x: i1(x), sample=interval(ANY))
