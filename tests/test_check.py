@@ -18,7 +18,7 @@ def times(factor, f=lambda x: x**3, derivative=lambda x: 3 * x**2):
     def planted(x):
         return f(x)
 
-    planted.defjvp(lambda primals, tangents: (planted(*primals), factor * derivative(primals[0]) * tangents[0]))
+    planted.defjvp(lambda p, t: (planted(*p), factor * derivative(p[0]) * t[0]))
     return planted
 
 
@@ -79,7 +79,8 @@ def test_third_order():
     (stopped, "order 2, forward mode over forward mode, argument 0"),
 ])
 def test_wrong_derivatives_are_named(f, where):
-    modes = ("rev",) if "order 1, reverse" in where else ("fwd", "rev")  # forward mode transposes the backward rule
+    # Forward mode transposes the backward rule, and would be found wrong first.
+    modes = ("rev",) if "order 1, reverse" in where else ("fwd", "rev")
     with pytest.raises(CheckError, match=where) as caught:
         wg.check_grads(f, (1.5,), modes=modes)
     assert isinstance(caught.value, AssertionError)
@@ -109,7 +110,7 @@ def test_argument_leaf_and_output_are_named():
     with pytest.raises(CheckError, match=r"argument 0\['b'\]\[1\]: "):
         wg.check_grads(lambda p: good(p["a"]) * bad(p["b"][1]), ({"a": 1.0, "b": (2.0, 3.0)},))
     with pytest.raises(CheckError, match=r"in 1 of 6 outputs\n  output\['u'\]\[1, 0\]: jvp gives"):
-        wg.check_grads(lambda x: {"u": np.stack([np.stack([x, x]), np.stack([bad(x), x])]), "v": (x, x)}, (1.0,))
+        wg.check_grads(lambda x: {"u": np.array([[x, x], [bad(x), x]]), "v": (x, x)}, (1.0,))
 
 
 def test_kinks_are_not_passed_over():

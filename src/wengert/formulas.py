@@ -277,10 +277,23 @@ def _zeta(x: Any) -> Any:
     return (traced or special.zeta)(x)
 
 
+def _whole_order(name: str) -> Callable[..., Any]:
+    """A function of SciPy that takes integers as its order, and no floats."""
+    def function(n: Any, x: Any) -> Any:
+        from scipy import special
+
+        from wengert.frontends.tracer import Tracer
+        if isinstance(n, Tracer) or not np.all(np.equal(np.round(n), n)):
+            raise InputError(f"the order of {name} is a whole number, and not differentiated")
+        return getattr(special, name)(np.asarray(n, int)[()], x)
+    return function
+
+
 _COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "signbit")
 _OWN: dict[str, Callable[..., Any]] = {
     "relu": _relu, "where": _where, "zeta": _zeta,
     **{name: _indicator(getattr(np, name)) for name in _COMPARISONS},
+    **{name: _whole_order(name) for name in ("eval_hermite", "eval_hermitenorm")},
 }
 
 

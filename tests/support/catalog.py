@@ -119,12 +119,12 @@ for name, f, x in [
 INDEX = np.array([2, 0, 2])
 for name, f, x in [
         ("x[i]", lambda x: x[1] ** 2, M), ("x[a:b:c]", lambda x: x[::-2, 1:] ** 2, M), ("x[..., None]", lambda x: x[..., None] ** 2, M),
-        ("x[index array]", lambda x: x[INDEX] ** 2, M), ("x[mask]", lambda x: x[x > 0] ** 2, M),
+        ("x[index array]", lambda x: x[INDEX] ** 2, M), ("x[mask]", lambda x: x[M > 0] ** 2, M),
         ("x[i, index array]", lambda x: x[1, :, INDEX] ** 2, T),
         ("np.take", lambda x: np.take(x, INDEX, axis=1) ** 2, M),
         ("np.take_along_axis", lambda x: np.take_along_axis(x, np.argsort(x, 1), 1) ** 2, M),
         ("np.compress", lambda x: np.compress([True, False, True], x, axis=0) ** 2, M),
-        ("np.extract", lambda x: np.extract(x > 0, x) ** 2, M), ("np.choose", lambda x: np.choose([1, 0, 1, 0], [x[0], x[1]]), M)]:
+        ("np.extract", lambda x: np.extract(M > 0, x) ** 2, M), ("np.choose", lambda x: np.choose([1, 0, 1, 0], [x[0], x[1]]), M)]:
     entry(name, f, x)
 
 

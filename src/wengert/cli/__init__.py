@@ -179,13 +179,12 @@ def _diff(options: argparse.Namespace, words: list[str]) -> int:
         from wengert.cli.report import print_json, print_result
         from wengert.cli.target import find
         from wengert.cli.values import bindings
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _Progress() as progress:
             warnings.simplefilter("ignore", RuntimeWarning)  # of the points where the check evaluates
+            progress("reading")
             unbound = find(options.target)
             values = bindings([word.strip() for word in words], unbound.names, options.allow_nan)
-            target = unbound.bind(values, options.wrt)
-            with _Progress() as progress:
-                result = derive(target, options.order, progress)
+            result = derive(unbound.bind(values, options.wrt), options.order, progress)
         if options.json:
             print_json(result, sys.stdout)
         else:

@@ -71,8 +71,9 @@ def _reach_function(f: types.FunctionType) -> types.FunctionType:
 
 
 def reach(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with its own calls reaching the graph; library functions as they are."""
-    return f if type(f) is types.FunctionType and _is_library(f.__code__.co_filename) else _Reached(f)
+    """The function with its own calls reaching the graph; library functions, but for SciPy's, as they are."""
+    library = type(f) is types.FunctionType and _is_library(f.__code__.co_filename)
+    return f if library and not (f.__module__ or "").startswith("scipy") else _Reached(f)
 
 
 class _Reached:
@@ -158,7 +159,8 @@ _SEQUENCES = {"concatenate", "concat", "stack", "vstack", "hstack", "dstack", "c
 
 
 # These ask no protocol: given a traced value, they are called by their implementation.
-_NO_PROTOCOL = frozenset([np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.full, np.arange])
+_NO_PROTOCOL = frozenset([np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.full, np.arange,
+                           np.interp, np.polyint])
 
 
 def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -27,6 +27,8 @@ def scipy_function(*names: str) -> Callable[[Callable[..., Any]], Callable[..., 
 def find(function: Any) -> Callable[..., Any] | None:
     """The implementation of a SciPy function, found by the public module that holds it."""
     import sys
+
+    from wengert.frontends import scipy_special  # noqa: F401  (it registers itself)
     for name, implementation in BY_NAME.items():
         module, _, attribute = name.rpartition(".")
         if getattr(sys.modules.get(module), attribute, None) is function:

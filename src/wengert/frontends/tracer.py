@@ -18,29 +18,13 @@ import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.lens import Lens, is_c_ordered, settle, stand_in
+from wengert.frontends.registry import FUNCTIONS, INDEXING, METHODS, PROPERTIES, NeedsValueError, TracedText, implements
 from wengert.frontends.trace import Trace, escaped, user_line
 from wengert.graph import REGISTRY, ArrayType, Atom, Const, Handle, Primitive, type_of
 from wengert.primitives.structure import convert, reshape
 
-__all__ = ["FUNCTIONS", "NeedsValueError", "Tracer", "constant", "function_of", "implements", "ufunc_call", "value_of"]
-
-# NumPy and SciPy functions that are made of primitives: function -> implementation
-FUNCTIONS: dict[Any, Callable[..., Any]] = {}
-# Methods and attributes of arrays: name -> implementation taking the tracer first
-METHODS: dict[str, Callable[..., Any]] = {}
-
-
-def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register an implementation for NumPy or SciPy functions."""
-    def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
-        for f in functions:
-            FUNCTIONS[f] = implementation
-        return implementation
-    return register
-
-
-class NeedsValueError(ConversionError):
-    """The value of an abstract tracer was asked for (a branch under ``vmap``)."""
+__all__ = ["FUNCTIONS", "INDEXING", "METHODS", "PROPERTIES", "NeedsValueError", "Tracer", "constant", "function_of",
+           "implements", "ufunc_call", "value_of"]
 
 
 class Tracer(Handle):
@@ -66,7 +50,6 @@ class Tracer(Handle):
 
     __slots__ = ("_build", "cell", "kind", "lens", "order", "version")
     atom: Any
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, build: Trace | None, atom: Any, cell: Any = None, kind: str = ""):
         self._build, self.atom, self.cell, self.kind = build, atom, cell, kind
@@ -281,9 +264,13 @@ class Tracer(Handle):
     def __contains__(self, item: Any) -> bool:
         return bool((self == item).any())
 
+    def __hash__(self) -> int:
+        raise ConversionError(f"a traced value cannot be a key (of a dict, a set, a cache) at {user_line()}: it would be "
+                              f"found again where its derivative is another. Use its position or a name as the key")
+
     def __str__(self) -> str:
         value = self.value
-        return str(value) if value is not None else f"<{self.type} under {self.build.name}>"
+        return TracedText(value) if value is not None else f"<{self.type} under {self.build.name}>"
 
     def __repr__(self) -> str:
         value = self.value
@@ -291,7 +278,7 @@ class Tracer(Handle):
 
     def __format__(self, spec: str) -> str:
         value = self.value
-        return format(value, spec) if value is not None else str(self)
+        return TracedText(format(value, spec)) if value is not None else str(self)
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -396,10 +383,6 @@ def _keeps_c_order(x: Any) -> bool:
     if isinstance(x, Tracer):
         return is_c_ordered(x)
     return not isinstance(x, np.ndarray) or x.ndim <= 1 or x.flags.c_contiguous
-
-
-PROPERTIES: set[str] = set()
-INDEXING: dict[str, Callable[..., Any]] = {}
 
 
 def _operator(ufunc: np.ufunc) -> tuple[Any, Any, Any]:

@@ -172,8 +172,10 @@ class _Parser:
     def dtype(self) -> np.dtype[Any]:
         token = self.next()
         try:
-            if token.kind == "string":
-                return np.dtype(ast.literal_eval(token.text))
+            if token.text == "dtype" and self.accept("("):
+                dtype = np.dtype(ast.literal_eval(self.kind("string", "a dtype such as '>f8'")))
+                self.expect(")")
+                return dtype
             if token.kind == "name" and np.dtype(token.text).name == token.text:
                 return np.dtype(token.text)
         except TypeError:
@@ -259,10 +261,9 @@ class _Parser:
         if token.kind == "number":
             self.at += 1
             return int(token.text) if token.text.lstrip("-").isdigit() else float(token.text)
-        if token.kind == "string" and self.tokens[self.at + 1].text != "[":
+        if token.kind == "string":
             self.at += 1
-            value = ast.literal_eval(token.text)
-            return np.dtype(value) if value[:1] in (">", "<") and value[1:2] in ("f", "c", "i", "u") else value
+            return ast.literal_eval(token.text)
         if token.text in _WORDS:
             self.at += 1
             return _WORDS[token.text]

@@ -54,7 +54,7 @@ def from_text(text: str) -> Graph:
 
 def equation_text(graph: Graph, equation: Equation) -> str:
     """One equation, with the numbers that the graph's own text gives to its variables."""
-    printer = _Printer(False)
+    printer = _Printer(False, known=True)
     for v in graph.inputs:
         printer.define(v)
     for e in graph.equations:
@@ -66,8 +66,8 @@ def equation_text(graph: Graph, equation: Equation) -> str:
 class _Printer:
     """Names of variables, given in order of definition; nested graphs go on counting."""
 
-    def __init__(self, full_paths: bool):
-        self.full_paths = full_paths
+    def __init__(self, full_paths: bool, known: bool = False):
+        self.full_paths, self.known = full_paths, known
         self.names: dict[Var, str] = {}
         self.count = 0
         self.free = 0
@@ -101,8 +101,11 @@ class _Printer:
         arguments = [self.atom(a) for a in e.operands]
         for name in sorted(e.params):
             arguments.append(f"{name}={self.param(e.params[name], indent)}")
-        results = ", ".join([f"{self.names.get(r) or self.define(r)}: {_type(r.type)}" for r in e.results])
+        results = ", ".join([f"{self.result(r)}: {_type(r.type)}" for r in e.results])
         return f"{indent}{results} = {e.primitive.name}({', '.join(arguments)})".split("\n")
+
+    def result(self, r: Var) -> str:
+        return self.names[r] if self.known and r in self.names else self.define(r)
 
     def atom(self, a: Atom) -> str:
         if isinstance(a, Const):
@@ -142,7 +145,7 @@ def _opaque(value: Any) -> str:
 
 
 def _dtype(dtype: np.dtype[Any]) -> str:
-    return dtype.name if dtype.isnative else f"'{dtype.str}'"
+    return dtype.name if dtype.isnative else f"dtype({dtype.str!r})"
 
 
 def _type(t: ArrayType) -> str:
@@ -183,8 +186,9 @@ def _element(x: Any) -> str:
     if x.dtype.kind == "c":
         return f"complex({_element(x.real)}, {_element(x.imag)})"
     if x.dtype.kind == "f":
-        text = np.format_float_scientific(x) if x != 0 and not 1e-4 <= abs(x) < 1e16 else str(x)
-        return text if text.lstrip("-")[0].isalpha() or any(c in text for c in ".e") else text + ".0"
+        if not np.isfinite(x):
+            return str(x)
+        return str(x) if x == 0 or 1e-4 <= abs(float(x)) < 1e16 else np.format_float_scientific(x)
     return str(x)
 
 
@@ -207,4 +211,9 @@ def _reads_back(text: str, x: Any) -> bool:
     if x.dtype.kind == "c":
         real, imag = text.removeprefix("complex(").removesuffix(")").split(", ")
         return bool(complex_of(real, imag, x.dtype).tobytes() == x.tobytes())
-    return x.dtype.kind in "biuf" and bool(element_of(text, x.dtype).tobytes() == x.tobytes())
+    if x.dtype.kind not in "biuf":
+        return False
+    back = element_of(text, x.dtype)
+    if x.dtype.char == "g":  # long doubles have bytes that mean nothing
+        return bool((back == x and np.signbit(back) == np.signbit(x)) or (text == "nan" and not np.signbit(x)))
+    return bool(back.tobytes() == x.tobytes())

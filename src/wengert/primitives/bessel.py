@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from wengert.graph import ArrayType, Const, Missing, Primitive
-from wengert.primitives.elementary import absolute, cos, cosh, exp, log, sign, sin, sinh, square
-from wengert.primitives.elementwise import ANY, conj, elementwise, equal, greater, imag, real
+from wengert.primitives.elementary import cos, cosh, exp, sign, sin, square
+from wengert.primitives.elementwise import ANY, elementwise, equal, imag, real
 from wengert.primitives.sampling import complex_too, interval
 from wengert.primitives.special import POSITIVE, UNIT, from_scipy, last_dtype, special
 from wengert.primitives.structure import convert, select
@@ -69,14 +69,17 @@ def _scaled(name: str, step: float, part: Any) -> Any:
         if order is not None:
             from wengert.errors import MissingRuleError
             raise MissingRuleError(f"{name}: {ORDER.reason}")
-        one = primitive(v - 1.0, x)
-        other = primitive(v + 1.0, x)
+        v = v if v.dtype.kind == "f" else convert(v, dtype=np.empty(0, x.dtype).real.dtype)
+        one, other = primitive(v - 1.0, x), primitive(v + 1.0, x)
         slope = 0.5 * (one + other if step > 0 else one - other)
         fall = part(t) * sign(part(x)) if x.dtype.kind == "c" else (t * sign(x) if part is real else None)
         if fall is None:
             return t * slope
         return t * slope - y * (fall if fall.dtype == y.dtype else convert(fall, dtype=y.dtype))
-    primitive = special(name, type=_order_type, partials=None, jvp=jvp, sample=_with_order())
+    def sample(rng: np.random.Generator) -> Any:
+        order, x = np.array([0, 1, 2]), rng.uniform(*POSITIVE, 3)
+        return [((order, x), {}), ((order, x + 1j * rng.uniform(0.2, 1.0, 3)), {})]
+    primitive = special(name, type=_order_type, partials=None, jvp=jvp, sample=sample)
     return primitive
 
 

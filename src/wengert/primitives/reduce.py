@@ -1,8 +1,8 @@
-"""Reductions: extremes, products, cumulative sums and products.
+"""Reductions: extremes, products, cumulative sums, products and extremes, sums with a mask and a start.
 
 What comes in: an array and axes. What goes out: the reduced array. The one idea: an extreme selects its tangent (split
-evenly among ties, never a product with zero), and a product is differentiated without a division, so zeros are exact
-at every order.
+evenly among ties, never a product with zero), and a product is differentiated by the product rule along a tree, without
+a division, so that zeros are exact at every order.
 """
 
 from __future__ import annotations
@@ -11,24 +11,56 @@ from typing import Any
 
 import numpy as np
 
-from wengert.graph import ArrayType, Const, Primitive
-from wengert.primitives.elementwise import equal, logical_not, logical_or, not_equal
+from wengert.graph import REGISTRY, ArrayType, Const, Handle, Primitive
+from wengert.primitives.elementwise import equal, logical_and, logical_or, not_equal
 from wengert.primitives.sampling import cases
-from wengert.primitives.structure import broadcast, concatenate, convert, flip, full, keep_axes, reduce_sum, reshape, select, transpose
+from wengert.primitives.sort import take_along
+from wengert.primitives.structure import (
+    broadcast,
+    concatenate,
+    convert,
+    full,
+    keep_axes,
+    reduce_sum,
+    reshape,
+    select,
+    transpose,
+)
 
-__all__ = ["argmax", "argmin", "cumprod", "cumsum", "reduce_all", "reduce_any", "reduce_max", "reduce_min", "reduce_prod"]
+__all__ = ["argmax", "argmin", "cummax", "cummin", "cumprod", "cumsum", "masked_sum", "reduce_all", "reduce_any",
+           "reduce_max", "reduce_min", "reduce_prod"]
 
 
 def _without(x: ArrayType, axes: tuple[int, ...], dtype: Any = None) -> ArrayType:
-    return ArrayType(tuple(n for a, n in enumerate(x.shape) if a not in axes), dtype or x.dtype)
+    return ArrayType(tuple([n for a, n in enumerate(x.shape) if a not in axes]), dtype or x.dtype)
 
 
-def _shifted(primitive_name: str) -> Any:
+def _axes_moved(name: str) -> Any:
     """Batching of a reduction: the axes move by one."""
-    def batch(n: int, ops: Any, batched: Any, *, axes: tuple[int, ...]) -> Any:
-        from wengert.graph import REGISTRY
-        return REGISTRY[primitive_name](ops[0], axes=tuple(a + 1 for a in axes))
-    return batch
+    return lambda n, ops, batched, *, axes: REGISTRY[name](ops[0], axes=tuple([a + 1 for a in axes]))
+
+
+def _axis_moved(name: str) -> Any:
+    return lambda n, ops, batched, *, axis: REGISTRY[name](ops[0], axis=axis + 1)
+
+
+def _apart(shape: tuple[int, ...], params: dict[str, Any], factor: complex = 1.0) -> Any:
+    """A case without ties and zeros, whose elements are well apart."""
+    def case(rng: np.random.Generator) -> Any:
+        size = int(np.prod(shape, dtype=int))
+        x = (rng.permutation(size).reshape(shape) - size / 2.0 + rng.uniform(0.2, 0.8, shape)) / max(size / 4.0, 1.0)
+        return (x * factor,), params
+    return case
+
+
+def _several(*cases_: Any) -> Any:
+    return lambda rng: [case(rng) for case in cases_]
+
+
+def slice_axis(x: Any, axis: int, start: int, stop: int, step: int = 1) -> Any:
+    """``x[:, ..., start:stop:step]`` along one axis."""
+    from wengert.primitives.index import slice_axis as read
+    return read(x, axis, start, stop, step)
 
 
 # ---------------------------------------------------------------- extremes
@@ -39,14 +71,20 @@ def _extreme_jvp(y: Any, operands: Any, tangents: Any, *, axes: tuple[int, ...])
     top = broadcast(keep_axes(y, axes), shape=x.shape)
     chosen = logical_or(equal(x, top), not_equal(x, x))
     count = reduce_sum(convert(chosen, dtype=x.dtype), axes=axes)
-    picked = select(chosen, t, Const(np.zeros((), t.dtype)))
-    return reduce_sum(picked, axes=axes) / count
+    return reduce_sum(select(chosen, t, Const(np.zeros((), t.dtype))), axes=axes) / count
 
 
 def _extreme(name: str, ufunc: np.ufunc) -> Primitive:
-    return Primitive(name, type=lambda x, *, axes: _without(x, axes), evaluate=lambda x, *, axes: ufunc.reduce(x, axis=axes),
-                     jvp=_extreme_jvp, batch=_shifted(name),
-                     sample=cases(((2, 3), {"axes": (1,)}), ((4,), {"axes": (0,)}), ((2, 3, 2), {"axes": (0, 2)})))
+    def type_of(x: ArrayType, *, axes: tuple[int, ...]) -> ArrayType:
+        out = _without(x, axes)
+        if out.size and not x.size:
+            raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
+        return out
+    return Primitive(name, type=type_of, evaluate=lambda x, *, axes: ufunc.reduce(x, axis=axes), jvp=_extreme_jvp,
+                     batch=_axes_moved(name),
+                     sample=_several(_apart((2, 3), {"axes": (1,)}), _apart((4,), {"axes": (0,)}), _apart((), {"axes": ()}),
+                                     _apart((2, 3, 2), {"axes": (0, 2)}), _apart((0, 3), {"axes": (1,)}),
+                                     _apart((2, 3), {"axes": (0,)}, 1.0 - 0.5j)))
 
 
 reduce_max = _extreme("reduce_max", np.maximum)
@@ -54,8 +92,9 @@ reduce_min = _extreme("reduce_min", np.minimum)
 
 
 def _logical(name: str, ufunc: np.ufunc) -> Primitive:
-    return Primitive(name, type=lambda x, *, axes: _without(x, axes, np.bool_), evaluate=lambda x, *, axes: ufunc.reduce(x, axis=axes),
-                     differentiable=False, batch=_shifted(name), sample=cases(((2, 3), {"axes": (1,)}), ((), {"axes": ()})))
+    return Primitive(name, type=lambda x, *, axes: _without(x, axes, np.bool_),
+                     evaluate=lambda x, *, axes: ufunc.reduce(x, axis=axes), differentiable=False, batch=_axes_moved(name),
+                     sample=cases(((2, 3), {"axes": (1,)}), ((), {"axes": ()}), ((2, 0), {"axes": (1,)})))
 
 
 reduce_any = _logical("reduce_any", np.logical_or)
@@ -63,131 +102,173 @@ reduce_all = _logical("reduce_all", np.logical_and)
 
 
 def _position(name: str, function: Any) -> Primitive:
-    return Primitive(name, type=lambda x, *, axis: _without(x, (axis,), np.intp), evaluate=lambda x, *, axis: function(x, axis=axis),
-                     differentiable=False, sample=cases(((2, 3), {"axis": 1}), ((4,), {"axis": 0})),
-                     batch=lambda n, ops, batched, *, axis: _position_of(name)(ops[0], axis=axis + 1))
-
-
-def _position_of(name: str) -> Primitive:
-    return argmax if name == "argmax" else argmin
+    def type_of(x: ArrayType, *, axis: int) -> ArrayType:
+        if not x.shape[axis] and x.size == 0:
+            raise ValueError(f"attempt to get {name} of an empty sequence")
+        return _without(x, (axis,), np.intp)
+    return Primitive(name, type=type_of, evaluate=lambda x, *, axis: function(x, axis=axis), differentiable=False,
+                     sample=cases(((2, 3), {"axis": 1}), ((4,), {"axis": 0})), batch=_axis_moved(name))
 
 
 argmax = _position("argmax", np.argmax)
 argmin = _position("argmin", np.argmin)
 
+
+# ---------------------------------------------------------------- a sum with a mask and a start
+
+def _masked_transpose(ct: Any, i: int, ops: Any, *, axes: tuple[int, ...]) -> Any:
+    if i == 2:
+        return reduce_sum(ct, axes=tuple(range(ct.ndim)))
+    spread = broadcast(keep_axes(ct, axes), shape=ops.types[0].shape)
+    return select(ops[1], spread, Const(np.zeros((), ct.dtype)))
+
+
+def _masked_batch(n: int, ops: Any, batched: Any, *, axes: tuple[int, ...]) -> Any:
+    """Lanes with a start of their own add it at the end."""
+    x, mask, start = ops
+    shape = x.shape if batched[0] else (n, *x.shape)
+    x, mask = [o if b else broadcast(reshape(o, shape=(1, *o.shape)), shape=shape) for o, b in zip(ops[:2], batched, strict=False)]
+    axes = tuple([a + 1 for a in axes])
+    if not batched[2]:
+        return masked_sum(x, mask, start, axes=axes)
+    out = masked_sum(x, mask, Const(np.zeros((), x.dtype)), axes=axes)
+    return out + reshape(start, shape=(n,) + (1,) * (out.ndim - 1))
+
+
+def _masked_sample(rng: np.random.Generator) -> Any:
+    def case(shape: tuple[int, ...], axes: tuple[int, ...], factor: complex = 1.0) -> Any:
+        return (rng.normal(size=shape) * factor, rng.random(shape) < 0.6, rng.normal() * np.asarray(factor)), {"axes": axes}
+    return [case((2, 3), (1,)), case((4,), (0,)), case((3, 2), (0, 1), 1.0 + 2.0j), case((0, 2), (0,)), case((), ())]
+
+
+# ``np.add.reduce(x, axes, where=mask, initial=start)``: NumPy adds in another order than without a mask.
+masked_sum: Primitive = Primitive(
+    "masked_sum", type=lambda x, mask, start, *, axes: _without(x, axes),
+    evaluate=lambda x, mask, start, *, axes: np.add.reduce(x, axis=axes, dtype=np.asarray(x).dtype, where=mask, initial=start),
+    linear="jointly", transpose=_masked_transpose, batch=_masked_batch, sample=_masked_sample)
+
+
 # ---------------------------------------------------------------- products
-
-
-def _prod_jvp(y: Any, operands: Any, tangents: Any, *, axes: tuple[int, ...]) -> Any:
-    """``Σ_i t_i Π_{j≠i} x_j``, with the products of the others from both sides: no division, so zeros are exact."""
-    (x,), (t,) = operands, tangents
-    rows, back = _rows(x, axes), _rows(t, axes)
-    n = rows.shape[-1]
-    if n == 0:
-        return None
-    ones = full(np.ones((), x.dtype), (*rows.shape[:-1], 1), rows)
-    last = rows.ndim - 1
-    from wengert.primitives.index import slice_axis
-    before = concatenate(ones, cumprod(slice_axis(rows, last, 0, n - 1), axis=last), axis=last)
-    turned = flip(rows, axes=(last,))
-    after = flip(concatenate(ones, cumprod(slice_axis(turned, last, 0, n - 1), axis=last), axis=last), axes=(last,))
-    return reduce_sum(back * (before * after), axes=(last,))
-
 
 def _rows(x: Any, axes: tuple[int, ...]) -> Any:
     """The reduced axes, moved last and made one."""
-    rest = tuple(a for a in range(x.ndim) if a not in axes)
+    rest = tuple([a for a in range(x.ndim) if a not in axes])
     order = (*rest, *axes)
     moved = x if order == tuple(range(x.ndim)) else transpose(x, axes=order)
-    shape = tuple(x.shape[a] for a in rest)
     size = int(np.prod([x.shape[a] for a in axes], dtype=int))
-    return reshape(moved, shape=(*shape, size))
+    return reshape(moved, shape=(*[x.shape[a] for a in rest], size))
 
 
-reduce_prod = Primitive(
+def _prod_jvp(y: Any, operands: Any, tangents: Any, *, axes: tuple[int, ...]) -> Any:
+    """The product rule along a balanced tree: halves are multiplied as dual numbers, ``(a, s)(b, t) = (ab, sb + at)``.
+
+    A number of operations in proportion to the number of elements, and no division.
+    """
+    x, t = _rows(operands[0], axes), _rows(tangents[0], axes)
+    n, last = x.shape[-1], x.ndim - 1
+    if n == 0:
+        return None
+    while n > 1:
+        half = n // 2
+        (a, b), (p, q) = [[slice_axis(v, last, 0, half), slice_axis(v, last, half, 2 * half)] for v in (x, t)]
+        odd = [slice_axis(v, last, n - 1, n) for v in (x, t)] if n % 2 else None
+        x, t = a * b, p * b + a * q
+        if odd is not None:
+            x, t = concatenate(x, odd[0], axis=last), concatenate(t, odd[1], axis=last)
+        n = x.shape[-1]
+    return reshape(t, shape=y.shape)
+
+
+reduce_prod: Primitive = Primitive(
     "reduce_prod", type=lambda x, *, axes: _without(x, axes),
-    evaluate=lambda x, *, axes: np.multiply.reduce(x, axis=axes, dtype=x.dtype), jvp=_prod_jvp, batch=_shifted("reduce_prod"),
-    sample=cases(((2, 3), {"axes": (1,)}), ((4,), {"axes": (0,)}), ((2, 3, 2), {"axes": (0, 2)}), ((2, 0), {"axes": (1,)})))
+    evaluate=lambda x, *, axes: np.multiply.reduce(x, axis=axes, dtype=np.asarray(x).dtype), jvp=_prod_jvp,
+    batch=_axes_moved("reduce_prod"),
+    sample=_several(_apart((2, 3), {"axes": (1,)}), _apart((5,), {"axes": (0,)}), _apart((2, 3, 2), {"axes": (0, 2)}),
+                    _apart((2, 0), {"axes": (1,)}), _apart((), {"axes": ()}), _apart((4, 2), {"axes": (0,)}, 1.0 + 0.5j)))
+
 
 # ---------------------------------------------------------------- cumulative
 
+def _cumsum_evaluate(x: Any, *, axis: int, reverse: bool) -> Any:
+    x = np.asarray(x)
+    if not reverse:
+        return np.cumsum(x, axis=axis, dtype=x.dtype)
+    return np.flip(np.cumsum(np.flip(x, axis), axis=axis, dtype=x.dtype), axis)
 
-def _reverse_cumsum(ct: Any, axis: int) -> Any:
-    return flip(cumsum(flip(ct, axes=(axis,)), axis=axis), axes=(axis,))
 
-
-cumsum = Primitive(
-    "cumsum", type=lambda x, *, axis: x, evaluate=lambda x, *, axis: np.cumsum(x, axis=axis, dtype=x.dtype), linear="jointly",
-    structural=True, transpose=lambda ct, i, ops, *, axis: _reverse_cumsum(ct, axis),
-    batch=lambda n, ops, batched, *, axis: cumsum(ops[0], axis=axis + 1),
-    sample=cases(((4,), {"axis": 0}), ((2, 3), {"axis": 1}), ((2, 0), {"axis": 1})))
+cumsum: Primitive = Primitive(
+    "cumsum", type=lambda x, *, axis, reverse: x, evaluate=_cumsum_evaluate, linear="jointly", structural=True,
+    transpose=lambda ct, i, ops, *, axis, reverse: cumsum(ct, axis=axis, reverse=not reverse),
+    batch=lambda n, ops, batched, *, axis, reverse: cumsum(ops[0], axis=axis + 1, reverse=reverse),
+    sample=_several(_apart((4,), {"axis": 0, "reverse": False}), _apart((2, 3), {"axis": 1, "reverse": True}),
+                    _apart((2, 0), {"axis": 1, "reverse": False}), _apart((3, 2), {"axis": 0, "reverse": False}, 1.0 - 2.0j)))
 
 
 def _cumprod_jvp(y: Any, operands: Any, tangents: Any, *, axis: int) -> Any:
-    """The pairs (product, tangent) multiply as dual numbers: ``(p, q)(x, t) = (p x, q x + p t)``.
+    """Dual numbers again, in a parallel prefix: neighbors are multiplied, the prefixes of the pairs give those of all.
 
-    By doubling strides (Hillis and Steele 1986): log n passes, no division, so zeros are exact.
+    R. E. Ladner and M. J. Fischer, Parallel prefix computation (1980). A number of operations in proportion to the number
+    of elements, and no division.
     """
-    (x,), (t,) = operands, tangents
+    return _prefix(operands[0], tangents[0], axis)[1]
+
+
+def _prefix(x: Any, t: Any, axis: int) -> tuple[Any, Any]:
     n = x.shape[axis]
-    from wengert.primitives.index import slice_axis
-    step = 1
-    while step < n:
-        head_x, head_t = slice_axis(x, axis, 0, step), slice_axis(t, axis, 0, step)
-        low_x, low_t = slice_axis(x, axis, 0, n - step), slice_axis(t, axis, 0, n - step)
-        high_x, high_t = slice_axis(x, axis, step, n), slice_axis(t, axis, step, n)
-        t = concatenate(head_t, low_t * high_x + high_t * low_x, axis=axis)
-        x = concatenate(head_x, low_x * high_x, axis=axis)
-        step *= 2
-    return t
+    if n < 2:
+        return x, t
+    (a, b), (p, q) = [[slice_axis(v, axis, 0, n - 1, 2), slice_axis(v, axis, 1, n, 2)] for v in (x, t)]
+    pairs, rates = _prefix(a * b, p * b + a * q, axis)  # the products up to each odd place
+    first_x, first_t = slice_axis(x, axis, 0, 1), slice_axis(t, axis, 0, 1)
+    more = (n - 1) // 2
+    if not more:
+        return concatenate(first_x, pairs, axis=axis), concatenate(first_t, rates, axis=axis)
+    next_x, next_t = slice_axis(x, axis, 2, n, 2), slice_axis(t, axis, 2, n, 2)
+    low, low_t = slice_axis(pairs, axis, 0, more), slice_axis(rates, axis, 0, more)
+    even = concatenate(first_x, low * next_x, axis=axis)
+    even_t = concatenate(first_t, low_t * next_x + low * next_t, axis=axis)
+    return _interleaved(even, pairs, axis), _interleaved(even_t, rates, axis)
 
 
-cumprod = Primitive(
-    "cumprod", type=lambda x, *, axis: x, evaluate=lambda x, *, axis: np.cumprod(x, axis=axis, dtype=x.dtype), jvp=_cumprod_jvp,
-    batch=lambda n, ops, batched, *, axis: cumprod(ops[0], axis=axis + 1),
-    sample=cases(((5,), {"axis": 0}), ((2, 3), {"axis": 1}), ((2, 3), {"axis": 0}), ((2, 0), {"axis": 1})))
+def _interleaved(even: Any, odd: Any, axis: int) -> Any:
+    """``even[0], odd[0], even[1], odd[1], ...`` along an axis; there may be one more of the even ones."""
+    count = odd.shape[axis]
+    spread = [reshape(slice_axis(v, axis, 0, count), shape=(*v.shape[:axis], count, 1, *v.shape[axis + 1:])) for v in (even, odd)]
+    both = reshape(concatenate(*spread, axis=axis + 1), shape=(*odd.shape[:axis], 2 * count, *odd.shape[axis + 1:]))
+    if even.shape[axis] == count:
+        return both
+    return concatenate(both, slice_axis(even, axis, count, count + 1), axis=axis)
+
+
+cumprod: Primitive = Primitive(
+    "cumprod", type=lambda x, *, axis: x, evaluate=lambda x, *, axis: np.cumprod(x, axis=axis, dtype=np.asarray(x).dtype),
+    jvp=_cumprod_jvp, batch=_axis_moved("cumprod"),
+    sample=_several(_apart((5,), {"axis": 0}), _apart((2, 3), {"axis": 1}), _apart((3, 2), {"axis": 0}),
+                    _apart((2, 0), {"axis": 1}), _apart((1,), {"axis": 0}), _apart((6,), {"axis": 0}, 1.0 + 0.5j)))
+
+
+def _running_jvp(y: Any, operands: Any, tangents: Any, *, axis: int) -> Any:
+    """The tangent of the first element that reached the running extreme."""
+    t = tangents[0]
+    n = y.shape[axis]
+    if n < 2:
+        return t
+    before, after = slice_axis(y, axis, 0, n - 1), slice_axis(y, axis, 1, n)
+    moved = logical_and(not_equal(after, before), equal(before, before))  # a NaN stays
+    start = full(np.asarray(True), tuple([1 if a == axis else k for a, k in enumerate(y.shape)]), y)
+    moved = concatenate(start, moved, axis=axis)
+    places = Handle(y.build, Const(np.arange(n).reshape([-1 if a == axis else 1 for a in range(y.ndim)])))
+    places = select(moved, places, Const(np.zeros((), places.dtype)))
+    return take_along(t, cummax(places, axis=axis), axis)
 
 
 def _running(name: str, ufunc: np.ufunc) -> Primitive:
-    """Running extreme: the tangent of the first element that reached it."""
-    def jvp(y: Any, operands: Any, tangents: Any, *, axis: int) -> Any:
-        from wengert.primitives.index import index
-        (x,), (t,) = operands, tangents
-        n = x.shape[axis]
-        if n == 0:
-            return None
-        places = Const(np.arange(n).reshape([-1 if a == axis else 1 for a in range(x.ndim)]))
-        reached = equal(x, y)
-        first = slice_first(reached, y, axis)
-        at = running_max(select(first, broadcast_const(places, x), broadcast_const(Const(np.zeros((), np.intp)), x)), axis=axis)
-        arrays = [at if a == axis else Const(np.arange(x.shape[a]).reshape([-1 if b == a else 1 for b in range(x.ndim)]))
-                  for a in range(x.ndim)]
-        return index(t, *arrays, spec=(("a",),) * x.ndim)
-    return Primitive(name, type=lambda x, *, axis: x, evaluate=lambda x, *, axis: ufunc.accumulate(x, axis=axis), jvp=jvp,
-                     batch=lambda n, ops, batched, *, axis: _running_of(name)(ops[0], axis=axis + 1),
-                     sample=cases(((5,), {"axis": 0}), ((2, 3), {"axis": 1})))
+    return Primitive(name, type=lambda x, *, axis: x, evaluate=lambda x, *, axis: ufunc.accumulate(x, axis=axis),
+                     jvp=_running_jvp, batch=_axis_moved(name),
+                     sample=_several(_apart((5,), {"axis": 0}), _apart((2, 3), {"axis": 1}), _apart((4, 2), {"axis": 0}),
+                                     _apart((1,), {"axis": 0}), _apart((2, 0), {"axis": 1})))
 
 
-def broadcast_const(c: Const, like: Any) -> Any:
-    """A constant, in the shape of `like`."""
-    from wengert.graph import Handle
-    h = Handle(like.build, c)
-    return h if h.shape == like.shape else broadcast(h, shape=like.shape)
+cummax: Primitive = _running("cummax", np.maximum)
+cummin: Primitive = _running("cummin", np.minimum)
 
-
-def slice_first(reached: Any, y: Any, axis: int) -> Any:
-    """Where the running extreme changes (and at the start): the elements that set it."""
-    from wengert.primitives.index import slice_axis
-    n = y.shape[axis]
-    start = slice_axis(equal(y, y), axis, 0, 1)
-    start = logical_or(start, logical_not(start))
-    moved = not_equal(slice_axis(y, axis, 1, n), slice_axis(y, axis, 0, n - 1))
-    return concatenate(start, moved, axis=axis) if n > 1 else start
-
-
-def _running_of(name: str) -> Primitive:
-    return running_max if name == "running_max" else running_min
-
-
-running_max = _running("running_max", np.maximum)
-running_min = _running("running_min", np.minimum)

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.graph import ArrayType, Primitive
+from wengert.graph import ArrayType, Const, Primitive
 from wengert.primitives.structure import broadcast, reshape
 
-__all__ = ["argpartition", "argsort", "partition", "permute", "searchsorted", "sort"]
+__all__ = ["argpartition", "argsort", "partition", "permute", "searchsorted", "sort",
+           "take_along"]
 
 
 # ---------------------------------------------------------------- permuting
@@ -54,6 +55,14 @@ permute: Primitive = Primitive(
     transpose=lambda ct, i, ops, *, axis, inverse: permute(ct, ops[1], axis=axis, inverse=not inverse),
     batch=lambda n, ops, batched, *, axis, inverse: permute(*_lifted(n, ops, batched), axis=axis + 1, inverse=inverse),
     sample=_permute_sample)
+
+
+def take_along(x: Any, places: Any, axis: int) -> Any:
+    """``np.take_along_axis`` of handles, for places that may repeat."""
+    from wengert.primitives.index import index
+    grids = [places if a == axis else Const(np.arange(n).reshape([-1 if b == a else 1 for b in range(x.ndim)]))
+             for a, n in enumerate(x.shape)]
+    return index(x, *grids, spec=(("a",),) * x.ndim)
 
 
 # ---------------------------------------------------------------- sort, partition

@@ -333,7 +333,7 @@ for _ufunc, _function in ((np.add, sum), (np.multiply, prod), (np.maximum, max),
     FUNCTIONS[(_ufunc, "reduce")] = _reducer(_function)
 FUNCTIONS[(np.logical_or, "reduce")] = _logical_reducer(any)
 FUNCTIONS[(np.logical_and, "reduce")] = _logical_reducer(all)
-for _ufunc, _primitive in ((np.add, r.cumsum), (np.multiply, r.cumprod), (np.maximum, r.running_max), (np.minimum, r.running_min)):
+for _ufunc, _primitive in ((np.add, r.cumsum), (np.multiply, r.cumprod), (np.maximum, r.cummax), (np.minimum, r.cummin)):
     FUNCTIONS[(_ufunc, "accumulate")] = (lambda p: lambda array, axis=0, dtype=None, out=None: _cumulative(
         p, array, axis, dtype, out[0] if isinstance(out, tuple) else out))(_primitive)
 

@@ -1,0 +1,156 @@
+"""Functions of ``scipy.special`` that are no ufuncs, on tracers.
+
+What comes in: SciPy calls with their whole signatures. What goes out: primitives. The one idea: registered by name, so
+that SciPy is imported by the user or not at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import UnsupportedError
+from wengert.frontends.numpy_api.arithmetic import common, write_out
+from wengert.frontends.numpy_api.structure import as_array, axes_of
+from wengert.frontends.scipy_api import scipy_function
+from wengert.frontends.trace import user_line
+from wengert.frontends.tracer import FUNCTIONS, Tracer, ufunc_call
+from wengert.primitives import bessel, softmax, special
+from wengert.primitives import structure as s
+
+__all__: list[str] = []
+
+
+def _floating(x: Any) -> Tracer:
+    """An array of floats: integers and booleans become float64."""
+    x = as_array(x)
+    return x if x.dtype.kind in "fc" else s.convert(x, dtype=np.dtype(float))
+
+
+def _ufunc(name: str, *operands: Any) -> Any:
+    """A ufunc of SciPy on tracers or plain values."""
+    import scipy.special
+    return ufunc_call(getattr(scipy.special, name), *[as_array(o) if isinstance(o, list) else o for o in operands])
+
+
+def _plain(x: Any, what: str) -> Any:
+    return x.concrete(what) if isinstance(x, Tracer) else x
+
+
+# ---------------------------------------------------------------- sums of exponentials
+
+@scipy_function("scipy.special.logsumexp")
+def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False) -> Any:
+    """``scipy.special.logsumexp``; where all is -inf its derivative is 0."""
+    operands = [_floating(a)] if b is None else [as_array(x) for x in common(_floating(a), b)]
+    shape = np.broadcast_shapes(*[x.shape for x in operands])
+    operands = [s.broadcast(x, shape=shape) if x.shape != shape else x for x in operands]
+    axes = axes_of(axis, len(shape))
+    if return_sign and operands[0].dtype.kind == "c":
+        raise UnsupportedError(f"logsumexp(return_sign=True) of complex numbers cannot be traced (at {user_line()}); use "
+                               f"logsumexp without it")
+    out = softmax.logsumexp(*operands, axes=axes, signed=bool(return_sign))
+    out = s.keep_axes(out, axes) if keepdims else out
+    if not return_sign:
+        return out
+    sign = softmax.logsumexp_sign(*operands, axes=axes)
+    return out, s.keep_axes(sign, axes) if keepdims else sign
+
+
+@scipy_function("scipy.special.softmax")
+def softmax_(x: Any, axis: Any = None) -> Any:
+    """``scipy.special.softmax``."""
+    x = _floating(x)
+    return softmax.softmax(x, axes=axes_of(axis, x.ndim))
+
+
+@scipy_function("scipy.special.log_softmax")
+def log_softmax(x: Any, axis: Any = None) -> Any:
+    """``scipy.special.log_softmax``."""
+    x = _floating(x)
+    return softmax.log_softmax(x, axes=axes_of(axis, x.ndim))
+
+
+@scipy_function("scipy.special.softplus")
+def softplus(x: Any, **kwargs: Any) -> Any:
+    """``scipy.special.softplus``: log(1 + e^x)."""
+    return ufunc_call(np.logaddexp, 0, _floating(x), **kwargs)
+
+
+# ---------------------------------------------------------------- gamma and relatives
+
+@scipy_function("scipy.special.polygamma")
+def polygamma(n: Any, x: Any) -> Any:
+    """``scipy.special.polygamma``, in double precision as there; the orders are constants."""
+    orders, x = np.asarray(_plain(n, "the order of polygamma")), _floating(x)
+    if np.any(orders != np.floor(orders)):
+        raise UnsupportedError(f"polygamma at {user_line()} is differentiated for whole orders only")
+    if x.dtype == np.float32:
+        x = s.convert(x, dtype=np.dtype(float))
+    shape = np.broadcast_shapes(orders.shape, x.shape)
+    out = None
+    for k in np.unique(orders):
+        value = s.broadcast(special.polygamma(x, n=int(k)), shape=shape)
+        out = value if out is None else s.select(np.broadcast_to(orders == k, shape), value, out)
+    return s.broadcast(x, shape=shape) if out is None else out
+
+
+@scipy_function("scipy.special.multigammaln")
+def multigammaln(a: Any, d: Any) -> Any:
+    """``scipy.special.multigammaln``: ``d(d-1)/4 log π + Σ gammaln(a - (j-1)/2)``."""
+    a = _floating(a)
+    d = np.asarray(_plain(d, "the dimension of multigammaln"))[()]
+    if not np.isscalar(d) or np.floor(d) != d:
+        raise ValueError("d should be a positive integer (dimension)")
+    if a.value is not None and np.any(a.value <= 0.5 * (d - 1)):
+        raise ValueError(f"condition a ({a.value}) > 0.5 * (d-1) ({0.5 * (d - 1)}) not met")
+    terms = [_ufunc("gammaln", a - (j - 1.0) / 2) for j in range(1, int(d) + 1)]
+    return (d * (d - 1) * 0.25) * np.log(np.pi) + FUNCTIONS[np.sum](FUNCTIONS[np.stack](terms), axis=0)
+
+
+@scipy_function("scipy.special.comb")
+def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> Any:
+    """``scipy.special.comb``: by gamma functions unless exact."""
+    if exact:
+        import scipy.special
+        return scipy.special.comb(_plain(N, "comb"), _plain(k, "comb"), exact=True, repetition=repetition)
+    n, k = _floating(N), _floating(k)
+    if repetition:
+        trivial = ufunc_call(np.logical_and, k == 0, n >= 0)
+        return FUNCTIONS[np.where](trivial, 1.0, _ufunc("binom", n + k - 1, k))
+    inside = ufunc_call(np.logical_and, ufunc_call(np.logical_and, k <= n, n >= 0), k >= 0)
+    return FUNCTIONS[np.where](inside, _ufunc("binom", n, k), 0.0)
+
+
+@scipy_function("scipy.special.factorial")
+def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
+    """``scipy.special.factorial``: gamma(n + 1); 0 for negative n unless ``extend="complex"``."""
+    if exact:
+        import scipy.special
+        return scipy.special.factorial(_plain(n, "factorial"), exact=True, extend=extend)
+    x = _floating(n)
+    out = _ufunc("gamma", x + 1)
+    return FUNCTIONS[np.where](x < 0, 0.0, out) if extend == "zero" else out
+
+
+@scipy_function("scipy.special.zeta")
+def zeta(x: Any, q: Any = None, out: Any = None) -> Any:
+    """``scipy.special.zeta``: differentiable in q."""
+    if q is None:
+        raise UnsupportedError(f"the derivative of the zeta function with regard to its exponent is not known (at "
+                               f"{user_line()})")
+    result = special.zeta(*common(_floating(x), _floating(q)))
+    return result if out is None else write_out(out, result)
+
+
+# ---------------------------------------------------------------- others
+
+@scipy_function("scipy.special.lambertw")
+def lambertw(z: Any, k: Any = 0, tol: float = 1e-8) -> Any:
+    """``scipy.special.lambertw``, of one branch; the result is complex."""
+    branch = np.asarray(_plain(k, "the branch of lambertw"))
+    if branch.ndim:
+        raise UnsupportedError(f"lambertw of several branches at once (at {user_line()}); call it once for each")
+    z = _floating(z)
+    return bessel.lambertw(z if z.dtype == np.complex128 else s.convert(z, dtype=np.dtype(complex)), k=int(branch))
