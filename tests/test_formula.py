@@ -118,13 +118,14 @@ def test_special_targets():
     assert wg.formula("greater(x, 0) + greater(y, 0)")(1, 2) == 2.0  # not "or"
     assert wg.formula("where(less(x, 1), x^2, sqrt(x))")(4.0) == 2.0
     assert wg.grad(wg.formula("where(greater(x, 0), sqrt(x), 0)"))(0.0) == 0.0
-    assert wg.formula("eval_hermite(n, x)")(2, 0.5) == -1.0
+    assert wg.formula("eval_hermite(n, x)")(2, 0.5) == pytest.approx(-1.0, rel=4 * EPS)
     with pytest.raises(InputError, match="whole number"):
         wg.formula("eval_hermite(n, x)")(0.5, 0.5)
     z = 0.5 + 0.25j
     assert wg.formula("real(z) imag(z) + angle(z)")(z) == 0.125 + np.angle(z)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # SciPy truncates the order of some functions
 def test_every_function_of_the_language_evaluates():
     """A name of the table that NumPy and SciPy did not know would be found out here."""
@@ -137,8 +138,8 @@ def test_every_function_of_the_language_evaluates():
 
 
 def test_every_elementary_function_has_a_right_derivative():
-    names = """sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arctanh exp exp2 expm1 log log2 log10 log1p
-        sqrt cbrt square reciprocal sigmoid relu abs sec csc cot sech csch coth""".split()
+    names = """sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arctanh exp exp2 expm1 log log2
+        log10 log1p sqrt cbrt square reciprocal sigmoid relu abs sec csc cot sech csch coth""".split()
     for name in names:
         wg.check_grads(wg.formula(f"{name}(x)"), (0.4,), order=2)
     for text in ["max(x, y, 0.1)", "min(x, y)", "x^y", "x/y", "atan2(x, y)", "hypot(x, y)", "log(x) - y^-2",

@@ -138,7 +138,7 @@ class Run:
             kind = "scalar" if x.kind == "scalar" else "argument"
         else:
             value = np.array(x) if isinstance(x, np.ndarray) and x.ndim else found.dtype.type(x)
-            kind = "scalar" if type(x) is float or type(x) is complex else "argument"
+            kind = "scalar" if type(x) is float or type(x) is complex else "argument" if isinstance(x, np.ndarray) else ""
         var = self.trace.argument(len(self.inputs), found, value)
         self.inputs.append(var)
         tracer = Tracer(self.trace, var, kind=kind)

@@ -157,6 +157,12 @@ class _Flat:
         leaves = _leaves(self.target.at(point), "", self.target.source.text)
         return np.concatenate([leaf.ravel() for _, leaf in leaves])
 
+    def scale(self, order: int) -> float:
+        """The size of the values, divided by that of x for each order: what a derivative is like."""
+        sizes = [np.abs(x[np.isfinite(x)]) for _, x in self.outputs]
+        largest = max(float(np.max(s, initial=0.0)) for s in sizes)
+        return largest / (float(np.max(np.abs(self.x), initial=0.0)) or 1.0) ** order
+
     def derivative(self, order: int) -> np.ndarray:
         """The whole derivative of an order: shape (m, d, ..., d)."""
         target, argnums = self.target, tuple(self.target.places)
@@ -267,7 +273,7 @@ def _blocks(flat: _Flat, whole: np.ndarray, order: int, progress: Progress) -> l
             if not np.all(np.isfinite(out)):
                 check = Check(numeric.method, "undefined", None, None, math.nan, math.nan, NO_VALUE)
             else:
-                check = shared or _whole(whole[where], numeric, where, floor, shape)
+                check = shared or _whole(whole[where], numeric, where, floor, flat.scale(order), shape)
             value = np.reshape(whole[where], shape)
             ranks = tuple(len(shapes[i]) for i in choice)
             found.append(Derivative(label, tuple(names[i] for i in choice), value, out.shape, ranks, check))
@@ -275,7 +281,12 @@ def _blocks(flat: _Flat, whole: np.ndarray, order: int, progress: Progress) -> l
     return found
 
 
-def _whole(value: np.ndarray, numeric: _Numeric, where: tuple[slice, ...], floor: float,
+def _rough(error: np.ndarray, size: float, scale: float) -> bool:
+    """Whether the error is too large to confirm a derivative of this size, of a function of this scale."""
+    return not np.all(error <= max(0.01 * size, 1e-6 * scale, 1e-12))
+
+
+def _whole(value: np.ndarray, numeric: _Numeric, where: tuple[slice, ...], floor: float, scale: float,
            shape: tuple[int, ...]) -> Check:
     """The verdict on one block, of which the independent method knows every element."""
     if not np.all(np.isfinite(value)):
@@ -286,7 +297,7 @@ def _whole(value: np.ndarray, numeric: _Numeric, where: tuple[slice, ...], floor
     size = float(np.max(np.abs(value), initial=0.0))
     difference = np.abs(value - other)
     note, verdict = "", "agrees"
-    if not np.all(np.isfinite(error)) or np.any((error > 0.01 * size) & (error > 1e-6)):
+    if _rough(error, size, scale):
         verdict, note = "no check", ROUGH
     elif not np.all(difference <= SAFETY * error + floor * size):
         verdict = "DISAGREES"
@@ -310,7 +321,7 @@ def _along(flat: _Flat, whole: np.ndarray, numeric: _Numeric, floor: float, orde
             mine = np.real(np.conj(whole) @ v)
         size = float(np.max(np.abs(other), initial=0.0))
         difference = np.abs(mine - other)
-        if not np.all(np.isfinite(error)) or np.any((error > 0.01 * size) & (error > 1e-6)):
+        if _rough(error, size, flat.scale(0)):
             verdict, note = "no check", ROUGH
         elif not np.all(difference <= SAFETY * error + floor * size) and verdict == "agrees":
             verdict = "DISAGREES"

@@ -350,7 +350,7 @@ class Tracer(Handle):
 
     def in_place(self, ufunc: np.ufunc, other: Any) -> Any:
         """``self op= other``: arrays change in place and keep their dtype, scalars are bound anew."""
-        if not self.shape and self.kind != "box":
+        if not self.shape and self.kind not in ("box", "argument"):
             return ufunc_call(ufunc, self, other)
         new = ufunc_call(ufunc, self, other)
         if new.dtype != self.dtype:
@@ -383,6 +383,14 @@ def _keeps_c_order(x: Any) -> bool:
     if isinstance(x, Tracer):
         return is_c_ordered(x)
     return not isinstance(x, np.ndarray) or x.ndim <= 1 or x.flags.c_contiguous
+
+
+def _assignable(name: str) -> property:
+    """``x.real = v``: a write through the view."""
+    return property(lambda self: METHODS[name](self), lambda self, v: METHODS[name](self).__setitem__(Ellipsis, v))
+
+
+Tracer.real, Tracer.imag = _assignable("real"), _assignable("imag")  # type: ignore[attr-defined]
 
 
 def _operator(ufunc: np.ufunc) -> tuple[Any, Any, Any]:

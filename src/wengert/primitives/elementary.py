@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.graph import ArrayType, Const, Primitive
+from wengert.graph import REGISTRY, ArrayType, Const, Primitive
 from wengert.primitives.elementwise import (
     ANY,
     broadcast_type,
@@ -34,7 +34,7 @@ from wengert.primitives.elementwise import (
     real,
 )
 from wengert.primitives.sampling import complex_too, interval
-from wengert.primitives.structure import broadcast, convert, select
+from wengert.primitives.structure import broadcast, convert, select, sum_to
 
 __all__ = ["absolute", "arctan", "cos", "cosh", "exp", "expm1", "integer_power", "log", "log1p", "sign", "sin", "sinh", "sqrt",
            "square", "stop_gradient", "tan", "tanh"]
@@ -81,35 +81,62 @@ def _integer_sample(rng: np.random.Generator) -> Any:
         ((rng.normal(size=2) + 1j * rng.normal(size=2),), {"n": 3})]
 
 
-integer_power = elementwise("integer_power", lambda x, *, n: np.power(x, x.dtype.type(n)), type=lambda x, *, n: x,
+# The operator: NumPy's scalars and arrays take different routes to a power, which differ in the last bit.
+integer_power = elementwise("integer_power", lambda x, *, n: x ** n, type=lambda x, *, n: x,
                             partials=_integer_partial, sample=_integer_sample)
 
 
-def _base_partial(y: Any, a: Any, b: Any) -> Any:
-    """``b a^(b-1)``, and 0 where b = 0 even at a = 0."""
-    return zero_where(equal(b, 0.0), b * power(a, b - 1.0))
+def _power_log(x: Any, y: Any, *, k: int) -> Any:
+    """``x^y log(x)^k``, with its limit 0 at x = 0 for Re y > 0."""
+    with np.errstate(all="ignore"):
+        out = np.power(x, y) * np.log(x) ** k
+        return np.where(np.equal(x, 0) & (np.real(y) > 0), np.zeros((), out.dtype), out)[()]
 
 
-def _exponent_partial(y: Any, a: Any, b: Any) -> Any:
-    """``y log a``, and its limit 0 at a = 0 with b > 0 (a real; for complex a wherever a = 0)."""
-    at_zero = equal(a, 0.0) if a.dtype.kind == "c" else logical_and(equal(a, 0.0), greater(b, 0.0))
-    safe = select(at_zero, Const(np.ones((), a.dtype)), a)
-    return y * log(safe)
+def _base_partial(y: Any, a: Any, b: Any, *, k: int = 0) -> Any:
+    """``b a^(b-1) log(a)^k + k a^(b-1) log(a)^(k-1)``; the first term is 0 where b = 0, even at a = 0."""
+    below = power(a, b - 1.0) if k == 0 else power_log(a, b - 1.0, k=k)
+    dead = logical_and(equal(b, 0.0), logical_not(isfinite(below)))
+    slope = zero_where(dead, b * below)
+    if k == 0:
+        return slope
+    return slope + float(k) * (power(a, b - 1.0) if k == 1 else power_log(a, b - 1.0, k=k - 1))
 
 
-power = elementwise("power", np.power, partials=(_base_partial, _exponent_partial),
-                    sample=complex_too(POSITIVE, (-2.0, 2.0)))
-float_power = elementwise("float_power", np.float_power, partials=(_base_partial, _exponent_partial),
-                          sample=interval(POSITIVE, (-2.0, 2.0)))
+# The derivatives of a power in its exponent: ``a^b log a`` is 0 in the limit a -> 0, b > 0; at a = b = 0 it is -inf, as 0^b is
+# a step there.
+power_log = elementwise(
+    "power_log", _power_log, type=lambda x, y, *, k: broadcast_type(x, y),
+    partials=(_base_partial, lambda y, a, b, *, k: power_log(a, b, k=k + 1)),
+    sample=lambda rng: [((rng.uniform(0.3, 3.0, 3), rng.uniform(-2.0, 2.0, 3)), {"k": k}) for k in (1, 2)] + [
+        ((rng.uniform(0.3, 3.0, 2) + 0.5j, rng.normal(size=2) + 0.3j), {"k": 1})])
+_POWER: Any = (_base_partial, lambda y, a, b: power_log(a, b, k=1))
+power = elementwise("power", np.power, partials=_POWER, sample=complex_too(POSITIVE, (-2.0, 2.0)))
+float_power = elementwise("float_power", np.float_power, partials=_POWER, sample=complex_too(POSITIVE, (-2.0, 2.0)))
+# ``x ** y`` of two scalars, which NumPy and Python leave to the C library; an array goes through np.power.
+scalar_power = elementwise("scalar_power", lambda x, y: x ** y, partials=_POWER, sample=interval(POSITIVE, (-2.0, 2.0)))
 
 # ---------------------------------------------------------------- trigonometric
 
 sin = elementwise("sin", np.sin, partials=lambda y, x: cos(x), sample=complex_too(ANY))
 cos = elementwise("cos", np.cos, partials=lambda y, x: -sin(x), sample=complex_too(ANY))
 tan = elementwise("tan", np.tan, partials=lambda y, x: 1.0 + y * y, sample=complex_too((-1.0, 1.0)))
-arcsin = elementwise("arcsin", np.arcsin, partials=lambda y, x: 1.0 / sqrt((1.0 - x) * (1.0 + x)), sample=complex_too(INSIDE))
-arccos = elementwise("arccos", np.arccos, partials=lambda y, x: -1.0 / sqrt((1.0 - x) * (1.0 + x)), sample=complex_too(INSIDE))
-arctan = elementwise("arctan", np.arctan, partials=lambda y, x: 1.0 / (1.0 + x * x), sample=complex_too(INSIDE))
+
+
+def _above(x: Any) -> Any:
+    """``x + 1``; the sign of a zero imaginary part, which says on what side of a cut x lies, is kept."""
+    return x + complex(1.0, -0.0) if x.dtype.kind == "c" else x + 1.0
+
+
+def _arc(x: Any) -> Any:
+    """``√(1 - x²)``, each root on its own side of the branch cuts."""
+    return sqrt(-(x - 1.0)) * sqrt(_above(x)) if x.dtype.kind == "c" else sqrt((1.0 - x) * (1.0 + x))
+
+
+arcsin = elementwise("arcsin", np.arcsin, partials=lambda y, x: 1.0 / _arc(x), sample=complex_too(INSIDE))
+arccos = elementwise("arccos", np.arccos, partials=lambda y, x: -1.0 / _arc(x), sample=complex_too(INSIDE))
+arctan = elementwise("arctan", np.arctan, sample=complex_too(INSIDE), partials=lambda y, x: (
+    1.0 / ((x - 1j) * (x + 1j)) if x.dtype.kind == "c" else 1.0 / (1.0 + x * x)))
 
 
 def _atan2_partials(sign: float, i: int) -> Callable[..., Any]:
@@ -131,7 +158,7 @@ def _hypot_partial(i: int) -> Callable[..., Any]:
     def partial(y: Any, a: Any, b: Any) -> Any:
         origin = equal(y, 0.0)
         safe = select(origin, Const(np.ones((), y.dtype)), y)
-        return (b if i else a) / safe
+        return zero_where(origin, (b if i else a) / safe)
     return partial
 
 
@@ -143,7 +170,7 @@ sinh = elementwise("sinh", np.sinh, partials=lambda y, x: cosh(x), sample=comple
 cosh = elementwise("cosh", np.cosh, partials=lambda y, x: sinh(x), sample=complex_too(ANY))
 tanh = elementwise("tanh", np.tanh, partials=lambda y, x: (1.0 - y) * (1.0 + y), sample=complex_too((-1.0, 1.0)))
 arcsinh = elementwise("arcsinh", np.arcsinh, partials=lambda y, x: 1.0 / cosh(y), sample=complex_too(INSIDE))
-arccosh = elementwise("arccosh", np.arccosh, partials=lambda y, x: 1.0 / (sqrt(x - 1.0) * sqrt(x + 1.0)),
+arccosh = elementwise("arccosh", np.arccosh, partials=lambda y, x: 1.0 / (sqrt(x - 1.0) * sqrt(_above(x))),
                       sample=complex_too((1.2, 3.0)))
 arctanh = elementwise("arctanh", np.arctanh, partials=lambda y, x: 1.0 / ((1.0 - x) * (1.0 + x)), sample=complex_too(INSIDE))
 
@@ -168,7 +195,7 @@ def _absolute_jvp(y: Any, operands: Any, tangents: Any) -> Any:
         return t * sign(x)
     origin = equal(y, 0.0)
     safe = select(origin, Const(np.ones((), y.dtype)), y)
-    return real(t * conj(x / convert(safe, dtype=x.dtype)))
+    return zero_where(origin, real(t * conj(x / convert(safe, dtype=x.dtype))))
 
 
 absolute = elementwise("absolute", np.absolute, type=_real_type, jvp=_absolute_jvp, sample=complex_too(ANY))
@@ -227,7 +254,7 @@ def _logaddexp_partial(i: int, scale: float) -> Callable[..., Any]:
         difference = (a - b) if i == 0 else (b - a)
         alike = logical_and(equal(a, b), logical_not(isfinite(a)))  # both infinite: the difference would be NaN
         safe = select(alike, Const(np.zeros((), y.dtype)), difference)
-        return 1.0 / (1.0 + exp(-safe * scale))
+        return REGISTRY["expit"](safe * scale)
     return partial
 
 
@@ -243,7 +270,7 @@ NEAR = (0.2, 0.9)
 remainder = elementwise("remainder", np.remainder, sample=interval(ANY, (0.6, 0.9)), partials=(
     lambda y, a, b: Const(np.ones((), y.dtype)), lambda y, a, b: -floor_divide(a, b)))
 fmod = elementwise("fmod", np.fmod, sample=interval(ANY, (0.6, 0.9)), partials=(
-    lambda y, a, b: Const(np.ones((), y.dtype)), lambda y, a, b: -trunc(a / b)))
+    lambda y, a, b: Const(np.ones((), y.dtype)), lambda y, a, b: -rint((a - y) / b)))
 
 # ---------------------------------------------------------------- locally constant
 
@@ -283,6 +310,8 @@ def _whole(*shapes: tuple[int, ...]) -> Any:
 for _name in ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "gcd", "lcm"):
     elementwise(_name, getattr(np, _name), differentiable=False, sample=_whole((3,), (3,)))
 elementwise("invert", np.invert, differentiable=False, sample=_whole((3,)))
+elementwise("bitwise_count", np.bitwise_count, type=lambda x: ArrayType(x.shape, np.uint8), differentiable=False,
+            sample=_whole((3,)))
 
 
 def _ldexp_type(x: ArrayType, n: ArrayType) -> ArrayType:
@@ -290,13 +319,8 @@ def _ldexp_type(x: ArrayType, n: ArrayType) -> ArrayType:
 
 
 ldexp = elementwise("ldexp", np.ldexp, type=_ldexp_type, linear=(0,),
-                    transpose=lambda ct, i, ops: _sum(ldexp(ct, ops[1]), ops.types[0].shape),
+                    transpose=lambda ct, i, ops: sum_to(ldexp(ct, ops[1]), ops.types[0].shape),
                     sample=lambda rng: [((rng.normal(size=3), np.array([1, -2, 3])), {}), ((rng.normal(size=()), np.array([1, 2])), {})])
-
-
-def _sum(x: Any, shape: tuple[int, ...]) -> Any:
-    from wengert.primitives.structure import sum_to
-    return sum_to(x, shape)
 
 
 def _modf_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:

@@ -116,6 +116,11 @@ argmin = _position("argmin", np.argmin)
 
 # ---------------------------------------------------------------- a sum with a mask and a start
 
+def _masked_evaluate(x: Any, mask: Any, start: Any, *, axes: tuple[int, ...]) -> Any:
+    where = mask if np.ndim(mask) or not mask else True
+    return np.add.reduce(x, axis=axes, dtype=np.asarray(x).dtype, where=where, initial=start)
+
+
 def _masked_transpose(ct: Any, i: int, ops: Any, *, axes: tuple[int, ...]) -> Any:
     if i == 2:
         return reduce_sum(ct, axes=tuple(range(ct.ndim)))
@@ -127,7 +132,11 @@ def _masked_batch(n: int, ops: Any, batched: Any, *, axes: tuple[int, ...]) -> A
     """Lanes with a start of their own add it at the end."""
     x, mask, start = ops
     shape = x.shape if batched[0] else (n, *x.shape)
-    x, mask = [o if b else broadcast(reshape(o, shape=(1, *o.shape)), shape=shape) for o, b in zip(ops[:2], batched, strict=False)]
+    x = x if batched[0] else broadcast(reshape(x, shape=(1, *x.shape)), shape=shape)
+    if not batched[1] and mask.ndim:
+        mask = broadcast(reshape(mask, shape=(1, *mask.shape)), shape=shape)
+    elif mask.ndim == 1 and len(shape) > 1:
+        mask = broadcast(reshape(mask, shape=(n,) + (1,) * (len(shape) - 1)), shape=shape)
     axes = tuple([a + 1 for a in axes])
     if not batched[2]:
         return masked_sum(x, mask, start, axes=axes)
@@ -136,16 +145,18 @@ def _masked_batch(n: int, ops: Any, batched: Any, *, axes: tuple[int, ...]) -> A
 
 
 def _masked_sample(rng: np.random.Generator) -> Any:
-    def case(shape: tuple[int, ...], axes: tuple[int, ...], factor: complex = 1.0) -> Any:
-        return (rng.normal(size=shape) * factor, rng.random(shape) < 0.6, rng.normal() * np.asarray(factor)), {"axes": axes}
-    return [case((2, 3), (1,)), case((4,), (0,)), case((3, 2), (0, 1), 1.0 + 2.0j), case((0, 2), (0,)), case((), ())]
+    def case(shape: tuple[int, ...], axes: tuple[int, ...], factor: complex = 1.0, masked: bool = True) -> Any:
+        mask = rng.random(shape) < 0.6 if masked else np.asarray(True)
+        return (rng.normal(size=shape) * factor, mask, rng.normal() * np.asarray(factor)), {"axes": axes}
+    return [case((2, 3), (1,)), case((4,), (0,)), case((3, 2), (0, 1), 1.0 + 2.0j), case((0, 2), (0,)), case((), ()),
+            case((2, 3), (0,), masked=False)]
 
 
-# ``np.add.reduce(x, axes, where=mask, initial=start)``: NumPy adds in another order than without a mask.
+# ``np.add.reduce(x, axes, where=mask, initial=start)``: NumPy adds in another order than without a mask. The mask has the
+# shape of x, or none (a single True).
 masked_sum: Primitive = Primitive(
-    "masked_sum", type=lambda x, mask, start, *, axes: _without(x, axes),
-    evaluate=lambda x, mask, start, *, axes: np.add.reduce(x, axis=axes, dtype=np.asarray(x).dtype, where=mask, initial=start),
-    linear="jointly", transpose=_masked_transpose, batch=_masked_batch, sample=_masked_sample)
+    "masked_sum", type=lambda x, mask, start, *, axes: _without(x, axes), evaluate=_masked_evaluate, linear="jointly",
+    structural=True, transpose=_masked_transpose, batch=_masked_batch, sample=_masked_sample)
 
 
 # ---------------------------------------------------------------- products

@@ -8,6 +8,7 @@ from wengert.frontends.numpy_api import (
     creation,
     einsum,
     fourier,
+    nan_functions,
     padding,
     polynomials,
     products,
@@ -22,6 +23,6 @@ from wengert.frontends.numpy_api import (
     ufunc_like,
 )
 
-__all__ = ["arithmetic", "calculus", "convolution", "counting", "creation", "einsum", "fourier", "padding",
+__all__ = ["arithmetic", "calculus", "convolution", "counting", "creation", "einsum", "fourier", "nan_functions", "padding",
            "polynomials", "products", "quantiles", "reductions", "signal", "sorting", "stacking",
            "statistics", "structure", "taking", "ufunc_like"]

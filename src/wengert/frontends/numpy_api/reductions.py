@@ -1,59 +1,105 @@
-"""Reductions and cumulative functions of NumPy on tracers.
+"""Reductions and cumulative functions on tracers, and the methods of ufuncs.
 
 What comes in: NumPy calls with their whole signatures. What goes out: reductions over non-negative axes. The one idea:
-``where=`` replaces what is left out by the neutral element, by selection, so it contributes exactly nothing; the
-nan-variants are the same with ``where = not nan``.
+what ``where=`` leaves out is replaced by the neutral element, by selection, so it contributes exactly nothing.
 """
 
 from __future__ import annotations
 
-import builtins
-import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from wengert.errors import UnsupportedError
+from wengert.frontends.lens import is_c_ordered
 from wengert.frontends.numpy_api.arithmetic import method, write_out
 from wengert.frontends.numpy_api.structure import as_array, axes_of, axis_of
 from wengert.frontends.trace import user_line
-from wengert.frontends.tracer import FUNCTIONS, Tracer, implements, ufunc_call
+from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, constant, implements, ufunc_call
 from wengert.primitives import reduce as r
 from wengert.primitives import structure as s
 
-__all__ = ["mean", "sum", "var"]
+__all__ = ["cumulative", "finished", "given", "kept", "selected", "summed"]
 
 _NO = np._NoValue  # type: ignore[attr-defined]
 
 
-def _given(x: Any) -> bool:
+# ---------------------------------------------------------------- arguments
+
+def given(x: Any) -> bool:
+    """Whether an optional argument was given."""
     return x is not None and x is not _NO
 
 
-def _masked(a: Tracer, where: Any, neutral: Any) -> Tracer:
+def _true(keepdims: Any) -> bool:
+    return keepdims is not _NO and bool(keepdims)
+
+
+def masks(where: Any) -> bool:
+    """Whether ``where=`` leaves anything out."""
+    return given(where) and where is not True
+
+
+def selected(a: Tracer, where: Any, neutral: Any) -> Tracer:
     """`a` with the neutral element where `where` is False."""
-    if not _given(where) or where is True:
+    if not masks(where):
         return a
+    where = as_traced(where)
     mask = where if isinstance(where, Tracer) else np.asarray(where, bool)
-    return FUNCTIONS[np.where](mask, a, a.dtype.type(neutral))  # type: ignore[no-any-return]
+    return s.select(mask, a, neutral if isinstance(neutral, Tracer) else a.dtype.type(neutral))  # type: ignore[no-any-return]
 
 
-def _kept(result: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
-    return s.keep_axes(result, axes) if keepdims is True or (keepdims is not _NO and keepdims) else result
+def kept(a: Tracer, result: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
+    """The result with the reduced axes as `keepdims` asks; it lies in memory as the array does."""
+    if _true(keepdims):
+        result = s.keep_axes(result, axes)
+    if isinstance(result, Tracer) and result.ndim > 1 and is_c_ordered(a):
+        result.order = "C"
+    return result
 
 
-def _finish(result: Any, out: Any) -> Any:
-    return result if out is None else write_out(out, result)
+def finished(result: Any, out: Any) -> Any:
+    """The result, written into ``out=`` if that was given."""
+    out = out[0] if isinstance(out, tuple) else out
+    return write_out(out, result) if given(out) else result
 
 
-def _in_dtype(a: Any, dtype: Any, promote: bool = True) -> Tracer:
-    """The dtype in which NumPy sums: small integers and booleans become the platform's integer."""
+def _in_dtype(a: Any, dtype: Any) -> Tracer:
+    """The dtype in which NumPy adds: small integers and booleans become the platform's integer."""
     a = as_array(a)
-    if _given(dtype):
-        return a.astype(dtype)
-    if promote and a.dtype.kind in "bui" and a.dtype.itemsize <= np.dtype(int).itemsize:
-        return a.astype(np.uint if a.dtype.kind == "u" else int)
+    if given(dtype):
+        return a if a.dtype == np.dtype(dtype) else s.convert(a, dtype=np.dtype(dtype))
+    if a.dtype.kind in "bui" and a.dtype.itemsize <= np.dtype(int).itemsize:
+        wide = np.dtype(np.uint if a.dtype.kind == "u" else int)
+        return a if a.dtype == wide else s.convert(a, dtype=wide)
     return a
+
+
+def _start(initial: Any, dtype: np.dtype[Any]) -> Any:
+    """``initial=`` as a scalar of this dtype."""
+    initial = as_traced(initial)
+    if isinstance(initial, Tracer):
+        return initial if initial.dtype == dtype else s.convert(initial, dtype=dtype)
+    return constant(initial, dtype)
+
+
+# ---------------------------------------------------------------- sums and products
+
+def summed(a: Tracer, axes: tuple[int, ...], where: Any = None, initial: Any = None) -> Any:
+    """A sum in the dtype of the array, in the order in which NumPy adds."""
+    if not masks(where) and not given(initial):
+        return s.reduce_sum(a, axes=axes)
+    mask: Any = np.asarray(True)
+    if masks(where):
+        where = as_traced(where)
+        mask = where if isinstance(where, Tracer) else np.asarray(where, bool)
+        shape = np.broadcast_shapes(mask.shape, a.shape)
+        if shape != a.shape:
+            a = s.broadcast(a, shape=shape)
+        mask = mask if mask.shape == shape else s.broadcast(mask, shape=shape)
+        a = selected(a, mask, 0)
+    return r.masked_sum(a, mask, _start(initial if given(initial) else 0, a.dtype), axes=axes)
 
 
 @implements(np.sum)
@@ -61,12 +107,9 @@ def _in_dtype(a: Any, dtype: Any, promote: bool = True) -> Tracer:
 def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
         where: Any = None) -> Any:
     """``np.sum``."""
-    a = _masked(_in_dtype(a, dtype), where, 0)
+    a = _in_dtype(a, dtype)
     axes = axes_of(axis, a.ndim)
-    result = s.reduce_sum(a, axes=axes)
-    if _given(initial):
-        result = result + initial
-    return _finish(_kept(result, axes, keepdims), out)
+    return finished(kept(a, summed(a, axes, where, initial), axes, keepdims), out)
 
 
 @implements(np.prod)
@@ -74,28 +117,41 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: 
 def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
          where: Any = None) -> Any:
     """``np.prod``; exact derivatives at zeros, at every order."""
-    a = _masked(_in_dtype(a, dtype), where, 1)
+    a = selected(_in_dtype(a, dtype), where, 1)
     axes = axes_of(axis, a.ndim)
-    result = r.reduce_prod(a, axes=axes)
-    if _given(initial):
-        result = result * initial
-    return _finish(_kept(result, axes, keepdims), out)
+    if given(initial) and len(axes) == 1:  # NumPy begins with it
+        shape = tuple([1 if k == axes[0] else n for k, n in enumerate(a.shape)])
+        result = r.reduce_prod(s.concatenate(_spread(_start(initial, a.dtype), shape), a, axis=axes[0]), axes=axes)
+    else:
+        result = r.reduce_prod(a, axes=axes)
+        if given(initial):
+            result = ufunc_call(np.multiply, result, _start(initial, a.dtype))
+    return finished(kept(a, result, axes, keepdims), out)
 
+
+def _spread(x: Any, shape: tuple[int, ...]) -> Any:
+    return s.broadcast(x.value if not isinstance(x, Tracer) and hasattr(x, "value") else x, shape=shape)
+
+
+# ---------------------------------------------------------------- extremes
 
 def _extreme(primitive: Any, ufunc: np.ufunc, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any) -> Any:
     a = as_array(a)
-    if _given(where) and where is not True:
-        if not _given(initial):
+    axes = axes_of(axis, a.ndim)
+    if masks(where):
+        if not given(initial):
             raise ValueError(f"reduction operation '{ufunc.__name__}' does not have an identity, so to use a where mask one "
                              f"has to specify 'initial'")
-        a = _masked(a, where, initial)
-    axes = axes_of(axis, a.ndim)
-    if _given(initial):
-        if 0 in [a.shape[k] for k in axes]:
-            return _finish(_kept(s.full(np.asarray(initial, a.dtype), tuple(n for k, n in enumerate(a.shape) if k not in axes), a),
-                                 axes, keepdims), out)
-        return _finish(_kept(ufunc_call(ufunc, primitive(a, axes=axes), initial), axes, keepdims), out)
-    return _finish(_kept(primitive(a, axes=axes), axes, keepdims), out)
+        a = selected(a, where, initial)
+    if not given(initial):
+        return finished(kept(a, primitive(a, axes=axes), axes, keepdims), out)
+    start = _start(initial, a.dtype)
+    if 0 in [a.shape[k] for k in axes]:
+        result = _spread(start, tuple([n for k, n in enumerate(a.shape) if k not in axes]))
+        result = as_array(result)
+    else:
+        result = ufunc_call(ufunc, primitive(a, axes=axes), start if isinstance(start, Tracer) else a.dtype.type(initial))
+    return finished(kept(a, result, axes, keepdims), out)
 
 
 @implements(np.max, np.amax)
@@ -115,335 +171,204 @@ def min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initia
 @implements(np.ptp)
 def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
     """``np.ptp``."""
-    return _finish(max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims), out)
+    return finished(ufunc_call(np.subtract, max(a, axis, None, keepdims), min(a, axis, None, keepdims)), out)
 
 
-@implements(np.any)
-@method("any")
-def any(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = None) -> Any:
-    """``np.any``."""
-    a = _masked(_boolean(a), where, False)
-    axes = axes_of(axis, a.ndim)
-    return _finish(_kept(r.reduce_any(a, axes=axes), axes, keepdims), out)
-
-
-@implements(np.all)
-@method("all")
-def all(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = None) -> Any:
-    """``np.all``."""
-    a = _masked(_boolean(a), where, True)
-    axes = axes_of(axis, a.ndim)
-    return _finish(_kept(r.reduce_all(a, axes=axes), axes, keepdims), out)
-
+# ---------------------------------------------------------------- truth and places
 
 def _boolean(a: Any) -> Tracer:
     a = as_array(a)
     return a if a.dtype == np.bool_ else ufunc_call(np.not_equal, a, 0)  # type: ignore[no-any-return]
 
 
-def _arg(primitive: Any, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
+def _logical(primitive: Any, neutral: bool, a: Any, axis: Any, out: Any, keepdims: Any, where: Any) -> Any:
+    a = selected(_boolean(a), where, neutral)
+    axes = axes_of(axis, a.ndim)
+    return finished(kept(a, primitive(a, axes=axes), axes, keepdims), out)
+
+
+@implements(np.any)
+@method("any")
+def any(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = None) -> Any:
+    """``np.any``."""
+    return _logical(r.reduce_any, False, a, axis, out, keepdims, where)
+
+
+@implements(np.all)
+@method("all")
+def all(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = None) -> Any:
+    """``np.all``."""
+    return _logical(r.reduce_all, True, a, axis, out, keepdims, where)
+
+
+def _position(primitive: Any, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     a = as_array(a)
-    flat = axis is None
+    flat = axis is None or not a.ndim
     x = s.reshape(a, shape=(a.type.size,)) if flat else a
     k = 0 if flat else axis_of(axis, a.ndim)
     result = primitive(x, axis=k)
-    if keepdims is True:
+    if _true(keepdims):
         result = s.reshape(result, shape=(1,) * a.ndim) if flat else s.keep_axes(result, (k,))
-    return _finish(result, out)
+    return finished(result, out)
 
 
 @implements(np.argmax)
 @method("argmax")
 def argmax(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
     """``np.argmax``: integers."""
-    return _arg(r.argmax, a, axis, out, keepdims)
+    return _position(r.argmax, a, axis, out, keepdims)
 
 
 @implements(np.argmin)
 @method("argmin")
 def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
     """``np.argmin``: integers."""
-    return _arg(r.argmin, a, axis, out, keepdims)
-
-
-# ---------------------------------------------------------------- means and variances
-
-
-def _count(a: Tracer, axes: tuple[int, ...], where: Any, keepdims: Any) -> Any:
-    """How many elements each result stands for."""
-    if not _given(where) or where is True:
-        return math.prod(a.shape[k] for k in axes)
-    if not isinstance(where, Tracer):
-        return np.sum(np.broadcast_to(np.asarray(where, bool), a.shape), axis=axes, keepdims=keepdims is True)
-    mask = where if where.shape == a.shape else s.broadcast(where, shape=a.shape)
-    return sum(mask.astype(int), axes, keepdims=keepdims is True)
-
-
-def _floating(a: Any, dtype: Any) -> Tracer:
-    a = as_array(a)
-    if _given(dtype):
-        return a.astype(dtype)
-    return a.astype(float) if a.dtype.kind in "bui" else a
-
-
-@implements(np.mean)
-@method("mean")
-def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = None) -> Any:
-    """``np.mean``."""
-    a = _floating(a, dtype)
-    axes = axes_of(axis, a.ndim)
-    total = sum(a, axes, keepdims=keepdims, where=where)
-    return _finish(ufunc_call(np.divide, total, _count(a, axes, where, keepdims)), out)
-
-
-@implements(np.var)
-@method("var")
-def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *,
-        where: Any = None, mean: Any = None, correction: Any = None) -> Any:
-    """``np.var``."""
-    ddof = correction if _given(correction) else ddof
-    a = _floating(a, dtype)
-    axes = axes_of(axis, a.ndim)
-    center = mean if _given(mean) else FUNCTIONS[np.mean](a, axes, keepdims=True, where=where)
-    d = a - center
-    squared = ufunc_call(np.square, d) if a.dtype.kind != "c" else \
-        ufunc_call(np.square, FUNCTIONS[np.real](d)) + ufunc_call(np.square, FUNCTIONS[np.imag](d))
-    total = sum(squared, axes, keepdims=keepdims, where=where)
-    count = _count(a, axes, where, keepdims) - ddof
-    if isinstance(count, Tracer) or np.ndim(count):
-        return _finish(ufunc_call(np.divide, total, ufunc_call(np.maximum, count, 0) if isinstance(count, Tracer)
-                                  else np.maximum(count, 0)), out)
-    return _finish(ufunc_call(np.divide, total, builtins.max(count, 0)), out)
-
-
-@implements(np.std)
-@method("std")
-def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *,
-        where: Any = None, mean: Any = None, correction: Any = None) -> Any:
-    """``np.std``; where the spread is 0 the derivative is the subgradient 0."""
-    v = FUNCTIONS[np.var](a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
-    return _finish(safe_sqrt(v), out)
-
-
-def safe_sqrt(v: Tracer) -> Any:
-    """``sqrt(v)`` whose derivative at 0 is 0: the root is taken of what is selected."""
-    zero = ufunc_call(np.equal, v, 0)
-    one = s.full(np.ones((), v.dtype), v.shape, v)
-    return s.select(zero, s.zeros_like(v), ufunc_call(np.sqrt, s.select(zero, one, v)))
-
-
-@implements(np.average)
-def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
-    """``np.average``; weights may be traced."""
-    a = as_array(a)
-    if weights is None:
-        result = mean(a, axis, keepdims=keepdims)
-        total: Any = np.full(result.shape, math.prod(a.shape) / math.prod(result.shape or (1,)))[()]
-        return (result, total) if returned else result
-    w = weights if isinstance(weights, Tracer) else np.asarray(weights)
-    if w.shape != a.shape:
-        if axis is None:
-            raise TypeError("Axis must be specified when shapes of a and weights differ.")
-        axes = tuple(axis_of(k, a.ndim) for k in (axis if isinstance(axis, tuple) else (axis,)))
-        if w.shape != tuple(a.shape[k] for k in axes):
-            raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
-        order = np.argsort(axes)
-        w = FUNCTIONS[np.transpose](w, tuple(order)) if isinstance(w, Tracer) else np.transpose(w, tuple(order))
-        shape = tuple(a.shape[k] if k in axes else 1 for k in range(a.ndim))
-        w = s.reshape(w, shape=shape) if isinstance(w, Tracer) else np.reshape(w, shape)
-    scale = np.sum(w * np.ones(a.shape) if not isinstance(w, Tracer) else w + np.zeros(a.shape), axis=axis, keepdims=bool(keepdims is True))
-    if not isinstance(scale, Tracer) and np.any(np.asarray(scale) == 0):
-        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
-    result = ufunc_call(np.divide, sum(a * w, axis, keepdims=keepdims), scale)
-    return (result, scale) if returned else result
+    return _position(r.argmin, a, axis, out, keepdims)
 
 
 # ---------------------------------------------------------------- cumulative
 
+def _running_sum(x: Any, *, axis: int) -> Any:
+    return r.cumsum(x, axis=axis, reverse=False)
 
-def _cumulative(primitive: Any, a: Any, axis: Any, dtype: Any, out: Any) -> Any:
-    a = _in_dtype(a, dtype)
-    if axis is None:
-        a = s.reshape(a, shape=(a.type.size,))
-        axis = 0
-    return _finish(primitive(a, axis=axis_of(axis, a.ndim)), out)
+
+def cumulative(function: Callable[..., Any], a: Tracer, axis: Any, out: Any) -> Any:
+    """A cumulative function along one axis; None means the array made flat."""
+    if axis is None or not a.ndim:
+        a, axis = s.reshape(a, shape=(a.type.size,)), 0
+    return finished(function(a, axis=axis_of(axis, a.ndim)), out)
 
 
 @implements(np.cumsum)
 @method("cumsum")
 def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     """``np.cumsum``."""
-    return _cumulative(r.cumsum, a, axis, dtype, out)
+    return cumulative(_running_sum, _in_dtype(a, dtype), axis, out)
 
 
 @implements(np.cumprod)
 @method("cumprod")
 def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """``np.cumprod``; exact derivatives at zeros."""
-    return _cumulative(r.cumprod, a, axis, dtype, out)
+    """``np.cumprod``; exact derivatives at zeros, at every order."""
+    return cumulative(r.cumprod, _in_dtype(a, dtype), axis, out)
 
 
-def _with_initial(primitive: Any, neutral: float, x: Any, axis: Any, dtype: Any, out: Any, include_initial: bool) -> Any:
+def _with_neutral(function: Any, neutral: int, x: Any, axis: Any, dtype: Any, out: Any, include: bool) -> Any:
     x = _in_dtype(x, dtype)
-    if axis is None:
-        if x.ndim != 1:
-            raise ValueError("For arrays which have more than one dimension ``axis`` argument is required.")
-        axis = 0
-    k = axis_of(axis, x.ndim)
-    result = primitive(x, axis=k)
-    if include_initial:
-        shape = tuple(1 if a == k else n for a, n in enumerate(x.shape))
-        result = s.concatenate(s.full(np.asarray(neutral, x.dtype), shape, x), result, axis=k)
-    return _finish(result, out)
+    x = x if x.ndim else s.reshape(x, shape=(1,))
+    if axis is None and x.ndim > 1:
+        raise ValueError("For arrays which have more than one dimension ``axis`` argument is required.")
+    k = axis_of(0 if axis is None else axis, x.ndim)
+    result = function(x, axis=k)
+    if include:
+        shape = tuple([1 if a == k else n for a, n in enumerate(x.shape)])
+        result = s.concatenate(np.full(shape, neutral, x.dtype), result, axis=k)
+    return finished(result, out)
 
 
-@implements(np.cumulative_sum)
-def cumulative_sum(x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False) -> Any:
-    """``np.cumulative_sum``."""
-    return _with_initial(r.cumsum, 0.0, x, axis, dtype, out, include_initial)
+if hasattr(np, "cumulative_sum"):  # came with NumPy 2.1
+    @implements(np.cumulative_sum)
+    def cumulative_sum(x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False) -> Any:
+        """``np.cumulative_sum``."""
+        return _with_neutral(_running_sum, 0, x, axis, dtype, out, include_initial)
 
-
-@implements(np.cumulative_prod)
-def cumulative_prod(x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False) -> Any:
-    """``np.cumulative_prod``."""
-    return _with_initial(r.cumprod, 1.0, x, axis, dtype, out, include_initial)
+    @implements(np.cumulative_prod)
+    def cumulative_prod(x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False) -> Any:
+        """``np.cumulative_prod``."""
+        return _with_neutral(r.cumprod, 1, x, axis, dtype, out, include_initial)
 
 
 # ---------------------------------------------------------------- methods of ufuncs
 
-
 def _reducer(function: Any) -> Any:
+    """``ufunc.reduce``, whose default axis is 0."""
     def reduce(array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
                where: Any = True) -> Any:
-        if isinstance(out, tuple):
-            out = out[0]
-        keywords = {"dtype": dtype} if dtype is not None else {}
-        return function(array, axis, out=out, keepdims=keepdims, initial=initial, where=where, **keywords)
+        array = as_array(array)
+        axis = () if axis == 0 and not array.ndim else axis
+        if function in (sum, prod):
+            return function(array, axis, dtype, out, keepdims, initial, where)
+        if given(dtype):
+            array = array.astype(dtype)
+        if function in (max, min):
+            return function(array, axis, out, keepdims, initial, where)
+        if given(initial):
+            raise UnsupportedError(f"initial= of a logical reduction cannot be traced (at {user_line()})")
+        return function(array, axis, out, keepdims, where=where)
     return reduce
 
 
-def _logical_reducer(function: Any) -> Any:
-    def reduce(array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
-               where: Any = True) -> Any:
-        return function(array, axis, out[0] if isinstance(out, tuple) else out, keepdims, where=where)
-    return reduce
+def _accumulator(function: Any, wide: bool) -> Any:
+    def accumulate(array: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
+        array = _in_dtype(array, dtype) if wide else as_array(array) if not given(dtype) else as_array(array).astype(dtype)
+        if not array.ndim:
+            raise TypeError("cannot accumulate on a scalar")
+        return cumulative(function, array, axis, out)
+    return accumulate
 
 
-for _ufunc, _function in ((np.add, sum), (np.multiply, prod), (np.maximum, max), (np.minimum, min)):
+for _ufunc, _function in ((np.add, sum), (np.multiply, prod), (np.maximum, max), (np.minimum, min), (np.logical_or, any),
+                          (np.logical_and, all)):
     FUNCTIONS[(_ufunc, "reduce")] = _reducer(_function)
-FUNCTIONS[(np.logical_or, "reduce")] = _logical_reducer(any)
-FUNCTIONS[(np.logical_and, "reduce")] = _logical_reducer(all)
-for _ufunc, _primitive in ((np.add, r.cumsum), (np.multiply, r.cumprod), (np.maximum, r.cummax), (np.minimum, r.cummin)):
-    FUNCTIONS[(_ufunc, "accumulate")] = (lambda p: lambda array, axis=0, dtype=None, out=None: _cumulative(
-        p, array, axis, dtype, out[0] if isinstance(out, tuple) else out))(_primitive)
+for _ufunc, _running in ((np.add, _running_sum), (np.multiply, r.cumprod), (np.maximum, r.cummax), (np.minimum, r.cummin)):
+    FUNCTIONS[(_ufunc, "accumulate")] = _accumulator(_running, _ufunc in (np.add, np.multiply))
 
 
-def _outer(ufunc: np.ufunc, a: Any, b: Any, **keywords: Any) -> Any:
-    """``ufunc.outer(a, b)``."""
+def _lanes(ufunc: np.ufunc, array: Any, axis: Any, dtype: Any) -> tuple[list[Any], Tracer, int]:
+    """The slices of an array along the axis of a reduction by any ufunc of two operands."""
+    a = as_array(array)
+    a = a.astype(dtype) if given(dtype) else a
+    axes = axes_of(axis, a.ndim)
+    if ufunc.nin != 2 or ufunc.nout != 1:
+        raise ValueError("reduce only supported for binary functions")
+    if len(axes) != 1:
+        raise UnsupportedError(f"np.{ufunc.__name__}.reduce over {len(axes)} axes cannot be traced (at {user_line()}); reduce "
+                               f"over one axis after the other")
+    k = axes[0]
+    return [a[(slice(None),) * k + (i,)] for i in range(a.shape[k])], a, k
+
+
+def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False,
+            initial: Any = None, where: Any = True) -> Any:
+    """``ufunc.reduce`` for any other ufunc: one application after the other, as NumPy does it."""
+    if masks(where):
+        raise UnsupportedError(f"np.{ufunc.__name__}.reduce(where=...) cannot be traced (at {user_line()})")
+    parts, a, k = _lanes(ufunc, array, axis, dtype)
+    if given(initial):
+        parts.insert(0, initial)
+    elif not parts:
+        if ufunc.identity is None:
+            raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
+        return ufunc.reduce(np.zeros(a.shape, a.dtype), axis=k, keepdims=_true(keepdims))
+    result = parts[0]
+    for part in parts[1:]:
+        result = ufunc_call(ufunc, result, part)
+    return finished(kept(a, as_array(result), (k,), keepdims), out)
+
+
+def _accumulate(ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
+    """``ufunc.accumulate`` for any other ufunc."""
+    parts, a, k = _lanes(ufunc, array, axis, dtype)
+    for i in range(1, len(parts)):
+        parts[i] = ufunc_call(ufunc, parts[i - 1], parts[i])
+    return finished(FUNCTIONS[np.stack](parts, k) if parts else a.copy(), out)
+
+
+def _outer(ufunc: np.ufunc, a: Any, b: Any, /, **keywords: Any) -> Any:
+    """``ufunc.outer``: every element of a with every element of b."""
+    a, b = as_traced(a), as_traced(b)
     shape = (*np.shape(a), *(1,) * np.ndim(b))
-    return ufunc_call(ufunc, FUNCTIONS[np.reshape](a, shape) if isinstance(a, Tracer) else np.reshape(a, shape), b, **keywords)
+    if shape != np.shape(a):
+        a = s.reshape(a if isinstance(a, Tracer) else np.asarray(a), shape=shape)
+    return ufunc_call(ufunc, a, b, **keywords)
 
 
+def _reduceat(ufunc: np.ufunc, *args: Any, **keywords: Any) -> Any:
+    raise UnsupportedError(f"np.{ufunc.__name__}.reduceat cannot be traced (at {user_line()}); reduce slices, or use np.add.at")
+
+
+FUNCTIONS["reduce"] = _reduce
+FUNCTIONS["accumulate"] = _accumulate
 FUNCTIONS["outer"] = _outer
+FUNCTIONS["reduceat"] = _reduceat
 
-# ---------------------------------------------------------------- the nan-variants
-
-
-def _not_nan(a: Any) -> tuple[Tracer, Any]:
-    a = as_array(a)
-    return a, ufunc_call(np.logical_not, ufunc_call(np.isnan, a)) if a.dtype.kind in "fc" else None
-
-
-def _both(mask: Any, where: Any) -> Any:
-    return mask if not _given(where) or where is True else ufunc_call(np.logical_and, mask, where)
-
-
-def _nan_variant(original: Any, function: Any) -> None:
-    def variant(a: Any, axis: Any = None, *args: Any, where: Any = None, **keywords: Any) -> Any:
-        a, mask = _not_nan(a)
-        if mask is None:
-            return function(a, axis, *args, **keywords)
-        return function(a, axis, *args, where=_both(mask, where), **keywords)
-    FUNCTIONS[original] = variant
-
-
-_nan_variant(np.nansum, sum)
-_nan_variant(np.nanprod, prod)
-
-
-def _nan_extreme(original: Any, function: Any, neutral: float) -> None:
-    def variant(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = None) -> Any:
-        a, mask = _not_nan(a)
-        if mask is None:
-            return function(a, axis, out, keepdims, initial, where)
-        axes = axes_of(axis, a.ndim)
-        none_left = ufunc_call(np.logical_not, any(mask, axes, keepdims=keepdims))
-        kept = _masked(a, _both(mask, where), neutral)
-        result = function(kept, axis, None, keepdims, initial)
-        known = none_left.value
-        if known is None or np.any(known):
-            if known is not None:
-                import warnings
-                warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=4)
-            result = FUNCTIONS[np.where](none_left, np.nan, result)
-        return _finish(result, out)
-    FUNCTIONS[original] = variant
-
-
-_nan_extreme(np.nanmax, max, -np.inf)
-_nan_extreme(np.nanmin, min, np.inf)
-
-
-@implements(np.nanmean)
-def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = None) -> Any:
-    """``np.nanmean``: NaN entries contribute nothing, to the value or the derivative."""
-    a, mask = _not_nan(a)
-    return mean(a, axis, dtype, out, keepdims, where=None if mask is None else _both(mask, where))
-
-
-@implements(np.nanvar)
-def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *,
-           where: Any = None, mean: Any = None, correction: Any = None) -> Any:
-    """``np.nanvar``."""
-    a, mask = _not_nan(a)
-    kept = _masked(a, mask, 0)
-    return FUNCTIONS[np.var](kept, axis, dtype, out, ddof, keepdims, where=_both(mask, where), mean=mean, correction=correction)
-
-
-@implements(np.nanstd)
-def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *,
-           where: Any = None, mean: Any = None, correction: Any = None) -> Any:
-    """``np.nanstd``."""
-    return _finish(safe_sqrt(nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)), out)
-
-
-def _nan_cumulative(original: Any, primitive: Any, neutral: float) -> None:
-    def variant(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-        a, mask = _not_nan(a)
-        return _cumulative(primitive, _masked(a, mask, neutral), axis, dtype, out)
-    FUNCTIONS[original] = variant
-
-
-_nan_cumulative(np.nancumsum, r.cumsum, 0.0)
-_nan_cumulative(np.nancumprod, r.cumprod, 1.0)
-
-
-def _nan_position(original: Any, function: Any, neutral: float) -> None:
-    def variant(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) -> Any:
-        a, mask = _not_nan(a)
-        if mask is not None and not np.all(np.any(mask.concrete("nanargmax"), axis=axis)):
-            raise ValueError("All-NaN slice encountered")
-        return function(_masked(a, mask, neutral), axis, out, keepdims=keepdims)
-    FUNCTIONS[original] = variant
-
-
-_nan_position(np.nanargmax, argmax, -np.inf)
-_nan_position(np.nanargmin, argmin, np.inf)
-
-
-def refuse_reduceat(*args: Any, **kwargs: Any) -> Any:
-    """``ufunc.reduceat``: not traced."""
-    raise UnsupportedError(f"ufunc.reduceat cannot be traced (at {user_line()}); sum slices, or use np.add.at")
-
-
-FUNCTIONS["reduceat"] = refuse_reduceat

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wengert.frontends.numpy_api.arithmetic import common, method, write_out
-from wengert.frontends.numpy_api.structure import as_array
+from wengert.frontends.numpy_api.structure import as_array, view
 from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, constant, implements, ufunc_call
 from wengert.graph import REGISTRY
 from wengert.primitives import elementary, elementwise
@@ -26,7 +26,7 @@ __all__ = ["angle", "clip", "imag", "real"]
 def real(val: Any) -> Any:
     """``np.real``."""
     x = as_array(val)
-    return elementwise.real(x) if x.dtype.kind == "c" else x
+    return view(x, "real", None) if x.dtype.kind == "c" else x
 
 
 @implements(np.imag)
@@ -34,7 +34,7 @@ def real(val: Any) -> Any:
 def imag(val: Any) -> Any:
     """``np.imag``."""
     x = as_array(val)
-    return elementwise.imag(x) if x.dtype.kind == "c" else x * 0
+    return view(x, "imag", None) if x.dtype.kind == "c" else x * 0
 
 
 @method("conj", "conjugate")

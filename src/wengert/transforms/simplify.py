@@ -1,0 +1,2 @@
+"""stub"""
+def simplify(g): return g
