@@ -282,7 +282,8 @@ class Run:
                 program = derived[graph] = Program(graph)
             with _zero_warnings():
                 return program(*operands)  # type: ignore[no-any-return]
-        env = apply_graph(graph, operands)
+        with _zero_warnings():
+            env = apply_graph(graph, operands)
         return [env[o] if isinstance(o, Var) else o.value for o in graph.outputs]
 
     def pull_back(self, cotangents: Sequence[Any], residuals: list[Any] | None = None) -> list[Any]:

@@ -460,6 +460,7 @@ Tracer.__pos__ = lambda self: ufunc_call(np.positive, self)  # type: ignore[attr
 Tracer.__abs__ = lambda self: ufunc_call(np.absolute, self)  # type: ignore[attr-defined]
 Tracer.__invert__ = lambda self: ufunc_call(np.invert, self)  # type: ignore[attr-defined]
 Tracer.__pow__ = lambda self, other, mod=None: FUNCTIONS["pow"](self, other)  # type: ignore[assignment, method-assign]
+Tracer.__rpow__ = lambda self, other, mod=None: FUNCTIONS["pow"](other, self)  # type: ignore[attr-defined]
 
 
 # ---------------------------------------------------------------- ufuncs

@@ -5,6 +5,7 @@ from wengert.primitives import (
     contract,
     correlate,
     custom,
+    decompose,
     elementary,
     elementwise,
     fourier,
@@ -12,11 +13,12 @@ from wengert.primitives import (
     index,
     reduce,
     softmax,
+    solve,
     sort,
     special,
     structure,
     window,
 )
 
-__all__ = ["bessel", "contract", "correlate", "custom", "elementary", "elementwise", "fourier",
-           "incomplete", "index", "reduce", "softmax", "sort", "special", "structure", "window"]
+__all__ = ["bessel", "contract", "correlate", "custom", "decompose", "elementary", "elementwise", "fourier",
+           "incomplete", "index", "reduce", "softmax", "solve", "sort", "special", "structure", "window"]

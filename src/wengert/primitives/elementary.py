@@ -383,3 +383,33 @@ sinc = elementwise("sinc", np.sinc, partials=lambda y, x: sinc_derivative(x, ord
 
 numpy_round = elementwise("numpy_round", lambda x, *, decimals: np.round(x, decimals), type=lambda x, *, decimals: x,
                           differentiable=False, sample=lambda rng: [((rng.normal(size=3),), {"decimals": 1})])
+
+# ---------------------------------------------------------------- clip
+
+
+def _clip_jvp(y: Any, operands: Any, tangents: Any) -> Any:
+    """The tangent of x inside and on the bounds, of a bound beyond it (the upper one if both are crossed)."""
+    def spread(t: Any) -> Any:
+        return Const(np.zeros((), y.dtype)) if t is None else broadcast(t, shape=y.shape) if t.shape != y.shape else t
+    (x, low, high), (t, t_low, t_high) = operands, [spread(t) for t in tangents]
+    inner = t
+    if low is not None:
+        below = less(x, low)
+        inner, x = select(below, t_low, t), select(below, low, x)
+    return inner if high is None else select(greater(x, high), t_high, inner)
+
+
+clip = elementwise("clip", np.clip, jvp=_clip_jvp,
+                   sample=interval(ANY, (-1.0, -0.5), (0.5, 1.0)))
+clip_low = elementwise("clip_low", lambda x, low: np.clip(x, low, None), sample=interval(ANY, ANY),
+                       jvp=lambda y, ops, ts: _clip_jvp(y, (*ops, None), (*ts, None)))
+clip_high = elementwise("clip_high", lambda x, high: np.clip(x, None, high), sample=interval(ANY, ANY),
+                        jvp=lambda y, ops, ts: _clip_jvp(y, (ops[0], None, ops[1]), (ts[0], None, ts[1])))
+
+# ---------------------------------------------------------------- unwrap
+
+unwrap = Primitive(
+    "unwrap", type=lambda x, *, axis, period, discont: x, jvp=lambda y, ops, ts, **params: ts[0],
+    evaluate=lambda x, *, axis, period, discont: np.unwrap(x, discont, axis, period=period),
+    batch=lambda n, ops, batched, *, axis, period, discont: unwrap(ops[0], axis=axis + 1, period=period, discont=discont),
+    sample=lambda rng: [((rng.uniform(-9.0, 9.0, (2, 4)),), {"axis": a, "period": 6.0, "discont": None}) for a in (0, 1)])

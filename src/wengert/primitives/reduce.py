@@ -1,8 +1,8 @@
 """Reductions: extremes, products, cumulative sums, products and extremes, sums with a mask and a start.
 
-What comes in: an array and axes. What goes out: the reduced array. The one idea: an extreme selects its tangent (split
-evenly among ties, never a product with zero), and a product is differentiated by the product rule along a tree, without
-a division, so that zeros are exact at every order.
+What comes in: an array and axes. What goes out: the reduced array. The one idea: an extreme selects its
+tangent (split evenly among ties, never a product with zero), and a product is differentiated by the product
+rule along a tree, without a division, so that zeros are exact at every order.
 """
 
 from __future__ import annotations
@@ -27,8 +27,20 @@ from wengert.primitives.structure import (
     transpose,
 )
 
-__all__ = ["argmax", "argmin", "cummax", "cummin", "cumprod", "cumsum", "masked_sum", "reduce_all", "reduce_any",
-           "reduce_max", "reduce_min", "reduce_prod"]
+__all__ = [
+    "argmax",
+    "argmin",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "masked_sum",
+    "reduce_all",
+    "reduce_any",
+    "reduce_max",
+    "reduce_min",
+    "reduce_prod",
+]
 
 
 def _without(x: ArrayType, axes: tuple[int, ...], dtype: Any = None) -> ArrayType:
@@ -46,10 +58,14 @@ def _axis_moved(name: str) -> Any:
 
 def _apart(shape: tuple[int, ...], params: dict[str, Any], factor: complex = 1.0) -> Any:
     """A case without ties and zeros, whose elements are well apart."""
+
     def case(rng: np.random.Generator) -> Any:
         size = int(np.prod(shape, dtype=int))
-        x = (rng.permutation(size).reshape(shape) - size / 2.0 + rng.uniform(0.2, 0.8, shape)) / max(size / 4.0, 1.0)
+        x = (rng.permutation(size).reshape(shape) - size / 2.0 + rng.uniform(0.2, 0.8, shape)) / max(
+            size / 4.0, 1.0
+        )
         return (x * factor,), params
+
     return case
 
 
@@ -60,13 +76,15 @@ def _several(*cases_: Any) -> Any:
 def slice_axis(x: Any, axis: int, start: int, stop: int, step: int = 1) -> Any:
     """``x[:, ..., start:stop:step]`` along one axis."""
     from wengert.primitives.index import slice_axis as read
+
     return read(x, axis, start, stop, step)
 
 
 # ---------------------------------------------------------------- extremes
 
+
 def _extreme_jvp(y: Any, operands: Any, tangents: Any, *, axes: tuple[int, ...]) -> Any:
-    """The mean of the tangents of the elements that equal the extreme (of those that are NaN, if it is NaN)."""
+    """The mean of the tangents of the elements that equal the extreme; if it is NaN, of those that are."""
     (x,), (t,) = operands, tangents
     top = broadcast(keep_axes(y, axes), shape=x.shape)
     chosen = logical_or(equal(x, top), not_equal(x, x))
@@ -80,11 +98,22 @@ def _extreme(name: str, ufunc: np.ufunc) -> Primitive:
         if out.size and not x.size:
             raise ValueError(f"zero-size array to reduction operation {ufunc.__name__} which has no identity")
         return out
-    return Primitive(name, type=type_of, evaluate=lambda x, *, axes: ufunc.reduce(x, axis=axes), jvp=_extreme_jvp,
-                     batch=_axes_moved(name),
-                     sample=_several(_apart((2, 3), {"axes": (1,)}), _apart((4,), {"axes": (0,)}), _apart((), {"axes": ()}),
-                                     _apart((2, 3, 2), {"axes": (0, 2)}), _apart((0, 3), {"axes": (1,)}),
-                                     _apart((2, 3), {"axes": (0,)}, 1.0 - 0.5j)))
+
+    return Primitive(
+        name,
+        type=type_of,
+        evaluate=lambda x, *, axes: ufunc.reduce(x, axis=axes),
+        jvp=_extreme_jvp,
+        batch=_axes_moved(name),
+        sample=_several(
+            _apart((2, 3), {"axes": (1,)}),
+            _apart((4,), {"axes": (0,)}),
+            _apart((), {"axes": ()}),
+            _apart((2, 3, 2), {"axes": (0, 2)}),
+            _apart((0, 3), {"axes": (1,)}),
+            _apart((2, 3), {"axes": (0,)}, 1.0 - 0.5j),
+        ),
+    )
 
 
 reduce_max = _extreme("reduce_max", np.maximum)
@@ -92,9 +121,14 @@ reduce_min = _extreme("reduce_min", np.minimum)
 
 
 def _logical(name: str, ufunc: np.ufunc) -> Primitive:
-    return Primitive(name, type=lambda x, *, axes: _without(x, axes, np.bool_),
-                     evaluate=lambda x, *, axes: ufunc.reduce(x, axis=axes), differentiable=False, batch=_axes_moved(name),
-                     sample=cases(((2, 3), {"axes": (1,)}), ((), {"axes": ()}), ((2, 0), {"axes": (1,)})))
+    return Primitive(
+        name,
+        type=lambda x, *, axes: _without(x, axes, np.bool_),
+        evaluate=lambda x, *, axes: ufunc.reduce(x, axis=axes),
+        differentiable=False,
+        batch=_axes_moved(name),
+        sample=cases(((2, 3), {"axes": (1,)}), ((), {"axes": ()}), ((2, 0), {"axes": (1,)})),
+    )
 
 
 reduce_any = _logical("reduce_any", np.logical_or)
@@ -106,8 +140,15 @@ def _position(name: str, function: Any) -> Primitive:
         if not x.shape[axis] and x.size == 0:
             raise ValueError(f"attempt to get {name} of an empty sequence")
         return _without(x, (axis,), np.intp)
-    return Primitive(name, type=type_of, evaluate=lambda x, *, axis: function(x, axis=axis), differentiable=False,
-                     sample=cases(((2, 3), {"axis": 1}), ((4,), {"axis": 0})), batch=_axis_moved(name))
+
+    return Primitive(
+        name,
+        type=type_of,
+        evaluate=lambda x, *, axis: function(x, axis=axis),
+        differentiable=False,
+        sample=cases(((2, 3), {"axis": 1}), ((4,), {"axis": 0})),
+        batch=_axis_moved(name),
+    )
 
 
 argmax = _position("argmax", np.argmax)
@@ -115,6 +156,7 @@ argmin = _position("argmin", np.argmin)
 
 
 # ---------------------------------------------------------------- a sum with a mask and a start
+
 
 def _masked_evaluate(x: Any, mask: Any, start: Any, *, axes: tuple[int, ...]) -> Any:
     where = mask if np.ndim(mask) or not mask else True
@@ -145,21 +187,38 @@ def _masked_batch(n: int, ops: Any, batched: Any, *, axes: tuple[int, ...]) -> A
 
 
 def _masked_sample(rng: np.random.Generator) -> Any:
-    def case(shape: tuple[int, ...], axes: tuple[int, ...], factor: complex = 1.0, masked: bool = True) -> Any:
+    def case(
+        shape: tuple[int, ...], axes: tuple[int, ...], factor: complex = 1.0, masked: bool = True
+    ) -> Any:
         mask = rng.random(shape) < 0.6 if masked else np.asarray(True)
         return (rng.normal(size=shape) * factor, mask, rng.normal() * np.asarray(factor)), {"axes": axes}
-    return [case((2, 3), (1,)), case((4,), (0,)), case((3, 2), (0, 1), 1.0 + 2.0j), case((0, 2), (0,)), case((), ()),
-            case((2, 3), (0,), masked=False)]
+
+    return [
+        case((2, 3), (1,)),
+        case((4,), (0,)),
+        case((3, 2), (0, 1), 1.0 + 2.0j),
+        case((0, 2), (0,)),
+        case((), ()),
+        case((2, 3), (0,), masked=False),
+    ]
 
 
-# ``np.add.reduce(x, axes, where=mask, initial=start)``: NumPy adds in another order than without a mask. The mask has the
-# shape of x, or none (a single True).
+# ``np.add.reduce(x, axes, where=mask, initial=start)``: NumPy adds in another order than
+# without a mask. The mask has the shape of x, or none (a single True).
 masked_sum: Primitive = Primitive(
-    "masked_sum", type=lambda x, mask, start, *, axes: _without(x, axes), evaluate=_masked_evaluate, linear="jointly",
-    structural=True, transpose=_masked_transpose, batch=_masked_batch, sample=_masked_sample)
+    "masked_sum",
+    type=lambda x, mask, start, *, axes: _without(x, axes),
+    evaluate=_masked_evaluate,
+    linear="jointly",
+    structural=True,
+    transpose=_masked_transpose,
+    batch=_masked_batch,
+    sample=_masked_sample,
+)
 
 
 # ---------------------------------------------------------------- products
+
 
 def _rows(x: Any, axes: tuple[int, ...]) -> Any:
     """The reduced axes, moved last and made one."""
@@ -171,9 +230,11 @@ def _rows(x: Any, axes: tuple[int, ...]) -> Any:
 
 
 def _prod_jvp(y: Any, operands: Any, tangents: Any, *, axes: tuple[int, ...]) -> Any:
-    """The product rule along a balanced tree: halves are multiplied as dual numbers, ``(a, s)(b, t) = (ab, sb + at)``.
+    """The product rule along a balanced tree.
 
-    A number of operations in proportion to the number of elements, and no division.
+    Halves are multiplied as dual numbers, ``(a, s)(b, t) = (ab, sb + at)``.
+
+    The number of operations is in proportion to the number of elements, and there is no division.
     """
     x, t = _rows(operands[0], axes), _rows(tangents[0], axes)
     n, last = x.shape[-1], x.ndim - 1
@@ -191,14 +252,24 @@ def _prod_jvp(y: Any, operands: Any, tangents: Any, *, axes: tuple[int, ...]) ->
 
 
 reduce_prod: Primitive = Primitive(
-    "reduce_prod", type=lambda x, *, axes: _without(x, axes),
-    evaluate=lambda x, *, axes: np.multiply.reduce(x, axis=axes, dtype=np.asarray(x).dtype), jvp=_prod_jvp,
+    "reduce_prod",
+    type=lambda x, *, axes: _without(x, axes),
+    evaluate=lambda x, *, axes: np.multiply.reduce(x, axis=axes, dtype=np.asarray(x).dtype),
+    jvp=_prod_jvp,
     batch=_axes_moved("reduce_prod"),
-    sample=_several(_apart((2, 3), {"axes": (1,)}), _apart((5,), {"axes": (0,)}), _apart((2, 3, 2), {"axes": (0, 2)}),
-                    _apart((2, 0), {"axes": (1,)}), _apart((), {"axes": ()}), _apart((4, 2), {"axes": (0,)}, 1.0 + 0.5j)))
+    sample=_several(
+        _apart((2, 3), {"axes": (1,)}),
+        _apart((5,), {"axes": (0,)}),
+        _apart((2, 3, 2), {"axes": (0, 2)}),
+        _apart((2, 0), {"axes": (1,)}),
+        _apart((), {"axes": ()}),
+        _apart((4, 2), {"axes": (0,)}, 1.0 + 0.5j),
+    ),
+)
 
 
 # ---------------------------------------------------------------- cumulative
+
 
 def _cumsum_evaluate(x: Any, *, axis: int, reverse: bool) -> Any:
     x = np.asarray(x)
@@ -208,18 +279,27 @@ def _cumsum_evaluate(x: Any, *, axis: int, reverse: bool) -> Any:
 
 
 cumsum: Primitive = Primitive(
-    "cumsum", type=lambda x, *, axis, reverse: x, evaluate=_cumsum_evaluate, linear="jointly", structural=True,
+    "cumsum",
+    type=lambda x, *, axis, reverse: x,
+    evaluate=_cumsum_evaluate,
+    linear="jointly",
+    structural=True,
     transpose=lambda ct, i, ops, *, axis, reverse: cumsum(ct, axis=axis, reverse=not reverse),
     batch=lambda n, ops, batched, *, axis, reverse: cumsum(ops[0], axis=axis + 1, reverse=reverse),
-    sample=_several(_apart((4,), {"axis": 0, "reverse": False}), _apart((2, 3), {"axis": 1, "reverse": True}),
-                    _apart((2, 0), {"axis": 1, "reverse": False}), _apart((3, 2), {"axis": 0, "reverse": False}, 1.0 - 2.0j)))
+    sample=_several(
+        _apart((4,), {"axis": 0, "reverse": False}),
+        _apart((2, 3), {"axis": 1, "reverse": True}),
+        _apart((2, 0), {"axis": 1, "reverse": False}),
+        _apart((3, 2), {"axis": 0, "reverse": False}, 1.0 - 2.0j),
+    ),
+)
 
 
 def _cumprod_jvp(y: Any, operands: Any, tangents: Any, *, axis: int) -> Any:
-    """Dual numbers again, in a parallel prefix: neighbors are multiplied, the prefixes of the pairs give those of all.
+    """Dual numbers again, in a parallel prefix: neighbors are multiplied, prefixes of pairs give all.
 
-    R. E. Ladner and M. J. Fischer, Parallel prefix computation (1980). A number of operations in proportion to the number
-    of elements, and no division.
+    R. E. Ladner and M. J. Fischer, Parallel prefix computation (1980). The number of operations is in
+    proportion to the number of elements, and there is no division.
     """
     return _prefix(operands[0], tangents[0], axis)[1]
 
@@ -244,18 +324,33 @@ def _prefix(x: Any, t: Any, axis: int) -> tuple[Any, Any]:
 def _interleaved(even: Any, odd: Any, axis: int) -> Any:
     """``even[0], odd[0], even[1], odd[1], ...`` along an axis; there may be one more of the even ones."""
     count = odd.shape[axis]
-    spread = [reshape(slice_axis(v, axis, 0, count), shape=(*v.shape[:axis], count, 1, *v.shape[axis + 1:])) for v in (even, odd)]
-    both = reshape(concatenate(*spread, axis=axis + 1), shape=(*odd.shape[:axis], 2 * count, *odd.shape[axis + 1:]))
+    spread = [
+        reshape(slice_axis(v, axis, 0, count), shape=(*v.shape[:axis], count, 1, *v.shape[axis + 1 :]))
+        for v in (even, odd)
+    ]
+    both = reshape(
+        concatenate(*spread, axis=axis + 1), shape=(*odd.shape[:axis], 2 * count, *odd.shape[axis + 1 :])
+    )
     if even.shape[axis] == count:
         return both
     return concatenate(both, slice_axis(even, axis, count, count + 1), axis=axis)
 
 
 cumprod: Primitive = Primitive(
-    "cumprod", type=lambda x, *, axis: x, evaluate=lambda x, *, axis: np.cumprod(x, axis=axis, dtype=np.asarray(x).dtype),
-    jvp=_cumprod_jvp, batch=_axis_moved("cumprod"),
-    sample=_several(_apart((5,), {"axis": 0}), _apart((2, 3), {"axis": 1}), _apart((3, 2), {"axis": 0}),
-                    _apart((2, 0), {"axis": 1}), _apart((1,), {"axis": 0}), _apart((6,), {"axis": 0}, 1.0 + 0.5j)))
+    "cumprod",
+    type=lambda x, *, axis: x,
+    evaluate=lambda x, *, axis: np.cumprod(x, axis=axis, dtype=np.asarray(x).dtype),
+    jvp=_cumprod_jvp,
+    batch=_axis_moved("cumprod"),
+    sample=_several(
+        _apart((5,), {"axis": 0}),
+        _apart((2, 3), {"axis": 1}),
+        _apart((3, 2), {"axis": 0}),
+        _apart((2, 0), {"axis": 1}),
+        _apart((1,), {"axis": 0}),
+        _apart((6,), {"axis": 0}, 1.0 + 0.5j),
+    ),
+)
 
 
 def _running_jvp(y: Any, operands: Any, tangents: Any, *, axis: int) -> Any:
@@ -274,12 +369,21 @@ def _running_jvp(y: Any, operands: Any, tangents: Any, *, axis: int) -> Any:
 
 
 def _running(name: str, ufunc: np.ufunc) -> Primitive:
-    return Primitive(name, type=lambda x, *, axis: x, evaluate=lambda x, *, axis: ufunc.accumulate(x, axis=axis),
-                     jvp=_running_jvp, batch=_axis_moved(name),
-                     sample=_several(_apart((5,), {"axis": 0}), _apart((2, 3), {"axis": 1}), _apart((4, 2), {"axis": 0}),
-                                     _apart((1,), {"axis": 0}), _apart((2, 0), {"axis": 1})))
+    return Primitive(
+        name,
+        type=lambda x, *, axis: x,
+        evaluate=lambda x, *, axis: ufunc.accumulate(x, axis=axis),
+        jvp=_running_jvp,
+        batch=_axis_moved(name),
+        sample=_several(
+            _apart((5,), {"axis": 0}),
+            _apart((2, 3), {"axis": 1}),
+            _apart((4, 2), {"axis": 0}),
+            _apart((1,), {"axis": 0}),
+            _apart((2, 0), {"axis": 1}),
+        ),
+    )
 
 
 cummax: Primitive = _running("cummax", np.maximum)
 cummin: Primitive = _running("cummin", np.minimum)
-

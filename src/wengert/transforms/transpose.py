@@ -21,7 +21,7 @@ from wengert.graph import Atom, Build, Const, Equation, Graph, Handle, Var
 from wengert.primitives.contract import contract, split_spec
 from wengert.primitives.elementwise import logical_and, logical_not, logical_or
 from wengert.primitives.index import index, index_add, index_set
-from wengert.primitives.structure import broadcast, full, reduce_sum, reshape, select, sum_to
+from wengert.primitives.structure import broadcast, convert, full, reduce_sum, reshape, select, sum_to
 from wengert.primitives.structure import transpose as move
 from wengert.transforms.linearize import Linear
 
@@ -234,8 +234,8 @@ class _Transposer:
             return self.alive_select(e, i, mask)
         if p is index_set:
             return self.alive_set(e, i, mask)
-        if mask is None:
-            return None
+        if mask is None or p is convert:  # a conversion moves nothing
+            return mask
         operands = Operands(e, self.pull)
         if p.elementwise:
             return _lazily(shape, lambda: sum_to(mask.resolve(), shape))

@@ -8,6 +8,8 @@ from wengert.frontends.numpy_api import (
     creation,
     einsum,
     fourier,
+    linalg,
+    norms,
     nan_functions,
     padding,
     polynomials,
@@ -23,6 +25,6 @@ from wengert.frontends.numpy_api import (
     ufunc_like,
 )
 
-__all__ = ["arithmetic", "calculus", "convolution", "counting", "creation", "einsum", "fourier", "nan_functions", "padding",
+__all__ = ["arithmetic", "calculus", "convolution", "counting", "creation", "einsum", "fourier", "linalg", "norms", "nan_functions", "padding",
            "polynomials", "products", "quantiles", "reductions", "signal", "sorting", "stacking",
            "statistics", "structure", "taking", "ufunc_like"]

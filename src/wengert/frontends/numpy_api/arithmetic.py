@@ -47,7 +47,14 @@ def _with_keywords(ufunc: Any, inputs: Any, out: Any, where: Any, dtype: Any, ca
         inputs = tuple(x.astype(dtype) if isinstance(x, Tracer) else np.asarray(x, dtype) for x in inputs)
     # axis= and axes= belong to generalized ufuncs (matmul, vecdot), which are functions here
     result = FUNCTIONS[ufunc](*inputs, **unknown) if unknown else ufunc_call(ufunc, *inputs)
-    target = out[0] if isinstance(out, tuple) else out
+    if isinstance(result, tuple):  # of several results, each into its own array
+        return tuple([_into(target, part, ufunc, where) for target, part in zip(
+            out if out is not None else (None,) * len(result), result, strict=True)])
+    return _into(out[0] if isinstance(out, tuple) else out, result, ufunc, where)
+
+
+def _into(target: Any, result: Any, ufunc: Any, where: Any) -> Any:
+    """One result, written into the array given, where asked for."""
     if where is not True:
         if target is None:
             raise UnsupportedError(f"np.{ufunc.__name__}(where=...) without out= leaves values undefined "
@@ -84,7 +91,21 @@ def _power(x: Any, y: Any) -> Any:
             out = REGISTRY["integer_power"](x, n=y)
             out.kind = x.kind if x.kind == "scalar" else ""
             return out
+    if _is_number(x) and _is_number(y):
+        operands = common(x, y)
+        if operands[0].dtype.kind == "f":
+            out = REGISTRY["scalar_power"](*operands)
+            scalars = [type(z) in (int, float) or getattr(z, "kind", "") == "scalar" for z in (x, y)]
+            out.kind = "scalar" if all(scalars) else ""
+            return out
     return ufunc_call(np.power, x, y)
+
+
+def _is_number(x: Any) -> bool:
+    """Whether x is a number, not an array without axes: the operators of numbers are not those of arrays."""
+    if isinstance(x, Tracer):
+        return not x.shape and x.kind != "box"
+    return isinstance(x, (int, float, np.generic))
 
 
 FUNCTIONS["pow"] = _power

@@ -1,9 +1,9 @@
 """Differences, integrals, interpolation and correlation on tracers.
 
-What comes in: NumPy calls. What goes out: slices and arithmetic in NumPy's own steps, so values agree to the last bit.
-The one idea: which interval a point falls into is locally constant; the line through its two ends is differentiated with
-regard to the point, the knots and the values alike. At an inner knot the derivative is that of the interval to the right,
-at the last one that of the interval to the left.
+What comes in: NumPy calls. What goes out: slices and arithmetic in NumPy's own steps, so values agree to
+the last bit. The one idea: which interval a point falls into is locally constant; the line through its two
+ends is differentiated with regard to the point, the knots and the values alike. At an inner knot the
+derivative is that of the interval to the right, at the last one that of the interval to the left.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wengert.primitives.elementwise import conj, imag, make_complex, real
 
 __all__ = ["convolve", "correlate", "diff", "interp", "strong"]
 
-_NO = np._NoValue  # type: ignore[attr-defined]
+_NO = np._NoValue
 
 
 def strong(x: Any) -> Tracer:
@@ -37,6 +37,7 @@ def _along(ndim: int, axis: int, key: Any) -> tuple[Any, ...]:
 
 
 # ---------------------------------------------------------------- differences
+
 
 @implements(np.diff)
 def diff(a: Any, n: int = 1, axis: Any = -1, prepend: Any = _NO, append: Any = _NO) -> Any:
@@ -63,7 +64,9 @@ def _edge(x: Any, a: Tracer, axis: int) -> list[Any]:
     if x is _NO:
         return []
     x = strong(x)
-    return [x] if x.ndim else [s.broadcast(x, shape=tuple(1 if k == axis else n for k, n in enumerate(a.shape)))]
+    return (
+        [x] if x.ndim else [s.broadcast(x, shape=tuple(1 if k == axis else n for k, n in enumerate(a.shape)))]
+    )
 
 
 @implements(np.ediff1d)
@@ -71,14 +74,16 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """``np.ediff1d``."""
     a = strong(ary)
     a = s.reshape(a, shape=(a.type.size,))
-    ends = []
+    ends: list[Any] = []
     for x, name in ((to_begin, "to_begin"), (to_end, "to_end")):
         if x is None:
             ends.append([])
             continue
         whole = type(x) in (int, float, complex)
         if not np.can_cast(np.result_type(a.dtype, x) if whole else strong(x).dtype, a.dtype, "same_kind"):
-            raise TypeError(f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule.")
+            raise TypeError(
+                f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule."
+            )
         x = strong(x)
         x = s.reshape(x, shape=(x.type.size,))
         ends.append([x if x.dtype == a.dtype else s.convert(x, dtype=a.dtype)])
@@ -87,6 +92,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 
 # ---------------------------------------------------------------- gradient
+
 
 def _spacing(distances: Any, length: int) -> Any:
     """One number, or the differences of coordinates.
@@ -114,8 +120,11 @@ def _spacing(distances: Any, length: int) -> Any:
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """``np.gradient``; the spacings may be traced."""
     f = strong(f)
-    axes = tuple(range(f.ndim)) if axis is None else \
-        tuple([axis_of(k, f.ndim) for k in (axis if isinstance(axis, (tuple, list)) else (axis,))])
+    axes = (
+        tuple(range(f.ndim))
+        if axis is None
+        else tuple([axis_of(k, f.ndim) for k in (axis if isinstance(axis, (tuple, list)) else (axis,))])
+    )
     if len(set(axes)) != len(axes):
         raise ValueError("repeated axis")
     if not varargs:
@@ -137,14 +146,17 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
 def _gradient_along(f: Tracer, axis: int, d: Any, edge_order: int) -> Any:
     """One partial derivative: second-order differences inside, `edge_order` ones at the ends."""
     if f.shape[axis] < edge_order + 1:
-        raise ValueError("Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are "
-                         "required.")
+        raise ValueError(
+            "Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) "
+            "elements are required."
+        )
 
     def part(start: int | None, stop: int | None) -> Any:
         return f[_along(f.ndim, axis, slice(start, stop))]
 
     def at(k: int) -> Any:
         return f[_along(f.ndim, axis, k)]
+
     even = np.ndim(d) == 0
     if even:
         inside = (part(2, None) - part(None, -2)) / (2.0 * d)
@@ -179,6 +191,7 @@ def _end_weights(p: Any, q: Any) -> tuple[Any, Any, Any]:
 
 # ---------------------------------------------------------------- integrals
 
+
 @implements(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Any:
     """``np.trapezoid``."""
@@ -197,10 +210,11 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Any:
 
 
 if hasattr(np, "trapz"):  # until NumPy 2.3
-    FUNCTIONS[np.trapz] = trapezoid
+    FUNCTIONS[np.trapz] = trapezoid  # noqa: NPY201
 
 
 # ---------------------------------------------------------------- interpolation
+
 
 def _as(x: Any, dtype: Any) -> Any:
     x = strong(x)
@@ -215,8 +229,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     x, xp = _as(x, np.float64), _as(xp, np.float64)
     fp = _as(fp, np.complex128 if is_complex else np.float64)
     if xp.ndim != 1 or fp.ndim != 1:
-        raise ValueError("Data points must be 1-D sequences" if period is not None else
-                         "object too deep for desired array")
+        raise ValueError(
+            "Data points must be 1-D sequences" if period is not None else "object too deep for desired array"
+        )
     if xp.shape != fp.shape:
         raise ValueError("fp and xp are not of the same length")
     if period is not None:
@@ -234,7 +249,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     if not is_complex:
         return _interpolate(x, xp, fp, left, right, False)
     left, right = _as(left, np.complex128), _as(right, np.complex128)
-    return make_complex(*[_interpolate(x, xp, take(fp), take(left), take(right), True) for take in (real, imag)])
+    return make_complex(
+        *[_interpolate(x, xp, take(fp), take(left), take(right), True) for take in (real, imag)]
+    )
 
 
 def _interpolate(x: Any, xp: Any, fp: Any, left: Any, right: Any, by_inverse: bool) -> Any:
@@ -245,10 +262,14 @@ def _interpolate(x: Any, xp: Any, fp: Any, left: Any, right: Any, by_inverse: bo
         return where(x < first, left, where(x > first, right, fp[0]))
     j = ufunc_call(np.minimum, ufunc_call(np.maximum, searchsorted(xp, x, "right") - 1, 0), n - 2)
     x0, y0, x1, y1 = xp[j], fp[j], xp[j + 1], fp[j + 1]
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # NumPy does not warn of infinite values here
+    with np.errstate(
+        invalid="ignore", divide="ignore", over="ignore"
+    ):  # NumPy does not warn of infinite values here
         slope = (y1 - y0) * (1.0 / (x1 - x0)) if by_inverse else (y1 - y0) / (x1 - x0)
         inside, at_end = slope * (x - x0) + y0, y1 + slope * (x - x1)
-        if inside.value is None or np.isnan(inside.value).any():  # infinite values: from the other end, as NumPy does
+        if (
+            inside.value is None or np.isnan(inside.value).any()
+        ):  # infinite values: from the other end, as NumPy does
             other = slope * (x - x1) + y1
             other = where((y0 == y1) & ufunc_call(np.isnan, other), y0, other)
             inside = where(x == x0, y0, where(ufunc_call(np.isnan, inside), other, inside))
@@ -262,7 +283,7 @@ _MODES = {0: "valid", 1: "same", 2: "full"}
 
 
 def _slide(a: Any, v: Any, mode: Any) -> Any:
-    """``Σ_i a[i + k] v[i]`` for the shifts k of a mode, computed with the longer operand first, as in NumPy."""
+    """``Σ_i a[i + k] v[i]`` for the shifts k of a mode, the longer operand first, as in NumPy."""
     n, m = a.shape[0], v.shape[0]
     if n < m:
         return s.flip(_slide(v, a, mode), axes=(0,))
@@ -275,7 +296,7 @@ def _slide(a: Any, v: Any, mode: Any) -> Any:
     if mode != "same":
         np.correlate([1.0], [1.0], mode)  # NumPy's own error
     start = m - 1 - m // 2
-    return full[start:start + n]
+    return full[start : start + n]
 
 
 def _vectors(a: Any, v: Any) -> list[Any]:
@@ -304,5 +325,3 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     if not a.shape[0] or not v.shape[0]:
         raise ValueError(f"{'first' if not a.shape[0] else 'second'} array argument cannot be empty")
     return _slide(a, conj(v), mode)
-
-

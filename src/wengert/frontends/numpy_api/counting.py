@@ -1,8 +1,8 @@
 """Counting: bincount, digitize and histograms on tracers.
 
-What comes in: NumPy calls. What goes out: integers, sums of weights, and bin edges. The one idea: which bin an element
-falls into is locally constant, so counts have no derivative; sums of weights are linear in the weights, and edges
-that NumPy takes from the data depend on its least and largest element.
+What comes in: NumPy calls. What goes out: integers, sums of weights, and bin edges. The one idea: which bin
+an element falls into is locally constant, so counts have no derivative; sums of weights are linear in the
+weights, and edges that NumPy takes from the data depend on its least and largest element.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
         return counts
     weights = strong(weights)
     if weights.dtype.kind == "c":
-        raise TypeError("Cannot cast array data from dtype('complex128') to dtype('float64') according to the rule 'safe'")
+        raise TypeError(
+            "Cannot cast array data from dtype('complex128') to dtype('float64') according to the rule 'safe'"
+        )
     if weights.shape != places.shape:
         raise ValueError("The weights and list don't have the same length.")
     weights = weights if weights.dtype == np.float64 else s.convert(weights, dtype=np.dtype(np.float64))
@@ -69,6 +71,7 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
 
 # ---------------------------------------------------------------- histogram
 
+
 @implements(np.histogram_bin_edges)
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
     """``np.histogram_bin_edges``: the outer edges are the least and the largest element."""
@@ -79,10 +82,17 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     plain = np.asarray(a.concrete("np.histogram"))
     edges = np.histogram_bin_edges(plain, value_of(bins), _plain_range(range), weights)
     if isinstance(bins, str) and a.build is not None and a.dtype.kind in "fc":
-        raise UnsupportedError(f"bins={bins!r} at {user_line()}: how many bins there are, and their edges, would depend on the "
-                               f"traced values. Give a number of bins, or the edges")
-    first, last = (FUNCTIONS[np.min](a), FUNCTIONS[np.max](a)) if range is None and plain.size else \
-        (0, 1) if range is None else tuple(range)
+        raise UnsupportedError(
+            f"bins={bins!r} at {user_line()}: how many bins there are, and their edges, would depend on the "
+            f"traced values. Give a number of bins, or the edges"
+        )
+    first, last = (
+        (FUNCTIONS[np.min](a), FUNCTIONS[np.max](a))
+        if range is None and plain.size
+        else (0, 1)
+        if range is None
+        else tuple(range)
+    )
     if value_of(first) == value_of(last):
         first, last = first - 0.5, last + 0.5
     if not any(isinstance(e, Tracer) for e in (first, last)):
@@ -107,8 +117,11 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
         if weights.shape != a.shape:
             raise ValueError("weights should have the same shape as a.")
         flat = s.reshape(weights, shape=(weights.type.size,))
-        counts = _evenly(plain.ravel(), value_of(as_array(edges)), flat) if np.ndim(bins) == 0 else \
-            _unevenly(plain.ravel(), np.asarray(value_of(as_array(edges))), flat)
+        counts = (
+            _evenly(plain.ravel(), value_of(as_array(edges)), flat)
+            if np.ndim(bins) == 0
+            else _unevenly(plain.ravel(), np.asarray(value_of(as_array(edges))), flat)
+        )
     if not density:
         return counts, edges
     widths = diff(edges).astype(float)
@@ -146,7 +159,9 @@ def _unevenly(a: Any, edges: Any, weights: Tracer) -> Any:
         order = np.argsort(a[block])
         ordered = a[block][order]
         sums = FUNCTIONS[np.cumsum](gather(weights, order + block.start))
-        places = np.concatenate((np.searchsorted(ordered, edges[:-1], "left"), np.searchsorted(ordered, edges[-1:], "right")))
+        places = np.concatenate(
+            (np.searchsorted(ordered, edges[:-1], "left"), np.searchsorted(ordered, edges[-1:], "right"))
+        )
         zero, sums = common(np.zeros(1, weights.dtype), sums)
         total = total + gather(concatenate([zero, sums]), places)
     return diff(total)

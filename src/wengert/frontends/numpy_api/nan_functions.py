@@ -1,8 +1,8 @@
 """Reductions that leave NaN out, on tracers; the order statistics among them are in `quantiles`.
 
-What comes in: NumPy calls. What goes out: the same reductions of an array in which NaN is replaced by the neutral
-element. The one idea: the replacement is a selection, so an element that is NaN contributes exactly nothing, to the
-value or to the derivative.
+What comes in: NumPy calls. What goes out: the same reductions of an array in which NaN is replaced by the
+neutral element. The one idea: the replacement is a selection, so an element that is NaN contributes exactly
+nothing, to the value or to the derivative.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from wengert.frontends.numpy_api import reductions as plain
-from wengert.frontends.numpy_api.reductions import finished, given, kept, masks, selected
-from wengert.frontends.numpy_api.statistics import divided, mean, root, var
+from wengert.frontends.numpy_api.reductions import finished, given, kept, masks, safe_sqrt, selected
+from wengert.frontends.numpy_api.statistics import divided, mean, var
 from wengert.frontends.numpy_api.structure import as_array, axes_of
 from wengert.frontends.tracer import FUNCTIONS, Tracer, implements, ufunc_call
 from wengert.primitives import reduce as r
@@ -37,16 +37,31 @@ def _replaced(a: Any, neutral: float) -> tuple[Tracer, Any]:
 
 # ---------------------------------------------------------------- sums and products
 
+
 @implements(np.nansum)
-def nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
-           where: Any = None) -> Any:
+def nansum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """``np.nansum``."""
     return plain.sum(_replaced(a, 0)[0], axis, dtype, out, keepdims, initial, where)
 
 
 @implements(np.nanprod)
-def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
-            where: Any = None) -> Any:
+def nanprod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """``np.nanprod``."""
     return plain.prod(_replaced(a, 1)[0], axis, dtype, out, keepdims, initial, where)
 
@@ -65,8 +80,18 @@ def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> 
 
 # ---------------------------------------------------------------- extremes
 
-def _nan_extreme(primitive: Any, ufunc: np.ufunc, worst: float, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any,
-                 where: Any) -> Any:
+
+def _nan_extreme(
+    primitive: Any,
+    ufunc: np.ufunc,
+    worst: float,
+    a: Any,
+    axis: Any,
+    out: Any,
+    keepdims: Any,
+    initial: Any,
+    where: Any,
+) -> Any:
     a = as_array(a)
     there = _there(a)
     function = plain.max if primitive is r.reduce_max else plain.min
@@ -85,24 +110,36 @@ def _nan_extreme(primitive: Any, ufunc: np.ufunc, worst: float, a: Any, axis: An
 
 
 @implements(np.nanmax)
-def nanmax(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = None) -> Any:
+def nanmax(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = None
+) -> Any:
     """``np.nanmax``; ties share the derivative evenly."""
     return _nan_extreme(r.reduce_max, np.fmax, -np.inf, a, axis, out, keepdims, initial, where)
 
 
 @implements(np.nanmin)
-def nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = None) -> Any:
+def nanmin(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = None
+) -> Any:
     """``np.nanmin``; ties share the derivative evenly."""
     return _nan_extreme(r.reduce_min, np.fmin, np.inf, a, axis, out, keepdims, initial, where)
 
 
 def _fmax_reducer(function: Any) -> Any:
-    def reduce(array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
-               where: Any = True) -> Any:
+    def reduce(
+        array: Any,
+        axis: Any = 0,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: Any = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             array = as_array(array).astype(dtype) if given(dtype) else as_array(array)
             return function(array, axis if array.ndim or axis != 0 else (), out, keepdims, initial, where)
+
     return reduce
 
 
@@ -112,7 +149,12 @@ FUNCTIONS[(np.fmin, "reduce")] = _fmax_reducer(nanmin)
 
 def _nan_position(function: Any, worst: float, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     a, there = _replaced(a, worst)
-    if there is not None and there.value is not None and there.value.size and not np.all(np.any(there.value, axis=axis)):
+    if (
+        there is not None
+        and there.value is not None
+        and there.value.size
+        and not np.all(np.any(there.value, axis=axis))
+    ):
         raise ValueError("All-NaN slice encountered")
     return function(a, axis, out, keepdims=keepdims)
 
@@ -130,6 +172,7 @@ def nanargmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = Fals
 
 
 # ---------------------------------------------------------------- means and variances
+
 
 def _inexact(dtype: Any) -> Any:
     if given(dtype) and np.dtype(dtype).kind not in "fc":
@@ -153,7 +196,9 @@ def _over(total: Any, count: Any) -> Any:
 
 
 @implements(np.nanmean)
-def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = None) -> Any:
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = None
+) -> Any:
     """``np.nanmean``."""
     a, there = _replaced(a, 0)
     if there is None:
@@ -165,8 +210,18 @@ def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdi
 
 
 @implements(np.nanvar)
-def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *,
-           where: Any = None, mean: Any = None, correction: Any = None) -> Any:
+def nanvar(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = None,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
     """``np.nanvar``."""
     x, there = _replaced(a, 0)
     if there is None:
@@ -192,9 +247,19 @@ def nanvar(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: A
 
 
 @implements(np.nanstd)
-def nanstd(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *,
-           where: Any = None, mean: Any = None, correction: Any = None) -> Any:
+def nanstd(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = None,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
     """``np.nanstd``; where the spread is 0 the derivative is 0."""
-    return finished(root(nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)), out)
-
-
+    return finished(
+        safe_sqrt(nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)), out
+    )

@@ -1,7 +1,8 @@
-"""Polynomials as arrays of coefficients, highest power first: polyval, polyder, polyint, polyadd, polymul, poly.
+"""Polynomials as arrays of coefficients, highest power first, on tracers.
 
-What comes in: NumPy calls. What goes out: arithmetic in NumPy's own steps. The one idea: a polynomial is its
-coefficients; a degree is a shape and comes from the values (leading zeros are dropped where NumPy drops them).
+What comes in: NumPy calls. What goes out: arithmetic in NumPy's own steps. The one idea: a polynomial is
+its coefficients; a degree is a shape and comes from the values (leading zeros are dropped where NumPy drops
+them).
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ __all__ = ["polyval"]
 
 def _coefficients(p: Any) -> Tracer:
     if isinstance(p, np.poly1d):
-        raise UnsupportedError(f"np.poly1d meets a traced value at {user_line()}; use its coefficients, p.coef")
+        raise UnsupportedError(
+            f"np.poly1d meets a traced value at {user_line()}; use its coefficients, p.coef"
+        )
     return strong(p)
 
 
@@ -63,7 +66,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     if k.shape[0] < m:
         raise ValueError("k must be a scalar or a rank-1 array of length 1 or >m.")
     for i in range(m):
-        p = concatenate([p / np.arange(p.shape[0], 0, -1), k[i:i + 1]])
+        p = concatenate([p / np.arange(p.shape[0], 0, -1), k[i : i + 1]])
     return p
 
 
@@ -98,7 +101,7 @@ def polymul(a1: Any, a2: Any) -> Any:
 
 def _trimmed(p: Tracer) -> Any:
     there = np.nonzero(np.asarray(value_of(p)))[0]
-    return p[int(there[0]):] if there.size else as_array(np.zeros(1, p.dtype))
+    return p[int(there[0]) :] if there.size else as_array(np.zeros(1, p.dtype))
 
 
 @implements(np.poly)
@@ -113,7 +116,7 @@ def poly(seq_of_zeros: Any) -> Any:
         return 1.0
     out: Any = np.ones(1, roots.dtype)
     for k in range(roots.shape[0]):
-        out = convolve(out, concatenate([as_array(np.ones(1, roots.dtype)), negative(roots[k:k + 1])]))
+        out = convolve(out, concatenate([as_array(np.ones(1, roots.dtype)), negative(roots[k : k + 1])]))
     if roots.dtype.kind == "c":
         plain = np.asarray(value_of(roots))
         if np.all(np.sort(plain) == np.sort(plain.conjugate())):

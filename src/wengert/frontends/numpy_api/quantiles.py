@@ -1,11 +1,12 @@
 """Order statistics: median, percentile, quantile and their nan-variants on tracers.
 
-What comes in: NumPy calls. What goes out: a ``sort``, a gather and an interpolation. The one idea: NumPy's formulas
-(R. J. Hyndman and Y. Fan, Sample quantiles in statistical packages, 1996) say between which two sorted elements a
-quantile lies and how far; the number of elements is one for all lanes, or, where NaN is left out, one for each.
+What comes in: NumPy calls. What goes out: a ``sort``, a gather and an interpolation. The one idea: NumPy's
+formulas (R. J. Hyndman and Y. Fan, Sample quantiles in statistical packages, 1996) say between which two
+sorted elements a quantile lies and how far; the number of elements is one for all lanes, or, where NaN is
+left out, one for each.
 
-The derivative with regard to q is that of the interpolation, the right one at an element; a discrete method is
-locally constant in q.
+The derivative with regard to q is that of the interpolation, the right one at an element; a discrete method
+is locally constant in q.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from wengert.primitives.index import index
 
 __all__ = ["quantile"]
 
-_NO = np._NoValue  # type: ignore[attr-defined]
+_NO = np._NoValue
 _WHOLE = ("s", None, None, None)
 
 
 # ---------------------------------------------------------------- where a quantile lies
+
 
 def _linear(alpha: float, beta: float) -> Callable[[Any, Any], Any]:
     return lambda n, q: n * q + (alpha + q * (1 - alpha - beta)) - 1
@@ -40,10 +42,12 @@ def _linear(alpha: float, beta: float) -> Callable[[Any, Any], Any]:
 
 def _boundary(shift: float, stays: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """One of the two neighbors of ``n q - 1 - shift``: the lower where `stays`, never below 0."""
+
     def places(n: Any, q: Any) -> Any:
         at = n * q - 1 - shift if shift else n * q - 1
         lower = np.floor(at)
         return np.maximum(_integers(np.where(stays(at - lower, lower), lower, lower + 1)), 0)
+
     return places
 
 
@@ -83,6 +87,7 @@ def _fixed(method: str, gamma: Any, at: Any) -> Any:
 
 # ---------------------------------------------------------------- lanes
 
+
 class _Lanes:
     """The sorted array, its reduced axes made one and first, and what is left to do with a result."""
 
@@ -95,13 +100,22 @@ class _Lanes:
         self.count = math.prod(a.shape[k] for k in self.axes)
         x = x if len(self.axes) == 1 else s.reshape(x, shape=(self.count, *self.shape))
         self.sorted = p.sort(x, axis=0, kind="quicksort")
-        self.kept = tuple([1 if k in self.axes else n for k, n in enumerate(a.shape)]) if _true(keepdims) else self.shape
+        self.kept = (
+            tuple([1 if k in self.axes else n for k, n in enumerate(a.shape)])
+            if _true(keepdims)
+            else self.shape
+        )
 
     def at(self, places: Any, each: bool = False) -> Any:
-        """The sorted elements at these places, which stand in front; with `each`, the last axes of `places` are the lanes."""
+        """The sorted elements at these places, which stand in front.
+
+        With `each`, the last axes of `places` are those of the lanes.
+        """
         if each:
             grids = np.ogrid[tuple(slice(n) for n in self.shape)] if self.shape else ()
-            return self.sorted.apply(index, (self.sorted, places, *grids), {"spec": (("a",),) * (1 + len(self.shape))})
+            return self.sorted.apply(
+                index, (self.sorted, places, *grids), {"spec": (("a",),) * (1 + len(self.shape))}
+            )
         return self.sorted.apply(index, (self.sorted, places), {"spec": (("a",),)})
 
     def finish(self, result: Any, front: tuple[int, ...], out: Any) -> Any:
@@ -116,21 +130,32 @@ def _true(keepdims: Any) -> bool:
 
 # ---------------------------------------------------------------- quantile
 
+
 def _checked(a: Any, q: Any, weights: Any, name: str, hundred: bool) -> tuple[Tracer, Any, bool]:
     """The operands, and whether q is a Python number (the result keeps the dtype of the array then)."""
     if weights is not None and weights is not _NO:
-        raise UnsupportedError(f"np.{name}(weights=...) cannot be traced (at {user_line()}); leave the weights away, or sort, and "
-                               f"take the place from np.cumsum of the sorted weights")
+        raise UnsupportedError(
+            f"np.{name}(weights=...) cannot be traced (at {user_line()}); leave the weights away, or "
+            f"sort, and take the place from np.cumsum of the sorted weights"
+        )
     a, q = as_array(a), as_traced(q)
     if a.dtype.kind == "c":
         raise TypeError("a must be an array of real numbers")
     weak = type(q) in (int, float) or (isinstance(q, Tracer) and q.kind == "scalar")
     q = q if isinstance(q, Tracer) else np.asarray(q)
     if hundred:
-        q = ufunc_call(np.true_divide, q, 100) if isinstance(q, Tracer) else np.asarray(np.true_divide(q, 100))
+        q = (
+            ufunc_call(np.true_divide, q, 100)
+            if isinstance(q, Tracer)
+            else np.asarray(np.true_divide(q, 100))
+        )
     plain = q.value if isinstance(q, Tracer) else q
     if plain is not None and not (np.all(plain >= 0) and np.all(plain <= 1)):
-        raise ValueError("Percentiles must be in the range [0, 100]" if hundred else "Quantiles must be in the range [0, 1]")
+        raise ValueError(
+            "Percentiles must be in the range [0, 100]"
+            if hundred
+            else "Quantiles must be in the range [0, 1]"
+        )
     if q.ndim > 2:
         raise ValueError("q must be a scalar or 1d")
     return a, q, weak
@@ -151,7 +176,9 @@ def _interpolated(low: Any, high: Any, t: Any, weak: bool) -> Any:
     """``low + (high - low) t``, from the nearer end, as NumPy computes it."""
     near, back = t >= 0.5, 1 - t
     step = high - low
-    dtype = np.result_type(step.dtype, np.float64 if step.dtype.kind in "bui" else step.dtype) if weak else None
+    dtype = (
+        np.result_type(step.dtype, np.float64 if step.dtype.kind in "bui" else step.dtype) if weak else None
+    )
     if dtype is not None:
         t, back = (x.astype(dtype) if x.dtype != dtype else x for x in (t, back))
     return FUNCTIONS[np.where](near, high - step * back, low + step * t)
@@ -167,8 +194,11 @@ def _compute(lanes: _Lanes, n: Any, q: Any, method: str, weak: bool) -> Any:
         raise ValueError(f"{method!r} is not a valid method. Use one of: {(*_DISCRETE, *_CONTINUOUS)}")
     if method in _DISCRETE:
         return lanes.at(_DISCRETE[method](n, q), each)
-    at = np.asarray(_CONTINUOUS[method](n, q)) if not isinstance(q, Tracer) and not isinstance(n, Tracer) \
+    at = (
+        np.asarray(_CONTINUOUS[method](n, q))
+        if not isinstance(q, Tracer) and not isinstance(n, Tracer)
         else _CONTINUOUS[method](n, q)
+    )
     if method == "linear" and at.dtype.kind in "iu":
         return lanes.at(at, each)
     lower, upper = _neighbors(at, n - 1, isinstance(q, Tracer), method)
@@ -182,20 +212,40 @@ def _compute(lanes: _Lanes, n: Any, q: Any, method: str, weak: bool) -> Any:
 
 
 @implements(np.quantile)
-def quantile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, method: str = "linear",
-             keepdims: Any = False, *, weights: Any = None) -> Any:
+def quantile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: Any = False,
+    *,
+    weights: Any = None,
+) -> Any:
     """``np.quantile``; q may be traced."""
     return _quantile(a, q, axis, out, method, keepdims, weights, "quantile", False)
 
 
 @implements(np.percentile)
-def percentile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, method: str = "linear",
-               keepdims: Any = False, *, weights: Any = None) -> Any:
+def percentile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: Any = False,
+    *,
+    weights: Any = None,
+) -> Any:
     """``np.percentile``; q may be traced."""
     return _quantile(a, q, axis, out, method, keepdims, weights, "percentile", True)
 
 
-def _quantile(a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: Any, weights: Any, name: str, hundred: bool) -> Any:
+def _quantile(
+    a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: Any, weights: Any, name: str, hundred: bool
+) -> Any:
     a, q, weak = _checked(a, q, weights, name, hundred)
     lanes = _Lanes(a, axis, keepdims)
     if not lanes.count:
@@ -209,6 +259,7 @@ def _quantile(a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: Any, w
 
 # ---------------------------------------------------------------- without NaN
 
+
 def _counts(a: Any, lanes: _Lanes) -> Any:
     """How many elements of each lane are not NaN (they are sorted to the front)."""
     there = ufunc_call(np.logical_not, ufunc_call(np.isnan, lanes.sorted))
@@ -221,7 +272,9 @@ def _counts(a: Any, lanes: _Lanes) -> Any:
     return np.asarray(plain) if lanes.shape else int(plain)
 
 
-def _nan_quantile(a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: Any, weights: Any, name: str, hundred: bool) -> Any:
+def _nan_quantile(
+    a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: Any, weights: Any, name: str, hundred: bool
+) -> Any:
     if as_array(a).dtype.kind != "f":
         return _quantile(a, q, axis, out, method, keepdims, weights, name, hundred)
     a, q, weak = _checked(a, q, weights, name, hundred)
@@ -229,32 +282,61 @@ def _nan_quantile(a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: An
         return FUNCTIONS[np.nanmean](a, axis, out=out, keepdims=keepdims)
     lanes = _Lanes(a, axis, keepdims)
     if q.ndim == 2 and len(lanes.axes) > 1 and lanes.shape:
-        raise UnsupportedError(f"np.{name} with a matrix of quantiles and several axes (at {user_line()}): NumPy mixes up the axes "
-                               f"of the result. Make the quantiles a vector")
+        raise UnsupportedError(
+            f"np.{name} with a matrix of quantiles and several axes (at {user_line()}): NumPy mixes up the "
+            f"axes of the result. Make the quantiles a vector"
+        )
     n = _counts(a, lanes)
     # a lane of NaN alone is treated as one element, which is NaN
-    n = ufunc_call(np.maximum, n, 1) if isinstance(n, Tracer) else np.maximum(n, 1) if np.ndim(n) else max(n, 1)
+    n = (
+        ufunc_call(np.maximum, n, 1)
+        if isinstance(n, Tracer)
+        else np.maximum(n, 1)
+        if np.ndim(n)
+        else max(n, 1)
+    )
     return lanes.finish(_compute(lanes, n, q, method, weak), q.shape, out)
 
 
 @implements(np.nanquantile)
-def nanquantile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, method: str = "linear",
-                keepdims: Any = False, *, weights: Any = None) -> Any:
+def nanquantile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: Any = False,
+    *,
+    weights: Any = None,
+) -> Any:
     """``np.nanquantile``: NaN contributes nothing to the value or the derivative."""
     return _nan_quantile(a, q, axis, out, method, keepdims, weights, "nanquantile", False)
 
 
 @implements(np.nanpercentile)
-def nanpercentile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, method: str = "linear",
-                  keepdims: Any = False, *, weights: Any = None) -> Any:
+def nanpercentile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: Any = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: Any = False,
+    *,
+    weights: Any = None,
+) -> Any:
     """``np.nanpercentile``."""
     return _nan_quantile(a, q, axis, out, method, keepdims, weights, "nanpercentile", True)
 
 
 # ---------------------------------------------------------------- median
 
+
 @implements(np.median)
-def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
+def median(
+    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False
+) -> Any:
     """``np.median``: the mean of the middle elements."""
     a = as_array(a)
     lanes = _Lanes(a, axis, keepdims)
@@ -268,7 +350,9 @@ def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = Fa
 
 
 @implements(np.nanmedian)
-def nanmedian(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
+def nanmedian(
+    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False
+) -> Any:
     """``np.nanmedian``: NaN contributes nothing to the value or the derivative."""
     a = as_array(a)
     if not a.type.size:

@@ -1,7 +1,8 @@
 """Reductions and cumulative functions on tracers, and the methods of ufuncs.
 
-What comes in: NumPy calls with their whole signatures. What goes out: reductions over non-negative axes. The one idea:
-what ``where=`` leaves out is replaced by the neutral element, by selection, so it contributes exactly nothing.
+What comes in: NumPy calls with their whole signatures. What goes out: reductions over non-negative axes.
+The one idea: what ``where=`` leaves out is replaced by the neutral element, by selection, so it contributes
+exactly nothing.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from wengert.frontends.lens import is_c_ordered
 from wengert.frontends.numpy_api.arithmetic import method, write_out
 from wengert.frontends.numpy_api.structure import as_array, axes_of, axis_of
 from wengert.frontends.trace import user_line
-from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, constant, implements, ufunc_call
+from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, implements, ufunc_call
 from wengert.primitives import reduce as r
 from wengert.primitives import structure as s
 
-__all__ = ["cumulative", "finished", "given", "kept", "selected", "summed"]
+__all__ = ["cumulative", "finished", "given", "kept", "masks", "safe_sqrt", "selected", "summed"]
 
-_NO = np._NoValue  # type: ignore[attr-defined]
+_NO = np._NoValue
 
 
 # ---------------------------------------------------------------- arguments
+
 
 def given(x: Any) -> bool:
     """Whether an optional argument was given."""
@@ -47,7 +49,7 @@ def selected(a: Tracer, where: Any, neutral: Any) -> Tracer:
         return a
     where = as_traced(where)
     mask = where if isinstance(where, Tracer) else np.asarray(where, bool)
-    return s.select(mask, a, neutral if isinstance(neutral, Tracer) else a.dtype.type(neutral))  # type: ignore[no-any-return]
+    return s.select(mask, a, neutral if isinstance(neutral, Tracer) else a.dtype.type(neutral))
 
 
 def kept(a: Tracer, result: Any, axes: tuple[int, ...], keepdims: Any) -> Any:
@@ -81,10 +83,19 @@ def _start(initial: Any, dtype: np.dtype[Any]) -> Any:
     initial = as_traced(initial)
     if isinstance(initial, Tracer):
         return initial if initial.dtype == dtype else s.convert(initial, dtype=dtype)
-    return constant(initial, dtype)
+    return np.asarray(initial).astype(dtype)
+
+
+def safe_sqrt(v: Tracer) -> Any:
+    """``sqrt(v)``, whose derivative at 0 is taken to be 0: for standard deviations and norms.
+
+    The root's own infinite derivative is not selected there, so it contributes exactly nothing.
+    """
+    return s.select(ufunc_call(np.equal, v, 0), v.dtype.type(0), ufunc_call(np.sqrt, v))
 
 
 # ---------------------------------------------------------------- sums and products
+
 
 def summed(a: Tracer, axes: tuple[int, ...], where: Any = None, initial: Any = None) -> Any:
     """A sum in the dtype of the array, in the order in which NumPy adds."""
@@ -104,8 +115,15 @@ def summed(a: Tracer, axes: tuple[int, ...], where: Any = None, initial: Any = N
 
 @implements(np.sum)
 @method("sum")
-def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
-        where: Any = None) -> Any:
+def sum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """``np.sum``."""
     a = _in_dtype(a, dtype)
     axes = axes_of(axis, a.ndim)
@@ -114,14 +132,24 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: 
 
 @implements(np.prod)
 @method("prod")
-def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
-         where: Any = None) -> Any:
+def prod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """``np.prod``; exact derivatives at zeros, at every order."""
     a = selected(_in_dtype(a, dtype), where, 1)
     axes = axes_of(axis, a.ndim)
-    if given(initial) and len(axes) == 1:  # NumPy begins with it
-        shape = tuple([1 if k == axes[0] else n for k, n in enumerate(a.shape)])
-        result = r.reduce_prod(s.concatenate(_spread(_start(initial, a.dtype), shape), a, axis=axes[0]), axes=axes)
+    if given(initial) and (len(axes) == 1 or len(axes) == a.ndim):  # NumPy begins with it
+        x, k = (a, axes[0]) if len(axes) == 1 else (s.reshape(a, shape=(a.type.size,)), 0)
+        first = s.broadcast(
+            _start(initial, a.dtype), shape=tuple([1 if j == k else n for j, n in enumerate(x.shape)])
+        )
+        result = r.reduce_prod(s.concatenate(first, x, axis=k), axes=(k,))
     else:
         result = r.reduce_prod(a, axes=axes)
         if given(initial):
@@ -129,41 +157,47 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
     return finished(kept(a, result, axes, keepdims), out)
 
 
-def _spread(x: Any, shape: tuple[int, ...]) -> Any:
-    return s.broadcast(x.value if not isinstance(x, Tracer) and hasattr(x, "value") else x, shape=shape)
-
-
 # ---------------------------------------------------------------- extremes
 
-def _extreme(primitive: Any, ufunc: np.ufunc, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any) -> Any:
+
+def _extreme(
+    primitive: Any, ufunc: np.ufunc, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any
+) -> Any:
     a = as_array(a)
     axes = axes_of(axis, a.ndim)
     if masks(where):
         if not given(initial):
-            raise ValueError(f"reduction operation '{ufunc.__name__}' does not have an identity, so to use a where mask one "
-                             f"has to specify 'initial'")
+            raise ValueError(
+                f"reduction operation '{ufunc.__name__}' does not have an identity, so to use a where mask "
+                f"one has to specify 'initial'"
+            )
         a = selected(a, where, initial)
     if not given(initial):
         return finished(kept(a, primitive(a, axes=axes), axes, keepdims), out)
     start = _start(initial, a.dtype)
     if 0 in [a.shape[k] for k in axes]:
-        result = _spread(start, tuple([n for k, n in enumerate(a.shape) if k not in axes]))
-        result = as_array(result)
+        result = as_array(
+            s.broadcast(start, shape=tuple([n for k, n in enumerate(a.shape) if k not in axes]))
+        )
     else:
-        result = ufunc_call(ufunc, primitive(a, axes=axes), start if isinstance(start, Tracer) else a.dtype.type(initial))
+        result = ufunc_call(ufunc, primitive(a, axes=axes), start)
     return finished(kept(a, result, axes, keepdims), out)
 
 
 @implements(np.max, np.amax)
 @method("max")
-def max(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = None) -> Any:
+def max(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = None
+) -> Any:
     """``np.max``; ties share the derivative evenly."""
     return _extreme(r.reduce_max, np.maximum, a, axis, out, keepdims, initial, where)
 
 
 @implements(np.min, np.amin)
 @method("min")
-def min(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = None) -> Any:
+def min(
+    a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = None
+) -> Any:
     """``np.min``; ties share the derivative evenly."""
     return _extreme(r.reduce_min, np.minimum, a, axis, out, keepdims, initial, where)
 
@@ -176,9 +210,10 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any
 
 # ---------------------------------------------------------------- truth and places
 
+
 def _boolean(a: Any) -> Tracer:
     a = as_array(a)
-    return a if a.dtype == np.bool_ else ufunc_call(np.not_equal, a, 0)  # type: ignore[no-any-return]
+    return a if a.dtype == np.bool_ else ufunc_call(np.not_equal, a, 0)
 
 
 def _logical(primitive: Any, neutral: bool, a: Any, axis: Any, out: Any, keepdims: Any, where: Any) -> Any:
@@ -228,6 +263,7 @@ def argmin(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = False) 
 
 # ---------------------------------------------------------------- cumulative
 
+
 def _running_sum(x: Any, *, axis: int) -> Any:
     return r.cumsum(x, axis=axis, reverse=False)
 
@@ -267,23 +303,37 @@ def _with_neutral(function: Any, neutral: int, x: Any, axis: Any, dtype: Any, ou
 
 
 if hasattr(np, "cumulative_sum"):  # came with NumPy 2.1
+
     @implements(np.cumulative_sum)
-    def cumulative_sum(x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False) -> Any:
+    def cumulative_sum(
+        x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+    ) -> Any:
         """``np.cumulative_sum``."""
         return _with_neutral(_running_sum, 0, x, axis, dtype, out, include_initial)
 
     @implements(np.cumulative_prod)
-    def cumulative_prod(x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False) -> Any:
+    def cumulative_prod(
+        x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+    ) -> Any:
         """``np.cumulative_prod``."""
         return _with_neutral(r.cumprod, 1, x, axis, dtype, out, include_initial)
 
 
 # ---------------------------------------------------------------- methods of ufuncs
 
+
 def _reducer(function: Any) -> Any:
     """``ufunc.reduce``, whose default axis is 0."""
-    def reduce(array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None,
-               where: Any = True) -> Any:
+
+    def reduce(
+        array: Any,
+        axis: Any = 0,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: Any = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Any:
         array = as_array(array)
         axis = () if axis == 0 and not array.ndim else axis
         if function in (sum, prod):
@@ -295,22 +345,41 @@ def _reducer(function: Any) -> Any:
         if given(initial):
             raise UnsupportedError(f"initial= of a logical reduction cannot be traced (at {user_line()})")
         return function(array, axis, out, keepdims, where=where)
+
     return reduce
 
 
 def _accumulator(function: Any, wide: bool) -> Any:
     def accumulate(array: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
-        array = _in_dtype(array, dtype) if wide else as_array(array) if not given(dtype) else as_array(array).astype(dtype)
+        array = (
+            _in_dtype(array, dtype)
+            if wide
+            else as_array(array)
+            if not given(dtype)
+            else as_array(array).astype(dtype)
+        )
         if not array.ndim:
             raise TypeError("cannot accumulate on a scalar")
         return cumulative(function, array, axis, out)
+
     return accumulate
 
 
-for _ufunc, _function in ((np.add, sum), (np.multiply, prod), (np.maximum, max), (np.minimum, min), (np.logical_or, any),
-                          (np.logical_and, all)):
+for _ufunc, _function in (
+    (np.add, sum),
+    (np.multiply, prod),
+    (np.maximum, max),
+    (np.minimum, min),
+    (np.logical_or, any),
+    (np.logical_and, all),
+):
     FUNCTIONS[(_ufunc, "reduce")] = _reducer(_function)
-for _ufunc, _running in ((np.add, _running_sum), (np.multiply, r.cumprod), (np.maximum, r.cummax), (np.minimum, r.cummin)):
+for _ufunc, _running in (
+    (np.add, _running_sum),
+    (np.multiply, r.cumprod),
+    (np.maximum, r.cummax),
+    (np.minimum, r.cummin),
+):
     FUNCTIONS[(_ufunc, "accumulate")] = _accumulator(_running, _ufunc in (np.add, np.multiply))
 
 
@@ -322,14 +391,24 @@ def _lanes(ufunc: np.ufunc, array: Any, axis: Any, dtype: Any) -> tuple[list[Any
     if ufunc.nin != 2 or ufunc.nout != 1:
         raise ValueError("reduce only supported for binary functions")
     if len(axes) != 1:
-        raise UnsupportedError(f"np.{ufunc.__name__}.reduce over {len(axes)} axes cannot be traced (at {user_line()}); reduce "
-                               f"over one axis after the other")
+        raise UnsupportedError(
+            f"np.{ufunc.__name__}.reduce over {len(axes)} axes cannot be traced (at {user_line()}); reduce "
+            f"over one axis after the other"
+        )
     k = axes[0]
     return [a[(slice(None),) * k + (i,)] for i in range(a.shape[k])], a, k
 
 
-def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False,
-            initial: Any = None, where: Any = True) -> Any:
+def _reduce(
+    ufunc: np.ufunc,
+    array: Any,
+    axis: Any = 0,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = True,
+) -> Any:
     """``ufunc.reduce`` for any other ufunc: one application after the other, as NumPy does it."""
     if masks(where):
         raise UnsupportedError(f"np.{ufunc.__name__}.reduce(where=...) cannot be traced (at {user_line()})")
@@ -364,11 +443,12 @@ def _outer(ufunc: np.ufunc, a: Any, b: Any, /, **keywords: Any) -> Any:
 
 
 def _reduceat(ufunc: np.ufunc, *args: Any, **keywords: Any) -> Any:
-    raise UnsupportedError(f"np.{ufunc.__name__}.reduceat cannot be traced (at {user_line()}); reduce slices, or use np.add.at")
+    raise UnsupportedError(
+        f"np.{ufunc.__name__}.reduceat cannot be traced (at {user_line()}); reduce slices, or use np.add.at"
+    )
 
 
 FUNCTIONS["reduce"] = _reduce
 FUNCTIONS["accumulate"] = _accumulate
 FUNCTIONS["outer"] = _outer
 FUNCTIONS["reduceat"] = _reduceat
-

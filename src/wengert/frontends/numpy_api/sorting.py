@@ -1,8 +1,9 @@
 """Sorting, searching and sets: sort, argsort, partition, searchsorted, unique and the like, on tracers.
 
-What comes in: NumPy calls. What goes out: sorted arrays whose tangents are permuted, and integers. The one idea: an
-order is locally constant; where only its size decides a shape (unique, the set functions) it is taken from the values.
-At a tie the derivative goes with the permutation of a stable sort, whatever `kind` says.
+What comes in: NumPy calls. What goes out: sorted arrays whose tangents are permuted, and integers. The one
+idea: an order is locally constant; where only its size decides a shape (unique, the set functions) it is
+taken from the values. At a tie the derivative goes with the permutation of a stable sort, whatever `kind`
+says.
 """
 
 from __future__ import annotations
@@ -24,13 +25,18 @@ __all__ = ["argsort", "searchsorted", "sort", "unique"]
 
 # ---------------------------------------------------------------- sort and partition
 
+
 def _kind(kind: Any, order: Any, stable: Any) -> str:
     if order is not None:
         raise ValueError("Cannot specify order when the array has no fields.")
     if kind is not None and stable is not None:
-        raise ValueError("`kind` and keyword parameters can't be provided at the same time. Use only one of them.")
+        raise ValueError(
+            "`kind` and keyword parameters can't be provided at the same time. Use only one of them."
+        )
     if kind is not None:
-        return {"q": "quicksort", "h": "heapsort", "m": "mergesort", "s": "stable"}.get(kind[:1].lower(), kind)
+        return {"q": "quicksort", "h": "heapsort", "m": "mergesort", "s": "stable"}.get(
+            kind[:1].lower(), kind
+        )
     return "stable" if stable else "quicksort"
 
 
@@ -57,7 +63,9 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
 
 
 @method("sort")
-def _sort_method(x: Tracer, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> None:
+def _sort_method(
+    x: Tracer, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+) -> None:
     """``ndarray.sort``: a write."""
     x.write(p.sort(x, axis=axis_of(axis, x.ndim), kind=_kind(kind, order, stable)))
 
@@ -94,7 +102,9 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
 
 
 @method("partition")
-def _partition_method(x: Tracer, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> None:
+def _partition_method(
+    x: Tracer, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None
+) -> None:
     """``ndarray.partition``: a write."""
     x.write(p.partition(x, axis=axis_of(axis, x.ndim), kth=_places(kth, kind, order)))
 
@@ -126,6 +136,7 @@ def sort_complex(a: Any) -> Any:
 
 # ---------------------------------------------------------------- search
 
+
 @implements(np.searchsorted)
 @method("searchsorted")
 def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
@@ -140,22 +151,40 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
             raise ValueError("sorter.size must equal len(a)")
         a = a[sorter]
     dtype = np.result_type(a.dtype, v.dtype)
-    return p.searchsorted(a if a.dtype == dtype else s.convert(a, dtype=dtype),
-                          v if v.dtype == dtype else s.convert(v, dtype=dtype), side=side)
+    return p.searchsorted(
+        a if a.dtype == dtype else s.convert(a, dtype=dtype),
+        v if v.dtype == dtype else s.convert(v, dtype=dtype),
+        side=side,
+    )
 
 
 # ---------------------------------------------------------------- unique
 
+
 @implements(np.unique)
-def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
-           axis: Any = None, *, equal_nan: bool = True, sorted: bool = True) -> Any:
-    """``np.unique``: of equal elements the first one carries the derivative; the rest are concrete integers."""
+def unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: Any = None,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,
+) -> Any:
+    """``np.unique``: of equal elements the first carries the derivative; the rest are concrete integers."""
     a = as_array(ar)
     plain = np.asarray(a.concrete("np.unique"))
-    keywords: dict[str, Any] = {"equal_nan": equal_nan}
+    keywords: dict[str, Any] = {"axis": axis, "equal_nan": equal_nan}
     if not sorted:
         keywords["sorted"] = False
-    found = np.unique(plain, return_index, return_inverse, return_counts, axis, **keywords)
+    found: Any = np.unique(  # type: ignore[call-overload]
+        plain,
+        return_index=return_index,
+        return_inverse=return_inverse,
+        return_counts=return_counts,
+        **keywords,
+    )
     values, *rest = found if isinstance(found, tuple) else (found,)
     if axis is not None and a.ndim > 1:
         first = np.unique(plain, return_index=True, axis=axis, equal_nan=equal_nan)[1]
@@ -195,10 +224,15 @@ _unique_results()
 
 # ---------------------------------------------------------------- sets
 
+
 @implements(np.isin)
-def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None) -> Any:
+def isin(
+    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
+) -> Any:
     """``np.isin``: concrete booleans."""
-    return np.isin(value_of(as_array(element)), value_of(as_array(test_elements)), assume_unique, invert, kind=kind)
+    return np.isin(
+        value_of(as_array(element)), value_of(as_array(test_elements)), assume_unique, invert, kind=kind
+    )
 
 
 def _flat(a: Any) -> Any:

@@ -1,10 +1,11 @@
 """Means, variances, covariances on tracers.
 
-What comes in: NumPy calls. What goes out: sums, deviations, scales. The one idea: NumPy's own steps, in its order and its
-dtypes, so that values agree to the last bit.
+What comes in: NumPy calls. What goes out: sums, deviations, scales. The one idea: NumPy's own steps, in its
+order and its dtypes, so that values agree to the last bit.
 
-The derivative of a standard deviation where all elements are equal: the root has a kink there, and 0 is taken, an
-element of the subdifferential. The root's own infinite derivative is not selected, so it contributes exactly nothing.
+The derivative of a standard deviation where all elements are equal: the root has a kink there, and 0 is
+taken, an element of the subdifferential. The root's own infinite derivative is not selected, so it
+contributes exactly nothing.
 """
 
 from __future__ import annotations
@@ -18,17 +19,18 @@ import numpy as np
 from wengert.frontends.numpy_api.arithmetic import method
 from wengert.frontends.numpy_api.calculus import strong
 from wengert.frontends.numpy_api.products import dot
-from wengert.frontends.numpy_api.reductions import finished, given, kept, masks, summed
+from wengert.frontends.numpy_api.reductions import finished, given, kept, masks, safe_sqrt, summed
 from wengert.frontends.numpy_api.stacking import concatenate
 from wengert.frontends.numpy_api.structure import as_array, axes_of, axis_of, diagonal, squeeze, transpose
 from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, implements, ufunc_call
 from wengert.primitives import structure as s
 from wengert.primitives.elementwise import conj, imag, make_complex, real
 
-__all__ = ["corrcoef", "cov", "divided", "mean", "root", "var"]
+__all__ = ["corrcoef", "cov", "divided", "mean", "var"]
 
 
 # ---------------------------------------------------------------- mean
+
 
 def _count(a: Tracer, axes: tuple[int, ...], where: Any, keepdims: Any) -> Any:
     """How many elements each result stands for."""
@@ -48,7 +50,10 @@ def _warn_if(short: Any, message: str) -> None:
 
 
 def divided(total: Any, count: Any) -> Any:
-    """A sum over a number of elements, in the sum's dtype; single complex numbers are divided in double, as in NumPy."""
+    """A sum over a number of elements, in the sum's dtype.
+
+    Complex numbers of single precision are divided in double precision, as in NumPy.
+    """
     dtype = total.dtype
     if dtype == np.complex64:
         total = s.convert(total, dtype=np.dtype(complex))
@@ -71,7 +76,9 @@ def _converted(a: Tracer, dtype: Any) -> tuple[Tracer, Any]:
 
 @implements(np.mean)
 @method("mean")
-def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = None) -> Any:
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = None
+) -> Any:
     """``np.mean``."""
     a = as_array(a)
     axes = axes_of(axis, a.ndim)
@@ -83,6 +90,7 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
 
 
 # ---------------------------------------------------------------- variance
+
 
 def _squared(d: Any) -> Any:
     """The squares of the moduli."""
@@ -109,8 +117,18 @@ def _ddof(ddof: Any, correction: Any) -> Any:
 
 @implements(np.var)
 @method("var")
-def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *,
-        where: Any = None, mean: Any = None, correction: Any = None) -> Any:
+def var(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = None,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
     """``np.var``."""
     ddof = _ddof(ddof, correction)
     a = as_array(a)
@@ -131,18 +149,26 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any 
 
 @implements(np.std)
 @method("std")
-def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *,
-        where: Any = None, mean: Any = None, correction: Any = None) -> Any:
+def std(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = None,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
     """``np.std``; where the spread is 0 the derivative is 0."""
-    return finished(root(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)), out)
-
-
-def root(v: Tracer) -> Any:
-    """``sqrt(v)``, whose derivative at 0 is taken to be 0."""
-    return s.select(ufunc_call(np.equal, v, 0), v.dtype.type(0), ufunc_call(np.sqrt, v))
+    return finished(
+        safe_sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)), out
+    )
 
 
 # ---------------------------------------------------------------- average
+
 
 def _fitted(weights: Any, a: Tracer, axis: Any) -> Any:
     """Weights in a shape that broadcasts against the array."""
@@ -159,7 +185,9 @@ def _fitted(weights: Any, a: Tracer, axis: Any) -> Any:
 
 
 @implements(np.average)
-def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
+) -> Any:
     """``np.average``; the weights may be traced."""
     a = strong(a)
     if weights is None:
@@ -180,6 +208,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 
 
 # ---------------------------------------------------------------- covariance
+
 
 def _rows(x: Tracer, dtype: Any) -> Any:
     x = x if x.dtype == dtype else s.convert(x, dtype=dtype)
@@ -211,7 +240,7 @@ def _observations(m: Any, y: Any, rowvar: bool, dtype: Any) -> Any:
 
 def _weights(fweights: Any, aweights: Any, n: int) -> tuple[Any, Any]:
     """The weights of the observations, and those of the second kind alone; they may be traced."""
-    out = []
+    out: list[Any] = []
     for w, name in ((fweights, "fweights"), (aweights, "aweights")):
         if w is None:
             out.append(None)
@@ -233,8 +262,17 @@ def _weights(fweights: Any, aweights: Any, n: int) -> tuple[Any, Any]:
 
 
 @implements(np.cov)
-def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None, fweights: Any = None,
-        aweights: Any = None, *, dtype: Any = None) -> Any:
+def cov(
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: Any = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
+) -> Any:
     """``np.cov``; both kinds of weights may be traced."""
     if ddof is not None and ddof != int(ddof):
         raise ValueError("ddof must be integer")
@@ -250,15 +288,22 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: An
     else:
         average, scale = FUNCTIONS[np.average](x, 1, w, True)
         scale = scale[0]
-        rest = scale if ddof == 0 else scale - ddof if aweights is None else \
-            scale - ddof * _in_order(w * aweights) / scale
+        rest = (
+            scale
+            if ddof == 0
+            else scale - ddof
+            if aweights is None
+            else scale - ddof * _in_order(w * aweights) / scale
+        )
     plain = rest.value if isinstance(rest, Tracer) else rest
     if plain is not None and plain <= 0:
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=3)
         rest = 0.0
     x = x - s.reshape(average, shape=(*average.shape, 1))
     out = dot(x, conj(transpose(x if w is None else x * w)))
-    return squeeze(out * (ufunc_call(np.true_divide, 1, rest) if isinstance(rest, Tracer) else np.true_divide(1, rest)))
+    return squeeze(
+        out * (ufunc_call(np.true_divide, 1, rest) if isinstance(rest, Tracer) else np.true_divide(1, rest))
+    )
 
 
 def _in_order(w: Any) -> Any:
@@ -288,5 +333,3 @@ def _clipped(c: Any) -> Any:
     """
     one = np.ones((), c.dtype)
     return FUNCTIONS[np.where](c > 1, one, FUNCTIONS[np.where](c < -1, -one, c))
-
-
