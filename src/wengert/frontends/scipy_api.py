@@ -28,7 +28,7 @@ def find(function: Any) -> Callable[..., Any] | None:
     """The implementation of a SciPy function, found by the public module that holds it."""
     import sys
 
-    from wengert.frontends import scipy_special  # noqa: F401  (it registers itself)
+    from wengert.frontends import scipy_linalg, scipy_special  # noqa: F401  (they register themselves)
     for name, implementation in BY_NAME.items():
         module, _, attribute = name.rpartition(".")
         if getattr(sys.modules.get(module), attribute, None) is function:

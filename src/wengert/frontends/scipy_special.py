@@ -136,11 +136,9 @@ def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
 
 @scipy_function("scipy.special.zeta")
 def zeta(x: Any, q: Any = None, out: Any = None) -> Any:
-    """``scipy.special.zeta``: differentiable in q."""
-    if q is None:
-        raise UnsupportedError(f"the derivative of the zeta function with regard to its exponent is not known (at "
-                               f"{user_line()})")
-    result = special.zeta(*common(_floating(x), _floating(q)))
+    """``scipy.special.zeta``: differentiable in q only."""
+    x = _floating(x)
+    result = special.riemann_zeta(x) if q is None else special.zeta(*common(x, _floating(q)))
     return result if out is None else write_out(out, result)
 
 

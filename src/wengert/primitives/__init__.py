@@ -11,6 +11,7 @@ from wengert.primitives import (
     fourier,
     incomplete,
     index,
+    matrix_functions,
     reduce,
     softmax,
     solve,
@@ -21,4 +22,4 @@ from wengert.primitives import (
 )
 
 __all__ = ["bessel", "contract", "correlate", "custom", "decompose", "elementary", "elementwise", "fourier",
-           "incomplete", "index", "reduce", "softmax", "solve", "sort", "special", "structure", "window"]
+           "incomplete", "index", "matrix_functions", "reduce", "softmax", "solve", "sort", "special", "structure", "window"]

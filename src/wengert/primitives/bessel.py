@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.graph import ArrayType, Const, Missing, Primitive
+from wengert.graph import Const, Missing, Primitive
 from wengert.primitives.elementary import cos, cosh, exp, sign, sin, square
 from wengert.primitives.elementwise import ANY, elementwise, equal, imag, real
 from wengert.primitives.sampling import complex_too, interval
-from wengert.primitives.special import POSITIVE, UNIT, from_scipy, last_dtype, special
+from wengert.primitives.special import POSITIVE, UNIT, from_scipy, special, with_order
 from wengert.primitives.structure import convert, select
 
 __all__ = ["airy", "ellipe", "ellipk", "hyp2f1", "i0", "i1", "iv", "j0", "j1", "jv", "kv", "lambertw", "yv"]
@@ -39,12 +39,8 @@ def _with_order(complex_: bool = True, only_complex: bool = False) -> Any:
     return sample
 
 
-def _order_type(v: ArrayType, x: ArrayType) -> ArrayType:
-    return last_dtype(v, x)
-
-
 def _of_order(name: str, partial: Callable[..., Any], sample: Any) -> Any:
-    return special(name, type=_order_type, partials=(ORDER, partial), sample=sample)
+    return with_order(name, partials=(ORDER, partial), sample=sample)
 
 
 # ---------------------------------------------------------------- Bessel functions
@@ -79,7 +75,7 @@ def _scaled(name: str, step: float, part: Any) -> Any:
     def sample(rng: np.random.Generator) -> Any:
         order, x = np.array([0, 1, 2]), rng.uniform(*POSITIVE, 3)
         return [((order, x), {}), ((order, x + 1j * rng.uniform(0.2, 1.0, 3)), {})]
-    primitive = special(name, type=_order_type, partials=None, jvp=jvp, sample=sample)
+    primitive = with_order(name, partials=None, jvp=jvp, sample=sample)
     return primitive
 
 
@@ -94,7 +90,7 @@ def _of_integer(name: str, fractional: Any) -> Any:
         order = n if n.dtype == x.dtype else convert(n, dtype=x.dtype)
         part = fractional(order - 1.0, x), fractional(order + 1.0, x)
         return -0.5 * (part[0] + part[1]) if fractional is kv else 0.5 * (part[0] - part[1])
-    return special(name, type=_order_type, partials=(ORDER, slope),
+    return with_order(name, partials=(ORDER, slope),
                    sample=lambda rng: [((np.array([0, 1, 2]), rng.uniform(*POSITIVE, 3)), {})])
 
 
@@ -121,11 +117,11 @@ def _number(value: float, like: Any) -> Any:
 
 # ---------------------------------------------------------------- hypergeometric and elliptic functions
 
-hyp0f1 = special("hyp0f1", type=_order_type, sample=_with_order(), partials=(
+hyp0f1 = with_order("hyp0f1", sample=_with_order(), partials=(
     PARAMETER, lambda y, b, z: hyp0f1(b + 1.0, z) / _like(b, z)))
-hyp1f1 = special("hyp1f1", type=last_dtype, sample=interval(POSITIVE, POSITIVE, ANY), partials=(
+hyp1f1 = with_order("hyp1f1", sample=interval(POSITIVE, POSITIVE, ANY), partials=(
     PARAMETER, PARAMETER, lambda y, a, b, z: hyp1f1(a + 1.0, b + 1.0, z) * _like(a / b, z)))
-hyp2f1 = special("hyp2f1", type=last_dtype, sample=interval(POSITIVE, POSITIVE, (3.0, 5.0), (-0.8, 0.8), shapes=(
+hyp2f1 = with_order("hyp2f1", sample=interval(POSITIVE, POSITIVE, (3.0, 5.0), (-0.8, 0.8), shapes=(
     ((3,),) * 4, ((),) * 4)), partials=(
     PARAMETER, PARAMETER, PARAMETER, lambda y, a, b, c, z: hyp2f1(a + 1.0, b + 1.0, c + 1.0, z) * _like(a * b / c, z)))
 
@@ -157,7 +153,7 @@ def _expn_slope(y: Any, n: Any, x: Any) -> Any:
     return select(first, -y * (1.0 + 1.0 / x), -expn(select(first, n, n - 1), x))
 
 
-expn = special("expn", type=_order_type, sample=lambda rng: [((np.array([0, 1, 3]), rng.uniform(*POSITIVE, 3)), {})],
+expn = with_order("expn", sample=lambda rng: [((np.array([0, 1, 3]), rng.uniform(*POSITIVE, 3)), {})],
                partials=(Missing("the order of expn is an integer"), _expn_slope))
 
 

@@ -112,7 +112,9 @@ power_log = elementwise(
         ((rng.uniform(0.3, 3.0, 2) + 0.5j, rng.normal(size=2) + 0.3j), {"k": 1})])
 _POWER: Any = (_base_partial, lambda y, a, b: power_log(a, b, k=1))
 power = elementwise("power", np.power, partials=_POWER, sample=complex_too(POSITIVE, (-2.0, 2.0)))
-float_power = elementwise("float_power", np.float_power, partials=_POWER, sample=complex_too(POSITIVE, (-2.0, 2.0)))
+# NumPy runs it in double precision only, and so does the front end.
+float_power = elementwise("float_power", lambda x, y: np.float_power(x, y).astype(x.dtype), ufunc=np.float_power,
+                          partials=_POWER, sample=complex_too(POSITIVE, (-2.0, 2.0)))
 # ``x ** y`` of two scalars, which NumPy and Python leave to the C library; an array goes through np.power.
 scalar_power = elementwise("scalar_power", lambda x, y: x ** y, partials=_POWER, sample=interval(POSITIVE, (-2.0, 2.0)))
 

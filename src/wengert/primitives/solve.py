@@ -280,3 +280,25 @@ def _pinv_jvp(y: Any, operands: Any, tangents: Any, *, rcond: float) -> Any:
 
 pinv = Primitive("pinv", type=_pinv_type, evaluate=lambda a, *, rcond: np.linalg.pinv(a, rcond), jvp=_pinv_jvp, batch=stacked(lambda: pinv),
                  sample=lambda rng: [((rng.normal(size=(4, 3)),), {"rcond": 1e-15}), ((rng.normal(size=(2, 2, 3)),), {"rcond": 1e-15})])
+
+
+def _unpivoted_evaluate(a: Any) -> Any:
+    """Factors of rows that are already in pivot order."""
+    n = a.shape[-1]
+    low, up = np.eye(n, dtype=a.dtype), a.copy()
+    for k in range(n - 1):
+        low[k + 1:, k] = up[k + 1:, k] / up[k, k]
+        up[k + 1:] -= np.outer(low[k + 1:, k], up[k])
+    return low, np.triu(up)
+
+
+def _unpivoted_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:
+    """``M = L^-1 dA U^-1``; ``dL = L tril(M, -1)``, ``dU = triu(M) U``."""
+    low, up = results
+    half = triangular_solve(low, tangents[0], lower=True, trans=0, unit=True)
+    m = mT(triangular_solve(up, mT(half), lower=False, trans=1, unit=False))
+    return (matmul(low, triangle(m, True, -1)) if needed[0] else None), (matmul(triangle(m, False), up) if needed[1] else None)
+
+
+lu_unpivoted = Primitive("lu_unpivoted", type=lambda a: (a, a), evaluate=_unpivoted_evaluate, multiple=True, jvp=_unpivoted_jvp,
+                         sample=lambda rng: [((well_conditioned(rng),), {})])

@@ -32,7 +32,7 @@ from wengert.primitives.elementwise import ANY, elementwise, equal, greater, log
 from wengert.primitives.sampling import complex_too, interval
 from wengert.primitives.structure import select
 
-__all__ = ["POSITIVE", "UNIT", "erf", "erfc", "expit", "gammaln", "last_dtype", "polygamma", "psi", "special"]
+__all__ = ["POSITIVE", "UNIT", "erf", "erfc", "expit", "gammaln", "last_dtype", "polygamma", "psi", "special", "with_order"]
 
 POSITIVE = (0.4, 3.0)
 UNIT = (0.1, 0.9)
@@ -51,6 +51,13 @@ def from_scipy(name: str) -> Callable[..., Any]:
 def special(name: str, *, partials: Any, sample: Any, ufunc: str | None = None, **slots: Any) -> Any:
     """The primitive of a ufunc of ``scipy.special``; `ufunc` is its name there, if another."""
     return elementwise(name, from_scipy(ufunc or name), partials=partials, sample=sample, ufunc=ufunc or name, **slots)
+
+
+def with_order(name: str, *, partials: Any, sample: Any, **slots: Any) -> Any:
+    """The same for a ufunc whose orders or parameters may be of another dtype than its argument, the last operand."""
+    found = from_scipy(name)
+    return elementwise(name, lambda *operands: _cast(found(*operands), operands[-1]), type=last_dtype, partials=partials,
+                       sample=sample, ufunc=name, **slots)
 
 
 def last_dtype(*types: ArrayType) -> ArrayType:
@@ -253,9 +260,10 @@ betaln = special("betaln", sample=interval(POSITIVE, POSITIVE), partials=(
     lambda y, a, b: -psi_rise(a, b), lambda y, a, b: -psi_rise(b, a)))
 binom = special("binom", sample=interval((3.2, 6.0), (0.4, 2.0)), partials=(
     lambda y, n, k: y * psi_rise(n - k + 1.0, k), lambda y, n, k: y * (psi(n - k + 1.0) - psi(k + 1.0))))
+ZETA = Missing("the derivative of the zeta function with regard to its exponent is not known")
+riemann_zeta = elementwise("riemann_zeta", from_scipy("zeta"), partials=(ZETA,), sample=complex_too((2.0, 4.0)))
 zeta = special("zeta_of_two", ufunc="zeta", sample=interval((2.0, 4.0), POSITIVE), partials=(
-    Missing("the derivative of the zeta function with regard to its exponent is not known"),
-    lambda y, x, q: -x * zeta(x + 1.0, q)))
+    ZETA, lambda y, x, q: -x * zeta(x + 1.0, q)))
 
 # ---------------------------------------------------------------- logistic
 

@@ -260,6 +260,5 @@ def nanstd(
     correction: Any = None,
 ) -> Any:
     """``np.nanstd``; where the spread is 0 the derivative is 0."""
-    return finished(
-        safe_sqrt(nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)), out
-    )
+    v = nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
+    return finished(safe_sqrt(v), out)

@@ -162,9 +162,8 @@ def std(
     correction: Any = None,
 ) -> Any:
     """``np.std``; where the spread is 0 the derivative is 0."""
-    return finished(
-        safe_sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)), out
-    )
+    v = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
+    return finished(safe_sqrt(v), out)
 
 
 # ---------------------------------------------------------------- average
