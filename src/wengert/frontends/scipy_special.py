@@ -100,7 +100,7 @@ def polygamma(n: Any, x: Any) -> Any:
 def multigammaln(a: Any, d: Any) -> Any:
     """``scipy.special.multigammaln``: ``d(d-1)/4 log π + Σ gammaln(a - (j-1)/2)``."""
     a = _floating(a)
-    d = np.asarray(_plain(d, "the dimension of multigammaln"))[()]
+    d = _plain(d, "the dimension of multigammaln")
     if not np.isscalar(d) or np.floor(d) != d:
         raise ValueError("d should be a positive integer (dimension)")
     if a.value is not None and np.any(a.value <= 0.5 * (d - 1)):

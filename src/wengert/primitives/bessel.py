@@ -28,11 +28,12 @@ ORDER = Missing("the derivative of a Bessel function with regard to its order is
 PARAMETER = Missing("the derivative of a hypergeometric function with regard to its parameters is not known")
 
 
-def _with_order(complex_: bool = True, only_complex: bool = False) -> Any:
+def _order_and_argument(complex_: bool = True, only_complex: bool = False) -> Any:
     """An order in (0.3, 2) and an argument."""
     def sample(rng: np.random.Generator) -> Any:
         order, x = rng.uniform(0.3, 2.0, 3), rng.uniform(*POSITIVE, 3)
-        out: list[Any] = [] if only_complex else [((order, x), {}), ((order[0], x[0]), {}), ((order[0], rng.uniform(0.4, 3.0, (2, 1))), {})]
+        column = rng.uniform(*POSITIVE, (2, 1))
+        out: list[Any] = [] if only_complex else [((order, x), {}), ((order[0], x[0]), {}), ((order[0], column), {})]
         if complex_ or only_complex:
             out.append(((order, x + 1j * rng.uniform(0.2, 1.0, 3)), {}))
         return out
@@ -45,17 +46,19 @@ def _of_order(name: str, partial: Callable[..., Any], sample: Any) -> Any:
 
 # ---------------------------------------------------------------- Bessel functions
 
-jv = _of_order("jv", lambda y, v, x: 0.5 * (jv(v - 1.0, x) - jv(v + 1.0, x)), _with_order())
-yv = _of_order("yv", lambda y, v, x: 0.5 * (yv(v - 1.0, x) - yv(v + 1.0, x)), _with_order())
-iv = _of_order("iv", lambda y, v, x: 0.5 * (iv(v - 1.0, x) + iv(v + 1.0, x)), _with_order())
-kv = _of_order("kv", lambda y, v, x: -0.5 * (kv(v - 1.0, x) + kv(v + 1.0, x)), _with_order())
-kve = _of_order("kve", lambda y, v, x: y - 0.5 * (kve(v - 1.0, x) + kve(v + 1.0, x)), _with_order())
-hankel1 = _of_order("hankel1", lambda y, v, x: 0.5 * (hankel1(v - 1.0, x) - hankel1(v + 1.0, x)), _with_order(only_complex=True))
-hankel2 = _of_order("hankel2", lambda y, v, x: 0.5 * (hankel2(v - 1.0, x) - hankel2(v + 1.0, x)), _with_order(only_complex=True))
+jv = _of_order("jv", lambda y, v, x: 0.5 * (jv(v - 1.0, x) - jv(v + 1.0, x)), _order_and_argument())
+yv = _of_order("yv", lambda y, v, x: 0.5 * (yv(v - 1.0, x) - yv(v + 1.0, x)), _order_and_argument())
+iv = _of_order("iv", lambda y, v, x: 0.5 * (iv(v - 1.0, x) + iv(v + 1.0, x)), _order_and_argument())
+kv = _of_order("kv", lambda y, v, x: -0.5 * (kv(v - 1.0, x) + kv(v + 1.0, x)), _order_and_argument())
+kve = _of_order("kve", lambda y, v, x: y - 0.5 * (kve(v - 1.0, x) + kve(v + 1.0, x)), _order_and_argument())
+hankel1 = _of_order("hankel1", lambda y, v, x: 0.5 * (hankel1(v - 1.0, x) - hankel1(v + 1.0, x)),
+                    _order_and_argument(only_complex=True))
+hankel2 = _of_order("hankel2", lambda y, v, x: 0.5 * (hankel2(v - 1.0, x) - hankel2(v + 1.0, x)),
+                    _order_and_argument(only_complex=True))
 hankel1e = _of_order("hankel1e", lambda y, v, x: 0.5 * (hankel1e(v - 1.0, x) - hankel1e(v + 1.0, x)) - 1j * y,
-                     _with_order(only_complex=True))
+                     _order_and_argument(only_complex=True))
 hankel2e = _of_order("hankel2e", lambda y, v, x: 0.5 * (hankel2e(v - 1.0, x) - hankel2e(v + 1.0, x)) + 1j * y,
-                     _with_order(only_complex=True))
+                     _order_and_argument(only_complex=True))
 
 
 def _scaled(name: str, step: float, part: Any) -> Any:
@@ -117,7 +120,7 @@ def _number(value: float, like: Any) -> Any:
 
 # ---------------------------------------------------------------- hypergeometric and elliptic functions
 
-hyp0f1 = with_order("hyp0f1", sample=_with_order(), partials=(
+hyp0f1 = with_order("hyp0f1", sample=_order_and_argument(), partials=(
     PARAMETER, lambda y, b, z: hyp0f1(b + 1.0, z) / _like(b, z)))
 hyp1f1 = with_order("hyp1f1", sample=interval(POSITIVE, POSITIVE, ANY), partials=(
     PARAMETER, PARAMETER, lambda y, a, b, z: hyp1f1(a + 1.0, b + 1.0, z) * _like(a / b, z)))
@@ -183,8 +186,8 @@ def _sinhc(x: Any) -> Any:
 
 sici = _several("sici", 2, lambda r, x: (lambda: _sinc(x), lambda: cos(x) / x), complex_too(POSITIVE))
 shichi = _several("shichi", 2, lambda r, x: (lambda: _sinhc(x), lambda: cosh(x) / x), complex_too(POSITIVE))
-fresnel = _several("fresnel", 2, lambda r, x: (lambda: sin(square(x) * (0.5 * math.pi)), lambda: cos(square(x) * (0.5 * math.pi))),
-                   complex_too(ANY))
+fresnel = _several("fresnel", 2, lambda r, x: (lambda: sin(square(x) * (0.5 * math.pi)),
+                                                  lambda: cos(square(x) * (0.5 * math.pi))), complex_too(ANY))
 airy = _several("airy", 4, lambda r, x: (lambda: r[1], lambda: x * r[0], lambda: r[3], lambda: x * r[2]), complex_too(ANY))
 
 # ---------------------------------------------------------------- inverse functions

@@ -3,8 +3,9 @@
 What comes in: ufuncs. What goes out: primitives with their partials. The one idea: each partial is a formula that is
 accurate over the whole domain, and right at its edge where a derivative exists there.
 
-Conventions at kinks: ``absolute`` and ``fabs`` at 0 have 0, ``hypot`` and ``arctan2`` at the origin have 0, ``copysign`` passes the
-sign of the product of both signs, ``heaviside`` and the roundings are locally constant.
+Conventions at kinks: ``absolute``, ``fabs`` and ``copysign`` at 0 have 0; ``hypot`` and ``arctan2`` have 0 at the origin; ``fmax``
+and ``fmin`` split evenly at a tie; ``clip`` has 1 on its bounds; ``heaviside`` (but for its value at 0), the roundings and
+``spacing`` are locally constant, and ``nextafter`` has 1 in its first operand.
 """
 
 from __future__ import annotations
@@ -178,10 +179,14 @@ arctanh = elementwise("arctanh", np.arctanh, partials=lambda y, x: 1.0 / ((1.0 -
 
 # ---------------------------------------------------------------- angles
 
-degrees = elementwise("degrees", np.degrees, partials=lambda y, x: Const(np.asarray(180.0 / math.pi, x.dtype)), sample=interval(ANY))
-radians = elementwise("radians", np.radians, partials=lambda y, x: Const(np.asarray(math.pi / 180.0, x.dtype)), sample=interval(ANY))
-rad2deg = elementwise("rad2deg", np.rad2deg, partials=lambda y, x: Const(np.asarray(180.0 / math.pi, x.dtype)), sample=interval(ANY))
-deg2rad = elementwise("deg2rad", np.deg2rad, partials=lambda y, x: Const(np.asarray(math.pi / 180.0, x.dtype)), sample=interval(ANY))
+
+
+def _turn(ufunc: np.ufunc, factor: float) -> Primitive:
+    return elementwise(ufunc.__name__, ufunc, linear="jointly", transpose=lambda ct, i, ops: ct * factor, sample=interval(ANY))
+
+
+degrees, rad2deg = _turn(np.degrees, 180.0 / math.pi), _turn(np.rad2deg, 180.0 / math.pi)
+radians, deg2rad = _turn(np.radians, math.pi / 180.0), _turn(np.deg2rad, math.pi / 180.0)
 
 # ---------------------------------------------------------------- signs and absolute values
 
@@ -322,7 +327,8 @@ def _ldexp_type(x: ArrayType, n: ArrayType) -> ArrayType:
 
 ldexp = elementwise("ldexp", np.ldexp, type=_ldexp_type, linear=(0,),
                     transpose=lambda ct, i, ops: sum_to(ldexp(ct, ops[1]), ops.types[0].shape),
-                    sample=lambda rng: [((rng.normal(size=3), np.array([1, -2, 3])), {}), ((rng.normal(size=()), np.array([1, 2])), {})])
+                    sample=lambda rng: [((rng.normal(size=3), np.array([1, -2, 3])), {}),
+                                        ((rng.normal(size=()), np.array([1, 2])), {})])
 
 
 def _modf_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:
@@ -354,8 +360,6 @@ divmod_ = Primitive("divmod", type=lambda a, b: (broadcast_type(a, b), broadcast
 # ---------------------------------------------------------------- sinc
 
 
-
-
 def _sinc_evaluate(x: Any, *, order: int) -> Any:
     x = np.asarray(x)
     near = np.abs(x) < 0.35
@@ -375,7 +379,7 @@ def _sinc_evaluate(x: Any, *, order: int) -> Any:
 
 
 def _sinc_sample(rng: np.random.Generator) -> Any:
-    return [((rng.uniform(-2, 2, 4),), {"order": 1}), ((rng.uniform(-0.3, 0.3, 3),), {"order": 1}), ((np.zeros(2),), {"order": 1})]
+    return [((x,), {"order": k}) for x in (rng.uniform(-2, 2, 4), rng.uniform(-0.3, 0.3, 3), np.zeros(2)) for k in (1, 2)]
 
 
 sinc_derivative = elementwise("sinc_derivative", _sinc_evaluate, type=lambda x, *, order: x,

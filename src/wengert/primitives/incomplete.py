@@ -12,6 +12,7 @@ The density itself follows Loader ("Fast and accurate computation of binomial pr
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -56,7 +57,7 @@ def _reach(fall: Callable[[Any], Any], slope: Callable[[Any], Any], start: Any, 
 
 def _panels(low: Any, high: Any) -> Iterator[tuple[Any, Any]]:
     """Points and weights of a rule on [low, high], cut at the fixed edges; what lies outside has weight 0."""
-    for left, right in zip(_EDGES[:-1], _EDGES[1:], strict=True):
+    for left, right in itertools.pairwise(_EDGES):
         start, stop = np.clip(left, low, high), np.clip(right, low, high)
         half = 0.5 * (stop - start)
         if np.any(half > 0):

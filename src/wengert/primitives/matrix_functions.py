@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import NonDifferentiableError
+from wengert.errors import MissingRuleError, NonDifferentiableError
 from wengert.graph import REGISTRY, ArrayType, Primitive
 from wengert.primitives.solve import adjoint, each, stacked, well_conditioned
 
@@ -50,7 +50,7 @@ def _define(order: int) -> Primitive:
 
     def jvp(y: Any, operands: Any, tangents: Any, *, function: str) -> Any:
         if order == _HIGHEST:
-            raise NonDifferentiableError(f"derivatives of {function} beyond order {_HIGHEST} are not kept")
+            raise MissingRuleError(f"derivatives of {function} beyond order {_HIGHEST} are not kept")
         return REGISTRY[f"matrix_function_{order + 1}"](*operands, tangents[0], function=function)
 
     def transpose(ct: Any, i: int, ops: Any, *, function: str) -> Any:

@@ -1,7 +1,7 @@
 """Sums of exponentials over axes: logsumexp, softmax, log_softmax.
 
 What comes in: an array (for logsumexp, weights too) and axes. What goes out: SciPy's values. The one idea: each tangent is
-a mean under the softmax weights, which are computed from the result and so never overflow.
+a mean under the softmax weights, which never overflow.
 
 Where all entries are -inf the weights, and so the derivative of logsumexp, are 0.
 """
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from wengert.graph import ArrayType, Const, Primitive
-from wengert.primitives.elementary import exp, isfinite
-from wengert.primitives.elementwise import equal, logical_and, logical_not
+from wengert.primitives.elementary import exp, isfinite, stop_gradient
+from wengert.primitives.elementwise import equal, logical_and, logical_not, real
+from wengert.primitives.reduce import reduce_max
 from wengert.primitives.sampling import cases
-from wengert.primitives.structure import broadcast, keep_axes, reduce_sum, reshape, select
+from wengert.primitives.structure import broadcast, convert, keep_axes, reduce_sum, reshape, select
 
 __all__ = ["log_softmax", "logsumexp", "logsumexp_sign", "softmax"]
 
@@ -62,23 +63,28 @@ def _value(a: Any, b: Any = None, *, axes: Axes, signed: bool) -> Any:
     return np.asarray(out[0] if signed else out)[()]
 
 
+def _weights(a: Any, b: Any, axes: Axes) -> tuple[Any, Any]:
+    """``e^a / Σ b e^a`` and the same times b, by way of the largest exponent that counts; 0 where there is none."""
+    zero, none = Const(np.zeros((), a.dtype)), Const(np.full((), -np.inf, a.dtype).real)
+    size = real(a) if a.dtype.kind == "c" else a
+    top = stop_gradient(reduce_max(size if b is None else select(equal(b, 0.0), none, size), axes=axes))
+    empty = _spread(equal(top, none), axes, a.shape)
+    top = select(equal(top, none), Const(np.zeros((), top.dtype)), top)
+    shift = _spread(top if top.dtype == a.dtype else convert(top, dtype=a.dtype), axes, a.shape)
+    part = exp(a - shift)
+    counted = part
+    if b is not None:  # an entry of weight 0 may be as large as it likes
+        counted = select(logical_and(equal(b, 0.0), logical_not(isfinite(part))), zero, b * part)
+    total = _total(counted, axes)
+    return select(empty, zero, part / total), select(empty, zero, counted / total)
+
+
 def _logsumexp_jvp(y: Any, operands: Any, tangents: Any, *, axes: Axes, signed: bool) -> Any:
     a = operands[0]
-    b = operands[1] if len(operands) > 1 else None
-    if y.dtype.kind != "c":
-        y = select(equal(y, -np.inf), Const(np.zeros((), y.dtype)), y)
-    weights = exp(a - _spread(y, axes, a.shape))
-    if signed:
-        weights = weights * _spread(logsumexp_sign(*operands, axes=axes), axes, a.shape)
-    terms = []
-    if tangents[0] is not None:
-        counted = weights if b is None else b * weights
-        if b is not None:  # an entry of weight 0 may be as large as it likes
-            dead = logical_and(equal(b, 0.0), logical_not(isfinite(weights)))
-            counted = select(dead, Const(np.zeros((), a.dtype)), counted)
-        terms.append(counted * tangents[0])
-    if b is not None and tangents[1] is not None:
-        terms.append(weights * tangents[1])
+    if any(a.shape[k] == 0 for k in axes):
+        return None
+    in_b, in_a = _weights(a, operands[1] if len(operands) > 1 else None, axes)
+    terms = [w * t for w, t in zip((in_a, in_b), tangents, strict=False) if t is not None]
     return reduce_sum(terms[0] if len(terms) == 1 else terms[0] + terms[1], axes=axes)
 
 

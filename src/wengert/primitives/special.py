@@ -5,8 +5,8 @@ derivative that cancels in its textbook form (``1 - 2 x dawsn(x)``, ``psi(a) - p
 does not, closed under differentiation. SciPy is imported when a value is first asked for.
 
 Formulas are in Abramowitz and Stegun and in the NIST Digital Library of Mathematical Functions (DLMF), chapters 5, 7 and 8.
-Edges: ``xlogy`` and ``entr`` have their one-sided slopes at 0 (``log y`` and infinity); ``huber`` and ``pseudo_huber`` have 0 where
-both arguments are 0.
+Edges: ``xlogy`` and ``entr`` have their one-sided slopes at 0 (``log y`` and infinity); ``huber`` and ``pseudo_huber`` have 0
+where both arguments are 0.
 """
 
 from __future__ import annotations

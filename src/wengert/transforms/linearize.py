@@ -150,7 +150,10 @@ def _jointly(p: Any, operands: list[Handle], tangents: list[Handle | None], resu
     filled = [t if t is not None else
               (full(np.zeros((), o.dtype), o.shape if not p.elementwise else (), o) if zero else o)
               for t, o, zero in zip(tangents, operands, absent, strict=True)]
-    return p(*filled, **params)
+    out = p(*filled, **params)
+    if p.elementwise and out.shape != results[0].shape:  # the absent operand was the larger one
+        out = broadcast(out, shape=results[0].shape)
+    return out
 
 
 def _total(terms: Sequence[Any]) -> Any:

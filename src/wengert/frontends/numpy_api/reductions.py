@@ -89,9 +89,11 @@ def _start(initial: Any, dtype: np.dtype[Any]) -> Any:
 def safe_sqrt(v: Tracer) -> Any:
     """``sqrt(v)``, whose derivative at 0 is taken to be 0: for standard deviations and norms.
 
-    The root's own infinite derivative is not selected there, so it contributes exactly nothing.
+    The root is not taken there, so its infinite derivative appears nowhere.
     """
-    return s.select(ufunc_call(np.equal, v, 0), v.dtype.type(0), ufunc_call(np.sqrt, v))
+    zero, one = v.dtype.type(0), v.dtype.type(1)
+    flat = ufunc_call(np.equal, v, 0)
+    return s.select(flat, zero, ufunc_call(np.sqrt, s.select(flat, one, v)))
 
 
 # ---------------------------------------------------------------- sums and products

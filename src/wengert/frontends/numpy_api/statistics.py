@@ -4,8 +4,7 @@ What comes in: NumPy calls. What goes out: sums, deviations, scales. The one ide
 order and its dtypes, so that values agree to the last bit.
 
 The derivative of a standard deviation where all elements are equal: the root has a kink there, and 0 is
-taken, an element of the subdifferential. The root's own infinite derivative is not selected, so it
-contributes exactly nothing.
+taken, an element of the subdifferential (`reductions.safe_sqrt`).
 """
 
 from __future__ import annotations

@@ -13,11 +13,12 @@ import numpy as np
 
 from wengert.errors import UnsupportedError
 from wengert.frontends.numpy_api.arithmetic import common, method, write_out
-from wengert.frontends.numpy_api.structure import as_array, view
-from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, constant, implements, ufunc_call
+from wengert.frontends.numpy_api.structure import as_array, axis_of, view
+from wengert.frontends.trace import user_line
+from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, implements, ufunc_call, value_of
 from wengert.graph import REGISTRY
 from wengert.primitives import elementary, elementwise
-from wengert.primitives.structure import select, zeros_like
+from wengert.primitives import structure as s
 
 __all__ = ["angle", "clip", "imag", "real"]
 
@@ -222,7 +223,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     """``np.piecewise``: each function sees only its own elements."""
     from wengert.frontends.reach import call
     x = as_array(x)
-    if np.isscalar(condlist) or isinstance(condlist, Tracer) and condlist.ndim == 0 or (
+    if np.isscalar(condlist) or (isinstance(condlist, Tracer) and condlist.ndim == 0) or (
             not isinstance(condlist[0], (list, np.ndarray, Tracer)) and x.ndim != 0):
         condlist = [condlist]
     conditions = [np.asarray(c.concrete("np.piecewise") if isinstance(c, Tracer) else c, bool) for c in condlist]
@@ -264,5 +265,3 @@ def isrealobj(x: Any) -> bool:
 def iscomplexobj(x: Any) -> bool:
     """``np.iscomplexobj``."""
     return as_array(x).dtype.kind == "c"
-
-
