@@ -100,12 +100,13 @@ def polygamma(n: Any, x: Any) -> Any:
 def multigammaln(a: Any, d: Any) -> Any:
     """``scipy.special.multigammaln``: ``d(d-1)/4 log π + Σ gammaln(a - (j-1)/2)``."""
     a = _floating(a)
-    d = _plain(d, "the dimension of multigammaln")
-    if not np.isscalar(d) or np.floor(d) != d:
+    given = np.asarray(_plain(d, "the dimension of multigammaln"))
+    if given.ndim or np.floor(given) != given:
         raise ValueError("d should be a positive integer (dimension)")
+    d = int(given)
     if a.value is not None and np.any(a.value <= 0.5 * (d - 1)):
         raise ValueError(f"condition a ({a.value}) > 0.5 * (d-1) ({0.5 * (d - 1)}) not met")
-    terms = [_ufunc("gammaln", a - (j - 1.0) / 2) for j in range(1, int(d) + 1)]
+    terms = [_ufunc("gammaln", a - (j - 1.0) / 2) for j in range(1, d + 1)]
     return (d * (d - 1) * 0.25) * np.log(np.pi) + FUNCTIONS[np.sum](FUNCTIONS[np.stack](terms), axis=0)
 
 

@@ -46,18 +46,18 @@ def _of_order(name: str, partial: Callable[..., Any], sample: Any) -> Any:
 
 # ---------------------------------------------------------------- Bessel functions
 
-jv = _of_order("jv", lambda y, v, x: 0.5 * (jv(v - 1.0, x) - jv(v + 1.0, x)), _order_and_argument())
-yv = _of_order("yv", lambda y, v, x: 0.5 * (yv(v - 1.0, x) - yv(v + 1.0, x)), _order_and_argument())
-iv = _of_order("iv", lambda y, v, x: 0.5 * (iv(v - 1.0, x) + iv(v + 1.0, x)), _order_and_argument())
-kv = _of_order("kv", lambda y, v, x: -0.5 * (kv(v - 1.0, x) + kv(v + 1.0, x)), _order_and_argument())
-kve = _of_order("kve", lambda y, v, x: y - 0.5 * (kve(v - 1.0, x) + kve(v + 1.0, x)), _order_and_argument())
-hankel1 = _of_order("hankel1", lambda y, v, x: 0.5 * (hankel1(v - 1.0, x) - hankel1(v + 1.0, x)),
+jv: Primitive = _of_order("jv", lambda y, v, x: 0.5 * (jv(v - 1.0, x) - jv(v + 1.0, x)), _order_and_argument())
+yv: Primitive = _of_order("yv", lambda y, v, x: 0.5 * (yv(v - 1.0, x) - yv(v + 1.0, x)), _order_and_argument())
+iv: Primitive = _of_order("iv", lambda y, v, x: 0.5 * (iv(v - 1.0, x) + iv(v + 1.0, x)), _order_and_argument())
+kv: Primitive = _of_order("kv", lambda y, v, x: -0.5 * (kv(v - 1.0, x) + kv(v + 1.0, x)), _order_and_argument())
+kve: Primitive = _of_order("kve", lambda y, v, x: y - 0.5 * (kve(v - 1.0, x) + kve(v + 1.0, x)), _order_and_argument())
+hankel1: Primitive = _of_order("hankel1", lambda y, v, x: 0.5 * (hankel1(v - 1.0, x) - hankel1(v + 1.0, x)),
                     _order_and_argument(only_complex=True))
-hankel2 = _of_order("hankel2", lambda y, v, x: 0.5 * (hankel2(v - 1.0, x) - hankel2(v + 1.0, x)),
+hankel2: Primitive = _of_order("hankel2", lambda y, v, x: 0.5 * (hankel2(v - 1.0, x) - hankel2(v + 1.0, x)),
                     _order_and_argument(only_complex=True))
-hankel1e = _of_order("hankel1e", lambda y, v, x: 0.5 * (hankel1e(v - 1.0, x) - hankel1e(v + 1.0, x)) - 1j * y,
+hankel1e: Primitive = _of_order("hankel1e", lambda y, v, x: 0.5 * (hankel1e(v - 1.0, x) - hankel1e(v + 1.0, x)) - 1j * y,
                      _order_and_argument(only_complex=True))
-hankel2e = _of_order("hankel2e", lambda y, v, x: 0.5 * (hankel2e(v - 1.0, x) - hankel2e(v + 1.0, x)) + 1j * y,
+hankel2e: Primitive = _of_order("hankel2e", lambda y, v, x: 0.5 * (hankel2e(v - 1.0, x) - hankel2e(v + 1.0, x)) + 1j * y,
                      _order_and_argument(only_complex=True))
 
 
@@ -101,17 +101,18 @@ kn = _of_integer("kn", kv)
 yn = _of_integer("yn", yv)
 
 j0 = special("j0", partials=lambda y, x: -j1(x), sample=interval(ANY))
-j1 = special("j1", partials=lambda y, x: 0.5 * (j0(x) - jv(_number(2.0, x), x)), sample=interval(ANY))
+j1: Primitive = special("j1", partials=lambda y, x: 0.5 * (j0(x) - jv(_number(2.0, x), x)), sample=interval(ANY))
 y0 = special("y0", partials=lambda y, x: -y1(x), sample=interval(POSITIVE))
-y1 = special("y1", partials=lambda y, x: 0.5 * (y0(x) - yv(_number(2.0, x), x)), sample=interval(POSITIVE))
+y1: Primitive = special("y1", partials=lambda y, x: 0.5 * (y0(x) - yv(_number(2.0, x), x)), sample=interval(POSITIVE))
 i0 = special("i0", partials=lambda y, x: i1(x), sample=interval(ANY))
-i1 = special("i1", partials=lambda y, x: 0.5 * (i0(x) + iv(_number(2.0, x), x)), sample=interval(ANY))
+i1: Primitive = special("i1", partials=lambda y, x: 0.5 * (i0(x) + iv(_number(2.0, x), x)), sample=interval(ANY))
 k0 = special("k0", partials=lambda y, x: -k1(x), sample=interval(POSITIVE))
-k1 = special("k1", partials=lambda y, x: -0.5 * (k0(x) + kv(_number(2.0, x), x)), sample=interval(POSITIVE))
+k1: Primitive = special("k1", partials=lambda y, x: -0.5 * (k0(x) + kv(_number(2.0, x), x)), sample=interval(POSITIVE))
 i0e = special("i0e", partials=lambda y, x: i1e(x) - sign(x) * y, sample=interval(ANY))
-i1e = special("i1e", partials=lambda y, x: 0.5 * (i0e(x) + ive(_number(2.0, x), x)) - sign(x) * y, sample=interval(ANY))
+i1e: Primitive = special("i1e", sample=interval(ANY),
+                         partials=lambda y, x: 0.5 * (i0e(x) + ive(_number(2.0, x), x)) - sign(x) * y)
 k0e = special("k0e", partials=lambda y, x: y - k1e(x), sample=interval(POSITIVE))
-k1e = special("k1e", partials=lambda y, x: y - 0.5 * (k0e(x) + kve(_number(2.0, x), x)), sample=interval(POSITIVE))
+k1e: Primitive = special("k1e", partials=lambda y, x: y - 0.5 * (k0e(x) + kve(_number(2.0, x), x)), sample=interval(POSITIVE))
 
 
 def _number(value: float, like: Any) -> Any:
@@ -120,11 +121,11 @@ def _number(value: float, like: Any) -> Any:
 
 # ---------------------------------------------------------------- hypergeometric and elliptic functions
 
-hyp0f1 = with_order("hyp0f1", sample=_order_and_argument(), partials=(
+hyp0f1: Primitive = with_order("hyp0f1", sample=_order_and_argument(), partials=(
     PARAMETER, lambda y, b, z: hyp0f1(b + 1.0, z) / _like(b, z)))
-hyp1f1 = with_order("hyp1f1", sample=interval(POSITIVE, POSITIVE, ANY), partials=(
+hyp1f1: Primitive = with_order("hyp1f1", sample=interval(POSITIVE, POSITIVE, ANY), partials=(
     PARAMETER, PARAMETER, lambda y, a, b, z: hyp1f1(a + 1.0, b + 1.0, z) * _like(a / b, z)))
-hyp2f1 = with_order("hyp2f1", sample=interval(POSITIVE, POSITIVE, (3.0, 5.0), (-0.8, 0.8), shapes=(
+hyp2f1: Primitive = with_order("hyp2f1", sample=interval(POSITIVE, POSITIVE, (3.0, 5.0), (-0.8, 0.8), shapes=(
     ((3,),) * 4, ((),) * 4)), partials=(
     PARAMETER, PARAMETER, PARAMETER, lambda y, a, b, c, z: hyp2f1(a + 1.0, b + 1.0, c + 1.0, z) * _like(a * b / c, z)))
 

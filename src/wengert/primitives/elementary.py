@@ -3,9 +3,9 @@
 What comes in: ufuncs. What goes out: primitives with their partials. The one idea: each partial is a formula that is
 accurate over the whole domain, and right at its edge where a derivative exists there.
 
-Conventions at kinks: ``absolute``, ``fabs`` and ``copysign`` at 0 have 0; ``hypot`` and ``arctan2`` have 0 at the origin; ``fmax``
-and ``fmin`` split evenly at a tie; ``clip`` has 1 on its bounds; ``heaviside`` (but for its value at 0), the roundings and
-``spacing`` are locally constant, and ``nextafter`` has 1 in its first operand.
+Conventions at kinks: ``absolute``, ``fabs`` and ``copysign`` have 0 at 0; ``hypot`` and ``arctan2`` have 0 at the origin;
+``fmax`` and ``fmin`` split evenly at a tie; ``clip`` has 1 on its bounds; the roundings, ``spacing`` and, but for its value
+at 0, ``heaviside`` are locally constant; ``nextafter`` has 1 in its first operand.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _base_partial(y: Any, a: Any, b: Any, *, k: int = 0) -> Any:
 
 # The derivatives of a power in its exponent: ``a^b log a`` is 0 in the limit a -> 0, b > 0; at a = b = 0 it is -inf, as 0^b is
 # a step there.
-power_log = elementwise(
+power_log: Primitive = elementwise(
     "power_log", _power_log, type=lambda x, y, *, k: broadcast_type(x, y),
     partials=(_base_partial, lambda y, a, b, *, k: power_log(a, b, k=k + 1)),
     sample=lambda rng: [((rng.uniform(0.3, 3.0, 3), rng.uniform(-2.0, 2.0, 3)), {"k": k}) for k in (1, 2)] + [
@@ -122,7 +122,7 @@ scalar_power = elementwise("scalar_power", lambda x, y: x ** y, partials=_POWER,
 # ---------------------------------------------------------------- trigonometric
 
 sin = elementwise("sin", np.sin, partials=lambda y, x: cos(x), sample=complex_too(ANY))
-cos = elementwise("cos", np.cos, partials=lambda y, x: -sin(x), sample=complex_too(ANY))
+cos: Primitive = elementwise("cos", np.cos, partials=lambda y, x: -sin(x), sample=complex_too(ANY))
 tan = elementwise("tan", np.tan, partials=lambda y, x: 1.0 + y * y, sample=complex_too((-1.0, 1.0)))
 
 
@@ -170,7 +170,7 @@ hypot = elementwise("hypot", np.hypot, partials=(_hypot_partial(0), _hypot_parti
 # ---------------------------------------------------------------- hyperbolic
 
 sinh = elementwise("sinh", np.sinh, partials=lambda y, x: cosh(x), sample=complex_too(ANY))
-cosh = elementwise("cosh", np.cosh, partials=lambda y, x: sinh(x), sample=complex_too(ANY))
+cosh: Primitive = elementwise("cosh", np.cosh, partials=lambda y, x: sinh(x), sample=complex_too(ANY))
 tanh = elementwise("tanh", np.tanh, partials=lambda y, x: (1.0 - y) * (1.0 + y), sample=complex_too((-1.0, 1.0)))
 arcsinh = elementwise("arcsinh", np.arcsinh, partials=lambda y, x: 1.0 / cosh(y), sample=complex_too(INSIDE))
 arccosh = elementwise("arccosh", np.arccosh, partials=lambda y, x: 1.0 / (sqrt(x - 1.0) * sqrt(_above(x))),
@@ -220,7 +220,7 @@ def _sign_jvp(y: Any, operands: Any, tangents: Any) -> Any:
     return y * make_complex(turn * 0.0, turn)
 
 
-sign = elementwise("sign", np.sign, jvp=_sign_jvp, sample=complex_too(ANY))
+sign: Primitive = elementwise("sign", np.sign, jvp=_sign_jvp, sample=complex_too(ANY))
 
 
 def _copysign_partial(y: Any, a: Any, b: Any) -> Any:
@@ -289,9 +289,9 @@ def constant(name: str, ufunc: np.ufunc, *bounds: tuple[float, float]) -> Primit
 
 floor = constant("floor", np.floor, ANY)
 ceil = constant("ceil", np.ceil, ANY)
-rint = constant("rint", np.rint, ANY)
+rint: Primitive = constant("rint", np.rint, ANY)
 trunc = constant("trunc", np.trunc, ANY)
-floor_divide = constant("floor_divide", np.floor_divide, ANY, (0.6, 0.9))
+floor_divide: Primitive = constant("floor_divide", np.floor_divide, ANY, (0.6, 0.9))
 spacing = constant("spacing", np.spacing, ANY)
 nextafter = elementwise("nextafter", np.nextafter, sample=interval(ANY, ANY),
                         partials=(lambda y, a, b: Const(np.ones((), y.dtype)), _nothing))
@@ -325,7 +325,7 @@ def _ldexp_type(x: ArrayType, n: ArrayType) -> ArrayType:
     return ArrayType(np.broadcast_shapes(x.shape, n.shape), x.dtype)
 
 
-ldexp = elementwise("ldexp", np.ldexp, type=_ldexp_type, linear=(0,),
+ldexp: Primitive = elementwise("ldexp", np.ldexp, type=_ldexp_type, linear=(0,),
                     transpose=lambda ct, i, ops: sum_to(ldexp(ct, ops[1]), ops.types[0].shape),
                     sample=lambda rng: [((rng.normal(size=3), np.array([1, -2, 3])), {}),
                                         ((rng.normal(size=()), np.array([1, 2])), {})])
@@ -382,7 +382,7 @@ def _sinc_sample(rng: np.random.Generator) -> Any:
     return [((x,), {"order": k}) for x in (rng.uniform(-2, 2, 4), rng.uniform(-0.3, 0.3, 3), np.zeros(2)) for k in (1, 2)]
 
 
-sinc_derivative = elementwise("sinc_derivative", _sinc_evaluate, type=lambda x, *, order: x,
+sinc_derivative: Primitive = elementwise("sinc_derivative", _sinc_evaluate, type=lambda x, *, order: x,
                               partials=lambda y, x, *, order: sinc_derivative(x, order=order + 1), sample=_sinc_sample)
 sinc = elementwise("sinc", np.sinc, partials=lambda y, x: sinc_derivative(x, order=1), sample=interval(ANY))
 
@@ -414,7 +414,7 @@ clip_high = elementwise("clip_high", lambda x, high: np.clip(x, None, high), sam
 
 # ---------------------------------------------------------------- unwrap
 
-unwrap = Primitive(
+unwrap: Primitive = Primitive(
     "unwrap", type=lambda x, *, axis, period, discont: x, jvp=lambda y, ops, ts, **params: ts[0],
     evaluate=lambda x, *, axis, period, discont: np.unwrap(x, discont, axis, period=period),
     batch=lambda n, ops, batched, *, axis, period, discont: unwrap(ops[0], axis=axis + 1, period=period, discont=discont),

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.graph import ArrayType, Const
+from wengert.graph import ArrayType, Const, Primitive
 from wengert.primitives.elementary import log, log1p, sign
 from wengert.primitives.elementwise import elementwise, equal, greater, logical_and, logical_or
 from wengert.primitives.sampling import interval
@@ -255,7 +255,7 @@ def _first_type(*types: ArrayType, **params: Any) -> ArrayType:
     return ArrayType(np.broadcast_shapes(*[t.shape for t in types]), types[0].dtype)
 
 
-gammainc_derivative = elementwise(
+gammainc_derivative: Primitive = elementwise(
     "gammainc_derivative", _gammainc_derivative, type=_first_type,
     sample=_numbered((1,), (2,), bounds=(POSITIVE, POSITIVE), names="n"),
     partials=(lambda y, a, x, *, n: gammainc_derivative(a, x, n=n + 1), _gammainc_slope))
@@ -330,7 +330,7 @@ def _betainc_slope(y: Any, a: Any, b: Any, x: Any, *, i: int, j: int) -> Any:
     return zero_where(edge, beta_density(a, b, x) * bell_of_two(i, j, kappa))
 
 
-betainc_derivative = elementwise(
+betainc_derivative: Primitive = elementwise(
     "betainc_derivative", _betainc_derivative, type=_first_type,
     sample=_numbered((1, 0), (0, 1), (1, 1), bounds=(POSITIVE, POSITIVE, UNIT), names="ij"),
     partials=(lambda y, a, b, x, *, i, j: betainc_derivative(a, b, x, i=i + 1, j=j),

@@ -45,7 +45,7 @@ def _lifted(n: int, operands: Any, batched: Any) -> list[Any]:
 
 def _logsumexp(a: Any, b: Any, axes: Axes, signed: bool) -> Any:
     import scipy.special
-    axis = None if len(axes) == np.ndim(a) else axes
+    axis: Any = None if len(axes) == np.ndim(a) else axes
     if not axes and np.ndim(a):  # a sum over no axes
         a, axis = np.asarray(a)[..., None], -1
         b = None if b is None else np.asarray(b)[..., None]
@@ -96,11 +96,11 @@ def _sum_sample(rng: np.random.Generator) -> Any:
             ((rng.normal(size=3) + 0.4j * rng.normal(size=3),), {"axes": (0,), "signed": False})]
 
 
-logsumexp = Primitive(
+logsumexp: Primitive = Primitive(
     "logsumexp", type=_sum_type, evaluate=_value, jvp=_logsumexp_jvp, sample=_sum_sample,
     batch=lambda n, ops, batched, *, axes, signed: logsumexp(*_lifted(n, ops, batched), axes=_later(axes), signed=signed))
 # The sign of the sum of weighted real exponentials: locally constant.
-logsumexp_sign = Primitive(
+logsumexp_sign: Primitive = Primitive(
     "logsumexp_sign", type=lambda *types, axes: _sum_type(*types, axes=axes, signed=True), differentiable=False,
     evaluate=lambda a, b=None, *, axes: np.asarray(_logsumexp(a, b, axes, True)[1]).astype(np.asarray(a).dtype)[()],
     batch=lambda n, ops, batched, *, axes: logsumexp_sign(*_lifted(n, ops, batched), axes=_later(axes)),

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.graph import ArrayType, Const, Missing
+from wengert.graph import ArrayType, Const, Missing, Primitive
 from wengert.primitives.elementary import (
     absolute,
     exp,
@@ -119,7 +119,7 @@ def _orders(bounds: tuple[float, float], complex_: bool = False, orders: tuple[i
 
 def family(name: str, evaluate: Callable[..., Any], sample: Any) -> Any:
     """A function numbered by n, whose derivative is the next one."""
-    primitive = elementwise(name, evaluate, type=lambda x, *, n: x, sample=sample,
+    primitive: Primitive = elementwise(name, evaluate, type=lambda x, *, n: x, sample=sample,
                             partials=lambda y, x, *, n: primitive(x, n=n + 1))
     return primitive
 
@@ -262,12 +262,12 @@ binom = special("binom", sample=interval((3.2, 6.0), (0.4, 2.0)), partials=(
     lambda y, n, k: y * psi_rise(n - k + 1.0, k), lambda y, n, k: y * (psi(n - k + 1.0) - psi(k + 1.0))))
 ZETA = Missing("the derivative of the zeta function with regard to its exponent is not known")
 riemann_zeta = elementwise("riemann_zeta", from_scipy("zeta"), partials=(ZETA,), sample=complex_too((2.0, 4.0)))
-zeta = special("zeta_of_two", ufunc="zeta", sample=interval((2.0, 4.0), POSITIVE), partials=(
+zeta: Primitive = special("zeta_of_two", ufunc="zeta", sample=interval((2.0, 4.0), POSITIVE), partials=(
     ZETA, lambda y, x, q: -x * zeta(x + 1.0, q)))
 
 # ---------------------------------------------------------------- logistic
 
-expit = special("expit", partials=lambda y, x: y * expit(-x), sample=interval(ANY))
+expit: Primitive = special("expit", partials=lambda y, x: y * expit(-x), sample=interval(ANY))
 logit = special("logit", partials=lambda y, x: 1.0 / (x * (1.0 - x)), sample=interval(UNIT))
 log_expit = special("log_expit", partials=lambda y, x: expit(-x), sample=interval(ANY))
 
@@ -402,6 +402,6 @@ inv_boxcox1p = _inv_boxcox("inv_boxcox1p", expm1, interval(POSITIVE, (0.2, 2.0))
 
 DEGREE = math.pi / 180.0
 sindg = special("sindg", partials=lambda y, x: DEGREE * cosdg(x), sample=interval((-80.0, 80.0)))
-cosdg = special("cosdg", partials=lambda y, x: -DEGREE * sindg(x), sample=interval((-80.0, 80.0)))
+cosdg: Primitive = special("cosdg", partials=lambda y, x: -DEGREE * sindg(x), sample=interval((-80.0, 80.0)))
 tandg = special("tandg", partials=lambda y, x: DEGREE * (1.0 + y * y), sample=interval((-80.0, 80.0)))
 cotdg = special("cotdg", partials=lambda y, x: -DEGREE * (1.0 + y * y), sample=interval((10.0, 80.0)))

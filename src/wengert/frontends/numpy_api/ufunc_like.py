@@ -131,7 +131,7 @@ def _finite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
         value = as_traced(value)
         value = value if isinstance(value, Tracer) and value.dtype == x.dtype else \
             s.convert(value, dtype=x.dtype) if isinstance(value, Tracer) else np.asarray(value, x.dtype)
-        x = s.select(FUNCTIONS[test](x), value, x)
+        x = s.select(test(x), value, x)
     return x
 
 
