@@ -121,7 +121,11 @@ class Run:
         for p in self.positions:
             leaves, spec = flatten(args[p])
             self.specs.append((spec, len(leaves)))
+            before = len(self.inputs)
             full[p] = spec.unflatten([self._argument(x, p, spec) for x in leaves])
+            if len(self.inputs) == before:
+                raise InputError(f"{self.name}: argument {p} holds no float to differentiate with regard to; integers have no "
+                                 f"derivative. Write them as floats (3.0 for 3)")
         return full
 
     def _argument(self, x: Any, position: int, spec: Spec) -> Any:
@@ -319,9 +323,12 @@ def run_traced(trace: Trace, body: Callable[[], Any]) -> Any:
     try:
         with trace:
             return body()
-    except (TypeError, ValueError) as error:
-        if isinstance(error.__cause__, WengertError) and not isinstance(error, WengertError):
-            raise error.__cause__.with_traceback(error.__traceback__) from None
+    except (TypeError, ValueError, SystemError) as error:
+        cause = error.__cause__
+        while cause is not None and not isinstance(cause, WengertError):
+            cause = cause.__cause__
+        if cause is not None and not isinstance(error, WengertError):
+            raise cause.with_traceback(error.__traceback__) from None
         raise
 
 

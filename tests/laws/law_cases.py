@@ -64,7 +64,8 @@ def direction(rng, value):
 
 def build(primitive, operands, params):
     b = Build()
-    out = primitive(*[b.input(type_of(o)) for o in operands], **params)
+    handles = [b.input(type_of(o)) for o in operands]
+    out = primitive(*(primitive.follows(*handles) if primitive.follows else handles), **params)
     return b.graph(out if primitive.multiple else (out,))
 
 

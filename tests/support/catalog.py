@@ -197,7 +197,11 @@ for name, f, x in [
         ("scipy.linalg.solve_triangular", lambda x: scipy.linalg.solve_triangular(x, x[:, 0] ** 2, lower=True), S),
         ("scipy.linalg.cholesky", symmetric(lambda a: scipy.linalg.cholesky(a, lower=True)), S),
         ("scipy.linalg.lu", lambda x: scipy.linalg.lu(x)[2], S), ("scipy.linalg.sqrtm", symmetric(scipy.linalg.sqrtm), S),
-        ("scipy.linalg.inv", scipy.linalg.inv, S), ("scipy.linalg.det", scipy.linalg.det, S)]:
+        ("scipy.linalg.logm", symmetric(scipy.linalg.logm), S), ("scipy.linalg.sinm", scipy.linalg.sinm, S),
+        ("scipy.linalg.cho_solve", symmetric(lambda a: scipy.linalg.cho_solve(scipy.linalg.cho_factor(a), a[0])), S),
+        ("scipy.linalg.solve_sylvester", lambda x: scipy.linalg.solve_sylvester(x, x.T, x), S),
+        ("scipy.linalg.solve_discrete_lyapunov", lambda x: scipy.linalg.solve_discrete_lyapunov(0.2 * x, x), S),
+        ("scipy.linalg.block_diag", lambda x: scipy.linalg.block_diag(x, x ** 2), S), ("scipy.linalg.inv", scipy.linalg.inv, S), ("scipy.linalg.det", scipy.linalg.det, S)]:
     entry(name, f, x)
 
 # ---------------------------------------------------------------- Fourier

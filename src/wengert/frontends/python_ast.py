@@ -17,7 +17,7 @@ from typing import Any
 __all__ = ["CALL", "OWN", "rewrite"]
 
 CALL, OWN = "__wengert_call__", "__wengert_own__"
-_FACTORY = "__wengert_factory__"
+_FACTORY, _INNER = "__wengert_factory__", "__wengert_function__"
 # These look at the caller's frame, so they are called as they stand.
 _FRAME_READERS = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"}
 
@@ -155,7 +155,8 @@ def _compile(node: FunctionNode, free: tuple[str, ...], filename: str, owner: st
     if isinstance(node, ast.Lambda):
         inner: ast.stmt = ast.Assign([ast.Name("__wengert_lambda__", ast.Store())], node)
     else:
-        inner = type(node)(**{**{f: getattr(node, f) for f in node._fields}, "decorator_list": []})
+        # not under its own name: a recursive call has to find the user's function, not this one
+        inner = type(node)(**{**{f: getattr(node, f) for f in node._fields}, "decorator_list": [], "name": _INNER})
         ast.copy_location(inner, node)
     body: list[ast.stmt] = [inner]
     if owner is not None:  # private names are mangled with the class name
@@ -165,8 +166,9 @@ def _compile(node: FunctionNode, free: tuple[str, ...], filename: str, owner: st
     factory = ast.FunctionDef(_FACTORY, arguments, body, [])
     module = ast.fix_missing_locations(ast.copy_location(ast.Module([factory], []), node))
     compiled = compile(module, filename, "exec", flags=flags, dont_inherit=True)
-    name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
-    return _find_code(compiled, name, node)
+    if isinstance(node, ast.Lambda):
+        return _find_code(compiled, "<lambda>", node)
+    return _find_code(compiled, _INNER, node).replace(co_name=node.name, co_qualname=node.name)
 
 
 def _find_code(outer: types.CodeType, name: str, node: FunctionNode) -> types.CodeType:

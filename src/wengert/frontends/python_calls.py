@@ -227,17 +227,38 @@ def _complex(re: Any = 0.0, im: Any = None, /) -> Any:
     return _python_number(out if im is None else out + 1j * _as_complex(scalar(im, "complex(x)")))
 
 
+def _alike(x: Tracer) -> Any:
+    """An ordinary value of the type that the traced one stands for."""
+    if x.shape or x.kind in ("box", "argument"):
+        return np.empty((0,))
+    if x.kind == "scalar":
+        return {"f": float, "c": complex, "i": int, "u": int, "b": bool}[x.dtype.kind](0)
+    return x.dtype.type(0)
+
+
+@on_call(type)
+def _type(x: Any, *args: Any, **kwargs: Any) -> Any:
+    """The type that the plain program would see."""
+    return type(_alike(x)) if isinstance(x, Tracer) and not args else type(x, *args, **kwargs)
+
+
+@on_call(np.isscalar)
+def _isscalar(x: Any) -> bool:
+    return np.isscalar(_alike(x) if isinstance(x, Tracer) else x)
+
+
+@on_call(hasattr)
+def _hasattr(x: Any, name: str) -> bool:
+    return hasattr(_alike(x) if isinstance(x, Tracer) else x, name)
+
+
 @on_call(isinstance)
 def _isinstance(x: Any, kinds: Any, /) -> bool:
     """A traced array is an ndarray, a traced number a float (or complex, or NumPy scalar) to the user's checks."""
     if not isinstance(x, Tracer):
         return isinstance(x, kinds)
     kinds = kinds if isinstance(kinds, tuple) else (kinds,)
-    if x.shape or x.kind == "box":
-        like: Any = np.empty((0,))
-    else:
-        like = {"f": float, "c": complex, "i": int, "u": int, "b": bool}[x.dtype.kind](0) if x.kind == "scalar" \
-            else x.dtype.type(0)
+    like = _alike(x)
     return any(_isinstance(x, k) if isinstance(k, tuple) else isinstance(like, k) for k in kinds)
 
 

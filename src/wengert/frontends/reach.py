@@ -124,7 +124,7 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     if module.startswith("scipy") and any(_traced(a) for a in (*args, *kwargs.values())):
         implementation = find(function)
         if implementation is not None:
-            return implementation(*[as_traced(a) for a in args], **{k: as_traced(v) for k, v in kwargs.items()})
+            return implementation(*args, **kwargs)
     method = getattr(kind, "__call__", None)
     if type(method) is types.FunctionType and not _is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)

@@ -210,6 +210,8 @@ class Tracer(Handle):
         return complex(self._lossless("complex(x)"))
 
     def _lossless(self, what: str) -> Any:
+        if self.build is not None and not self.build.is_open:
+            raise escaped(self)
         if self.build is None or not self.type.inexact:
             return self.concrete(what)
         raise ConversionError(
@@ -249,7 +251,7 @@ class Tracer(Handle):
         return int(self.concrete("an index"))
 
     def __round__(self, digits: int | None = None) -> Any:
-        return int(self) if digits is None else FUNCTIONS[np.round](self, digits)
+        return round(self.concrete("round(x)").item()) if digits is None else FUNCTIONS[np.round](self, digits)
 
     def __len__(self) -> int:
         if not self.shape:

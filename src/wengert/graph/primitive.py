@@ -69,19 +69,23 @@ class Primitive:
         False if it has an effect: never shared, dropped, duplicated or moved.
     holds_graphs : bool
         Its parameters hold graphs; its jvp then gets a keyword ``transform``, the linearization that is running.
+    follows : callable, optional
+        For operands that follow from others (the factors of a matrix): ``follows(*free)`` gives all operands. Samples
+        then hold the free ones, and the law tests vary those.
     sample : callable, optional
         ``sample(rng)`` gives a list of cases ``(operands, params)`` inside the domain, for the law tests.
     ufunc : numpy.ufunc or str, optional
         The ufunc that this primitive stands for (a string: its name in ``scipy.special``).
     """
 
-    __slots__ = ("absent", "batch", "differentiable", "elementwise", "evaluate", "holds_graphs", "into", "jvp", "leading", "linear",
+    __slots__ = ("absent", "batch", "differentiable", "elementwise", "evaluate", "follows", "holds_graphs", "into", "jvp", "leading", "linear",
                  "multiple", "name", "partials", "pure", "sample", "structural", "transpose", "type", "ufunc")
 
     def __init__(self, name: str, *, type: Callable[..., Any], evaluate: Callable[..., Any],
                  partials: tuple[Any, ...] | None = None, linear: str | Sequence[int] = (),
                  transpose: Callable[..., Any] | None = None, absent: Callable[..., Any] | None = None,
                  leading: Callable[[Any], int] | None = None, holds_graphs: bool = False,
+                 follows: Callable[..., Any] | None = None,
                  jvp: Callable[..., Any] | None = None, batch: Callable[..., Any] | None = None,
                  differentiable: bool = True, elementwise: bool = False, structural: bool = False,
                  multiple: bool = False, pure: bool = True, into: bool = False,
@@ -90,7 +94,7 @@ class Primitive:
         self.partials, self.linear, self.transpose = partials, linear, transpose
         self.absent, self.jvp, self.batch, self.differentiable = absent, jvp, batch, differentiable
         self.elementwise, self.structural, self.multiple = elementwise, structural, multiple
-        self.leading, self.holds_graphs = leading, holds_graphs
+        self.leading, self.holds_graphs, self.follows = leading, holds_graphs, follows
         self.pure, self.into, self.sample, self.ufunc = pure, into, sample, ufunc
         self._check()
         REGISTRY[name] = self

@@ -74,7 +74,9 @@ def _integer_partial(y: Any, x: Any, *, n: int) -> Any:
     """``n x^(n-1)``; exactly 0 for n = 0 and 1 for n = 1, whatever x."""
     if n == 0:
         return Const(np.zeros((), x.dtype))
-    return float(n) * integer_power(x, n=n - 1) if n != 1 else Const(np.ones((), x.dtype))
+    if n == 1:
+        return Const(np.ones((), x.dtype))
+    return 2.0 * x if n == 2 else float(n) * integer_power(x, n=n - 1)
 
 
 def _integer_sample(rng: np.random.Generator) -> Any:
@@ -117,7 +119,7 @@ power = elementwise("power", np.power, partials=_POWER, sample=complex_too(POSIT
 float_power = elementwise("float_power", lambda x, y: np.float_power(x, y).astype(x.dtype), ufunc=np.float_power,
                           partials=_POWER, sample=complex_too(POSITIVE, (-2.0, 2.0)))
 # ``x ** y`` of two scalars, which NumPy and Python leave to the C library; an array goes through np.power.
-scalar_power = elementwise("scalar_power", lambda x, y: x ** y, partials=_POWER, sample=interval(POSITIVE, (-2.0, 2.0)))
+scalar_power = elementwise("scalar_power", lambda x, y: np.asarray(x)[()] ** np.asarray(y)[()], partials=_POWER, sample=interval(POSITIVE, (-2.0, 2.0)))
 
 # ---------------------------------------------------------------- trigonometric
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import MissingRuleError, NonDifferentiableError
-from wengert.graph import REGISTRY, ArrayType, Primitive
+from wengert.errors import NonDifferentiableError
+from wengert.graph import REGISTRY, ArrayType, Missing, Primitive
 from wengert.primitives.solve import adjoint, each, stacked, well_conditioned
 
 __all__ = ["matrix_function"]
 
-_HIGHEST = 4  # the order of derivative that is kept; block matrices of order k are 2^k times as large
+_HIGHEST = 3  # the order of derivative that is kept; block matrices of order k are 2^k times as large
 
 
 def _corner(function: str, a: Any, directions: tuple[Any, ...]) -> Any:
@@ -49,8 +49,6 @@ def _define(order: int) -> Primitive:
     name = f"matrix_function_{order}"
 
     def jvp(y: Any, operands: Any, tangents: Any, *, function: str) -> Any:
-        if order == _HIGHEST:
-            raise MissingRuleError(f"derivatives of {function} beyond order {_HIGHEST} are not kept")
         return REGISTRY[f"matrix_function_{order + 1}"](*operands, tangents[0], function=function)
 
     def transpose(ct: Any, i: int, ops: Any, *, function: str) -> Any:
@@ -59,11 +57,13 @@ def _define(order: int) -> Primitive:
 
     def sample(rng: np.random.Generator) -> Any:
         if order > 1:
-            return [(tuple([0.3 * well_conditioned(rng, n=2), *[rng.normal(size=(2, 2)) for _ in range(order)]]), {"function": "expm"})]
-        return [(tuple([well_conditioned(rng, n=2), *[rng.normal(size=(2, 2)) for _ in range(order)]]), {"function": f})
-                for f in ("expm", "logm", "sqrtm", "sinm", "cosm")]
+            return [((0.3 * well_conditioned(rng, n=2), *rng.normal(size=(order, 2, 2))), {"function": "expm"})]
+        return [((well_conditioned(rng, n=2), *rng.normal(size=(order, 2, 2))), {"function": f})
+                for f in ("expm", "sinm", "cosm")]
     linear = {"linear": tuple(range(1, order + 1)), "transpose": transpose} if order else {}
-    return Primitive(name, type=_type, evaluate=_evaluate, jvp=jvp, batch=stacked(lambda: REGISTRY[name]), sample=sample,
+    rule: dict[str, Any] = {"jvp": jvp} if order < _HIGHEST else {
+        "partials": (Missing(f"derivatives of a matrix function beyond order {_HIGHEST} are not kept"), *[None] * order)}
+    return Primitive(name, type=_type, evaluate=_evaluate, **rule, batch=stacked(lambda: REGISTRY[name]), sample=sample,
                      **linear)  # type: ignore[arg-type]
 
 

@@ -77,23 +77,23 @@ FUNCTIONS["ufunc with keywords"] = _with_keywords
 
 
 def _power(x: Any, y: Any) -> Any:
-    """``x ** y`` with NumPy's short cuts for Python exponents, which change the last bit."""
+    """``x ** y``; NumPy's short cuts for Python exponents of arrays, and the C library's powers of numbers, to the last bit."""
     if isinstance(x, Tracer) and type(y) in (int, float) and x.dtype.kind in "fc":
-        if y == 2:
-            return ufunc_call(np.square, x) if x.kind != "scalar" else ufunc_call(np.multiply, x, x)
-        if x.ndim and y == 0.5 and type(y) is float:
-            return ufunc_call(np.sqrt, x)
-        if x.ndim and y == -1:
-            return ufunc_call(np.reciprocal, x)
         if y == 1:
             return ufunc_call(np.positive, x)
+        if not _is_number(x) and y == 2:
+            return ufunc_call(np.square, x)
+        if not _is_number(x) and y == -1:
+            return ufunc_call(np.reciprocal, x)
+        if not _is_number(x) and y == 0.5:
+            return ufunc_call(np.sqrt, x)
         if type(y) is int:
             out = REGISTRY["integer_power"](x, n=y)
             out.kind = x.kind if x.kind == "scalar" else ""
             return out
     if _is_number(x) and _is_number(y):
         operands = common(x, y)
-        if operands[0].dtype.kind == "f":
+        if next(o for o in operands if isinstance(o, Tracer)).dtype.kind == "f":
             out = REGISTRY["scalar_power"](*operands)
             scalars = [type(z) in (int, float) or getattr(z, "kind", "") == "scalar" for z in (x, y)]
             out.kind = "scalar" if all(scalars) else ""

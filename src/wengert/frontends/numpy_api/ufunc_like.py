@@ -126,12 +126,17 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
 def _finite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
     """A real array with what is not finite replaced."""
     info = np.finfo(x.dtype)
-    for test, value in ((np.isnan, nan), (np.isposinf, info.max if posinf is None else posinf),
-                        (np.isneginf, info.min if neginf is None else neginf)):
+    unlimited, low = ufunc_call(np.isinf, x), ufunc_call(np.signbit, x)
+    top = ufunc_call(np.logical_and, unlimited, ufunc_call(np.logical_not, low))
+    bottom = ufunc_call(np.logical_and, unlimited, low)
+    for where, value in ((ufunc_call(np.isnan, x), nan), (top, info.max if posinf is None else posinf),
+                         (bottom, info.min if neginf is None else neginf)):
         value = as_traced(value)
-        value = value if isinstance(value, Tracer) and value.dtype == x.dtype else \
-            s.convert(value, dtype=x.dtype) if isinstance(value, Tracer) else np.asarray(value, x.dtype)
-        x = s.select(test(x), value, x)
+        if not isinstance(value, Tracer):
+            value = np.asarray(value, x.dtype)
+        elif value.dtype != x.dtype:
+            value = s.convert(value, dtype=x.dtype)
+        x = s.select(where, value, x)
     return x
 
 
@@ -223,8 +228,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     """``np.piecewise``: each function sees only its own elements."""
     from wengert.frontends.reach import call
     x = as_array(x)
-    if np.isscalar(condlist) or (isinstance(condlist, Tracer) and condlist.ndim == 0) or (
-            not isinstance(condlist[0], (list, np.ndarray, Tracer)) and x.ndim != 0):
+    if np.ndim(condlist) == 0 or (not isinstance(condlist[0], list) and np.ndim(condlist[0]) == 0 and x.ndim != 0):
         condlist = [condlist]
     conditions = [np.asarray(c.concrete("np.piecewise") if isinstance(c, Tracer) else c, bool) for c in condlist]
     if len(funclist) == len(conditions) + 1:

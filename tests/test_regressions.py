@@ -1,0 +1,77 @@
+"""Bugs that were found, each as the smallest program that showed it."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.optimize
+
+import wengert as wg
+from wengert.errors import ConversionError, EscapedTracerError, InputError
+
+
+def factorial_power(x, n):
+    return 1.0 if n == 0 else x * factorial_power(x, n - 1)
+
+
+def test_recursion_of_a_module_level_function():
+    assert wg.grad(factorial_power)(2.0, 3) == 12.0
+
+
+def test_round_is_pythons():
+    for x in (0.7, 2.7, 3.5, 2.5, -2.7):
+        assert wg.value_and_grad(lambda x: x * round(x))(x) == (x * round(x), round(x))
+
+
+def test_arguments_without_a_float_are_refused():
+    for f in (wg.grad, wg.jacobian, wg.hessian):
+        with pytest.raises(InputError, match=r"3\.0"):
+            f(lambda x: x[0] ** 2)([1, 2])
+
+
+def test_questions_about_the_type_get_the_plain_answer():
+    f = lambda x: (2.0 if np.isscalar(x) else 3.0) * (5.0 if type(x) is float else 7.0) * (1.0 if hasattr(x, "__len__") else 4.0) * x
+    assert wg.value_and_grad(f)(1.0) == (f(1.0), f(1.0))
+    g = lambda x: np.sum((2.0 if np.isscalar(x) else 3.0) * (5.0 if type(x) is np.ndarray else 7.0) * x)
+    np.testing.assert_array_equal(wg.grad(g)(np.ones(2)), [15.0, 15.0])
+
+
+def test_cho_solve_takes_its_tuple():
+    a = np.array([[4.0, 1.0], [1.0, 3.0]])
+    b = np.array([1.0, 2.0])
+    f = lambda a: np.sum(scipy.linalg.cho_solve(scipy.linalg.cho_factor(a, lower=True), b))
+    expected = [[(f(a + 1e-6 * e) - f(a - 1e-6 * e)) / 2e-6 for e in row] for row in np.eye(4).reshape(2, 2, 2, 2)]
+    np.testing.assert_allclose(wg.grad(f)(a), expected, atol=1e-8)
+
+
+def test_conversions_inside_compiled_solvers_are_refused():
+    with pytest.raises(ConversionError):
+        wg.grad(lambda x: scipy.optimize.brentq(lambda t: t * t - x, 0.0, 2.0))(2.0)
+
+
+def test_values_kept_for_logging_say_that_they_escaped():
+    history = []
+    wg.grad(lambda x: history.append(x * 1.0) or x)(2.0)
+    with pytest.raises(EscapedTracerError):
+        float(history[0])
+
+
+def test_logaddexp_has_a_second_derivative_at_equal_arguments():
+    f = lambda x: np.logaddexp(x, 0.0)
+    assert wg.grad(wg.grad(f))(0.0) == 0.25
+
+
+def test_selection_between_shapes_with_one_active_arm():
+    f = lambda x: np.sum(np.where(np.array([True, False, True]), x, np.ones((2, 3))))
+    np.testing.assert_array_equal(wg.jacfwd(f)(np.ones(3)), [2.0, 0.0, 2.0])
+    np.testing.assert_array_equal(wg.grad(f)(np.ones(3)), [2.0, 0.0, 2.0])
+
+
+def test_functions_with_two_results():
+    f = lambda x: np.sum(np.modf(x)[0] * np.array([1.0, 2.0]))
+    np.testing.assert_array_equal(wg.grad(f)(np.array([0.3, 1.7])), [1.0, 2.0])
+
+
+def test_printed_values_are_not_read_back():
+    for f in (lambda x: float(str(x)) * x, lambda x: float(f"{x}") * x):
+        with pytest.raises(ConversionError):
+            wg.grad(f)(2.0)
