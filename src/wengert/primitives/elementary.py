@@ -119,7 +119,8 @@ power = elementwise("power", np.power, partials=_POWER, sample=complex_too(POSIT
 float_power = elementwise("float_power", lambda x, y: np.float_power(x, y).astype(x.dtype), ufunc=np.float_power,
                           partials=_POWER, sample=complex_too(POSITIVE, (-2.0, 2.0)))
 # ``x ** y`` of two scalars, which NumPy and Python leave to the C library; an array goes through np.power.
-scalar_power = elementwise("scalar_power", lambda x, y: np.asarray(x)[()] ** np.asarray(y)[()], partials=_POWER, sample=interval(POSITIVE, (-2.0, 2.0)))
+scalar_power = elementwise("scalar_power", lambda x, y: np.asarray(x)[()] ** np.asarray(y)[()], partials=_POWER,
+                           sample=interval(POSITIVE, (-2.0, 2.0)))
 
 # ---------------------------------------------------------------- trigonometric
 
