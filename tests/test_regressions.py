@@ -29,7 +29,9 @@ def test_arguments_without_a_float_are_refused():
 
 
 def test_questions_about_the_type_get_the_plain_answer():
-    f = lambda x: (2.0 if np.isscalar(x) else 3.0) * (5.0 if type(x) is float else 7.0) * (1.0 if hasattr(x, "__len__") else 4.0) * x
+    f = lambda x: (
+        (2.0 if np.isscalar(x) else 3.0) * (5.0 if type(x) is float else 7.0) * (1.0 if hasattr(x, "__len__") else 4.0) * x
+    )
     assert wg.value_and_grad(f)(1.0) == (f(1.0), f(1.0))
     g = lambda x: np.sum((2.0 if np.isscalar(x) else 3.0) * (5.0 if type(x) is np.ndarray else 7.0) * x)
     np.testing.assert_array_equal(wg.grad(g)(np.ones(2)), [15.0, 15.0])

@@ -8,6 +8,7 @@ graph is applied to that trace's values, so derivatives nest without limit.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,10 +32,8 @@ Function = Callable[..., Any]
 def _named_after(f: Function, prefix: str) -> Callable[[Function], Function]:
     """Give a derived function the name and signature of the original (without requiring that f has any)."""
     def wrap(derived: Function) -> Function:
-        try:
+        with contextlib.suppress(AttributeError):
             functools.update_wrapper(derived, f, updated=())
-        except AttributeError:
-            pass
         derived.__name__ = f"{prefix}({getattr(f, '__name__', 'f')})"
         return derived
     return wrap

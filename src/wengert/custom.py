@@ -133,7 +133,7 @@ class _Custom:
         return types, values
 
 
-class custom_jvp(_Custom):  # noqa: N801  (JAX's name)
+class custom_jvp(_Custom):
     """A function with its own forward rule; reverse mode and all orders follow from it.
 
     Parameters
@@ -231,7 +231,7 @@ def _emit_jvp(body: _Staged, staged: _Staged, outputs: list[Atom], tangents: lis
     return body.spec.unflatten(list(results))
 
 
-class custom_vjp(_Custom):  # noqa: N801  (JAX's name)
+class custom_vjp(_Custom):
     """A function with its own backward rule.
 
     Parameters

@@ -69,7 +69,7 @@ def _register(kind: type) -> None:
         return tuple(getattr(node, n) for n in names), None, names
 
     def put(_: Any, children: Any) -> Any:
-        new = object.__new__(kind)
+        new: Any = object.__new__(kind)
         for n, child in zip(names, children, strict=True):
             object.__setattr__(new, n, child)
         return new

@@ -75,6 +75,7 @@ def run_mapped(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
         if lane.size is None:
             raise InputError("vmap: no argument is mapped; in_axes is None everywhere")
         return reach(f)(*given, **named)
+
     try:
         out = run_traced(trace, body)
     except NeedsValueError:
@@ -83,8 +84,15 @@ def run_mapped(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
     return spec.unflatten(_batched_leaves(trace, lane, leaves, out_axes))
 
 
-def _lane_by_lane(f: Callable[..., Any], args: tuple[Any, ...], axes: tuple[Any, ...], kwargs: dict[str, Any], lane: _Lane,
-                  out_axis: int) -> Any:
+def _front(x: Any, axis: int) -> Any:
+    """The mapped axis, moved to the front."""
+    array: Any = x if isinstance(x, Tracer) else np.asarray(x)
+    return np.moveaxis(array, axis, 0)
+
+
+def _lane_by_lane(
+    f: Callable[..., Any], args: tuple[Any, ...], axes: tuple[Any, ...], kwargs: dict[str, Any], lane: _Lane, out_axis: int
+) -> Any:
     """Each lane with its own control flow; the results are stacked."""
     assert lane.size is not None
 
@@ -92,12 +100,14 @@ def _lane_by_lane(f: Callable[..., Any], args: tuple[Any, ...], axes: tuple[Any,
         if axis is None:
             return x
         leaves, spec = flatten(x)
-        return spec.unflatten([np.moveaxis(v if isinstance(v, Tracer) else np.asarray(v), axis, 0)[k] for v in leaves])
+        return spec.unflatten([_front(v, axis)[k] for v in leaves])
+
     rows = []
     spec = None
     for k in range(lane.size):
-        out = call(f, *[pick(x, a, k) for x, a in zip(args, axes, strict=True)],
-                   **{name: pick(x, 0, k) for name, x in kwargs.items()})
+        out = call(
+            f, *[pick(x, a, k) for x, a in zip(args, axes, strict=True)], **{name: pick(x, 0, k) for name, x in kwargs.items()}
+        )
         leaves, found = flatten(out)
         if spec is not None and found != spec:
             raise InputError(f"vmap: lane {k} returned the structure {found!r}, the lanes before it {spec!r}")
@@ -110,8 +120,11 @@ def _lane_by_lane(f: Callable[..., Any], args: tuple[Any, ...], axes: tuple[Any,
         shapes = {np.shape(x) for x in column}
         if len(shapes) > 1:
             raise InputError(f"vmap: lanes give different shapes, {', '.join(map(str, sorted(shapes)))}")
-        columns.append(np.moveaxis(FUNCTIONS[np.stack](column) if any(isinstance(x, Tracer) for x in column) else np.stack(column),
-                                   0, out_axis))
+        columns.append(
+            np.moveaxis(
+                FUNCTIONS[np.stack](column) if any(isinstance(x, Tracer) for x in column) else np.stack(column), 0, out_axis
+            )
+        )
     return spec.unflatten(columns)
 
 
@@ -142,8 +155,12 @@ def _batched_leaves(trace: Trace, lane: _Lane, leaves: list[Any], out_axis: int)
         results = list(program(*operands))
     it = iter(zip(results, flags, strict=True))
     seen: set[int] = set()
-    return [_place(*next(it), lane.size, out_axis, seen) if isinstance(x, Tracer) and x.build is trace
-            else _place(_constant(x), False, lane.size, out_axis, seen) for x in leaves]
+    return [
+        _place(*next(it), lane.size, out_axis, seen)
+        if isinstance(x, Tracer) and x.build is trace
+        else _place(_constant(x), False, lane.size, out_axis, seen)
+        for x in leaves
+    ]
 
 
 def _constant(x: Any) -> Any:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import wengert as wg
-import wengert.primitives  # noqa: F401
+import wengert.primitives
 from wengert.errors import GraphError
 from wengert.graph import REGISTRY, ArrayType, Build, Const, Equation, Graph, Var
 from wengert.graph.parse import parse

@@ -91,7 +91,6 @@ def test_has_samples(name):
 @each_case
 def test_type_agrees_with_evaluation(name, k):
     case = case_of(name, k)
-    p = case.primitive
     before = [o.tobytes() for o in case.operands]
     values = plain(case.graph, case.operands)
     types = tuple(a.type for a in case.outputs)

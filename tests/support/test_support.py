@@ -40,7 +40,16 @@ def weighted(f, x):
     return lambda x: np.real(np.sum(f(x) * w))
 
 
-ROUNDED = ("np.einsum", "np.vdot", "np.linalg", "scipy.linalg", "scipy.special.log", "scipy.special.soft", "np.cov", "np.corrcoef")
+ROUNDED = (
+    "np.einsum",
+    "np.vdot",
+    "np.linalg",
+    "scipy.linalg",
+    "scipy.special.log",
+    "scipy.special.soft",
+    "np.cov",
+    "np.corrcoef",
+)
 
 
 def run(name, way, f, x):
@@ -88,12 +97,17 @@ def test_support(name, way):
 
 def table():
     """The page, written from what runs."""
-    lines = ["# Supported functions", "",
-             "Written by `python -m tests.support.test_support`, which runs every function below in every way: its value under",
-             "tracing against plain NumPy; forward mode against finite differences; reverse mode against forward mode; second",
-             "derivatives against differences of the gradient; `vmap` against a loop. A dash is a refusal, with the reason below.",
-             "Operators, methods of arrays and keyword forms follow the functions.", "",
-             "| function | " + " | ".join(WAYS) + " |", "| --- |" + " --- |" * len(WAYS)]
+    lines = [
+        "# Supported functions",
+        "",
+        "Written by `python -m tests.support.test_support`, which runs every function below in every way: its value under",
+        "tracing against plain NumPy; forward mode against finite differences; reverse mode against forward mode; second",
+        "derivatives against differences of the gradient; `vmap` against a loop. A dash is a refusal, with the reason below.",
+        "Operators, methods of arrays and keyword forms follow the functions.",
+        "",
+        "| function | " + " | ".join(WAYS) + " |",
+        "| --- |" + " --- |" * len(WAYS),
+    ]
     for name in sorted(ENTRIES):
         marks = []
         for way in WAYS:

@@ -272,8 +272,8 @@ def _with_callbacks(original: Any) -> None:
 
 
 _FUNCTION = type(_with_callbacks)
-for _f in (map, filter, functools.reduce, sorted, min, max):
-    _with_callbacks(_f)
+for _taker in (map, filter, functools.reduce, sorted, min, max):
+    _with_callbacks(_taker)
 
 
 @on_call(np.vectorize)

@@ -125,7 +125,7 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
         implementation = find(function)
         if implementation is not None:
             return implementation(*args, **kwargs)
-    method = getattr(kind, "__call__", None)
+    method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
     if type(method) is types.FunctionType and not _is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
     return function(*args, **kwargs)

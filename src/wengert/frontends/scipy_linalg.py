@@ -26,9 +26,12 @@ __all__: list[str] = []
 
 def _plain(name: str, implementation: Any) -> None:
     """The same as NumPy's; flags about overwriting and checking are ignored."""
-    def function(a: Any, *args: Any, overwrite_a: bool = False, overwrite_b: bool = False, check_finite: bool = True,
-                 **kwargs: Any) -> Any:
+
+    def function(
+        a: Any, *args: Any, overwrite_a: bool = False, overwrite_b: bool = False, check_finite: bool = True, **kwargs: Any
+    ) -> Any:
         return implementation(a, *args, **kwargs)
+
     scipy_function(f"scipy.linalg.{name}")(function)
 
 
@@ -49,8 +52,16 @@ def _symmetric(a: Tracer, lower: bool, hermitian: bool) -> Tracer:
 
 
 @scipy_function("scipy.linalg.solve")
-def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False, overwrite_b: bool = False, check_finite: bool = True,
-          assume_a: Any = None, transposed: bool = False) -> Any:
+def solve(
+    a: Any,
+    b: Any,
+    lower: bool = False,
+    overwrite_a: bool = False,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+    assume_a: Any = None,
+    transposed: bool = False,
+) -> Any:
     """``scipy.linalg.solve``."""
     a, b = common(as_traced(a), as_traced(b))
     a = as_array(a)
@@ -64,8 +75,15 @@ def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False, overwr
 
 
 @scipy_function("scipy.linalg.solve_triangular")
-def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False, overwrite_b: bool = False,
-                     check_finite: bool = True) -> Any:
+def solve_triangular(
+    a: Any,
+    b: Any,
+    trans: Any = 0,
+    lower: bool = False,
+    unit_diagonal: bool = False,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+) -> Any:
     """``scipy.linalg.solve_triangular``: only the triangle is read, and differentiated."""
     a, b = common(as_traced(a), as_traced(b))
     a, b = as_array(a), as_array(b)
@@ -101,7 +119,9 @@ def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite:
 def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite: bool = True, p_indices: bool = False) -> Any:
     """``scipy.linalg.lu`` of a square matrix: the permutation is constant, and ``dL``, ``dU`` follow from ``L^-1 dA U^-1``."""
     import scipy.linalg
+
     from wengert.primitives.solve import lu_unpivoted
+
     a = as_array(a)
     if a.ndim != 2 or a.shape[0] != a.shape[1]:
         raise UnsupportedError(f"scipy.linalg.lu at {user_line()}: one square matrix at a time")
@@ -114,11 +134,24 @@ def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite:
 
 
 @scipy_function("scipy.linalg.eigh")
-def eigh(a: Any, b: Any = None, lower: bool = True, eigvals_only: bool = False, overwrite_a: bool = False, overwrite_b: bool = False,
-         type: int = 1, check_finite: bool = True, subset_by_index: Any = None, subset_by_value: Any = None, driver: Any = None) -> Any:
+def eigh(
+    a: Any,
+    b: Any = None,
+    lower: bool = True,
+    eigvals_only: bool = False,
+    overwrite_a: bool = False,
+    overwrite_b: bool = False,
+    type: int = 1,
+    check_finite: bool = True,
+    subset_by_index: Any = None,
+    subset_by_value: Any = None,
+    driver: Any = None,
+) -> Any:
     """``scipy.linalg.eigh`` of one matrix."""
     if b is not None or subset_by_index is not None or subset_by_value is not None:
-        raise UnsupportedError(f"scipy.linalg.eigh(b=..., subset...) at {user_line()}: reduce to the standard problem by cholesky")
+        raise UnsupportedError(
+            f"scipy.linalg.eigh(b=..., subset...) at {user_line()}: reduce to the standard problem by cholesky"
+        )
     letter = "L" if lower else "U"
     return n.eigvalsh(a, letter) if eigvals_only else tuple(n.eigh(a, letter))
 
@@ -130,16 +163,23 @@ def eigvalsh(a: Any, b: Any = None, lower: bool = True, **keywords: Any) -> Any:
 
 
 @scipy_function("scipy.linalg.svd")
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a: bool = False, check_finite: bool = True,
-        lapack_driver: str = "gesdd") -> Any:
+def svd(
+    a: Any,
+    full_matrices: bool = True,
+    compute_uv: bool = True,
+    overwrite_a: bool = False,
+    check_finite: bool = True,
+    lapack_driver: str = "gesdd",
+) -> Any:
     """``scipy.linalg.svd``."""
     out = n.svd(a, full_matrices, compute_uv)
     return tuple(out) if compute_uv else out
 
 
 @scipy_function("scipy.linalg.qr")
-def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", pivoting: bool = False,
-       check_finite: bool = True) -> Any:
+def qr(
+    a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", pivoting: bool = False, check_finite: bool = True
+) -> Any:
     """``scipy.linalg.qr``; "full" of square (or wide) matrices, "economic", "r"."""
     if pivoting:
         raise UnsupportedError(f"scipy.linalg.qr(pivoting=True) at {user_line()}: permute the columns yourself")
@@ -170,6 +210,7 @@ def _matrix_function(name: str) -> None:
         if args or kwargs:
             raise UnsupportedError(f"scipy.linalg.{name} at {user_line()}: options are not traced")
         return matrix_function(name, as_array(A))
+
     scipy_function(f"scipy.linalg.{name}")(function)
 
 

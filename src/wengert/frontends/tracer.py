@@ -457,11 +457,11 @@ for _name, _ufunc in dict(lt=np.less, le=np.less_equal, gt=np.greater, ge=np.gre
                           eq=np.equal, ne=np.not_equal, divmod=np.divmod).items():
     setattr(Tracer, f"__{_name}__", _operator(_ufunc)[0])
 Tracer.__rdivmod__ = _operator(np.divmod)[1]  # type: ignore[attr-defined]
-Tracer.__neg__ = lambda self: ufunc_call(np.negative, self)  # type: ignore[method-assign]
-Tracer.__pos__ = lambda self: ufunc_call(np.positive, self)  # type: ignore[attr-defined]
-Tracer.__abs__ = lambda self: ufunc_call(np.absolute, self)  # type: ignore[attr-defined]
-Tracer.__invert__ = lambda self: ufunc_call(np.invert, self)  # type: ignore[attr-defined]
-Tracer.__pow__ = lambda self, other, mod=None: FUNCTIONS["pow"](self, other)  # type: ignore[assignment, method-assign]
+Tracer.__neg__ = lambda self: ufunc_call(np.negative, self)  # type: ignore
+Tracer.__pos__ = lambda self: ufunc_call(np.positive, self)  # type: ignore
+Tracer.__abs__ = lambda self: ufunc_call(np.absolute, self)  # type: ignore
+Tracer.__invert__ = lambda self: ufunc_call(np.invert, self)  # type: ignore
+Tracer.__pow__ = lambda self, other, mod=None: FUNCTIONS["pow"](self, other)  # type: ignore
 Tracer.__rpow__ = lambda self, other, mod=None: FUNCTIONS["pow"](other, self)  # type: ignore[attr-defined]
 
 
@@ -586,8 +586,7 @@ def value_of(x: Any) -> Any:
 def function_of(function: Any) -> Callable[..., Any] | None:
     """The implementation of a NumPy or SciPy function on tracers, if there is one."""
     found = FUNCTIONS.get(function)
-    if found is None:
-        if (getattr(function, "__module__", None) or "").startswith("scipy"):
-            from wengert.frontends.scipy_api import find
-            found = find(function)
+    if found is None and (getattr(function, "__module__", None) or "").startswith("scipy"):
+        from wengert.frontends.scipy_api import find
+        found = find(function)
     return found

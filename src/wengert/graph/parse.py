@@ -175,7 +175,8 @@ class _Parser:
             if token.text == "dtype" and self.accept("("):
                 dtype = np.dtype(ast.literal_eval(self.kind("string", "a dtype such as '>f8'")))
                 self.expect(")")
-                return dtype
+                found: np.dtype[Any] = np.dtype(dtype)
+                return found
             if token.kind == "name" and np.dtype(token.text).name == token.text:
                 return np.dtype(token.text)
         except TypeError:

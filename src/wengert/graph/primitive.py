@@ -78,8 +78,9 @@ class Primitive:
         The ufunc that this primitive stands for (a string: its name in ``scipy.special``).
     """
 
-    __slots__ = ("absent", "batch", "differentiable", "elementwise", "evaluate", "follows", "holds_graphs", "into", "jvp", "leading", "linear",
-                 "multiple", "name", "partials", "pure", "sample", "structural", "transpose", "type", "ufunc")
+    __slots__ = (
+        "absent", "batch", "differentiable", "elementwise", "evaluate", "follows", "holds_graphs", "into", "jvp", "leading",
+        "linear", "multiple", "name", "partials", "pure", "sample", "structural", "transpose", "type", "ufunc")
 
     def __init__(self, name: str, *, type: Callable[..., Any], evaluate: Callable[..., Any],
                  partials: tuple[Any, ...] | None = None, linear: str | Sequence[int] = (),
@@ -91,7 +92,8 @@ class Primitive:
                  multiple: bool = False, pure: bool = True, into: bool = False,
                  sample: Callable[..., Any] | None = None, ufunc: Any = None):
         self.name, self.type, self.evaluate = name, type, evaluate
-        self.partials, self.linear, self.transpose = partials, linear, transpose
+        self.partials, self.transpose = partials, transpose
+        self.linear: str | tuple[int, ...] = linear if isinstance(linear, str) else tuple(linear)
         self.absent, self.jvp, self.batch, self.differentiable = absent, jvp, batch, differentiable
         self.elementwise, self.structural, self.multiple = elementwise, structural, multiple
         self.leading, self.holds_graphs, self.follows = leading, holds_graphs, follows

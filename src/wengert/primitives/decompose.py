@@ -16,7 +16,7 @@ import numpy as np
 
 from wengert.errors import NonDifferentiableError
 from wengert.graph import ArrayType, Const, Primitive
-from wengert.primitives.contract import mT, matmul
+from wengert.primitives.contract import matmul, mT
 from wengert.primitives.elementwise import conj, imag, make_complex, real
 from wengert.primitives.solve import adjoint, solve_with, stacked, triangle, triangular_solve, well_conditioned
 from wengert.primitives.structure import convert, reduce_sum, reshape, select
@@ -50,6 +50,7 @@ def hermitian_of_lower(x: Any) -> Any:
 
 # ---------------------------------------------------------------- Cholesky
 
+
 def _cholesky_jvp(y: Any, operands: Any, tangents: Any) -> Any:
     """``dL = L Φ(L^-1 dA L^-H)``, Φ the lower triangle with half the diagonal."""
     da = hermitian_of_lower(tangents[0])
@@ -65,9 +66,14 @@ def _positive(rng: np.random.Generator, *lead: int) -> Any:
     return a @ np.swapaxes(a, -1, -2) + 2.0 * np.eye(3)
 
 
-cholesky = Primitive("cholesky", type=lambda a: a, evaluate=lambda a: np.linalg.cholesky(a), jvp=_cholesky_jvp,
-                     batch=stacked(lambda: cholesky),
-                     sample=lambda rng: [((_positive(rng),), {}), ((_positive(rng, 2),), {})])
+cholesky: Primitive = Primitive(
+    "cholesky",
+    type=lambda a: a,
+    evaluate=lambda a: np.linalg.cholesky(a),
+    jvp=_cholesky_jvp,
+    batch=stacked(lambda: cholesky),
+    sample=lambda rng: [((_positive(rng),), {}), ((_positive(rng, 2),), {})],
+)
 
 # ---------------------------------------------------------------- QR (reduced, at least as many rows as columns)
 
@@ -98,9 +104,19 @@ def _qr_type(a: ArrayType) -> tuple[ArrayType, ArrayType]:
     return a, ArrayType((*a.shape[:-2], n, n), a.dtype)
 
 
-qr = Primitive("qr", type=_qr_type, evaluate=lambda a: tuple(np.linalg.qr(a)), multiple=True, jvp=_qr_jvp, batch=stacked(lambda: qr),
-               sample=lambda rng: [((rng.normal(size=(4, 3)),), {}), ((rng.normal(size=(2, 3, 3)),), {}),
-                                   ((rng.normal(size=(4, 2)) + 1j * rng.normal(size=(4, 2)),), {})])
+qr: Primitive = Primitive(
+    "qr",
+    type=_qr_type,
+    evaluate=lambda a: tuple(np.linalg.qr(a)),
+    multiple=True,
+    jvp=_qr_jvp,
+    batch=stacked(lambda: qr),
+    sample=lambda rng: [
+        ((rng.normal(size=(4, 3)),), {}),
+        ((rng.normal(size=(2, 3, 3)),), {}),
+        ((rng.normal(size=(4, 2)) + 1j * rng.normal(size=(4, 2)),), {}),
+    ],
+)
 
 # ---------------------------------------------------------------- gaps between eigenvalues
 
@@ -121,8 +137,10 @@ def _over_gaps_evaluate(x: Any, w: Any, *, signed: bool) -> Any:
     size = np.max(np.abs(x), initial=0.0)
     if repeated.any() and np.any(np.abs(np.where(repeated, x, 0.0)) > 1e-9 * max(size, 1e-300)):
         raise NonDifferentiableError(
-            "the derivative depends on the choice of eigenvectors (or singular vectors) within a repeated value, where there is "
-            "none. Use the eigenvalues alone, or a function of the matrix that needs no vectors")
+            "the derivative depends on the choice of eigenvectors (or singular vectors) within a repeated value, where there"
+            " is "
+            "none. Use the eigenvalues alone, or a function of the matrix that needs no vectors"
+        )
     eye = np.eye(w.shape[-1], dtype=bool)
     return np.where(repeated | eye, 0.0, x / gap).astype(x.dtype)
 
@@ -141,10 +159,16 @@ def _over_gaps_jvp(y: Any, operands: Any, tangents: Any, *, signed: bool) -> Any
 
 
 # x_ij / (w_j - w_i), 0 on the diagonal; an entry within a repeated value has to vanish, or is refused.
-over_gaps = Primitive(
-    "over_gaps", type=lambda x, w, *, signed: x, evaluate=_over_gaps_evaluate, linear=(0,), jvp=_over_gaps_jvp,
-    transpose=lambda ct, i, ops, *, signed: _over_gaps_transpose(ct, ops, signed), batch=stacked(lambda: over_gaps),
-    sample=lambda rng: [((rng.normal(size=(3, 3)), np.array([0.3, 1.1, 2.5])), {"signed": True})])
+over_gaps: Primitive = Primitive(
+    "over_gaps",
+    type=lambda x, w, *, signed: x,
+    evaluate=_over_gaps_evaluate,
+    linear=(0,),
+    jvp=_over_gaps_jvp,
+    transpose=lambda ct, i, ops, *, signed: _over_gaps_transpose(ct, ops, signed),
+    batch=stacked(lambda: over_gaps),
+    sample=lambda rng: [((rng.normal(size=(3, 3)), np.array([0.3, 1.1, 2.5])), {"signed": True})],
+)
 
 
 def _over_gaps_transpose(ct: Any, ops: Any, signed: bool) -> Any:
@@ -165,9 +189,15 @@ def _eigh_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any
     return dw, dv
 
 
-eigh = Primitive("eigh", type=lambda a: (ArrayType(a.shape[:-1], _real(a.dtype)), a), evaluate=lambda a: tuple(np.linalg.eigh(a)),
-                 multiple=True, jvp=_eigh_jvp, batch=stacked(lambda: eigh),
-                 sample=lambda rng: [((_positive(rng),), {}), ((_positive(rng, 2),), {})])
+eigh: Primitive = Primitive(
+    "eigh",
+    type=lambda a: (ArrayType(a.shape[:-1], _real(a.dtype)), a),
+    evaluate=lambda a: tuple(np.linalg.eigh(a)),
+    multiple=True,
+    jvp=_eigh_jvp,
+    batch=stacked(lambda: eigh),
+    sample=lambda rng: [((_positive(rng),), {}), ((_positive(rng, 2),), {})],
+)
 
 # ---------------------------------------------------------------- general eigenvalues
 
@@ -192,9 +222,15 @@ def _eig_evaluate(a: Any) -> Any:
     return w.astype(kind), v.astype(kind)
 
 
-eig = Primitive("eig", type=lambda a: (ArrayType(a.shape[:-1], _complex(a.dtype)), ArrayType(a.shape, _complex(a.dtype))),
-                evaluate=_eig_evaluate, multiple=True, jvp=_eig_jvp, batch=stacked(lambda: eig),
-                sample=lambda rng: [((well_conditioned(rng) + np.diag([0.0, 3.0, 7.0]),), {})])
+eig: Primitive = Primitive(
+    "eig",
+    type=lambda a: (ArrayType(a.shape[:-1], _complex(a.dtype)), ArrayType(a.shape, _complex(a.dtype))),
+    evaluate=_eig_evaluate,
+    multiple=True,
+    jvp=_eig_jvp,
+    batch=stacked(lambda: eig),
+    sample=lambda rng: [((well_conditioned(rng) + np.diag([0.0, 3.0, 7.0]),), {})],
+)
 
 # ---------------------------------------------------------------- singular values (thin)
 
@@ -239,12 +275,27 @@ def _svd_type(a: ArrayType) -> tuple[ArrayType, ArrayType, ArrayType]:
     return ArrayType((*lead, m, k), a.dtype), ArrayType((*lead, k), _real(a.dtype)), ArrayType((*lead, k, n), a.dtype)
 
 
-svd = Primitive("svd", type=_svd_type, evaluate=lambda a: tuple(np.linalg.svd(a, full_matrices=False)), multiple=True, jvp=_svd_jvp,
-                batch=stacked(lambda: svd), sample=lambda rng: [
-                    ((rng.normal(size=(3, 3)),), {}), ((rng.normal(size=(4, 2)),), {}), ((rng.normal(size=(2, 2, 4)),), {})])
-svdvals = Primitive("svdvals", type=lambda a: _svd_type(a)[1], evaluate=lambda a: np.linalg.svd(a, compute_uv=False),
-                    jvp=lambda y, ops, ts: _svdvals_jvp(ops[0], ts[0]), batch=stacked(lambda: svdvals), sample=lambda rng: [
-                        ((rng.normal(size=(3, 4)),), {}), ((rng.normal(size=(2, 3, 2)),), {})])
+svd: Primitive = Primitive(
+    "svd",
+    type=_svd_type,
+    evaluate=lambda a: tuple(np.linalg.svd(a, full_matrices=False)),
+    multiple=True,
+    jvp=_svd_jvp,
+    batch=stacked(lambda: svd),
+    sample=lambda rng: [
+        ((rng.normal(size=(3, 3)),), {}),
+        ((rng.normal(size=(4, 2)),), {}),
+        ((rng.normal(size=(2, 2, 4)),), {}),
+    ],
+)
+svdvals: Primitive = Primitive(
+    "svdvals",
+    type=lambda a: _svd_type(a)[1],
+    evaluate=lambda a: np.linalg.svd(a, compute_uv=False),
+    jvp=lambda y, ops, ts: _svdvals_jvp(ops[0], ts[0]),
+    batch=stacked(lambda: svdvals),
+    sample=lambda rng: [((rng.normal(size=(3, 4)),), {}), ((rng.normal(size=(2, 3, 2)),), {})],
+)
 
 
 def _svdvals_jvp(a: Any, da: Any) -> Any:
@@ -254,9 +305,14 @@ def _svdvals_jvp(a: Any, da: Any) -> Any:
     return real(p) if p.dtype.kind == "c" else p
 
 
-eigvalsh = Primitive("eigvalsh", type=lambda a: ArrayType(a.shape[:-1], _real(a.dtype)), evaluate=lambda a: np.linalg.eigvalsh(a),
-                     jvp=lambda y, ops, ts: _eigvalsh_jvp(ops[0], ts[0]), batch=stacked(lambda: eigvalsh),
-                     sample=lambda rng: [((_positive(rng),), {}), ((_positive(rng, 2),), {})])
+eigvalsh: Primitive = Primitive(
+    "eigvalsh",
+    type=lambda a: ArrayType(a.shape[:-1], _real(a.dtype)),
+    evaluate=lambda a: np.linalg.eigvalsh(a),
+    jvp=lambda y, ops, ts: _eigvalsh_jvp(ops[0], ts[0]),
+    batch=stacked(lambda: eigvalsh),
+    sample=lambda rng: [((_positive(rng),), {}), ((_positive(rng, 2),), {})],
+)
 
 
 def _eigvalsh_jvp(a: Any, da: Any) -> Any:

@@ -74,7 +74,7 @@ ANY = (-2.0, 2.0)
 
 add = elementwise("add", np.add, linear="jointly", structural=True, absent=_add_absent,
                   transpose=lambda ct, i, ops: sum_to(ct, ops.types[i].shape), sample=complex_too(ANY, ANY))
-negative = elementwise("negative", np.negative, linear="jointly",
+negative: Primitive = elementwise("negative", np.negative, linear="jointly",
                        transpose=lambda ct, i, ops: negative(ct), sample=complex_too(ANY))
 positive = elementwise("positive", np.positive, linear="jointly", structural=True,
                        transpose=lambda ct, i, ops: ct, sample=complex_too(ANY))

@@ -22,6 +22,7 @@ _HIGHEST = 3  # the order of derivative that is kept; block matrices of order k 
 
 def _corner(function: str, a: Any, directions: tuple[Any, ...]) -> Any:
     import scipy.linalg
+
     m = a
     for e in directions:
         blocks = m.shape[-1] // e.shape[-1]
@@ -58,13 +59,19 @@ def _define(order: int) -> Primitive:
     def sample(rng: np.random.Generator) -> Any:
         if order > 1:
             return [((0.3 * well_conditioned(rng, n=2), *rng.normal(size=(order, 2, 2))), {"function": "expm"})]
-        return [((well_conditioned(rng, n=2), *rng.normal(size=(order, 2, 2))), {"function": f})
-                for f in ("expm", "sinm", "cosm")]
-    linear = {"linear": tuple(range(1, order + 1)), "transpose": transpose} if order else {}
-    rule: dict[str, Any] = {"jvp": jvp} if order < _HIGHEST else {
-        "partials": (Missing(f"derivatives of a matrix function beyond order {_HIGHEST} are not kept"), *[None] * order)}
-    return Primitive(name, type=_type, evaluate=_evaluate, **rule, batch=stacked(lambda: REGISTRY[name]), sample=sample,
-                     **linear)  # type: ignore[arg-type]
+        return [
+            ((well_conditioned(rng, n=2), *rng.normal(size=(order, 2, 2))), {"function": f}) for f in ("expm", "sinm", "cosm")
+        ]
+
+    linear: dict[str, Any] = {"linear": tuple(range(1, order + 1)), "transpose": transpose} if order else {}
+    rule: dict[str, Any] = (
+        {"jvp": jvp}
+        if order < _HIGHEST
+        else {"partials": (Missing(f"derivatives of a matrix function beyond order {_HIGHEST} are not kept"), *[None] * order)}
+    )
+    return Primitive(
+        name, type=_type, evaluate=_evaluate, **rule, batch=stacked(lambda: REGISTRY[name]), sample=sample, **linear
+    )  # type: ignore[arg-type]
 
 
 _ORDERS = [_define(k) for k in range(_HIGHEST + 1)]

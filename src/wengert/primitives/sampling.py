@@ -31,7 +31,7 @@ def interval(*bounds: tuple[float, float], shapes: tuple[tuple[tuple[int, ...], 
     default = [((3,),) * n, ((),) * n, ((2, 3), (3,), (2, 1))[:n]]
 
     def sample(rng: np.random.Generator) -> Cases:
-        out = []
+        out: Cases = []
         for group in shapes or default:
             out.append((tuple(rng.uniform(lo, hi, s) for (lo, hi), s in zip(bounds, group, strict=True)), {}))
         if complex_:

@@ -12,12 +12,21 @@ from typing import Any
 import numpy as np
 
 from wengert.graph import ArrayType, Const, Primitive
-from wengert.primitives.contract import mT, matmul
+from wengert.primitives.contract import matmul, mT
 from wengert.primitives.elementwise import conj
 from wengert.primitives.structure import broadcast, reduce_sum, reshape, select
 
-__all__ = ["adjoint", "cofactor", "det", "diagonal_sum", "lu_factor", "solve_factored", "solve_with", "triangle",
-           "triangular_solve"]
+__all__ = [
+    "adjoint",
+    "cofactor",
+    "det",
+    "diagonal_sum",
+    "lu_factor",
+    "solve_factored",
+    "solve_with",
+    "triangle",
+    "triangular_solve",
+]
 
 
 def adjoint(x: Any) -> Any:
@@ -31,14 +40,16 @@ def _stack(n: int, x: Any, batched: bool) -> Any:
 
 def stacked(primitive_of: Any) -> Any:
     """Batching of what works on stacks of matrices: one more leading axis."""
+
     def batch(n: int, ops: Any, batched: Any, **params: Any) -> Any:
         return primitive_of()(*[_stack(n, o, b) for o, b in zip(ops, batched, strict=True)], **params)
+
     return batch
 
 
 def each(function: Any, *stacks: Any, core: int = 2) -> Any:
     """A LAPACK routine over the leading axes; `function` takes and gives tuples of single matrices."""
-    lead = stacks[0].shape[:stacks[0].ndim - core]
+    lead = stacks[0].shape[: stacks[0].ndim - core]
     if not lead:
         return function(*stacks)
     results = [function(*[s[k] for s in stacks]) for k in np.ndindex(lead)]
@@ -58,6 +69,7 @@ def well_conditioned(rng: np.random.Generator, *lead: int, n: int = 3) -> Any:
 
 # ---------------------------------------------------------------- LU
 
+
 def _lu_type(a: ArrayType) -> tuple[ArrayType, ArrayType]:
     _require_square(a)
     return a, ArrayType(a.shape[:-1], np.int32)
@@ -65,7 +77,8 @@ def _lu_type(a: ArrayType) -> tuple[ArrayType, ArrayType]:
 
 def _lu_evaluate(a: Any) -> Any:
     from scipy.linalg.lapack import get_lapack_funcs
-    getrf, = get_lapack_funcs(("getrf",), (a,))
+
+    (getrf,) = get_lapack_funcs(("getrf",), (a,))
 
     def one(m: Any) -> Any:
         if m.shape[0] == 0:
@@ -74,13 +87,20 @@ def _lu_evaluate(a: Any) -> Any:
         if info > 0:
             raise np.linalg.LinAlgError("Singular matrix")
         return lu.astype(a.dtype, copy=False), pivots.astype(np.int32, copy=False)
+
     lu, pivots = each(one, a)
     return lu.reshape(a.shape), pivots.reshape(a.shape[:-1])
 
 
-lu_factor = Primitive("lu_factor", type=_lu_type, evaluate=_lu_evaluate, multiple=True, differentiable=False,
-                      batch=stacked(lambda: lu_factor),
-                      sample=lambda rng: [((well_conditioned(rng),), {}), ((well_conditioned(rng, 2),), {})])
+lu_factor: Primitive = Primitive(
+    "lu_factor",
+    type=_lu_type,
+    evaluate=_lu_evaluate,
+    multiple=True,
+    differentiable=False,
+    batch=stacked(lambda: lu_factor),
+    sample=lambda rng: [((well_conditioned(rng),), {}), ((well_conditioned(rng, 2),), {})],
+)
 
 
 def _solve_type(a: ArrayType, lu: ArrayType, pivots: ArrayType, b: ArrayType, *, trans: int) -> ArrayType:
@@ -91,12 +111,14 @@ def _solve_type(a: ArrayType, lu: ArrayType, pivots: ArrayType, b: ArrayType, *,
 
 def _solve_evaluate(a: Any, lu: Any, pivots: Any, b: Any, *, trans: int) -> Any:
     from scipy.linalg.lapack import get_lapack_funcs
-    getrs, = get_lapack_funcs(("getrs",), (lu, b))
+
+    (getrs,) = get_lapack_funcs(("getrs",), (lu, b))
 
     def one(f: Any, p: Any, right: Any) -> Any:
         if right.size == 0:
             return (right,)
         return (getrs(f, p, right, trans=trans)[0].astype(b.dtype, copy=False),)
+
     lead = a.shape[:-2]
     if not lead:
         return one(lu, pivots, b)[0]
@@ -114,10 +136,17 @@ def _solve_jvp(y: Any, operands: Any, tangents: Any, *, trans: int) -> Any:
 
 
 # trans = 0 solves A x = b, trans = 2 solves A^H x = b
-solve_factored = Primitive(
-    "solve_factored", type=_solve_type, evaluate=_solve_evaluate, linear=(3,), jvp=_solve_jvp,
+solve_factored: Primitive = Primitive(
+    "solve_factored",
+    type=_solve_type,
+    evaluate=_solve_evaluate,
+    linear=(3,),
+    jvp=_solve_jvp,
     transpose=lambda ct, i, ops, *, trans: solve_factored(ops[0], ops[1], ops[2], ct, trans=2 - trans),
-    follows=lambda a, b: (a, *lu_factor(a), b), batch=stacked(lambda: solve_factored), sample=lambda rng: [_solve_case(rng, 0), _solve_case(rng, 2), _solve_case(rng, 0, 2)])
+    follows=lambda a, b: (a, *lu_factor(a), b),
+    batch=stacked(lambda: solve_factored),
+    sample=lambda rng: [_solve_case(rng, 0), _solve_case(rng, 2), _solve_case(rng, 0, 2)],
+)
 
 
 def _solve_case(rng: np.random.Generator, trans: int, *lead: int) -> Any:
@@ -132,6 +161,7 @@ def solve_with(a: Any, b: Any) -> Any:
 
 # ---------------------------------------------------------------- triangular systems
 
+
 def triangle(x: Any, lower: bool, offset: int = 0) -> Any:
     """The lower (or upper) triangle of the last two axes, zeros elsewhere; by selection."""
     n, m = x.shape[-2:]
@@ -141,7 +171,8 @@ def triangle(x: Any, lower: bool, offset: int = 0) -> Any:
 
 def _triangular_evaluate(a: Any, b: Any, *, lower: bool, trans: int, unit: bool) -> Any:
     from scipy.linalg.lapack import get_lapack_funcs
-    trtrs, = get_lapack_funcs(("trtrs",), (a, b))
+
+    (trtrs,) = get_lapack_funcs(("trtrs",), (a, b))
 
     def one(m: Any, right: Any) -> Any:
         if right.size == 0:
@@ -150,6 +181,7 @@ def _triangular_evaluate(a: Any, b: Any, *, lower: bool, trans: int, unit: bool)
         if info > 0:
             raise np.linalg.LinAlgError(f"singular matrix: resolution failed at diagonal {info - 1}")
         return x
+
     lead = a.shape[:-2]
     if not lead:
         return one(a, b).astype(b.dtype, copy=False)
@@ -184,15 +216,28 @@ def _triangular_transpose(ct: Any, i: int, ops: Any, *, lower: bool, trans: int,
     return triangular_solve(ops[0], ct, lower=lower, trans=2 if trans == 0 else 0, unit=unit)
 
 
-triangular_solve = Primitive(
-    "triangular_solve", type=_triangular_type, evaluate=_triangular_evaluate, linear=(1,), jvp=_triangular_jvp,
-    transpose=_triangular_transpose, batch=stacked(lambda: triangular_solve), sample=lambda rng: [
-        ((well_conditioned(rng), rng.normal(size=(3, 2))), {"lower": lower, "trans": trans, "unit": unit})
-        for lower in (True, False) for trans in (0, 1, 2) for unit in (True, False)]
-    + [((well_conditioned(rng, 2), rng.normal(size=(2, 3, 2))), {"lower": True, "trans": 0, "unit": False})])
+triangular_solve: Primitive = Primitive(
+    "triangular_solve",
+    type=_triangular_type,
+    evaluate=_triangular_evaluate,
+    linear=(1,),
+    jvp=_triangular_jvp,
+    transpose=_triangular_transpose,
+    batch=stacked(lambda: triangular_solve),
+    sample=lambda rng: (
+        [
+            ((well_conditioned(rng), rng.normal(size=(3, 2))), {"lower": lower, "trans": trans, "unit": unit})
+            for lower in (True, False)
+            for trans in (0, 1, 2)
+            for unit in (True, False)
+        ]
+        + [((well_conditioned(rng, 2), rng.normal(size=(2, 3, 2))), {"lower": True, "trans": 0, "unit": False})]
+    ),
+)
 
 
 # ---------------------------------------------------------------- determinants
+
 
 def diagonal_sum(x: Any) -> Any:
     """The trace of the last two axes."""
@@ -225,8 +270,14 @@ def _cofactor_jvp(y: Any, operands: Any, tangents: Any) -> Any:
     return scale * y - matmul(y, mT(x))
 
 
-cofactor = Primitive("cofactor", type=lambda a: a, evaluate=_cofactor_evaluate, jvp=_cofactor_jvp, batch=stacked(lambda: cofactor),
-                     sample=lambda rng: [((well_conditioned(rng),), {}), ((well_conditioned(rng, 2),), {})])
+cofactor: Primitive = Primitive(
+    "cofactor",
+    type=lambda a: a,
+    evaluate=_cofactor_evaluate,
+    jvp=_cofactor_jvp,
+    batch=stacked(lambda: cofactor),
+    sample=lambda rng: [((well_conditioned(rng),), {}), ((well_conditioned(rng, 2),), {})],
+)
 
 
 def _det_jvp(y: Any, operands: Any, tangents: Any) -> Any:
@@ -235,13 +286,20 @@ def _det_jvp(y: Any, operands: Any, tangents: Any) -> Any:
     return reduce_sum(cofactor(a) * da, axes=(a.ndim - 2, a.ndim - 1))
 
 
-det = Primitive("det", type=_det_type, evaluate=lambda a: np.linalg.det(a), jvp=_det_jvp, batch=stacked(lambda: det),
-                sample=lambda rng: [((well_conditioned(rng),), {}), ((well_conditioned(rng, 2),), {})])
+det: Primitive = Primitive(
+    "det",
+    type=_det_type,
+    evaluate=lambda a: np.linalg.det(a),
+    jvp=_det_jvp,
+    batch=stacked(lambda: det),
+    sample=lambda rng: [((well_conditioned(rng),), {}), ((well_conditioned(rng, 2),), {})],
+)
 
 
 def _slogdet_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:
     """``d log|det A| = Re tr(A^-1 dA)``; the phase turns by its imaginary part."""
     from wengert.primitives.elementwise import imag, make_complex, real
+
     (a,), (da,) = operands, tangents
     trace = diagonal_sum(solve_with(a, da))
     if a.dtype.kind != "c":
@@ -255,9 +313,15 @@ def _slogdet_type(a: ArrayType) -> tuple[ArrayType, ArrayType]:
     return ArrayType(a.shape[:-2], a.dtype), ArrayType(a.shape[:-2], np.empty(0, a.dtype).real.dtype)
 
 
-slogdet = Primitive("slogdet", type=_slogdet_type, evaluate=lambda a: tuple(np.linalg.slogdet(a)), multiple=True, jvp=_slogdet_jvp,
-                    batch=stacked(lambda: slogdet),
-                    sample=lambda rng: [((well_conditioned(rng),), {}), ((well_conditioned(rng, 2),), {})])
+slogdet: Primitive = Primitive(
+    "slogdet",
+    type=_slogdet_type,
+    evaluate=lambda a: tuple(np.linalg.slogdet(a)),
+    multiple=True,
+    jvp=_slogdet_jvp,
+    batch=stacked(lambda: slogdet),
+    sample=lambda rng: [((well_conditioned(rng),), {}), ((well_conditioned(rng, 2),), {})],
+)
 
 
 def _pinv_type(a: ArrayType, *, rcond: float) -> ArrayType:
@@ -275,8 +339,14 @@ def _pinv_jvp(y: Any, operands: Any, tangents: Any, *, rcond: float) -> Any:
     return out + third - matmul(y, matmul(a, third))
 
 
-pinv = Primitive("pinv", type=_pinv_type, evaluate=lambda a, *, rcond: np.linalg.pinv(a, rcond), jvp=_pinv_jvp, batch=stacked(lambda: pinv),
-                 sample=lambda rng: [((rng.normal(size=(4, 3)),), {"rcond": 1e-15}), ((rng.normal(size=(2, 2, 3)),), {"rcond": 1e-15})])
+pinv: Primitive = Primitive(
+    "pinv",
+    type=_pinv_type,
+    evaluate=lambda a, *, rcond: np.linalg.pinv(a, rcond),
+    jvp=_pinv_jvp,
+    batch=stacked(lambda: pinv),
+    sample=lambda rng: [((rng.normal(size=(4, 3)),), {"rcond": 1e-15}), ((rng.normal(size=(2, 2, 3)),), {"rcond": 1e-15})],
+)
 
 
 def _unpivoted_evaluate(a: Any) -> Any:
@@ -284,8 +354,8 @@ def _unpivoted_evaluate(a: Any) -> Any:
     n = a.shape[-1]
     low, up = np.eye(n, dtype=a.dtype), a.copy()
     for k in range(n - 1):
-        low[k + 1:, k] = up[k + 1:, k] / up[k, k]
-        up[k + 1:] -= np.outer(low[k + 1:, k], up[k])
+        low[k + 1 :, k] = up[k + 1 :, k] / up[k, k]
+        up[k + 1 :] -= np.outer(low[k + 1 :, k], up[k])
     return low, np.triu(up)
 
 
@@ -297,5 +367,11 @@ def _unpivoted_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -
     return (matmul(low, triangle(m, True, -1)) if needed[0] else None), (matmul(triangle(m, False), up) if needed[1] else None)
 
 
-lu_unpivoted = Primitive("lu_unpivoted", type=lambda a: (a, a), evaluate=_unpivoted_evaluate, multiple=True, jvp=_unpivoted_jvp,
-                         sample=lambda rng: [((well_conditioned(rng),), {})])
+lu_unpivoted: Primitive = Primitive(
+    "lu_unpivoted",
+    type=lambda a: (a, a),
+    evaluate=_unpivoted_evaluate,
+    multiple=True,
+    jvp=_unpivoted_jvp,
+    sample=lambda rng: [((well_conditioned(rng),), {})],
+)

@@ -108,7 +108,7 @@ def _differential(build: Build, e: Equation, tangents: list[Handle | None],
         out = _jointly(p, operands, tangents, results, params)
         return out if p.multiple else [out]
     terms: list[Any] = []
-    for i in p.linear:
+    for i in p.linear if isinstance(p.linear, tuple) else ():
         if tangents[i] is not None:
             terms.append(p(*[tangents[i] if j == i else o for j, o in enumerate(operands)], **params))
     rest = [None if i in p.linear else t for i, t in enumerate(tangents)]

@@ -34,7 +34,7 @@ def in_place(graph: Graph) -> frozenset[Equation]:
     for k, e in enumerate(graph.equations):
         name, first = e.primitive.name, (e.operands[0] if e.operands else None)
         if name in _WRITES:
-            if first in owned and all(last.get(v, -1) <= k for v in family[first]) \
+            if isinstance(first, Var) and first in owned and all(last.get(v, -1) <= k for v in family[first]) \
                     and not any(o in family[first] for o in e.operands[1:]):  # type: ignore[index]
                 allowed.add(e)
             family[e.results[0]] = [e.results[0]]

@@ -192,6 +192,7 @@ class _Transposer:
             ct, mask = self.cotangents[e.results[0]], self.alive[e.results[0]]
         if p is contract and mask is not None:
             operands = _Reached(e, self.pull, mask)
+        assert p.transpose is not None  # what is linear has one
         for i, o in enumerate(e.operands):
             if not isinstance(o, Var) or o not in self.is_linear:
                 continue

@@ -58,8 +58,10 @@ def solve(a: Any, b: Any) -> Any:
     right = s.reshape(b, shape=(*b.shape, 1)) if vector else b
     lead = np.broadcast_shapes(a.shape[:-2], right.shape[:-2])
     if right.shape[-2] != a.shape[-1]:
-        raise ValueError(f"solve: Input operand 1 has a mismatch in its core dimension 0 (size {right.shape[-2]} is different "
-                         f"from {a.shape[-1]})")
+        raise ValueError(
+            f"solve: Input operand 1 has a mismatch in its core dimension 0 (size {right.shape[-2]} is different "
+            f"from {a.shape[-1]})"
+        )
     x = so.solve_with(_stretched(a, lead), _stretched(right, lead))
     return s.reshape(x, shape=x.shape[:-1]) if vector else x
 
@@ -133,7 +135,7 @@ def _eig(a: Any) -> tuple[Tracer, Tracer]:
 @implements(np.linalg.eig)
 def eig(a: Any) -> Any:
     """``np.linalg.eig``."""
-    return EigResult(*_eig(a))
+    return EigResult(*_eig(a))  # type: ignore[arg-type]
 
 
 @implements(np.linalg.eigvals)
@@ -149,8 +151,9 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     if not compute_uv:
         return d.svdvals(a)
     if hermitian or (full_matrices and a.shape[-1] != a.shape[-2]):
-        raise UnsupportedError(f"np.linalg.svd at {user_line()}: pass full_matrices=False (the added vectors are arbitrary) and "
-                               f"hermitian=False")
+        raise UnsupportedError(
+            f"np.linalg.svd at {user_line()}: pass full_matrices=False (the added vectors are arbitrary) and hermitian=False"
+        )
     return SVDResult(*d.svd(a))
 
 
@@ -213,7 +216,9 @@ def matrix_power(a: Any, n: int) -> Any:
 @implements(np.linalg.matrix_rank)
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
     """``np.linalg.matrix_rank``: an integer."""
-    return np.linalg.matrix_rank(as_array(A).concrete("matrix_rank"), tol, hermitian, **({} if rtol is None else {"rtol": rtol}))
+    return np.linalg.matrix_rank(
+        as_array(A).concrete("matrix_rank"), tol, hermitian, **({} if rtol is None else {"rtol": rtol})
+    )
 
 
 @implements(np.linalg.cond)
@@ -237,7 +242,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
         order.remove(k)
         order.insert(a.ndim, k)
     a = FUNCTIONS[np.transpose](a, order) if axes else a
-    shape = a.shape[-(a.ndim - b.ndim):]
+    shape = a.shape[-(a.ndim - b.ndim) :]
     size = int(np.prod(shape))
     flat = solve(s.reshape(a, shape=(size, size)), s.reshape(b, shape=(b.type.size,)))
     return s.reshape(flat, shape=shape)

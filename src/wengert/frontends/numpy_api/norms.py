@@ -44,8 +44,11 @@ def _vector(x: Tracer, order: Any, axes: tuple[int, ...]) -> Any:
     a = magnitude()
     zero = ufunc_call(np.equal, a, 0)
     one = s.full(np.ones((), a.dtype), a.shape, a)
-    powers = s.select(zero, s.zeros_like(a) if order > 0 else s.full(np.full((), np.inf, a.dtype), a.shape, a),
-                      ufunc_call(np.power, s.select(zero, one, a), float(order)))
+    powers = s.select(
+        zero,
+        s.zeros_like(a) if order > 0 else s.full(np.full((), np.inf, a.dtype), a.shape, a),
+        ufunc_call(np.power, s.select(zero, one, a), float(order)),
+    )
     sums = total(powers, axes)
     nothing = ufunc_call(np.equal, sums, 0)
     safe = s.select(nothing, s.full(np.ones((), a.dtype), sums.shape, sums), sums)
@@ -90,7 +93,11 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """``np.linalg.vector_norm``."""
     x = as_array(x)
-    axes = tuple(range(x.ndim)) if axis is None else tuple(axis_of(a, x.ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
+    axes = (
+        tuple(range(x.ndim))
+        if axis is None
+        else tuple(axis_of(a, x.ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
+    )
     out = _vector(x if x.dtype.kind in "fc" else x.astype(float), ord, axes)
     return s.keep_axes(out, tuple(sorted(axes))) if keepdims else out
 

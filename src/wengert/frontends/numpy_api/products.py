@@ -31,7 +31,7 @@ def operands(*xs: Any) -> list[Any]:
     xs = tuple([x if isinstance(x, Tracer) else as_traced(x) for x in xs])
     xs = tuple([x if isinstance(x, Tracer) else np.asarray(x) for x in xs])
     dtype = np.result_type(*[x.dtype for x in xs])
-    if dtype == object:
+    if dtype.kind == "O":
         raise UnsupportedError(f"an array of Python objects meets a traced value at {user_line()}; stack traced "
                                f"values with np.array([...]) inside the function, or np.stack")
     return [x if x.dtype == dtype else s.convert(x, dtype=dtype) for x in xs]
