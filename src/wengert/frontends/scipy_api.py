@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["BY_NAME", "find", "scipy_function"]
+__all__ = ["AS_GIVEN", "BY_NAME", "find", "scipy_function"]
 
 # "scipy.special.logsumexp" -> implementation
 BY_NAME: dict[str, Callable[..., Any]] = {}
+# Implementations that take a tuple as it is, such as ``(lu, piv)``: elsewhere one that holds tracers is an array
+AS_GIVEN: set[Callable[..., Any]] = set()
 
 
-def scipy_function(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def scipy_function(*names: str, as_given: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register an implementation under public names, such as "scipy.special.softmax"."""
     def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
         for name in names:
             BY_NAME[name] = implementation
+        if as_given:
+            AS_GIVEN.add(implementation)
         return implementation
     return register
 

@@ -6,11 +6,14 @@ from wengert.primitives import (
     correlate,
     custom,
     decompose,
+    eigen,
     elementary,
     elementwise,
     fourier,
+    gauge,
     incomplete,
     index,
+    inverse,
     matrix_functions,
     reduce,
     softmax,
@@ -21,5 +24,6 @@ from wengert.primitives import (
     window,
 )
 
-__all__ = ["bessel", "contract", "correlate", "custom", "decompose", "elementary", "elementwise", "fourier",
-           "incomplete", "index", "matrix_functions", "reduce", "softmax", "solve", "sort", "special", "structure", "window"]
+__all__ = ["bessel", "contract", "correlate", "custom", "decompose", "eigen", "elementary", "elementwise", "fourier",
+           "gauge", "incomplete", "index", "inverse", "matrix_functions", "reduce", "softmax", "solve", "sort", "special",
+           "structure", "window"]

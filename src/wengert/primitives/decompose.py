@@ -1,11 +1,14 @@
-"""Decompositions: Cholesky, QR, symmetric and general eigenvalues, singular values.
+"""Cholesky, QR, LU and singular value decompositions.
 
-What comes in: stacks of matrices. What goes out: their factors. The one idea: one formula for the differential of the
-factors, from which forward and reverse mode follow; parts that are not needed are not computed; and where eigenvalues
-repeat, what depends on the arbitrary choice of vectors is refused, never guessed.
+What comes in: stacks of matrices. What goes out: the factors, as LAPACK gives them. The one idea: differentiate
+``A = product of factors``, multiply by the inverse factors from both sides, and read off the triangles or the
+skew parts (Cholesky: Murray, "Differentiation of the Cholesky decomposition", 2016; QR: Walter & Lehmann, "Algorithmic
+differentiation of linear algebra functions", 2012; SVD: Townsend, "Differentiating the singular value
+decomposition", 2016). The singular value formulas are written with sums and differences of values,
+``Ω_U = K + L, Ω_V = K - L, K = herm(M) / (s_j - s_i), L = skew(M) / (s_j + s_i)``, so each vanishing
+denominator has a meaning of its own: see `gauge`.
 
-Sources: Giles, "Collected matrix derivative results" (2008); Walter and Lehmann, "Algorithmic differentiation of linear
-algebra functions" (2010); Townsend, "Differentiating the singular value decomposition" (2016).
+Cholesky reads one triangle: the derivative with regard to the other is zero, as for the program that was run.
 """
 
 from __future__ import annotations
@@ -14,309 +17,264 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import NonDifferentiableError
-from wengert.graph import ArrayType, Const, Primitive
-from wengert.primitives.contract import matmul, mT
-from wengert.primitives.elementwise import conj, imag, make_complex, real
-from wengert.primitives.solve import adjoint, solve_with, stacked, triangle, triangular_solve, well_conditioned
-from wengert.primitives.structure import convert, reduce_sum, reshape, select
+from wengert.graph import ArrayType, Primitive
+from wengert.primitives.contract import matmul
+from wengert.primitives.eigen import inner_diagonal, turned_back
+from wengert.primitives.gauge import corotation, free, line_of, over_values, rotation
+from wengert.primitives.matrices import (
+    as_complex,
+    from_triangle,
+    lower,
+    mapped,
+    mH,
+    on_diagonal,
+    rest,
+    skew,
+    square_only,
+    upper,
+)
+from wengert.primitives.solve import solve_triangular
+from wengert.primitives.structure import concatenate, pad
 
-__all__ = ["cholesky", "eig", "eigh", "over_gaps", "qr", "svd"]
-
-
-def _real(dtype: Any) -> Any:
-    return np.empty(0, dtype).real.dtype
-
-
-def _complex(dtype: Any) -> Any:
-    return np.result_type(dtype, np.complex64)
-
-
-def take_diagonal(x: Any) -> Any:
-    """The diagonals of square matrices, as vectors."""
-    eye = np.eye(x.shape[-1], dtype=bool)
-    return reduce_sum(select(Const(eye), x, Const(np.zeros((), x.dtype))), axes=(x.ndim - 2,))
+__all__ = ["cholesky", "lu", "qr", "svd", "svdvals"]
 
 
-def hermitian_of_lower(x: Any) -> Any:
-    """The Hermitian matrix whose lower triangle this is: what LAPACK reads."""
-    low = triangle(x, True, -1)
-    eye = Const(np.eye(x.shape[-1], dtype=bool))
-    diagonal = select(eye, x, Const(np.zeros((), x.dtype)))
-    if x.dtype.kind == "c":
-        diagonal = convert(real(diagonal), dtype=x.dtype)
-    return low + diagonal + adjoint(low)
+def _left(r: Any, x: Any, below: bool, unit: bool = False) -> Any:
+    """``R⁻¹ X``."""
+    return solve_triangular(r, x, lower=below, trans="N", unit=unit)
+
+
+def _right(x: Any, r: Any, below: bool, unit: bool = False) -> Any:
+    """``X R⁻¹``."""
+    return mH(solve_triangular(r, mH(x), lower=below, trans="C", unit=unit))
+
+
+def _plain(rng: np.random.Generator, shape: tuple[int, ...], is_complex: bool = False) -> Any:
+    a = rng.uniform(-0.5, 0.5, shape) + np.eye(shape[-2], shape[-1]) * np.arange(1.0, shape[-1] + 1.0)
+    return a + 1j * rng.uniform(-0.5, 0.5, shape) if is_complex else a
 
 
 # ---------------------------------------------------------------- Cholesky
 
-
-def _cholesky_jvp(y: Any, operands: Any, tangents: Any) -> Any:
-    """``dL = L Φ(L^-1 dA L^-H)``, Φ the lower triangle with half the diagonal."""
-    da = hermitian_of_lower(tangents[0])
-    inner = triangular_solve(y, da, lower=True, trans=0, unit=False)
-    inner = adjoint(triangular_solve(y, adjoint(inner), lower=True, trans=0, unit=False))
-    eye = Const(np.eye(y.shape[-1], dtype=bool))
-    half = select(eye, inner * 0.5, triangle(inner, True))
-    return matmul(y, half)
+def _cholesky_type(a: ArrayType, *, above: bool) -> ArrayType:
+    square_only(a)
+    return a
 
 
-def _positive(rng: np.random.Generator, *lead: int) -> Any:
-    a = rng.normal(size=(*lead, 3, 3))
-    return a @ np.swapaxes(a, -1, -2) + 2.0 * np.eye(3)
+def _cholesky_evaluate(a: Any, *, above: bool) -> Any:
+    if not above:
+        return np.linalg.cholesky(a)
+    return np.linalg.cholesky(a, upper=True)  # type: ignore[call-arg, unused-ignore]
+
+
+def _cholesky_jvp(y: Any, ops: Any, tangents: Any, *, above: bool) -> Any:
+    """dL = L Φ(L⁻¹ dA L⁻ᴴ), where Φ takes the lower triangle and half of the diagonal."""
+    f = mH(y) if above else y
+    change = from_triangle(tangents[0], above)
+    inner = _left(f, mH(_left(f, change, True)), True)
+    out = lower(matmul(f, on_diagonal(inner * 0.5, lower(inner))))
+    return mH(out) if above else out
+
+
+def _cholesky_sample(rng: np.random.Generator) -> Any:
+    out = []
+    for shape, above, c in (((3, 3), False, False), ((3, 3), True, False), ((2, 2, 2), False, False),
+                            ((3, 3), False, True), ((2, 2), True, True), ((1, 1), False, False)):
+        a = _plain(rng, shape, c)
+        out.append(((a @ np.conj(np.swapaxes(a, -1, -2)) + np.eye(shape[-1]),), {"above": above}))
+    return [*out, ((np.zeros((0, 2, 2)),), {"above": False})]
 
 
 cholesky: Primitive = Primitive(
-    "cholesky",
-    type=lambda a: a,
-    evaluate=lambda a: np.linalg.cholesky(a),
-    jvp=_cholesky_jvp,
-    batch=stacked(lambda: cholesky),
-    sample=lambda rng: [((_positive(rng),), {}), ((_positive(rng, 2),), {})],
-)
-
-# ---------------------------------------------------------------- QR (reduced, at least as many rows as columns)
+    "cholesky", type=_cholesky_type, evaluate=_cholesky_evaluate, jvp=_cholesky_jvp, sample=_cholesky_sample,
+    batch=lambda n, ops, batched, *, above: cholesky(ops[0], above=above))
 
 
-def _qr_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:
-    """``X = Q^H dA R^-1``; ``dΩ`` its antihermitian part by the lower triangle; ``dQ = Q dΩ + (1 - Q Q^H) dA R^-1``,
-    ``dR = (X - dΩ) R``."""
+# ---------------------------------------------------------------- QR
+
+def _qr_type(a: ArrayType, *, complete: bool, by: str = "") -> tuple[ArrayType, ArrayType]:
+    if a.ndim < 2:
+        raise np.linalg.LinAlgError(f"{a.ndim}-dimensional array given. Array must be at least two-dimensional")
+    *stack, m, n = a.shape
+    k = m if complete else min(m, n)
+    return ArrayType((*stack, m, k), a.dtype), ArrayType((*stack, k, n), a.dtype)
+
+
+def _qr_evaluate(a: Any, *, complete: bool, by: str = "") -> Any:
+    if by == "scipy":
+        from scipy.linalg import qr as solver
+        return tuple(solver(a, mode="full" if complete else "economic", check_finite=False))
+    return tuple(np.linalg.qr(a, "complete" if complete else "reduced"))
+
+
+def _qr_jvp(results: Any, ops: Any, tangents: Any, *, needed: Any, complete: bool, by: str = "") -> Any:
     q, r = results
-    da = tangents[0]
-    scaled = mT(triangular_solve(r, mT(da), lower=False, trans=1, unit=False))
-    x = matmul(adjoint(q), scaled)
-    low = triangle(x, True, -1)
-    turn = low - adjoint(low)
-    if q.dtype.kind == "c":  # R has a real diagonal
-        eye = Const(np.eye(x.shape[-1], dtype=bool))
-        phases = select(eye, x, Const(np.zeros((), x.dtype)))
-        part = imag(phases)
-        turn = turn + make_complex(part * 0.0, part)
-    dq = matmul(q, turn - x) + scaled if needed[0] else None
-    dr = matmul(x - turn, r) if needed[1] else None
+    da, at = tangents[0], line_of(q)
+    m, n = da.shape[-2:]
+    k = min(m, n)
+    q1, r1 = (rest(q, columns=slice(0, k)), rest(r, rows=slice(0, k))) if q.shape[-1] > k else (q, r)
+    square, first = (rest(r1, columns=slice(0, k)), rest(da, columns=slice(0, k))) if n > k else (r1, da)
+    x = _right(first, square, False)
+    inner = matmul(mH(q1), x)
+    below = lower(inner, -1)
+    turn = on_diagonal(skew(inner), below - mH(below))
+    dq = matmul(q1, turn) if m == k else x - matmul(q1, inner - turn)
+    dr = upper(matmul(mH(q1), da) - matmul(turn, r1))
+    if q.shape[-1] > k:
+        dr = pad(dr, widths=((0, 0),) * (dr.ndim - 2) + ((0, m - k), (0, 0)))
+        if needed[0]:
+            dq = concatenate(dq, _complement(q, q1, dq, da, at), axis=q.ndim - 1)
     return dq, dr
 
 
-def _qr_type(a: ArrayType) -> tuple[ArrayType, ArrayType]:
-    n = a.shape[-1]
-    if a.shape[-2] < n:
-        raise ValueError("qr of a wide matrix is made of the qr of its leading columns")
-    return a, ArrayType((*a.shape[:-2], n, n), a.dtype)
+def _complement(u: Any, u1: Any, du: Any, da: Any, at: str) -> Any:
+    """The change of the columns that complete u1 to u: they stay orthogonal to it, and may turn among themselves."""
+    u2 = rest(u, columns=slice(u1.shape[-1], None))
+    out = -matmul(u1, mH(matmul(mH(u2), du)))
+    size = u2.shape[-1]
+    if size == 1 and u2.dtype.kind != "c":
+        return out
+    return out + matmul(u2, free(da, size=size, at=at))
+
+
+def _qr_sample(rng: np.random.Generator) -> Any:
+    return [((_plain(rng, shape, c),), {"complete": complete}) for shape, complete, c in (
+        ((3, 3), False, False), ((4, 2), False, False), ((2, 4), False, False), ((2, 3, 2), False, False),
+        ((4, 2), False, True), ((3, 3), False, True), ((2, 3), False, True), ((4, 3), True, False),
+        ((2, 3), True, False), ((1, 1), False, False), ((0, 3, 2), False, False))]
 
 
 qr: Primitive = Primitive(
-    "qr",
-    type=_qr_type,
-    evaluate=lambda a: tuple(np.linalg.qr(a)),
-    multiple=True,
-    jvp=_qr_jvp,
-    batch=stacked(lambda: qr),
-    sample=lambda rng: [
-        ((rng.normal(size=(4, 3)),), {}),
-        ((rng.normal(size=(2, 3, 3)),), {}),
-        ((rng.normal(size=(4, 2)) + 1j * rng.normal(size=(4, 2)),), {}),
-    ],
-)
-
-# ---------------------------------------------------------------- gaps between eigenvalues
-
-_CLOSE = 1e-10  # eigenvalues nearer than this, relative to the largest, count as repeated
+    "qr", type=_qr_type, evaluate=_qr_evaluate, multiple=True, jvp=_qr_jvp, sample=_qr_sample,
+    batch=lambda n, ops, batched, **params: qr(ops[0], **params))
 
 
-def _gaps(w: Any) -> tuple[Any, Any]:
-    """``w_j - w_i`` with 1 where eigenvalues repeat, and where they do (the diagonal apart)."""
-    gap = w[..., None, :] - w[..., :, None]
-    scale = np.max(np.abs(w), axis=-1, initial=0.0)[..., None, None]
-    n = w.shape[-1]
-    repeated = (np.abs(gap) <= _CLOSE * scale) | np.eye(n, dtype=bool)
-    return np.where(repeated, 1.0, gap), repeated & ~np.eye(n, dtype=bool)
+# ---------------------------------------------------------------- LU
+
+def _lu_type(a: ArrayType) -> tuple[ArrayType, ArrayType, ArrayType]:
+    *stack, m, n = a.shape
+    k = min(m, n)
+    dtype = np.empty(0, a.dtype).real.dtype
+    return ArrayType((*stack, m, m), dtype), ArrayType((*stack, m, k), a.dtype), ArrayType((*stack, k, n), a.dtype)
 
 
-def _over_gaps_evaluate(x: Any, w: Any, *, signed: bool) -> Any:
-    gap, repeated = _gaps(w)
-    size = np.max(np.abs(x), initial=0.0)
-    if repeated.any() and np.any(np.abs(np.where(repeated, x, 0.0)) > 1e-9 * max(size, 1e-300)):
-        raise NonDifferentiableError(
-            "the derivative depends on the choice of eigenvectors (or singular vectors) within a repeated value, where there"
-            " is "
-            "none. Use the eigenvalues alone, or a function of the matrix that needs no vectors"
-        )
-    eye = np.eye(w.shape[-1], dtype=bool)
-    return np.where(repeated | eye, 0.0, x / gap).astype(x.dtype)
+def _lu_evaluate(a: Any) -> Any:
+    from scipy.linalg import lu as solver
+    if not a.size:
+        return tuple([np.zeros(t.shape, t.dtype) for t in _lu_type(ArrayType(a.shape, a.dtype))])
+    return mapped(lambda m: tuple(solver(m, check_finite=False)), (2,), a)
 
 
-def _over_gaps_jvp(y: Any, operands: Any, tangents: Any, *, signed: bool) -> Any:
-    """``-y_ij (dw_j - dw_i) / (w_j - w_i)``."""
-    _, w = operands
-    dw = tangents[1]
-    n = w.shape[-1]
-    columns = reshape(dw, shape=(*dw.shape[:-1], 1, n))
-    rows = reshape(dw, shape=(*dw.shape[:-1], n, 1))
-    difference = columns - rows
-    if y.dtype != difference.dtype:
-        difference = convert(difference, dtype=y.dtype)
-    return -over_gaps(y * difference, w, signed=signed)
-
-
-# x_ij / (w_j - w_i), 0 on the diagonal; an entry within a repeated value has to vanish, or is refused.
-over_gaps: Primitive = Primitive(
-    "over_gaps",
-    type=lambda x, w, *, signed: x,
-    evaluate=_over_gaps_evaluate,
-    linear=(0,),
-    jvp=_over_gaps_jvp,
-    transpose=lambda ct, i, ops, *, signed: _over_gaps_transpose(ct, ops, signed),
-    batch=stacked(lambda: over_gaps),
-    sample=lambda rng: [((rng.normal(size=(3, 3)), np.array([0.3, 1.1, 2.5])), {"signed": True})],
-)
-
-
-def _over_gaps_transpose(ct: Any, ops: Any, signed: bool) -> Any:
-    w = ops[1]
-    return over_gaps(ct, conj(w), signed=signed)
-
-
-# ---------------------------------------------------------------- symmetric eigenvalues
-
-
-def _eigh_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:
-    """``dw = diag(V^H dA V)``, ``dV = V (F ∘ (V^H dA V))`` with ``F_ij = 1/(w_j - w_i)``."""
-    w, v = results
-    inner = matmul(matmul(adjoint(v), hermitian_of_lower(tangents[0])), v)
-    dw = take_diagonal(inner)
-    dw = real(dw) if dw.dtype.kind == "c" else dw
-    dv = matmul(v, over_gaps(inner, w, signed=True)) if needed[1] else None
-    return dw, dv
-
-
-eigh: Primitive = Primitive(
-    "eigh",
-    type=lambda a: (ArrayType(a.shape[:-1], _real(a.dtype)), a),
-    evaluate=lambda a: tuple(np.linalg.eigh(a)),
-    multiple=True,
-    jvp=_eigh_jvp,
-    batch=stacked(lambda: eigh),
-    sample=lambda rng: [((_positive(rng),), {}), ((_positive(rng, 2),), {})],
-)
-
-# ---------------------------------------------------------------- general eigenvalues
-
-
-def _eig_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:
-    """``M = V^-1 dA V``, ``dw = diag(M)``, ``dV = V (F ∘ M)``, then each column kept at length 1 (as LAPACK does)."""
-    w, v = results
-    da = convert(tangents[0], dtype=v.dtype) if tangents[0].dtype != v.dtype else tangents[0]
-    inner = solve_with(v, matmul(da, v))
-    dw = take_diagonal(inner)
-    if not needed[1]:
-        return dw, None
-    raw = matmul(v, over_gaps(inner, w, signed=True))
-    along = reduce_sum(real(conj(v) * raw), axes=(v.ndim - 2,))
-    along = convert(reshape(along, shape=(*along.shape[:-1], 1, along.shape[-1])), dtype=v.dtype)
-    return dw, raw - v * along
-
-
-def _eig_evaluate(a: Any) -> Any:
-    w, v = np.linalg.eig(a)
-    kind = _complex(a.dtype)
-    return w.astype(kind), v.astype(kind)
-
-
-eig: Primitive = Primitive(
-    "eig",
-    type=lambda a: (ArrayType(a.shape[:-1], _complex(a.dtype)), ArrayType(a.shape, _complex(a.dtype))),
-    evaluate=_eig_evaluate,
-    multiple=True,
-    jvp=_eig_jvp,
-    batch=stacked(lambda: eig),
-    sample=lambda rng: [((well_conditioned(rng) + np.diag([0.0, 3.0, 7.0]),), {})],
-)
-
-# ---------------------------------------------------------------- singular values (thin)
-
-
-def _svd_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:
-    """``P = U^H dA V``; ``dS = Re diag P``; ``dU = U (F ∘ (P S + S P^H)) + (1 - U U^H) dA V S^-1``, likewise dV, with
-    ``F_ij = 1/(s_j² - s_i²)``."""
-    u, s, vh = results
-    da = tangents[0]
-    v = adjoint(vh)
-    p = matmul(matmul(adjoint(u), da), v)
-    ds = take_diagonal(p)
-    ds = real(ds) if ds.dtype.kind == "c" else ds
-    if not (needed[0] or needed[2]):
-        return None, ds, None
-    k = s.shape[-1]
-    sc = convert(s, dtype=u.dtype) if s.dtype != u.dtype else s
-    row, column = reshape(sc, shape=(*s.shape[:-1], 1, k)), reshape(sc, shape=(*s.shape[:-1], k, 1))
-    squares = s * s
-    ps, sp = p * row, p * column
-    omega_u = over_gaps(ps + adjoint(ps), squares, signed=True)
-    omega_v = over_gaps(sp + adjoint(sp), squares, signed=True)
-    if u.dtype.kind == "c":  # the phase left free is fixed by keeping that of V
-        eye = Const(np.eye(k, dtype=bool))
-        part = imag(select(eye, p, Const(np.zeros((), p.dtype))))
-        omega_u = omega_u + make_complex(part * 0.0, part) / row
-    du = matmul(u, omega_u)
-    m, n = da.shape[-2:]
+def _lu_jvp(results: Any, ops: Any, tangents: Any, *, needed: Any) -> Any:
+    """With N = L⁻¹ Pᵀ dA U⁻¹: dL = L tril(N, -1), dU = triu(N) U; then what is left below or beside the square."""
+    p, low, up = results
+    m, n = tangents[0].shape[-2:]
+    k = min(m, n)
+    b = matmul(mH(p if low.dtype.kind != "c" else as_complex(p)), tangents[0])
+    l1, u1 = rest(low, rows=slice(0, k)), rest(up, columns=slice(0, k))
+    half = _left(l1, rest(b, rows=slice(0, k)), True, True)
+    inner = _right(rest(half, columns=slice(0, k)), u1, False)
+    dl, du = matmul(l1, lower(inner, -1)), matmul(upper(inner), u1)
     if m > k:
-        av = matmul(da, v) / row
-        du = du + av - matmul(u, matmul(adjoint(u), av))
-    dvh = adjoint(matmul(v, omega_v))
+        below = rest(b, rows=slice(k, None)) - matmul(rest(low, rows=slice(k, None)), du)
+        dl = concatenate(dl, _right(below, u1, False), axis=dl.ndim - 2)
     if n > k:
-        ua = matmul(adjoint(u), da) / column
-        dvh = dvh + ua - matmul(matmul(ua, v), vh)
-    return du if needed[0] else None, ds, dvh if needed[2] else None
+        beside = rest(half, columns=slice(k, None)) - matmul(lower(inner, -1), rest(up, columns=slice(k, None)))
+        du = concatenate(du, beside, axis=du.ndim - 1)
+    return None, dl, du
 
 
-def _svd_type(a: ArrayType) -> tuple[ArrayType, ArrayType, ArrayType]:
-    m, n = a.shape[-2:]
-    k, lead = min(m, n), a.shape[:-2]
-    return ArrayType((*lead, m, k), a.dtype), ArrayType((*lead, k), _real(a.dtype)), ArrayType((*lead, k, n), a.dtype)
+def _lu_sample(rng: np.random.Generator) -> Any:
+    return [((_plain(rng, shape, c)[..., ::-1],), {}) for shape, c in (
+        ((3, 3), False), ((4, 2), False), ((2, 4), False), ((2, 2, 2), False), ((3, 3), True), ((3, 2), True))]
+
+
+lu: Primitive = Primitive(
+    "lu", type=_lu_type, evaluate=_lu_evaluate, multiple=True, jvp=_lu_jvp, sample=_lu_sample,
+    batch=lambda n, ops, batched: lu(ops[0]))
+
+
+# ---------------------------------------------------------------- singular values
+
+def _svd_type(a: ArrayType, *, full: bool, by: str = "") -> tuple[ArrayType, ArrayType, ArrayType]:
+    if a.ndim < 2:
+        raise np.linalg.LinAlgError(f"{a.ndim}-dimensional array given. Array must be at least two-dimensional")
+    *stack, m, n = a.shape
+    k = min(m, n)
+    real = np.empty(0, a.dtype).real.dtype
+    return (ArrayType((*stack, m, m if full else k), a.dtype), ArrayType((*stack, k), real),
+            ArrayType((*stack, n if full else k, n), a.dtype))
+
+
+def _svd_evaluate(a: Any, *, full: bool, by: str = "") -> Any:
+    if by == "scipy":
+        from scipy.linalg import svd as solver
+        return tuple(solver(a, full_matrices=full, check_finite=False))
+    return tuple(np.linalg.svd(a, full_matrices=full))
+
+
+def _svd_jvp(results: Any, ops: Any, tangents: Any, *, needed: Any, full: bool, by: str = "") -> Any:
+    u, s, vh = results
+    da, at = tangents[0], line_of(s)
+    m, n = da.shape[-2:]
+    k = min(m, n)
+    if not needed[0] and not needed[2]:
+        if full:  # without the arbitrary columns, so that this can be differentiated again
+            u, _, vh = svd(ops[0], full=False)
+        return None, inner_diagonal(u, matmul(da, mH(vh))), None
+    u1 = rest(u, columns=slice(0, k)) if u.shape[-1] > k else u
+    v = mH(vh)
+    v1 = rest(v, columns=slice(0, k)) if n > k and full else v
+    b = matmul(da, v1)
+    inner = matmul(mH(u1), b)
+    ds, turn = rotation(inner, s, edge=m != n, at=at)
+    other = corotation(inner, s, at=at)
+    du, dv = matmul(u1, turn + other), matmul(v1, turn - other)
+    if m > k:
+        du = du + _outside(u1, over_values(b, s, at=at))
+    if n > k:
+        dv = dv + _outside(v1, over_values(matmul(mH(da), u1), s, at=at))
+    if u.dtype.kind == "c":
+        phases = turned_back(dv, v1, 0, at) if m >= n else turned_back(du, u1, 0, at)
+        du, dv = du + u1 * phases, dv + v1 * phases
+    if u.shape[-1] > k and needed[0]:
+        du = concatenate(du, _complement(u, u1, du, da, at), axis=u.ndim - 1)
+    if v.shape[-1] > k and needed[2]:
+        dv = concatenate(dv, _complement(v, v1, dv, da, at), axis=v.ndim - 1)
+    return du, ds, mH(dv)
+
+
+def _outside(u: Any, x: Any) -> Any:
+    """``(1 - U Uᴴ) X``."""
+    return x - matmul(u, matmul(mH(u), x))
+
+
+def _svd_sample(rng: np.random.Generator) -> Any:
+    return [((_plain(rng, shape, c),), {"full": full}) for shape, full, c in (
+        ((3, 3), True, False), ((4, 2), False, False), ((2, 4), False, False), ((3, 2), True, False),
+        ((2, 3), True, False), ((2, 2, 2), False, False), ((3, 3), False, True), ((4, 2), False, True),
+        ((2, 3), False, True), ((1, 1), True, False), ((0, 3, 2), False, False))]
 
 
 svd: Primitive = Primitive(
-    "svd",
-    type=_svd_type,
-    evaluate=lambda a: tuple(np.linalg.svd(a, full_matrices=False)),
-    multiple=True,
-    jvp=_svd_jvp,
-    batch=stacked(lambda: svd),
-    sample=lambda rng: [
-        ((rng.normal(size=(3, 3)),), {}),
-        ((rng.normal(size=(4, 2)),), {}),
-        ((rng.normal(size=(2, 2, 4)),), {}),
-    ],
-)
+    "svd", type=_svd_type, evaluate=_svd_evaluate, multiple=True, jvp=_svd_jvp, sample=_svd_sample,
+    batch=lambda n, ops, batched, **params: svd(ops[0], **params))
+
+
+def _svdvals_evaluate(a: Any, *, by: str = "") -> Any:
+    if by == "scipy":
+        from scipy.linalg import svdvals as solver
+        return solver(a, check_finite=False)
+    return np.linalg.svd(a, compute_uv=False)
+
+
+def _svdvals_jvp(s: Any, ops: Any, tangents: Any, *, by: str = "") -> Any:
+    """ds = Re diag(Uᴴ dA V); the vectors are computed only here."""
+    u, _, vh = svd(ops[0], full=False)
+    return inner_diagonal(u, matmul(tangents[0], mH(vh)))
+
+
 svdvals: Primitive = Primitive(
-    "svdvals",
-    type=lambda a: _svd_type(a)[1],
-    evaluate=lambda a: np.linalg.svd(a, compute_uv=False),
-    jvp=lambda y, ops, ts: _svdvals_jvp(ops[0], ts[0]),
-    batch=stacked(lambda: svdvals),
-    sample=lambda rng: [((rng.normal(size=(3, 4)),), {}), ((rng.normal(size=(2, 3, 2)),), {})],
-)
-
-
-def _svdvals_jvp(a: Any, da: Any) -> Any:
-    """``dS = Re diag(U^H dA V)``."""
-    u, _, vh = svd(a)
-    p = reduce_sum(conj(u) * matmul(da, adjoint(vh)), axes=(a.ndim - 2,))
-    return real(p) if p.dtype.kind == "c" else p
-
-
-eigvalsh: Primitive = Primitive(
-    "eigvalsh",
-    type=lambda a: ArrayType(a.shape[:-1], _real(a.dtype)),
-    evaluate=lambda a: np.linalg.eigvalsh(a),
-    jvp=lambda y, ops, ts: _eigvalsh_jvp(ops[0], ts[0]),
-    batch=stacked(lambda: eigvalsh),
-    sample=lambda rng: [((_positive(rng),), {}), ((_positive(rng, 2),), {})],
-)
-
-
-def _eigvalsh_jvp(a: Any, da: Any) -> Any:
-    """``dw = diag(V^H dA V)``."""
-    _, v = eigh(a)
-    p = reduce_sum(conj(v) * matmul(hermitian_of_lower(da), v), axes=(a.ndim - 2,))
-    return real(p) if p.dtype.kind == "c" else p
+    "svdvals", type=lambda a, *, by="": _svd_type(a, full=False)[1], evaluate=_svdvals_evaluate, jvp=_svdvals_jvp,
+    batch=lambda n, ops, batched, **params: svdvals(ops[0], **params),
+    sample=lambda rng: [(ops, {}) for ops, params in _svd_sample(rng) if not params["full"]])

@@ -1,8 +1,10 @@
-"""Functions of matrices: exponential, logarithm, square root, sine, cosine.
+"""Functions of matrices: exponential, logarithm, square root, sines; Sylvester and Lyapunov equations.
 
-What comes in: a square matrix and directions. What goes out: ``f(A)``, or its k-th derivative in k directions. The one
-idea: the derivative in directions E1..Ek is the corner block of f of a block triangular matrix (Mathias 1996), it is linear
-in each direction, and since ``tr(X Dᵏf(A)[E1..Ek])`` is symmetric in X and all E, its adjoint is of the same kind.
+What comes in: stacks of square matrices. What goes out: f(A), computed by SciPy. The one idea: the Fréchet
+derivative is a block of f itself, ``f([[A, E], [0, A]]) = [[f(A), L(A, E)], [0, f(A)]]`` (Higham, "Functions of
+Matrices", 2008, theorem 3.6), its adjoint is ``L(Aᴴ, ·)``, and the derivative of L with regard to A is a block of
+L at ``[[A, E], [0, A]]``; so all orders are closed. The square root, and the linear equations, are their own
+derivatives through Sylvester's equation.
 """
 
 from __future__ import annotations
@@ -12,71 +14,161 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import NonDifferentiableError
-from wengert.graph import REGISTRY, ArrayType, Missing, Primitive
-from wengert.primitives.solve import adjoint, each, stacked, well_conditioned
+from wengert.graph import ArrayType, Primitive
+from wengert.primitives.contract import matmul
+from wengert.primitives.matrices import block, lifted, mapped, mH, rest, square_only
+from wengert.primitives.structure import zeros_like
 
-__all__ = ["matrix_function"]
-
-_HIGHEST = 3  # the order of derivative that is kept; block matrices of order k are 2^k times as large
+__all__ = ["discrete_lyapunov", "frechet", "function_of_matrix", "sqrtm", "sylvester"]
 
 
-def _corner(function: str, a: Any, directions: tuple[Any, ...]) -> Any:
+def _by_name(name: str) -> Any:
     import scipy.linalg
-
-    m = a
-    for e in directions:
-        blocks = m.shape[-1] // e.shape[-1]
-        m = np.block([[m, np.kron(np.eye(blocks), e)], [np.zeros_like(m), m]])
-    n = a.shape[-1]
-    out = getattr(scipy.linalg, function)(m)[:n, -n:]
-    if np.iscomplexobj(out) and a.dtype.kind != "c":
-        if np.any(np.abs(out.imag) > 1e-8 * np.max(np.abs(out))):
-            raise NonDifferentiableError(f"{function} of a real matrix is complex here; pass a complex matrix")
-        out = out.real
-    return (np.ascontiguousarray(out, dtype=a.dtype),)
+    return getattr(scipy.linalg, name)
 
 
-def _evaluate(a: Any, *directions: Any, function: str) -> Any:
-    return each(lambda *ms: _corner(function, ms[0], ms[1:]), a, *directions)[0]
+def _apply(name: str, a: Any) -> Any:
+    if not a.size:
+        return np.array(a)
+    f, dtype = _by_name(name), a.dtype
+    if name == "logm":
+        a = a.astype(np.result_type(dtype, np.float64))  # SciPy would warn of the rounding of single precision
+    return mapped(f, (2,), a).astype(dtype, copy=False)
 
 
-def _type(a: ArrayType, *directions: ArrayType, function: str) -> ArrayType:
-    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
-        raise ValueError("expected square array_like input")
+def _square_type(a: ArrayType, **params: Any) -> ArrayType:
+    square_only(a)
     return a
 
 
-def _define(order: int) -> Primitive:
-    name = f"matrix_function_{order}"
-
-    def jvp(y: Any, operands: Any, tangents: Any, *, function: str) -> Any:
-        return REGISTRY[f"matrix_function_{order + 1}"](*operands, tangents[0], function=function)
-
-    def transpose(ct: Any, i: int, ops: Any, *, function: str) -> Any:
-        directions = [ct if j == i else adjoint(ops[j]) for j in range(1, order + 1)]
-        return REGISTRY[name](adjoint(ops[0]), *directions, function=function)
-
-    def sample(rng: np.random.Generator) -> Any:
-        if order > 1:
-            return [((0.3 * well_conditioned(rng, n=2), *rng.normal(size=(order, 2, 2))), {"function": "expm"})]
-        return [
-            ((well_conditioned(rng, n=2), *rng.normal(size=(order, 2, 2))), {"function": f}) for f in ("expm", "sinm", "cosm")
-        ]
-
-    linear: dict[str, Any] = {"linear": tuple(range(1, order + 1)), "transpose": transpose} if order else {}
-    rule: dict[str, Any] = (
-        {"jvp": jvp}
-        if order < _HIGHEST
-        else {"partials": (Missing(f"derivatives of a matrix function beyond order {_HIGHEST} are not kept"), *[None] * order)}
-    )
-    return Primitive(
-        name, type=_type, evaluate=_evaluate, **rule, batch=stacked(lambda: REGISTRY[name]), sample=sample, **linear
-    )  # type: ignore[arg-type]
+def _draw(rng: np.random.Generator, *shape: int, is_complex: bool = False) -> Any:
+    a = rng.uniform(-0.5, 0.5, shape)
+    if is_complex:
+        a = a + 1j * rng.uniform(-0.5, 0.5, shape)
+    return a + 1.5 * np.eye(shape[-1])
 
 
-_ORDERS = [_define(k) for k in range(_HIGHEST + 1)]
+_NAMES = ("expm", "logm", "cosm", "sinm", "coshm", "sinhm", "tanm", "tanhm")
 
 
-def matrix_function(function: str, a: Any) -> Any:
-    """``f(A)`` for f one of SciPy's expm, logm, sqrtm, sinm, cosm."""
-    return _ORDERS[0](a, function=function)
+def _function_sample(rng: np.random.Generator) -> Any:
+    out = [((_draw(rng, 2, 2),), {"name": name}) for name in _NAMES if name not in ("tanm", "tanhm")]
+    return [*out, ((_draw(rng, 2, 2, 2),), {"name": "expm"}), ((_draw(rng, 2, 2, is_complex=True),), {"name": "expm"}),
+            ((_draw(rng, 2, 2, is_complex=True),), {"name": "logm"}), ((np.zeros((0, 2, 2)),), {"name": "expm"})]
+
+
+# A function of SciPy's, with a result of the dtype of the matrix.
+function_of_matrix: Primitive = Primitive(
+    "function_of_matrix", type=_square_type, evaluate=lambda a, *, name: _apply(name, a),
+    jvp=lambda y, ops, tangents, *, name: frechet(tangents[0], ops[0], name=name),
+    batch=lambda n, ops, batched, *, name: function_of_matrix(ops[0], name=name), sample=_function_sample)
+
+
+def _off_the_cut(a: Any) -> None:
+    """The adjoint of L(A, ·) is L(Aᴴ, ·) only off the branch cut of the logarithm."""
+    values = np.linalg.eigvals(a)
+    near = float(np.finfo(a.dtype).eps) ** 0.5
+    if np.any((values.real <= 0) & (np.abs(values.imag) <= near * np.abs(values))):
+        raise NonDifferentiableError("scipy.linalg.logm of a matrix with an eigenvalue on the negative real axis, where "
+                                     "the logarithm jumps: it has no derivative there")
+
+
+def _frechet_evaluate(e: Any, a: Any, *, name: str) -> Any:
+    """Of E scaled to the size of A: the function of the block matrix may lose accuracy otherwise."""
+    if not a.size:
+        return np.array(e)
+    if name == "logm":
+        _off_the_cut(a)
+    n = a.shape[-1]
+    size = np.max(np.abs(e), axis=(-2, -1), keepdims=True)
+    unit = np.where(size > 0, size / np.maximum(np.max(np.abs(a), axis=(-2, -1), keepdims=True), 1e-3), 1)
+    unit = unit.astype(a.real.dtype)
+    whole = np.concatenate([np.concatenate([a, e / unit], -1), np.concatenate([np.zeros_like(a), a], -1)], -2)
+    return (_apply(name, whole)[..., :n, n:] * unit).astype(a.dtype, copy=False)
+
+
+def _frechet_jvp(y: Any, ops: Any, tangents: Any, *, name: str) -> Any:
+    e, a = ops
+    n, none = a.shape[-1], zeros_like(a)
+    both = frechet(block(tangents[1], none, none, tangents[1]), block(a, e, none, a), name=name)
+    return rest(both, rows=slice(0, n), columns=slice(n, None))
+
+
+# The derivative of f at A in the direction of E.
+frechet: Primitive = Primitive(
+    "frechet", type=lambda e, a, *, name: _square_type(a), evaluate=_frechet_evaluate, linear=(0,),
+    transpose=lambda ct, i, ops, *, name: frechet(ct, mH(ops[1]), name=name), jvp=_frechet_jvp,
+    batch=lambda n, ops, batched, *, name: frechet(*lifted(n, ops, batched), name=name),
+    sample=lambda rng: [((rng.normal(size=a.shape).astype(a.dtype), a), p) for (a,), p in _function_sample(rng)])
+
+
+# ---------------------------------------------------------------- square root
+
+sqrtm: Primitive = Primitive(
+    "sqrtm", type=_square_type, evaluate=lambda a: _apply("sqrtm", a),
+    jvp=lambda y, ops, tangents: sylvester(y, y, tangents[0]), batch=lambda n, ops, batched: sqrtm(ops[0]),
+    sample=lambda rng: [((_draw(rng, 3, 3),), {}), ((_draw(rng, 2, 2, 2),), {}),
+                        ((_draw(rng, 2, 2, is_complex=True),), {}), ((np.zeros((0, 2, 2)),), {})])
+
+
+# ---------------------------------------------------------------- linear matrix equations
+
+def _sylvester_type(a: ArrayType, b: ArrayType, q: ArrayType) -> ArrayType:
+    square_only(a, b)
+    if q.shape[-2:] != (a.shape[-1], b.shape[-1]):
+        raise ValueError(f"Sylvester's equation with {a}, {b} and {q}")
+    return q
+
+
+def _sylvester_evaluate(a: Any, b: Any, q: Any) -> Any:
+    if not q.size:
+        return np.array(q)
+    return mapped(_by_name("solve_sylvester"), (2, 2, 2), a, b, q).astype(q.dtype, copy=False)
+
+
+def _sylvester_jvp(x: Any, ops: Any, tangents: Any) -> Any:
+    a, b, _ = ops
+    terms = []
+    if tangents[0] is not None:
+        terms.append(matmul(tangents[0], x))
+    if tangents[1] is not None:
+        terms.append(matmul(x, tangents[1]))
+    return -sylvester(a, b, terms[0] if len(terms) == 1 else terms[0] + terms[1])
+
+
+def _sylvester_sample(rng: np.random.Generator) -> Any:
+    out: list[Any] = []
+    for n, m, c in ((2, 3, False), (2, 2, True)):
+        a, b = _draw(rng, n, n, is_complex=c), _draw(rng, m, m, is_complex=c)
+        out.append(((a, b, rng.normal(size=(n, m)).astype(a.dtype)), {}))
+    return out
+
+
+# A X + X B = Q.
+sylvester: Primitive = Primitive(
+    "sylvester", type=_sylvester_type, evaluate=_sylvester_evaluate, linear=(2,), jvp=_sylvester_jvp,
+    transpose=lambda ct, i, ops: sylvester(mH(ops[0]), mH(ops[1]), ct),
+    batch=lambda n, ops, batched: sylvester(*lifted(n, ops, batched)), sample=_sylvester_sample)
+
+
+def _lyapunov_evaluate(a: Any, q: Any) -> Any:
+    if not q.size:
+        return np.array(q)
+    return mapped(_by_name("solve_discrete_lyapunov"), (2, 2), a, q).astype(q.dtype, copy=False)
+
+
+def _lyapunov_jvp(x: Any, ops: Any, tangents: Any) -> Any:
+    a, da = ops[0], tangents[0]
+    return discrete_lyapunov(a, matmul(matmul(da, x), mH(a)) + matmul(matmul(a, x), mH(da)))
+
+
+def _lyapunov_sample(rng: np.random.Generator) -> Any:
+    return [((a * 0.4, rng.normal(size=a.shape).astype(a.dtype)), {})
+            for a in (_draw(rng, 2, 2), _draw(rng, 3, 3), _draw(rng, 2, 2, is_complex=True))]
+
+
+# A X Aᴴ - X + Q = 0.
+discrete_lyapunov: Primitive = Primitive(
+    "discrete_lyapunov", type=lambda a, q: _sylvester_type(a, a, q), evaluate=_lyapunov_evaluate, linear=(1,),
+    transpose=lambda ct, i, ops: discrete_lyapunov(mH(ops[0]), ct), jvp=_lyapunov_jvp,
+    batch=lambda n, ops, batched: discrete_lyapunov(*lifted(n, ops, batched)), sample=_lyapunov_sample)

@@ -22,8 +22,8 @@ __all__ = ["norm"]
 def _squares(x: Tracer) -> Tracer:
     if x.dtype.kind == "c":
         re, im = FUNCTIONS[np.real](x), FUNCTIONS[np.imag](x)
-        return ufunc_call(np.square, re) + ufunc_call(np.square, im)  # type: ignore[no-any-return]
-    return ufunc_call(np.square, x)  # type: ignore[no-any-return]
+        return ufunc_call(np.square, re) + ufunc_call(np.square, im)
+    return ufunc_call(np.square, x)
 
 
 def _vector(x: Tracer, order: Any, axes: tuple[int, ...]) -> Any:
