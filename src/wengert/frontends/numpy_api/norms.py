@@ -1,7 +1,8 @@
 """Norms of vectors and matrices on tracers.
 
-What comes in: an array, an order, axes. What goes out: the norm, with a finite derivative everywhere. The one idea: a
-root is taken of what is selected, so at 0 the derivative is the subgradient 0, in both modes and at every order.
+What comes in: an array, an order, axes. What goes out: the norm. The one idea: a root is taken of what is selected,
+so where a norm is 0 its derivative is the subgradient 0, in both modes, and so are its further derivatives. At other
+kinks (orders 1, inf, 2 of matrices, "nuc") it is the subgradient of `abs`, `max` and the singular values.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from wengert.frontends.numpy_api.structure import as_array, axis_of
 from wengert.frontends.tracer import FUNCTIONS, Tracer, implements, ufunc_call
 from wengert.primitives import decompose as d
 from wengert.primitives import structure as s
+from wengert.primitives.contract import contract
 
 __all__ = ["norm"]
 
@@ -24,6 +26,14 @@ def _squares(x: Tracer) -> Tracer:
         re, im = FUNCTIONS[np.real](x), FUNCTIONS[np.imag](x)
         return ufunc_call(np.square, re) + ufunc_call(np.square, im)
     return ufunc_call(np.square, x)
+
+
+def _dot_square(x: Tracer) -> Tracer:
+    """The sum of all |x|² as NumPy's `norm` computes it: by `dot`."""
+    flat = s.reshape(x, shape=(x.type.size,))
+    parts = [FUNCTIONS[np.real](flat), FUNCTIONS[np.imag](flat)] if x.dtype.kind == "c" else [flat]
+    squares = [contract(p, p, spec="a,a->", by="dot") for p in parts]
+    return squares[0] if len(squares) == 1 else squares[0] + squares[1]
 
 
 def _vector(x: Tracer, order: Any, axes: tuple[int, ...]) -> Any:
@@ -42,17 +52,16 @@ def _vector(x: Tracer, order: Any, axes: tuple[int, ...]) -> Any:
     if isinstance(order, str):
         raise ValueError(f"Invalid norm order '{order}' for vectors")
     a = magnitude()
-    zero = ufunc_call(np.equal, a, 0)
-    one = s.full(np.ones((), a.dtype), a.shape, a)
-    powers = s.select(
-        zero,
-        s.zeros_like(a) if order > 0 else s.full(np.full((), np.inf, a.dtype), a.shape, a),
-        ufunc_call(np.power, s.select(zero, one, a), float(order)),
-    )
+    zero, one = a.dtype.type(0), a.dtype.type(1)
+    if order > 0:
+        powers = ufunc_call(np.power, a, order)
+    else:  # an element 0 makes the norm 0: a kink
+        at_zero = ufunc_call(np.equal, a, 0)
+        powers = s.select(at_zero, a.dtype.type(np.inf), ufunc_call(np.power, s.select(at_zero, one, a), order))
     sums = total(powers, axes)
     nothing = ufunc_call(np.equal, sums, 0)
-    safe = s.select(nothing, s.full(np.ones((), a.dtype), sums.shape, sums), sums)
-    return s.select(nothing, s.zeros_like(sums), ufunc_call(np.power, safe, 1.0 / order))
+    root = ufunc_call(np.power, s.select(nothing, one, sums), np.reciprocal(order, dtype=a.dtype))
+    return s.select(nothing, zero, root)
 
 
 def _matrix(x: Tracer, order: Any, axes: tuple[int, int]) -> Any:
@@ -78,7 +87,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         x = x.astype(float)
     every = axis is None
     if every and (ord is None or (ord in ("f", "fro") and x.ndim == 2) or (ord == 2 and x.ndim == 1)):
-        out = _vector(x, 2, tuple(range(x.ndim)))
+        out = safe_sqrt(_dot_square(x))
         return s.reshape(out, shape=(1,) * x.ndim) if keepdims else out
     axes = tuple(range(x.ndim)) if every else tuple(axis_of(a, x.ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
     if len(axes) not in (1, 2):
