@@ -77,3 +77,12 @@ def test_printed_values_are_not_read_back():
     for f in (lambda x: float(str(x)) * x, lambda x: float(f"{x}") * x):
         with pytest.raises(ConversionError):
             wg.grad(f)(2.0)
+
+
+def test_minus_of_a_python_number_takes_the_other_dtype():
+    """-x and abs(x) of a Python float are Python floats: float32 stays float32."""
+    def f(x):
+        y = np.ones(2, np.float32)
+        assert (y * -x).dtype == (y * abs(x)).dtype == (y * +x).dtype == np.float32
+        return np.sum(y * -x)
+    assert wg.grad(f)(1.0) == -2.0

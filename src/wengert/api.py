@@ -229,7 +229,8 @@ def linearize(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     def pushforward(*tangents: Any) -> Any:
         given = _flat_tangents("linearize", run, primals, tangents)
         return _results(run, run.push_forward(given, residuals))
-    return (run.result(), pushforward, run.aux) if has_aux else (run.result(), pushforward)
+    value = run.result(residuals)
+    return (value, pushforward, run.extra(residuals)) if has_aux else (value, pushforward)
 
 
 def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
@@ -271,7 +272,8 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
                  for x, like in zip(leaves, likes, strict=True)]
         by_var = [c for c, x in zip(given, run.out_leaves, strict=True) if any(x is v for v in run.out_vars)]
         return run.arrange(run.pull_back(by_var, residuals))
-    return (run.result(), pullback, run.aux) if has_aux else (run.result(), pullback)
+    value = run.result(residuals)
+    return (value, pullback, run.extra(residuals)) if has_aux else (value, pullback)
 
 
 # ---------------------------------------------------------------- whole derivatives

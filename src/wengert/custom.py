@@ -9,6 +9,7 @@ derivative.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,6 +48,9 @@ class _Staged:
         for k, x in enumerate(leaves):
             if isinstance(x, Tracer) and x.build is self.trace:
                 atom: Atom = x.current()
+            elif isinstance(x, Tracer) and x.build is not None:
+                raise InputError(f"{self.trace.name}: the function, or its rule, returns a traced value from outside; pass it "
+                                 f"as an argument")
             else:
                 atom = Const(x.cell if isinstance(x, Tracer) else x)
             if types is not None:
@@ -97,7 +101,7 @@ class _Custom:
         if not callable(f):
             raise InputError(f"{self.kind}: the first argument is a function, not a {type(f).__name__}")
         self.f = f
-        self.running = False
+        self.running: frozenset[int] = frozenset()  # threads in which a rule is being staged
         self.static = tuple(nondiff_argnums)
         functools.update_wrapper(self, f, updated=())
 
@@ -114,15 +118,18 @@ class _Custom:
         leaves, spec = flatten(tuple(args[k] for k in active))
         if not any(isinstance(x, Tracer) and x.build is not None for x in leaves):
             return call(self.f, *args)
-        return self._traced(list(args), active, leaves, spec)
+        return self._traced(list(args), active, [x.frozen() if isinstance(x, Tracer) else x for x in leaves], spec)
 
     def _within(self, staging: Callable[[], _Staged]) -> _Staged:
         """Stage a rule; calls of this very function that it makes are then recognized."""
-        before, self.running = self.running, True
+        me = threading.get_ident()
+        if me in self.running:
+            return staging()
+        self.running |= {me}
         try:
             return staging()
         finally:
-            self.running = before
+            self.running -= {me}
 
     def _traced(self, args: list[Any], active: list[int], leaves: list[Any], spec: Spec) -> Any:
         raise NotImplementedError
@@ -185,7 +192,7 @@ class custom_jvp(_Custom):
             return (*static, spec.unflatten(xs[:n]), spec.unflatten(xs[n:]))
         def stage(known: list[Any]) -> _Staged:
             return self._within(lambda: _Staged(self.kind, rule, rule_args, [*types, *types], [*known, *[None] * n]))
-        if self.running:  # the rule calls its own function: its rule is staged when a derivative of that is asked for
+        if threading.get_ident() in self.running:  # the rule calls its own function: staged when its derivative is asked for
             later = _Later(lambda: self._closed(stage([None] * n), outputs, len(body.trace.lifted)))
             graph = body.graph(outputs)
             out = primitives.custom_jvp(*leaves, *body.lifted(), body=graph, tangent=later, count=n)
@@ -265,7 +272,7 @@ class custom_vjp(_Custom):
     def _traced(self, args: list[Any], active: list[int], leaves: list[Any], spec: Spec) -> Any:
         if self.forward is None or self.backward is None:
             raise MissingRuleError(f"{getattr(self.f, '__name__', 'f')} has no rule yet: use its defvjp (at {user_line()})")
-        if self.running:  # fwd calls the function itself: that call is the plain function
+        if threading.get_ident() in self.running:  # fwd calls the function itself: that call is the plain function
             return call(self.f, *args)
         types, values = self._check_leaves(leaves)
         backward, static = self.backward, [args[k] for k in self.static]
@@ -323,7 +330,7 @@ def _emit_vjp(body: _Staged, staged: _Staged, outputs: list[Atom], cotangents: l
     n = len(leaves)
     a, b = body.graph(outputs), staged.graph(cotangents)
     n_res = len(outputs) - n_out
-    key = ("custom_vjp", a, b)
+    key = ("custom_vjp", a, b, n, n_out)
     derived = body.trace.build.derived
     found = derived.get(key)
     if found is None:

@@ -40,7 +40,9 @@ class _Lane:
         return x if axis is None else spec.unflatten([self._leaf(leaf, axis, position) for leaf in leaves])
 
     def _leaf(self, x: Any, axis: int, position: int) -> Any:
-        if not isinstance(x, Tracer):
+        if isinstance(x, Tracer):
+            x = x.frozen()  # the function may write into the array that it was given
+        else:
             x = np.asarray(x)
             if x.dtype.kind not in "fciub":
                 raise InputError(f"vmap: argument {position} has a leaf that is no array of numbers; in_axes=None keeps it")

@@ -16,7 +16,7 @@ import numpy as np
 from wengert.backends.interpret import Program
 from wengert.errors import InputError, NonDifferentiableError, WengertError
 from wengert.flatten import Spec, flatten
-from wengert.frontends import indexing, numpy_api, python_calls  # noqa: F401  (they register themselves)
+from wengert.frontends import indexing, numpy_api, operators, python_calls  # noqa: F401  (they register themselves)
 from wengert.frontends.reach import reach
 from wengert.frontends.trace import Trace, escaped
 from wengert.frontends.tracer import Tracer
@@ -79,6 +79,11 @@ def own(value: Any, seen: set[int], box: bool = False) -> Any:
     return value
 
 
+def _owners(arrays: Sequence[Any]) -> set[int]:
+    """The arrays whose memory these are, by identity."""
+    return {id(a if a.base is None else a.base) for a in arrays if isinstance(a, np.ndarray)}
+
+
 def _zero_warnings() -> Any:
     return np.errstate(all="ignore")
 
@@ -138,7 +143,9 @@ class Run:
         where = f"argument {position}" if spec.tree is None else f"a leaf of argument {position}"
         found = leaf_type(x, self.name, where)
         if isinstance(x, Tracer):
-            value = x.value
+            kind = x.kind
+            x = self.leaves[-1] = x.frozen()  # the function may write into the array that it was given
+            x.kind, value = kind, x.value
             kind = "scalar" if x.kind == "scalar" else "argument"
         else:
             value = np.array(x) if isinstance(x, np.ndarray) and x.ndim else found.dtype.type(x)
@@ -213,15 +220,19 @@ class Run:
     def _value(self, x: Any, seen: set[int]) -> Any:
         return own(self.env[x], seen) if isinstance(x, Var) else x
 
-    def result(self) -> Any:
-        """The value of the function."""
-        seen: set[int] = set()
+    def result(self, kept: Sequence[Any] = ()) -> Any:
+        """The value of the function; it shares no memory with the arrays `kept` for later."""
+        seen = _owners(kept)
         return self.out_spec.unflatten([self._value(x, seen) for x in self.out_leaves])
 
     @property
     def aux(self) -> Any:
         """The extra result."""
-        seen: set[int] = set()
+        return self.extra()
+
+    def extra(self, kept: Sequence[Any] = ()) -> Any:
+        """The extra result; it shares no memory with the arrays `kept` for later."""
+        seen = _owners(kept)
         return self.aux_spec.unflatten([self._value(x, seen) for x in self.aux_leaves]) if self.aux_spec else None
 
     # ------------------------------------------------------------ derivatives
@@ -285,7 +296,9 @@ class Run:
             if program is None:
                 program = derived[graph] = Program(graph)
             with _zero_warnings():
-                return program(*operands)  # type: ignore[no-any-return]
+                out = program(*operands)
+            given = {id(o) for o in operands}
+            return [np.array(r) if id(r) in given and np.ndim(r) else r for r in out]
         with _zero_warnings():
             env = apply_graph(graph, operands)
         return [env[o] if isinstance(o, Var) else o.value for o in graph.outputs]

@@ -152,6 +152,8 @@ def _encloses(body: ast.expr, code: types.CodeType) -> bool:
 
 def _compile(node: FunctionNode, free: tuple[str, ...], filename: str, owner: str | None, flags: int) -> types.CodeType:
     """The code of one function node, compiled with its free variables around it."""
+    node.args.defaults = []  # they belong to the scope around it, where a lambda among them could be taken for this one
+    node.args.kw_defaults = [None] * len(node.args.kw_defaults)
     if isinstance(node, ast.Lambda):
         inner: ast.stmt = ast.Assign([ast.Name("__wengert_lambda__", ast.Store())], node)
     else:

@@ -46,8 +46,9 @@ def _as_float(x: Any) -> Any:
     """In float64, as ``math`` computes."""
     if not isinstance(x, Tracer):
         return float(x)
-    out = x if x.dtype == np.float64 else convert(x, dtype=np.dtype(float))
-    return Tracer(out.build, out.current(), out.cell, kind="scalar")
+    out = (x if x.dtype == np.float64 else convert(x, dtype=np.dtype(float))).frozen()
+    out.kind = "scalar"
+    return out
 
 
 def _mathematical(original: Callable[..., Any], traced: Callable[..., Any]) -> None:
@@ -168,8 +169,9 @@ _when_traced(math.ldexp, _ldexp)
 def _as_complex(x: Any) -> Any:
     if not isinstance(x, Tracer):
         return complex(x)
-    out = x if x.dtype.kind == "c" else convert(x, dtype=np.dtype(complex))
-    return Tracer(out.build, out.current(), out.cell, kind="scalar")
+    out = (x if x.dtype.kind == "c" else convert(x, dtype=np.dtype(complex))).frozen()
+    out.kind = "scalar"
+    return out
 
 
 def _complex_function(original: Callable[..., Any], traced: Callable[..., Any]) -> None:

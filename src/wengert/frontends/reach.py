@@ -45,7 +45,9 @@ def on_call(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 # ---------------------------------------------------------------- the user's own functions
 
-_REACHED: weakref.WeakKeyDictionary[types.FunctionType, types.FunctionType] = weakref.WeakKeyDictionary()
+# The code that was rewritten, and the function that came of it (None: it is called as it is).
+_REACHED: weakref.WeakKeyDictionary[types.FunctionType, tuple[types.CodeType, types.FunctionType | None]] = \
+    weakref.WeakKeyDictionary()
 _LIBRARY: dict[str, bool] = {}
 
 
@@ -59,15 +61,21 @@ def _is_library(filename: str) -> bool:
 
 
 def _reach_function(f: types.FunctionType) -> types.FunctionType:
-    found = _REACHED.get(f)
-    if found is not None and found.__closure__ is not None:
-        return found
     code = f.__code__
-    if CALL in code.co_freevars or _is_library(code.co_filename):
+    found = _REACHED.get(f)
+    if found is not None and found[0] is code:
+        new = found[1]
+    else:
+        if CALL in code.co_freevars or _is_library(code.co_filename):
+            return f
+        new = rewrite(f, call, own)
+        _REACHED[f] = code, new
+    if new is None:
         return f
-    new = rewrite(f, call, own)
-    _REACHED[f] = new if new is not None else f
-    return new if new is not None else f
+    if new.__defaults__ is not f.__defaults__:
+        new.__defaults__ = f.__defaults__
+    new.__kwdefaults__ = f.__kwdefaults__
+    return new
 
 
 def reach(f: Callable[..., Any]) -> Callable[..., Any]:

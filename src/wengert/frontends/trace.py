@@ -44,6 +44,7 @@ class Interned(Build):
         self.numbered: dict[tuple[str, int, ArrayType], Var] = {}
         self.producer: dict[Var, tuple[int, Equation]] = {}
         self.derived: dict[Any, Any] = {}
+        self.lock = threading.RLock()  # a traced function may share its work among threads
 
     def number(self, kind: str, k: int, type: ArrayType) -> Var:
         """The k-th input of a kind ("argument", "captured", "lifted")."""
@@ -151,9 +152,10 @@ class Trace:
         return self._lifted(value[()] if isinstance(value, np.ndarray) else value)
 
     def _lifted(self, value: Any) -> Var:
-        var = self.build.number("lifted", len(self.lifted), type_of(value))
-        self.lifted.append(var)
-        self.values[var] = value
+        with self.build.lock:
+            var = self.build.number("lifted", len(self.lifted), type_of(value))
+            self.lifted.append(var)
+            self.values[var] = value
         return var
 
     def _snapshot(self, array: np.ndarray[Any, Any]) -> Var:
@@ -170,37 +172,39 @@ class Trace:
         owner, atom = tracer.build, tracer.current()
         if not owner.is_open or owner.level >= self.level:
             raise escaped(tracer)
-        found = self.captured.get((owner, atom))
-        if found is None:
-            var = self.build.number("captured", len(self.captured), atom.type)
-            found = self.captured[(owner, atom)] = (var, tracer.frozen())
-            value = owner.values.get(atom) if isinstance(atom, Var) else atom.value
-            if value is not None:
-                self.values[var] = value
-        return found[0]
+        with self.build.lock:
+            found = self.captured.get((owner, atom))
+            if found is None:
+                var = self.build.number("captured", len(self.captured), atom.type)
+                found = self.captured[(owner, atom)] = (var, tracer.frozen())
+                value = owner.values.get(atom) if isinstance(atom, Var) else atom.value
+                if value is not None:
+                    self.values[var] = value
+            return found[0]
 
     def emit(self, primitive: Primitive, atoms: tuple[Atom, ...], params: Mapping[str, Any]) -> tuple[Var, ...]:
         """Record an equation, or find it again, and compute its results unless they are known or abstract."""
         if not self.is_open:
             raise EscapedTracerError(f"a traced value of a finished {self.name} was used at {user_line()}")
         key = (primitive, atoms, tuple(sorted(params.items())) if params else ())
-        results = self.build.seen.get(key)
-        if results is None:
-            results = self.build.record(primitive, atoms, params)
-        values = self.values
-        if results[0] not in values:
-            operands = []
-            for a in atoms:
-                value = a.value if type(a) is Const else values.get(a)
-                if value is None:
-                    return results
-                operands.append(value)
-            out = primitive.evaluate(*operands, **params)
-            if primitive.multiple:
-                values.update(zip(results, out, strict=True))
-            else:
-                values[results[0]] = out
-        return results
+        with self.build.lock:
+            results = self.build.seen.get(key)
+            if results is None:
+                results = self.build.record(primitive, atoms, params)
+            values = self.values
+            if results[0] not in values:
+                operands = []
+                for a in atoms:
+                    value = a.value if type(a) is Const else values.get(a)
+                    if value is None:
+                        return results
+                    operands.append(value)
+                out = primitive.evaluate(*operands, **params)
+                if primitive.multiple:
+                    values.update(zip(results, out, strict=True))
+                else:
+                    values[results[0]] = out
+            return results
 
     def line_of(self, atom: Any) -> str:
         place = self.build.producer.get(atom)

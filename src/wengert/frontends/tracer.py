@@ -20,7 +20,7 @@ from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.lens import Lens, is_c_ordered, settle, stand_in
 from wengert.frontends.registry import FUNCTIONS, INDEXING, METHODS, PROPERTIES, NeedsValueError, TracedText, implements
 from wengert.frontends.trace import Trace, escaped, user_line
-from wengert.graph import REGISTRY, ArrayType, Atom, Const, Handle, Primitive, type_of
+from wengert.graph import ArrayType, Atom, Const, Handle, Primitive, type_of
 from wengert.primitives.structure import convert, reshape
 
 __all__ = ["FUNCTIONS", "INDEXING", "METHODS", "PROPERTIES", "NeedsValueError", "Tracer", "constant", "function_of",
@@ -161,7 +161,7 @@ class Tracer(Handle):
         if primitive.multiple:
             return tuple([Tracer(trace, r) for r in results])
         if primitive.elementwise or primitive is convert:
-            return _elementwise(trace, results[0], *operands)
+            return elementwise_result(trace, results[0], *operands)
         return Tracer(trace, results[0])
 
     def _atom_in(self, trace: Trace, o: Any) -> Atom:
@@ -236,8 +236,9 @@ class Tracer(Handle):
         if not self.type.inexact:
             return self.concrete("a conversion to a Python number").item()
         double = np.result_type(self.dtype, np.float64)
-        out = self if self.dtype == double else convert(self, dtype=double)
-        return Tracer(out.build, out.current(), out.cell, kind="scalar")
+        out = (self if self.dtype == double else convert(self, dtype=double)).frozen()
+        out.kind = "scalar"
+        return out
 
     def __bool__(self) -> bool:
         return bool(self.concrete("a branch"))
@@ -373,7 +374,7 @@ def _own_memory(out: Any, operands: Sequence[Any]) -> np.ndarray[Any, Any]:
     return np.array(out) if out.base is not None or any(out is v for v in operands) else out
 
 
-def _elementwise(trace: Trace, atom: Atom, *operands: Any) -> Tracer:
+def elementwise_result(trace: Trace, atom: Atom, *operands: Any) -> Tracer:
     """The result of an elementwise operation: it lies in memory as its operands do."""
     out = Tracer(trace, atom)
     if len(atom.type.shape) > 1 and all(map(_keeps_c_order, operands)):
@@ -393,76 +394,6 @@ def _assignable(name: str) -> property:
 
 
 Tracer.real, Tracer.imag = _assignable("real"), _assignable("imag")  # type: ignore[attr-defined]
-
-
-def _operator(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
-    def forward(self: Tracer, other: Any) -> Any:
-        out = _directly(ufunc, self, other, False)
-        if out is not None:
-            return out
-        if isinstance(other, (str, bytes, dict, set)) or other is None:
-            return NotImplemented
-        return ufunc_call(ufunc, self, other)
-
-    def backward(self: Tracer, other: Any) -> Any:
-        out = _directly(ufunc, self, other, True)
-        return out if out is not None else ufunc_call(ufunc, other, self)
-
-    def in_place(self: Tracer, other: Any) -> Any:
-        return self.in_place(ufunc, other)
-    return forward, backward, in_place
-
-
-def _directly(ufunc: np.ufunc, x: Tracer, other: Any, swapped: bool) -> Any:
-    """The ordinary case of an operator, without the dtype rules: floats of one dtype in one trace; else None."""
-    build = x.build
-    primitive = _DIRECT.get(ufunc)
-    if build is None or primitive is None or x.kind == "scalar":
-        return None
-    a = x.atom
-    dtype = a.type.dtype
-    kind = type(other)
-    if kind is Tracer:
-        if other.build is not build or other.kind == "scalar":
-            return None
-        b = other.atom
-        if b.type.dtype is not dtype or dtype.kind not in "fc":
-            return None
-    elif kind is float and dtype.char == "d":
-        b = build.lift(other)
-    elif kind is int and dtype.kind in "fc":
-        b = constant(other, dtype)
-    else:
-        return None
-    return _elementwise(build, build.emit(primitive, (b, a) if swapped else (a, b), _NONE)[0], x, other)
-
-
-_NONE: dict[str, Any] = {}
-# Ufuncs whose result dtype rule is the primitive's own for operands of one inexact dtype.
-_DIRECT: dict[Any, Primitive] = {u: REGISTRY[u.__name__] for u in (
-    np.add, np.subtract, np.multiply, np.divide, np.less, np.less_equal, np.greater, np.greater_equal)}
-
-
-for _name, _ufunc in dict(add=np.add, sub=np.subtract, mul=np.multiply, truediv=np.divide,
-                          floordiv=np.floor_divide, mod=np.remainder, matmul=np.matmul, and_=np.bitwise_and,
-                          or_=np.bitwise_or, xor=np.bitwise_xor, lshift=np.left_shift,
-                          rshift=np.right_shift, pow=np.power).items():
-    _f, _b, _i = _operator(_ufunc)
-    _n = _name.rstrip("_")
-    setattr(Tracer, f"__r{_n}__", _b)
-    setattr(Tracer, f"__i{_n}__", _i)
-    if _n != "pow":
-        setattr(Tracer, f"__{_n}__", _f)
-for _name, _ufunc in dict(lt=np.less, le=np.less_equal, gt=np.greater, ge=np.greater_equal,
-                          eq=np.equal, ne=np.not_equal, divmod=np.divmod).items():
-    setattr(Tracer, f"__{_name}__", _operator(_ufunc)[0])
-Tracer.__rdivmod__ = _operator(np.divmod)[1]  # type: ignore[attr-defined]
-Tracer.__neg__ = lambda self: ufunc_call(np.negative, self)  # type: ignore
-Tracer.__pos__ = lambda self: ufunc_call(np.positive, self)  # type: ignore
-Tracer.__abs__ = lambda self: ufunc_call(np.absolute, self)  # type: ignore
-Tracer.__invert__ = lambda self: ufunc_call(np.invert, self)  # type: ignore
-Tracer.__pow__ = lambda self, other, mod=None: FUNCTIONS["pow"](self, other)  # type: ignore
-Tracer.__rpow__ = lambda self, other, mod=None: FUNCTIONS["pow"](other, self)  # type: ignore[attr-defined]
 
 
 # ---------------------------------------------------------------- ufuncs
@@ -537,7 +468,7 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
         x, primitive = inputs[0], _PRIMITIVES.get(ufunc)
         if primitive is not None and not primitive.multiple and x.build is not None and x.dtype.kind in "fc" \
                 and ufunc not in FUNCTIONS:
-            return _elementwise(x.build, x.build.emit(primitive, (x.current(),), _NONE)[0], x)
+            return elementwise_result(x.build, x.build.emit(primitive, (x.current(),), {})[0], x)
     inputs = tuple([as_traced(x) if type(x) is list or type(x) is tuple else x for x in inputs])
     special = FUNCTIONS.get(ufunc)
     if special is not None:

@@ -13,7 +13,8 @@ __all__ = ["in_place"]
 
 _WRITES = {"index_set", "index_add"}
 _VIEWS = {"reshape", "transpose", "broadcast", "index", "flip", "window", "real", "imag", "positive",
-          "convert", "conjugate"}
+          "convert", "conjugate", "stop_gradient"}
+_MAY_RETURN_OPERANDS = {"custom_jvp", "custom_vjp", "custom_vjp_linear", "python_call"}
 
 
 def in_place(graph: Graph) -> frozenset[Equation]:
@@ -42,4 +43,8 @@ def in_place(graph: Graph) -> frozenset[Equation]:
         elif name in _VIEWS and isinstance(first, Var) and first in family:
             family[first].append(e.results[0])
             family[e.results[0]] = family[first]
+        elif name in _MAY_RETURN_OPERANDS:
+            for o in e.operands:
+                if isinstance(o, Var) and o in family:
+                    owned.difference_update(family[o])
     return frozenset(allowed)
