@@ -6,13 +6,15 @@ numbered once, dead values are dropped, and writes that `ownership` allows happe
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from wengert.graph import Const, Graph, Var
+from wengert.graph import Const, Equation, Graph, Var
+from wengert.primitives.control import prepare_with
 from wengert.primitives.index import add_in_place, set_in_place
-from wengert.transforms.ownership import in_place
+from wengert.transforms.ownership import inner_ownership, ownership
 
 __all__ = ["Program", "evaluate"]
 
@@ -30,6 +32,16 @@ def _set_here(x: Any, v: Any, *arrays: Any, spec: Any) -> Any:
 _HERE = {"index_add": _add_here, "index_set": _set_here}
 
 
+def _runner(e: Equation, given: frozenset[int] | None) -> Any:
+    """What computes the results of an equation; it may overwrite the operands given to it."""
+    run, params = e.primitive.evaluate, dict(e.params)
+    if given and e.primitive.name in _HERE:
+        run = _HERE[e.primitive.name]
+    elif given:
+        params["given"] = given
+    return partial(run, **params) if params else run
+
+
 _WARM = 3  # calls before a program is made straight-line code
 _LONGEST = 5_000  # steps; longer ones gain little and take long to compile
 
@@ -37,10 +49,10 @@ _LONGEST = 5_000  # steps; longer ones gain little and take long to compile
 class Program:
     """A graph made ready for evaluation; calling it gives the tuple of output values."""
 
-    __slots__ = ("calls", "constants", "count", "function", "graph", "outputs", "steps")
+    __slots__ = ("arguments", "calls", "constants", "count", "function", "outputs", "steps")
 
-    def __init__(self, graph: Graph):
-        self.graph = graph
+    def __init__(self, graph: Graph, donated: frozenset[int] = frozenset()):
+        self.arguments = len(graph.inputs)
         self.calls = 0
         self.function: Any = None
         slots: dict[Any, int] = {v: k for k, v in enumerate(graph.inputs)}
@@ -55,16 +67,15 @@ class Program:
                     self.constants.append((slots[atom], value if value.ndim else value[()]))
             return slots[atom]
 
-        here = in_place(graph)
+        given = ownership(graph, donated).given
         last = self._last_uses(graph)
         self.steps: list[tuple[Any, tuple[int, ...], tuple[int, ...] | int, tuple[int, ...]]] = []
         for k, e in enumerate(graph.equations):
             ins = tuple([slot(o) for o in e.operands])
             outs: Any = tuple([slot(r) for r in e.results]) if e.primitive.multiple else slot(e.results[0])
-            run = _HERE[e.primitive.name] if e in here else e.primitive.evaluate
             dead = tuple([slots[o] for o in dict.fromkeys((*e.operands, *e.results))
                           if isinstance(o, Var) and last[o] == k])
-            self.steps.append((partial(run, **e.params) if e.params else run, ins, outs, dead))
+            self.steps.append((_runner(e, given.get(e)), ins, outs, dead))
         self.outputs = tuple([slot(o) for o in graph.outputs])
         self.count = len(slots)
 
@@ -114,7 +125,7 @@ class Program:
             lines.append(f"    {target} = {call}")
             if dead:
                 lines.append(f"    {' = '.join(f'v{i}' for i in dead)} = None")
-        arguments = ", ".join(f"v{k}" for k in range(len(self.graph.inputs)))
+        arguments = ", ".join(f"v{k}" for k in range(self.arguments))
         results = "".join(f"v{k}, " for k in self.outputs)
         source = f"def program({arguments}):\n" + "\n".join(lines) + f"\n    return ({results})\n"
         exec(compile(source, "<wengert program>", "exec"), space)  # only names of our own are in it
@@ -124,3 +135,29 @@ class Program:
 def evaluate(graph: Graph, values: Sequence[Any]) -> tuple[Any, ...]:
     """Evaluate a graph once."""
     return Program(graph)(*values)
+
+
+class _Inner:
+    """Inner graphs of a loop or branch, ready to run."""
+
+    __slots__ = ("consumed", "loose", "programs")
+
+    def __init__(self, graphs: tuple[Graph, ...], donated: frozenset[int]):
+        found = inner_ownership(graphs, donated)
+        self.consumed, self.loose = found.consumed, found.loose
+        self.programs = [Program(g, self.consumed) for g in graphs]
+
+
+_INNER: weakref.WeakKeyDictionary[Graph, dict[Any, tuple[list[Any], _Inner]]] = weakref.WeakKeyDictionary()
+
+
+def _prepare(graphs: tuple[Graph, ...], donated: frozenset[int]) -> _Inner:
+    kept = _INNER.setdefault(graphs[0], {})
+    key = (*[id(g) for g in graphs[1:]], donated)
+    found = kept.get(key)
+    if found is None or any(a() is not b for a, b in zip(found[0], graphs[1:], strict=True)):
+        found = kept[key] = ([weakref.ref(g) for g in graphs[1:]], _Inner(graphs, donated))
+    return found[1]
+
+
+prepare_with(_prepare)

@@ -3,7 +3,7 @@
 from wengert.graph.build import Build, Handle, build_graph, params_key
 from wengert.graph.graph import Atom, Const, Equation, Graph, Var
 from wengert.graph.primitive import REGISTRY, Missing, Primitive
-from wengert.graph.types import ArrayType, type_of
+from wengert.graph.types import ArrayType, Stack, StackType, Type, type_of
 
 __all__ = ["REGISTRY", "ArrayType", "Atom", "Build", "Const", "Equation", "Graph", "Handle", "Missing",
-           "Primitive", "Var", "build_graph", "params_key", "type_of"]
+           "Primitive", "Stack", "StackType", "Type", "Var", "build_graph", "params_key", "type_of"]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-__all__ = ["ArrayType", "type_of"]
+__all__ = ["ArrayType", "Stack", "StackType", "Type", "type_of"]
 
 
 class ArrayType:
@@ -64,6 +64,57 @@ class ArrayType:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ArrayType, (self.shape, self.dtype)
+
+
+class StackType:
+    """The type of what a loop of unknown length saves: one element per iteration.
+
+    Parameters
+    ----------
+    element : ArrayType or StackType
+        A stack of stacks is ragged: a loop of unknown length inside another.
+
+    Examples
+    --------
+    >>> StackType(ArrayType((3,), float))
+    stack<float64[3]>
+    """
+
+    __slots__ = ("element",)
+    _interned: ClassVar[dict[ArrayType | StackType, StackType]] = {}
+    element: ArrayType | StackType
+
+    def __new__(cls, element: ArrayType | StackType) -> StackType:
+        found = cls._interned.get(element)
+        if found is None:
+            found = cls._interned[element] = object.__new__(cls)
+            found.element = element
+        return found
+
+    @property
+    def inexact(self) -> bool:
+        return self.element.inexact
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.element.dtype
+
+    def __repr__(self) -> str:
+        return f"stack<{self.element}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StackType, (self.element,)
+
+
+Type = ArrayType | StackType
+
+
+class Stack(list[Any]):
+    """A value of a `StackType`: one entry per iteration; never changed once a loop has given it."""
+
+    def __init__(self, type: StackType, items: Any = ()):
+        super().__init__(items)
+        self.type = type
 
 
 def type_of(value: Any) -> ArrayType:

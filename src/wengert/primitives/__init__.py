@@ -3,6 +3,7 @@
 from wengert.primitives import (
     bessel,
     contract,
+    control,
     correlate,
     custom,
     decompose,
@@ -24,6 +25,6 @@ from wengert.primitives import (
     window,
 )
 
-__all__ = ["bessel", "contract", "correlate", "custom", "decompose", "eigen", "elementary", "elementwise", "fourier",
+__all__ = ["bessel", "contract", "control", "correlate", "custom", "decompose", "eigen", "elementary", "elementwise", "fourier",
            "gauge", "incomplete", "index", "inverse", "matrix_functions", "reduce", "softmax", "solve", "sort", "special",
            "structure", "window"]

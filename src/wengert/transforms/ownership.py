@@ -1,50 +1,169 @@
-"""Ownership: which writes may reuse the buffer of the array that they write into.
+"""Ownership: which operands may be overwritten.
 
-What comes in: a graph. What goes out: the set of write equations that may happen in place. The one idea: a
-buffer may be overwritten when this graph made it and nothing reads it, or a view of it, afterwards. Both back
-ends obey this one decision; it makes a loop of element writes cost the elements.
+What comes in: a graph, and which of its inputs the caller gives away. What goes out: for each write, branch and loop, the
+operands whose buffers it may reuse. The one idea: a buffer may be overwritten when this graph made it, or was given it, and
+nothing reads it, or a view of it, afterwards. Both back ends obey this one decision; it makes a loop of element writes cost
+the elements, whatever loops and branches lie around the write.
 """
 
 from __future__ import annotations
 
-from wengert.graph import Equation, Graph, Var
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-__all__ = ["in_place"]
+from wengert.graph import ArrayType, Equation, Graph, Var
+
+__all__ = ["Ownership", "inner_ownership", "ownership"]
 
 _WRITES = {"index_set", "index_add"}
 _VIEWS = {"reshape", "transpose", "broadcast", "index", "flip", "window", "real", "imag", "positive",
-          "convert", "conjugate", "stop_gradient"}
-_MAY_RETURN_OPERANDS = {"custom_jvp", "custom_vjp", "custom_vjp_linear", "python_call"}
+          "convert", "conjugate", "stop_gradient", "full"}
 
 
-def in_place(graph: Graph) -> frozenset[Equation]:
-    """The ``index_set`` and ``index_add`` equations that may overwrite their first operand."""
-    if not any(e.primitive.name in _WRITES for e in graph.equations):
-        return frozenset()
-    last: dict[Var, int] = {}
-    for k, e in enumerate(graph.equations):
-        for o in e.operands:
-            if isinstance(o, Var):
-                last[o] = k
-    for o in graph.outputs:
-        if isinstance(o, Var):
-            last[o] = len(graph.equations)
-    family: dict[Var, list[Var]] = {}
-    owned: set[Var] = set()
-    allowed: set[Equation] = set()
-    for k, e in enumerate(graph.equations):
-        name, first = e.primitive.name, (e.operands[0] if e.operands else None)
-        if name in _WRITES:
-            if isinstance(first, Var) and first in owned and all(last.get(v, -1) <= k for v in family[first]) \
-                    and not any(o in family[first] for o in e.operands[1:]):  # type: ignore[index]
-                allowed.add(e)
-            family[e.results[0]] = [e.results[0]]
-            owned.add(e.results[0])
-        elif name in _VIEWS and isinstance(first, Var) and first in family:
-            family[first].append(e.results[0])
-            family[e.results[0]] = family[first]
-        elif name in _MAY_RETURN_OPERANDS:
-            for o in e.operands:
-                if isinstance(o, Var) and o in family:
-                    owned.difference_update(family[o])
-    return frozenset(allowed)
+@dataclass(frozen=True)
+class Ownership:
+    """The decision for one graph.
+
+    Attributes
+    ----------
+    given : dict
+        Equation -> positions of operands that it may overwrite.
+    consumed : frozenset of int
+        Inputs, among those donated, that some equation may overwrite.
+    loose : frozenset of int
+        Outputs that may share memory with an input that was not donated, or with another output.
+    """
+
+    given: dict[Equation, frozenset[int]]
+    consumed: frozenset[int]
+    loose: frozenset[int]
+
+
+_FOUND: weakref.WeakKeyDictionary[Graph, dict[frozenset[int], Ownership]] = weakref.WeakKeyDictionary()
+
+
+def ownership(graph: Graph, donated: frozenset[int] = frozenset()) -> Ownership:
+    """What may be overwritten in a graph whose `donated` inputs belong to it."""
+    kept = _FOUND.setdefault(graph, {})
+    found = kept.get(donated)
+    if found is None:
+        found = kept[donated] = _Walk(graph, donated).run()
+    return found
+
+
+class _Walk:
+    """Families: the variables that look at one buffer. An owned family has a buffer of this graph's own."""
+
+    def __init__(self, graph: Graph, donated: frozenset[int]):
+        self.graph, self.donated = graph, donated
+        self.last: dict[Var, int] = {}
+        for k, e in enumerate(graph.equations):
+            self.last.update(dict.fromkeys((o for o in e.operands if isinstance(o, Var)), k))
+        self.last.update(dict.fromkeys((o for o in graph.outputs if isinstance(o, Var)), len(graph.equations)))
+        self.family: dict[Var, list[Var]] = {}
+        self.origin: dict[Var, int] = {}  # the input that a buffer came in by
+        self.consumed: set[int] = set()
+        for k in donated:
+            v = graph.inputs[k]
+            if isinstance(v.type, ArrayType) and v not in self.family:
+                self.family[v] = [v]
+                self.origin[v] = k
+
+    def run(self) -> Ownership:
+        given: dict[Equation, frozenset[int]] = {}
+        for k, e in enumerate(self.graph.equations):
+            if e.primitive.name in _WRITES:
+                given[e] = self.take(e, k, (0,))
+                self.fresh(e.results[0])
+            elif e.primitive.name in _CONTROL:
+                given[e] = self.control(e, k)
+            else:
+                self.ordinary(e)
+        outputs = self.graph.outputs
+        roots = [id(self.family[o]) if isinstance(o, Var) and o in self.family else None for o in outputs]
+        loose = frozenset(k for k, r in enumerate(roots) if r is None or roots.count(r) > 1)
+        return Ownership({e: g for e, g in given.items() if g}, frozenset(self.consumed), loose)
+
+    def fresh(self, var: Var) -> None:
+        self.family[var] = [var]
+
+    def ordinary(self, e: Equation) -> None:
+        p = e.primitive
+        if p.name in _VIEWS:
+            first = e.operands[0] if e.operands else None
+            if isinstance(first, Var) and first in self.family:
+                self.family[first].append(e.results[0])
+                self.family[e.results[0]] = self.family[first]
+        elif p.elementwise and not p.multiple:
+            if isinstance(e.results[0].type, ArrayType) and e.results[0].type.shape:
+                self.fresh(e.results[0])
+        else:  # it may give an operand back
+            self.disown(e, range(len(e.operands)))
+
+    def disown(self, e: Equation, positions: Sequence[int]) -> None:
+        for k in positions:
+            o = e.operands[k]
+            if isinstance(o, Var) and o in self.family:
+                for v in self.family[o]:
+                    del self.family[v]
+
+    def take(self, e: Equation, k: int, positions: Sequence[int]) -> frozenset[int]:
+        """Those of the operands at these positions that die here and are seen by nobody else."""
+        out = set()
+        for i in positions:
+            o = e.operands[i]
+            if not isinstance(o, Var) or o not in self.family:
+                continue
+            family = self.family[o]
+            if all(self.last.get(v, -1) <= k for v in family) and not any(
+                    other in family for j, other in enumerate(e.operands) if j != i):
+                out.add(i)
+                self.consumed.update(self.origin[v] for v in family if v in self.origin)
+        return frozenset(out)
+
+    def control(self, e: Equation, k: int) -> frozenset[int]:
+        """A loop or branch: what its graphs overwrite is taken, if it may be; what it overwrites it gives back as its own."""
+        consumed, loose, first = _uses(e)
+        positions = [i + first for i in sorted(consumed)]
+        given = self.take(e, k, positions)
+        self.disown(e, [i for i in range(len(e.operands)) if i not in positions])
+        for j, r in enumerate(e.results):
+            if j not in loose and isinstance(r.type, ArrayType):
+                self.fresh(r)
+        return given
+
+
+_CONTROL = {"call", "cond", "while_loop", "scan"}
+
+
+def _uses(e: Equation) -> tuple[frozenset[int], frozenset[int], int]:
+    """Inputs of its graphs that a control equation overwrites; its loose results; the operand that is input 0."""
+    name, params, n = e.primitive.name, e.params, len(e.operands)
+    if name == "call":
+        inner = inner_ownership((params["graph"],), frozenset(range(n)))
+        return inner.consumed, inner.loose, 0
+    if name == "cond":
+        inner = inner_ownership(params["branches"], frozenset(range(n - 1)))
+        return inner.consumed, inner.loose, 1
+    first = 1 if name == "scan" else 0
+    constants = params["constants"]
+    carries = params["carries"] if name == "scan" else n - constants
+    inner = inner_ownership((params["body"],), frozenset(range(constants, constants + carries)))
+    lead = 0 if name == "scan" else 1
+    # a carry that the body does not overwrite may be the caller's own; what is saved shares memory with nothing if stacked
+    loose = {0} if lead else set()
+    loose.update(k + lead for k in range(carries) if k + constants not in inner.consumed)
+    loose.update(k + lead for k in range(carries, len(params["body"].outputs)) if not isinstance(e.results[k + lead].type, ArrayType))
+    return inner.consumed, frozenset(loose), first
+
+
+def inner_ownership(graphs: Sequence[Graph], donated: frozenset[int]) -> Ownership:
+    """The decision for graphs of which one runs: inputs that any of them overwrites are donated to all."""
+    consumed = donated
+    while True:
+        found = [ownership(g, consumed) for g in graphs]
+        smaller = frozenset().union(*[f.consumed for f in found])
+        if smaller == consumed:
+            return Ownership({}, consumed, frozenset().union(*[f.loose for f in found]))
+        consumed = smaller

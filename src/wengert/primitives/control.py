@@ -1,0 +1,189 @@
+"""Control flow: branches and loops that hold graphs.
+
+What comes in: operands, and graphs for the arms or the body. What goes out: what the plain program would have computed, one
+iteration after the other. The one idea: four primitives are closed under every transform. A loop of known length saves what
+its body gives besides the carries in arrays, one of unknown length in stacks, and the same `scan` runs over either, forward or
+backward.
+
+Operands of a loop are constants (the same in each iteration), carries, and for `scan` slices (an array or a stack of which
+each iteration sees one entry). The body takes them in this order and gives the new carries, then what is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from wengert.graph import ArrayType, Graph, Primitive, Stack, StackType, Type
+
+__all__ = ["call", "cond", "prepare_with", "saved_type", "scan", "while_loop"]
+
+
+class Prepared(Protocol):
+    """Graphs of which one runs, ready to run."""
+
+    programs: Sequence[Callable[..., Sequence[Any]]]
+    consumed: frozenset[int]  # inputs that they may overwrite
+    loose: frozenset[int]  # outputs that may share memory with something else
+
+
+Prepare = Callable[[tuple[Graph, ...], frozenset[int]], Prepared]
+_PREPARE: list[Prepare] = []
+
+
+def prepare_with(prepare: Prepare) -> None:
+    """Set what runs inner graphs: ``prepare(graphs, donated)``, where `donated` inputs may be overwritten."""
+    _PREPARE[:] = [prepare]
+
+
+def _ready(graphs: tuple[Graph, ...], donated: Sequence[int] = ()) -> Prepared:
+    return _PREPARE[0](graphs, frozenset(donated))
+
+
+def _owned(values: Sequence[Any], consumed: frozenset[int], given: frozenset[int], first: int) -> list[Any]:
+    """The values, with an array of its own where the graph may overwrite it and the caller gave none away.
+
+    `consumed` counts inputs of the graph, `given` operands of the equation; operand `first` is input 0.
+    """
+    return [np.array(x) if k in consumed and (k + first not in given or not isinstance(x, np.ndarray)) else x
+            for k, x in enumerate(values)]
+
+
+def _carrier(ready: Prepared, constants: int, carries: int) -> Callable[[Sequence[Any]], list[Any]]:
+    """What brings the carries from one iteration to the next: copied where the next may overwrite what others see."""
+    copied = [k for k in range(carries) if k + constants in ready.consumed and k in ready.loose]
+
+    def carry(out: Sequence[Any]) -> list[Any]:
+        new = list(out[:carries])
+        for k in copied:
+            new[k] = np.array(new[k])
+        return new
+    return carry
+
+
+# ---------------------------------------------------------------- call
+
+def _call_type(*types: Type, graph: Graph, name: str) -> tuple[Type, ...]:
+    return tuple(o.type for o in graph.outputs)
+
+
+def _call(*operands: Any, graph: Graph, name: str, given: frozenset[int] = frozenset()) -> Sequence[Any]:
+    ready = _ready((graph,), range(len(operands)))
+    return ready.programs[0](*_owned(operands, ready.consumed, given, 0))
+
+
+# ---------------------------------------------------------------- cond
+
+def _cond_type(predicate: Type, *types: Type, branches: tuple[Graph, Graph]) -> tuple[Type, ...]:
+    yes, no = ([o.type for o in g.outputs] for g in branches)
+    if yes != no:
+        raise TypeError(f"the arms of a branch give different types: {yes} and {no}")
+    return tuple(yes)
+
+
+def _cond(predicate: Any, *operands: Any, branches: tuple[Graph, Graph], given: frozenset[int] = frozenset()) -> Sequence[Any]:
+    ready = _ready(branches, range(len(operands)))
+    return ready.programs[0 if predicate else 1](*_owned(operands, ready.consumed, given, 1))
+
+
+# ---------------------------------------------------------------- loops
+
+def _while_type(*types: Type, test: Graph, body: Graph, constants: int) -> tuple[Type, ...]:
+    carries = types[constants:]
+    new = tuple(o.type for o in body.outputs[:len(carries)])
+    if new != carries:
+        raise TypeError(f"a loop changes the types of what it carries: {carries} become {new}")
+    return (ArrayType((), np.int64), *carries, *[StackType(o.type) for o in body.outputs[len(carries):]])
+
+
+def _while_loop(*operands: Any, test: Graph, body: Graph, constants: int, given: frozenset[int] = frozenset()) -> Sequence[Any]:
+    n, count = len(operands) - constants, 0
+    ready = _ready((body,), range(constants, len(operands)))
+    go_on, step, carry_on = _ready((test,)).programs[0], ready.programs[0], _carrier(ready, constants, n)
+    fixed, carry = operands[:constants], _owned(operands, ready.consumed, given, 0)[constants:]
+    stacks = [Stack(StackType(o.type)) for o in body.outputs[n:]]
+    while go_on(*fixed, *carry)[0]:
+        out = step(*fixed, *carry)
+        carry = carry_on(out)
+        for stack, y in zip(stacks, out[n:], strict=True):
+            stack.append(y)
+        count += 1
+    return (np.int64(count), *carry, *stacks)
+
+
+def _scan_type(length: Type, *types: Type, body: Graph, constants: int, carries: int, reverse: bool,
+               size: int | None) -> tuple[Type, ...]:
+    carried = types[constants:constants + carries]
+    new = tuple(o.type for o in body.outputs[:carries])
+    if new != carried:
+        raise TypeError(f"a loop changes the types of what it carries: {carried} become {new}")
+    return (*carried, *[saved_type(o.type, size) for o in body.outputs[carries:]])
+
+
+def saved_type(element: Type, size: int | None) -> Type:
+    """The type of `size` saved elements; None: not known before the loop has run."""
+    if size is None or isinstance(element, StackType):
+        return StackType(element)
+    return ArrayType((size, *element.shape), element.dtype)
+
+
+def _scan(length: Any, *operands: Any, body: Graph, constants: int, carries: int, reverse: bool, size: int | None,
+          given: frozenset[int] = frozenset()) -> Sequence[Any]:
+    n, end = int(length), constants + carries
+    ready = _ready((body,), range(constants, end))
+    step, carry_on = ready.programs[0], _carrier(ready, constants, carries)
+    fixed, slices = operands[:constants], operands[end:]
+    carry = _owned(operands[:end], ready.consumed, given, 1)[constants:]
+    kinds = [saved_type(o.type, size) for o in body.outputs[carries:]]
+    saved: list[Any] = [np.empty(t.shape, t.dtype) if isinstance(t, ArrayType) else Stack(t, [None] * n) for t in kinds]
+    for i in range(n - 1, -1, -1) if reverse else range(n):
+        out = step(*fixed, *carry, *[x[i] for x in slices])
+        carry = carry_on(out)
+        for y, v in zip(saved, out[carries:], strict=True):
+            y[i] = v
+    return (*carry, *saved)
+
+
+# ---------------------------------------------------------------- records
+
+def _graph(f: Any, *types: Type) -> Graph:
+    from wengert.graph import build_graph
+    return build_graph(f, *types)
+
+
+_X, _N = ArrayType((2,), np.float64), ArrayType((), np.int64)
+
+
+def _cond_sample(rng: np.random.Generator) -> Any:
+    branches = (_graph(lambda x: x * x, _X), _graph(lambda x: -x, _X))
+    return [((np.bool_(p), rng.normal(size=2)), {"branches": branches}) for p in (True, False)]
+
+
+def _while_sample(rng: np.random.Generator) -> Any:
+    test = _graph(lambda a, k, x: k < 3, _X, _N, _X)
+    body = _graph(lambda a, k, x: (k + 1, x * a), _X, _N, _X)
+    return [((rng.normal(size=2), np.int64(0), rng.normal(size=2)), {"test": test, "body": body, "constants": 1})]
+
+
+def _scan_sample(rng: np.random.Generator) -> Any:
+    body = _graph(lambda a, x, s: (x * a + s, x * s), _X, _X, _X)
+    params = {"body": body, "constants": 1, "carries": 1, "size": 3}
+    operands = (np.int64(3), rng.normal(size=2), rng.normal(size=2), rng.normal(size=(3, 2)))
+    return [(operands, {**params, "reverse": r}) for r in (False, True)]
+
+
+def _call_sample(rng: np.random.Generator) -> Any:
+    return [((rng.normal(size=2),), {"graph": _graph(lambda x: x * x, _X), "name": "square"})]
+
+
+def _not_yet(*args: Any, **kwargs: Any) -> Any:
+    raise NotImplementedError
+
+
+cond = Primitive("cond", type=_cond_type, evaluate=_cond, multiple=True, holds_graphs=True, jvp=_not_yet, sample=_cond_sample)
+while_loop = Primitive("while_loop", type=_while_type, evaluate=_while_loop, multiple=True, holds_graphs=True, jvp=_not_yet,
+                       sample=_while_sample)
+scan = Primitive("scan", type=_scan_type, evaluate=_scan, multiple=True, holds_graphs=True, jvp=_not_yet, sample=_scan_sample)
+call = Primitive("call", type=_call_type, evaluate=_call, multiple=True, holds_graphs=True, jvp=_not_yet, sample=_call_sample)
