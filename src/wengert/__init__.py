@@ -28,16 +28,18 @@ if TYPE_CHECKING:
     from wengert.custom import custom_jvp, custom_vjp, opaque
     from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
+    from wengert.staging import StagingWarning, jit
 
 __all__ = [
-    "check_grads", "convolve_nd", "custom_jvp", "custom_vjp", "errors", "formula", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jvp", "linearize", "make_graph", "numeric", "opaque", "stop_gradient", "taylor_test",
+    "StagingWarning", "check_grads", "convolve_nd",
+    "custom_jvp", "custom_vjp", "errors", "formula", "grad", "hessian", "hvp", "jacfwd",
+    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "stop_gradient", "taylor_test",
     "value_and_grad", "vjp", "vmap",
 ]
 
 _HOME = {
     "check_grads": "check", "taylor_test": "check", "custom_jvp": "custom", "custom_vjp": "custom", "opaque": "custom",
-    "formula": "formulas", "convolve_nd": "frontends.numpy_api.convolution",
+    "formula": "formulas", "convolve_nd": "frontends.numpy_api.convolution", "jit": "staging", "StagingWarning": "staging",
 }
 _MODULES = {"errors", "numeric"}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 __all__ = [
     "CheckError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError", "InputError",
-    "MissingRuleError", "MutationError", "NonDifferentiableError", "UnsupportedError", "WengertError",
+    "MissingRuleError", "MutationError", "NonDifferentiableError", "UnstageableError", "UnsupportedError", "WengertError",
 ]
 
 
@@ -40,6 +40,10 @@ class MissingRuleError(WengertError, NotImplementedError):
 
 class UnsupportedError(WengertError, TypeError):
     """A NumPy or SciPy function, or an argument of one, that cannot be traced."""
+
+
+class UnstageableError(WengertError, TypeError):
+    """A construct that cannot become part of a graph; under `jit` the function then runs unstaged, with one warning."""
 
 
 class ConversionError(WengertError, TypeError):

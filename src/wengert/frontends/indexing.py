@@ -14,7 +14,7 @@ import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.lens import is_c_ordered
-from wengert.frontends.trace import user_line
+from wengert.frontends.trace import note_write, user_line
 from wengert.frontends.tracer import INDEXING, Tracer, as_traced
 from wengert.primitives.index import index, index_add, index_set, index_shape, set_in_place
 from wengert.primitives.structure import convert, reshape, select
@@ -185,6 +185,9 @@ def write_at(x: Tracer, k: Key, value: Any) -> None:
     value = _squeezed(written(x, value), len(k.shape))
     if x.build is None and x.lens is None and not isinstance(value, Tracer) and (x.shape or x.kind == "box") \
             and not any(isinstance(a, Tracer) for a in k.arrays) and k.lifted == x.shape:
+        if x.guard is not None:
+            raise MutationError(f"a write at {user_line()} into an array that {x.guard}; copy it first")
+        note_write(x)
         set_in_place(x.cell, value, k.arrays, k.spec)
         x.version += 1
         return

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.frontends.trace import is_home
 from wengert.frontends.tracer import FUNCTIONS, Tracer, constant, elementwise_result, ufunc_call
 from wengert.graph import REGISTRY, Primitive
 
@@ -38,7 +39,7 @@ def _directly(ufunc: np.ufunc, x: Tracer, other: Any, swapped: bool) -> Any:
     """The ordinary case of an operator, without the dtype rules: floats of one dtype in one trace; else None."""
     build = x.build
     primitive = _DIRECT.get(ufunc)
-    if build is None or primitive is None or x.kind == "scalar":
+    if build is None or primitive is None or x.kind == "scalar" or not is_home(build):
         return None
     a = x.atom
     dtype = a.type.dtype

@@ -9,12 +9,13 @@ source that does not compile to the function's own bytecode (a file edited since
 from __future__ import annotations
 
 import ast
+import copy
 import linecache
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["CALL", "OWN", "rewrite"]
+__all__ = ["CALL", "OWN", "reach_calls", "rewrite"]
 
 CALL, OWN = "__wengert_call__", "__wengert_own__"
 _FACTORY, _INNER = "__wengert_factory__", "__wengert_function__"
@@ -198,8 +199,21 @@ def _same_code(a: types.CodeType, b: types.CodeType) -> bool:
 _FUTURE = 0x1000000  # from __future__ import annotations
 
 
-def rewrite(function: types.FunctionType, call: Callable[..., Any], own: Callable[..., Any]) -> types.FunctionType | None:
-    """The function with its calls and stores rewritten, or None if its source is not to be had."""
+Transform = Callable[[FunctionNode, types.FunctionType, "str | None"], None]
+
+
+def rewrite(function: types.FunctionType, cells: dict[str, Any], transform: Transform) -> types.FunctionType | None:
+    """The function with its tree transformed, or None if its source is not to be had.
+
+    Parameters
+    ----------
+    function : function
+    cells : dict
+        Names that the transformed tree uses, and what they stand for.
+    transform : callable
+        ``transform(node, function, owner)`` changes a copy of the function's node in place; `owner` is the name of the class
+        around it, or None.
+    """
     code = function.__code__
     tree, codes = _file(code.co_filename)
     if tree is None:
@@ -210,34 +224,38 @@ def rewrite(function: types.FunctionType, call: Callable[..., Any], own: Callabl
     nodes = list(_candidates(tree, code))
     if len(nodes) != 1:
         return None
-    return _rewritten(function, *nodes[0], code.co_flags & _FUTURE, call, own)
-
-
-def _rewritten(function: types.FunctionType, node: FunctionNode, owner: str | None, flags: int,
-               call: Callable[..., Any], own: Callable[..., Any]) -> types.FunctionType | None:
-    import copy
-    code = function.__code__
+    node, owner = nodes[0]
     new = copy.deepcopy(node)
-    visitor = _Calls(_plain_locals(new) - set(code.co_cellvars))
-    if isinstance(new, ast.Lambda):
-        new.body = visitor.visit(new.body)
-    else:
-        body: list[ast.stmt] = []
-        for statement in new.body:
-            result = visitor.visit(statement)
-            body.extend(result if isinstance(result, list) else [result])
-        new.body = body
-        new.decorator_list = []
-        ast.fix_missing_locations(new)
+    transform(new, function, owner)
+    ast.fix_missing_locations(new)
     try:
-        compiled = _compile(new, (*code.co_freevars, CALL, OWN), code.co_filename, owner, flags)
+        compiled = _compile(new, (*code.co_freevars, *cells), code.co_filename, owner, code.co_flags & _FUTURE)
     except (SyntaxError, LookupError):
         return None
-    cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
-    cells[CALL], cells[OWN] = types.CellType(call), types.CellType(own)
-    closure = tuple(cells[n] for n in compiled.co_freevars)
+    return _bound(function, compiled, cells)
+
+
+def _bound(function: types.FunctionType, compiled: types.CodeType, cells: dict[str, Any]) -> types.FunctionType:
+    """A function of new code with the old one's surroundings."""
+    bound = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    bound.update({name: types.CellType(value) for name, value in cells.items()})
+    closure = tuple(bound[n] for n in compiled.co_freevars)
     out = types.FunctionType(compiled, function.__globals__, function.__name__, function.__defaults__, closure)
     out.__kwdefaults__ = function.__kwdefaults__
     out.__dict__.update(function.__dict__)
     out.__qualname__, out.__module__, out.__doc__ = function.__qualname__, function.__module__, function.__doc__
     return out
+
+
+def reach_calls(node: FunctionNode, function: types.FunctionType, owner: str | None) -> None:
+    """Calls and stores go through wengert."""
+    visitor = _Calls(_plain_locals(node) - set(function.__code__.co_cellvars))
+    if isinstance(node, ast.Lambda):
+        node.body = visitor.visit(node.body)
+        return
+    body: list[ast.stmt] = []
+    for statement in node.body:
+        result = visitor.visit(statement)
+        body.extend(result if isinstance(result, list) else [result])
+    node.body = body
+    node.decorator_list = []

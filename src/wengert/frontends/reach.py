@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import MutationError
-from wengert.frontends.python_ast import CALL, rewrite
+from wengert.frontends.python_ast import CALL, OWN, reach_calls, rewrite
 from wengert.frontends.scipy_api import find
 from wengert.frontends.trace import active_trace, user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced
 
-__all__ = ["CALLS", "call", "on_call", "own", "reach"]
+__all__ = ["CALLS", "call", "is_library", "on_call", "own", "reach"]
 
 _LIBRARIES = tuple({os.path.realpath(p) + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")
                     if (p := sysconfig.get_paths().get(key))} | {
@@ -51,7 +51,7 @@ _REACHED: weakref.WeakKeyDictionary[types.FunctionType, tuple[types.CodeType, ty
 _LIBRARY: dict[str, bool] = {}
 
 
-def _is_library(filename: str) -> bool:
+def is_library(filename: str) -> bool:
     found = _LIBRARY.get(filename)
     if found is None:
         real = os.path.realpath(filename)
@@ -66,9 +66,9 @@ def _reach_function(f: types.FunctionType) -> types.FunctionType:
     if found is not None and found[0] is code:
         new = found[1]
     else:
-        if CALL in code.co_freevars or _is_library(code.co_filename):
+        if CALL in code.co_freevars or is_library(code.co_filename):
             return f
-        new = rewrite(f, call, own)
+        new = rewrite(f, {CALL: call, OWN: own}, reach_calls)
         _REACHED[f] = code, new
     if new is None:
         return f
@@ -80,7 +80,7 @@ def _reach_function(f: types.FunctionType) -> types.FunctionType:
 
 def reach(f: Callable[..., Any]) -> Callable[..., Any]:
     """The function with its own calls reaching the graph; library functions, but for SciPy's, as they are."""
-    library = type(f) is types.FunctionType and _is_library(f.__code__.co_filename)
+    library = type(f) is types.FunctionType and is_library(f.__code__.co_filename)
     return f if library and not (f.__module__ or "").startswith("scipy") else _Reached(f)
 
 
@@ -100,11 +100,11 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """What ``function(*args, **kwargs)`` becomes in rewritten code."""
     kind = type(function)
     if kind is types.FunctionType:
-        if not _is_library(function.__code__.co_filename):
+        if not is_library(function.__code__.co_filename):
             return _reach_function(function)(*args, **kwargs)
     elif kind is types.MethodType:
         inner = function.__func__
-        if type(inner) is types.FunctionType and not _is_library(inner.__code__.co_filename):
+        if type(inner) is types.FunctionType and not is_library(inner.__code__.co_filename):
             return _reach_function(inner)(function.__self__, *args, **kwargs)
     elif kind is functools.partial:
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
@@ -134,7 +134,7 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
         if implementation is not None:
             return implementation(*args, **kwargs)
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
-    if type(method) is types.FunctionType and not _is_library(method.__code__.co_filename):
+    if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
     return function(*args, **kwargs)
 
@@ -147,7 +147,7 @@ def _construct(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """An instance of the user's class, with its ``__init__`` reached."""
     init = cls.__init__
     if type(init) is types.FunctionType and cls.__new__ is object.__new__ \
-            and not _is_library(init.__code__.co_filename):
+            and not is_library(init.__code__.co_filename):
         new = object.__new__(cls)
         _reach_function(init)(new, *args, **kwargs)
         return new

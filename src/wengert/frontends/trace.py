@@ -18,7 +18,8 @@ import numpy as np
 from wengert.errors import EscapedTracerError
 from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, type_of
 
-__all__ = ["Interned", "Trace", "active_trace", "interned_build", "user_line"]
+__all__ = ["CLOCK", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home", "note_write",
+           "user_line"]
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
@@ -81,9 +82,11 @@ class _Local(threading.local):
     def __init__(self) -> None:
         self.build = Interned()
         self.stack: list[Trace] = []
+        self.frame: Frame | None = None
 
 
 _LOCAL = _Local()
+CLOCK = [0]  # advances when a frame opens; what was made before it is older than the frame
 
 
 def interned_build() -> Interned:
@@ -209,6 +212,87 @@ class Trace:
     def line_of(self, atom: Any) -> str:
         place = self.build.producer.get(atom)
         return ", ".join(sorted(self.build.lines.get(place[1], ()))) if place else "the argument list"
+
+
+class Frame(Trace):
+    """The trace of a block that is staged: the body of a loop, an arm of a branch, a whole function under `jit`.
+
+    Everything computed while it is the innermost frame is recorded in it, also what depends on older values alone: it must
+    not run where the block does not. Writes into older arrays are noted, and undone when the block has been traced.
+
+    Attributes
+    ----------
+    epoch : int
+        The clock when it opened.
+    outer : Frame or None
+    written : dict
+        Identity of a cell -> the cell and the state that it had before its first write here.
+    final : dict
+        Likewise, with the state at the end; set when the frame closes.
+    made : dict
+        Python containers and instances made here, which may be changed here.
+    """
+
+    __slots__ = ("before", "closed", "epoch", "final", "made", "outer", "written")
+
+    def __init__(self, name: str):
+        super().__init__(name)
+        self.build = Interned()
+        self.epoch = 0
+        self.closed = False
+        self.outer: Frame | None = None
+        self.before: Frame | None = None
+        self.written: dict[int, tuple[Any, Any]] = {}
+        self.final: dict[int, tuple[Any, Any]] = {}
+        self.made: dict[int, Any] = {}
+
+    def __enter__(self) -> Frame:
+        super().__enter__()
+        if not self.epoch:
+            CLOCK[0] += 1
+            self.epoch, self.outer = CLOCK[0], _LOCAL.frame
+        self.before, _LOCAL.frame = _LOCAL.frame, self
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        _LOCAL.frame = self.before
+        if self.closed:  # it was opened again, to add to its graph
+            return
+        self.closed = True
+        self.final = {key: (cell, cell.state()) for key, (cell, _) in self.written.items()}
+        for cell, state in self.written.values():
+            cell.restore(state)
+
+    def lift(self, value: Any) -> Any:
+        """A constant of the graph."""
+        if isinstance(value, np.ndarray) and value.ndim:
+            found: Any = self.snapshots.get(id(value))
+            if found is None or found[0] is not value or not _same_bits(value, found[1]):
+                constant: Any = Const(value)
+                found = self.snapshots[id(value)] = (value, constant.value, constant)
+            return found[2]
+        return Const(value)
+
+
+def active_frame() -> Frame | None:
+    """The innermost block that is being staged in this thread."""
+    return _LOCAL.frame
+
+
+def is_home(build: Any) -> bool:
+    """Whether an operation on values of this trace is recorded there, and not in a block that is staged inside it."""
+    frame = _LOCAL.frame
+    return frame is None or build.level >= frame.level
+
+
+def note_write(cell: Any) -> None:
+    """Before a cell is written to: staged blocks younger than it remember its state."""
+    frame = _LOCAL.frame
+    while frame is not None and cell.born < frame.epoch:
+        if id(cell) not in frame.written:
+            frame.written[id(cell)] = (cell, cell.state())
+        frame = frame.outer
 
 
 def escaped(tracer: Any) -> EscapedTracerError:

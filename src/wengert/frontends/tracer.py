@@ -19,8 +19,9 @@ import numpy as np
 from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.lens import Lens, is_c_ordered, settle, stand_in
 from wengert.frontends.registry import FUNCTIONS, INDEXING, METHODS, PROPERTIES, NeedsValueError, TracedText, implements
-from wengert.frontends.trace import Trace, escaped, user_line
+from wengert.frontends.trace import CLOCK, Trace, active_frame, escaped, is_home, note_write, user_line
 from wengert.graph import ArrayType, Atom, Const, Handle, Primitive, type_of
+from wengert.primitives.control import python_integer
 from wengert.primitives.structure import convert, reshape
 
 __all__ = ["FUNCTIONS", "INDEXING", "METHODS", "PROPERTIES", "NeedsValueError", "Tracer", "constant", "function_of",
@@ -44,17 +45,23 @@ class Tracer(Handle):
     kind : str
         "" an ordinary array; "argument" (may not be written to); "scalar" a Python number (takes the other
         operand's dtype); "box" a 0-d array, which ``+=`` changes in place.
+    born : int
+        The clock of staged blocks when it was made.
+    guard : str or None
+        Why it may not be written to.
     order : str
         "C" or "F" if it is known that NumPy's array would lie in memory in this order, else "".
     """
 
-    __slots__ = ("_build", "cell", "kind", "lens", "order", "version")
+    __slots__ = ("_build", "born", "cell", "guard", "kind", "lens", "order", "version")
     atom: Any
 
     def __init__(self, build: Trace | None, atom: Any, cell: Any = None, kind: str = ""):
         self._build, self.atom, self.cell, self.kind = build, atom, cell, kind
         self.lens: Lens | None = None
         self.version = 0
+        self.born = CLOCK[0]
+        self.guard: str | None = None
         self.order = "" if cell is None else "C" if cell.flags.c_contiguous else "F" if cell.flags.f_contiguous else ""
 
     # ------------------------------------------------------------ state
@@ -96,6 +103,18 @@ class Tracer(Handle):
             self._build, self.atom, self.cell = other.build, other.current(), other.cell
         else:
             self._build, self.atom, self.cell = None, None, other
+
+    def state(self) -> tuple[Any, Any, Any, str]:
+        """What a write changes; the array of a cell is kept, and the cell goes on with a copy."""
+        out = self._build, self.atom, self.cell, self.order
+        if self._build is None and isinstance(self.cell, np.ndarray):
+            self.cell = np.array(self.cell)
+        return out
+
+    def restore(self, state: tuple[Any, Any, Any, str]) -> None:
+        """Back to a state; views see that they are out of date."""
+        self._build, self.atom, self.cell, self.order = state
+        self.version += 1
 
     def frozen(self) -> Tracer:
         """The present value as a tracer of its own, untouched by later writes."""
@@ -154,6 +173,8 @@ class Tracer(Handle):
             if primitive.multiple:
                 return tuple([Tracer(None, None, _own_memory(v, values)) for v in out])
             return Tracer(None, None, _own_memory(out, values))
+        if not is_home(trace):
+            trace = active_frame()
         if not trace.is_open:
             raise escaped(next(o for o in operands if isinstance(o, Tracer) and o.build is trace))
         atoms = tuple([self._atom_in(trace, o) for o in operands])
@@ -331,6 +352,9 @@ class Tracer(Handle):
             settle(above, must=self.root().kind != "argument")
             above = above.lens.base if above.lens is not None else None
         root = self.root()
+        if root.guard is not None:
+            raise MutationError(f"a write at {user_line()} into an array that {root.guard}; copy it first")
+        note_write(root)
         if root.kind == "argument":
             raise MutationError(
                 f"a write into an argument of the differentiated function at {user_line()}: its caller would see "
@@ -414,10 +438,13 @@ def primitive_of(ufunc: Any) -> Primitive | None:
     return found
 
 
+_PYTHON_KINDS: dict[str, Any] = {"f": float, "c": complex, "i": int, "u": int, "b": np.dtype(bool)}
+
+
 def _kind_of(x: Any) -> Any:
     """What decides the dtype: a dtype, or int, float, complex for Python numbers (they take the other's)."""
     if isinstance(x, Tracer):
-        return x.dtype if x.kind != "scalar" else {"f": float, "c": complex}[x.dtype.kind]
+        return x.dtype if x.kind != "scalar" else _PYTHON_KINDS[x.dtype.kind]
     kind = type(x)
     if kind is float or kind is int or kind is complex:
         return kind
@@ -467,7 +494,7 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
     if len(inputs) == 1 and type(inputs[0]) is Tracer and inputs[0].kind != "scalar":
         x, primitive = inputs[0], _PRIMITIVES.get(ufunc)
         if primitive is not None and not primitive.multiple and x.build is not None and x.dtype.kind in "fc" \
-                and ufunc not in FUNCTIONS:
+                and ufunc not in FUNCTIONS and is_home(x.build):
             return elementwise_result(x.build, x.build.emit(primitive, (x.current(),), {})[0], x)
     inputs = tuple([as_traced(x) if type(x) is list or type(x) is tuple else x for x in inputs])
     special = FUNCTIONS.get(ufunc)
@@ -480,6 +507,10 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
             raise UnsupportedError(f"the ufunc {ufunc.__name__} cannot be traced (at {user_line()})")
         return special(*inputs)
     kinds = tuple([_kind_of(x) for x in inputs])
+    if len(kinds) == 2 and kinds[0] is int and kinds[1] is int and ufunc in _PYTHON_INTEGERS:
+        out = python_integer(*[x if isinstance(x, Tracer) else np.int64(x) for x in inputs], operation=ufunc.__name__)
+        out.kind = "scalar"
+        return out
     dtypes = operand_dtypes(ufunc, kinds)
     operands = []
     for x, d in zip(inputs, dtypes, strict=True):
@@ -494,6 +525,7 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
     return out
 
 
+_PYTHON_INTEGERS = {np.add, np.subtract, np.multiply, np.floor_divide, np.remainder, np.power}
 _PYTHON_ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.power, np.negative, np.positive, np.remainder,
                       np.floor_divide}
 

@@ -11,6 +11,7 @@ each iteration sees one entry). The body takes them in this order and gives the 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -18,15 +19,22 @@ import numpy as np
 
 from wengert.graph import ArrayType, Graph, Primitive, Stack, StackType, Type
 
-__all__ = ["call", "cond", "prepare_with", "saved_type", "scan", "while_loop"]
+__all__ = ["call", "cond", "prepare_with", "python_integer", "saved_type", "scan", "truncate", "while_loop"]
 
 
 class Prepared(Protocol):
     """Graphs of which one runs, ready to run."""
 
-    programs: Sequence[Callable[..., Sequence[Any]]]
-    consumed: frozenset[int]  # inputs that they may overwrite
-    loose: frozenset[int]  # outputs that may share memory with something else
+    @property
+    def programs(self) -> Sequence[Callable[..., Sequence[Any]]]: ...
+
+    @property
+    def consumed(self) -> frozenset[int]:
+        """Inputs that they may overwrite."""
+
+    @property
+    def loose(self) -> frozenset[int]:
+        """Outputs that may share memory with something else."""
 
 
 Prepare = Callable[[tuple[Graph, ...], frozenset[int]], Prepared]
@@ -146,9 +154,35 @@ def _scan(length: Any, *operands: Any, body: Graph, constants: int, carries: int
     return (*carry, *saved)
 
 
+# ---------------------------------------------------------------- Python's integers
+
+_OPERATIONS: dict[str, Callable[[int, int], int]] = {
+    "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "floor_divide": operator.floordiv,
+    "remainder": operator.mod, "power": operator.pow}
+
+
+def _python_integer(a: Any, b: Any, *, operation: str) -> Any:
+    """Arithmetic that does not wrap around: a result beyond 64 bits is an error."""
+    out = _OPERATIONS[operation](int(a), int(b))
+    if type(out) is not int:
+        raise TypeError(f"{int(a)} ** {int(b)} is not an integer; a staged loop cannot carry it")
+    if not -1 << 63 <= out < 1 << 63:
+        raise OverflowError(f"a Python integer grows beyond 64 bits in a staged loop ({operation} gives {out})")
+    return np.int64(out)
+
+
+python_integer = Primitive(
+    "python_integer", type=lambda a, b, *, operation: ArrayType((), np.int64), evaluate=_python_integer, differentiable=False,
+    sample=lambda rng: [((np.int64(7), np.int64(2)), {"operation": name}) for name in _OPERATIONS])
+
+truncate = Primitive(
+    "truncate", type=lambda x: ArrayType((), np.int64), evaluate=lambda x: _python_integer(int(x), 0, operation="add"),
+    differentiable=False, sample=lambda rng: [((np.float64(-2.7),), {})])
+
+
 # ---------------------------------------------------------------- records
 
-def _graph(f: Any, *types: Type) -> Graph:
+def _graph(f: Any, *types: ArrayType) -> Graph:
     from wengert.graph import build_graph
     return build_graph(f, *types)
 

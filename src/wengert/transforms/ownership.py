@@ -154,7 +154,8 @@ def _uses(e: Equation) -> tuple[frozenset[int], frozenset[int], int]:
     # a carry that the body does not overwrite may be the caller's own; what is saved shares memory with nothing if stacked
     loose = {0} if lead else set()
     loose.update(k + lead for k in range(carries) if k + constants not in inner.consumed)
-    loose.update(k + lead for k in range(carries, len(params["body"].outputs)) if not isinstance(e.results[k + lead].type, ArrayType))
+    saved = range(carries, len(params["body"].outputs))
+    loose.update(k + lead for k in saved if not isinstance(e.results[k + lead].type, ArrayType))
     return inner.consumed, frozenset(loose), first
 
 

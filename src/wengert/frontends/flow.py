@@ -1,0 +1,377 @@
+"""What rewritten control flow calls.
+
+What comes in: conditions, blocks and values of a staged function. What goes out: plain Python where no traced value decides;
+one equation where one does. The one idea: staging is tried, and where it fails a loop that Python can run is run by Python, in
+the graph that is being made; if that cannot be, the whole function is run unstaged.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import UnstageableError
+from wengert.frontends import watch
+from wengert.frontends.block import UNBOUND, Unbound, is_abstract, truth_value
+from wengert.frontends.python_ast import rewrite
+from wengert.frontends.python_flow import FLOW, NotRewrittenError, lower
+from wengert.frontends.reach import call as reach_call
+from wengert.frontends.reach import is_library
+from wengert.frontends.registry import NeedsValueError
+from wengert.frontends.sequences import Range, sequence
+from wengert.frontends.stage import NothingTraced, branch, loop
+from wengert.frontends.staged_calls import STAGED, refuse_effects
+from wengert.frontends.trace import active_frame, user_line
+from wengert.frontends.tracer import Tracer
+from wengert.primitives.elementwise import logical_not
+
+__all__ = ["call", "stageable"]
+
+_TRIED = 4  # iterations that Python runs of a loop on a known condition, before staging is tried
+
+
+# ---------------------------------------------------------------- variables
+
+
+def read(name: str, thunk: Callable[[], Any]) -> Any:
+    """The value of a variable; a placeholder if it has none."""
+    try:
+        return thunk()
+    except NameError:
+        return UNBOUND
+
+
+def is_unbound(x: Any) -> bool:
+    return x is UNBOUND
+
+
+# ---------------------------------------------------------------- branches
+
+
+def if_(c: Any, then: Callable[[], Any], orelse: Callable[[], Any], get: Any, put: Any, names: Sequence[str]) -> None:
+    if is_abstract(c):
+        branch(c, then, orelse, get, put, names)
+    elif c:
+        then()
+    else:
+        orelse()
+
+
+def if_else(c: Any, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:
+    if not is_abstract(c):
+        return then() if c else orelse()
+    box: list[Any] = [UNBOUND]
+
+    def run(f: Callable[[], Any]) -> Callable[[], Any]:
+        return lambda: box.__setitem__(0, f())
+
+    branch(c, run(then), run(orelse), lambda: list(box), lambda s: box.__setitem__(0, s[0]), ("the expression",))
+    if isinstance(box[0], Unbound):
+        box[0]._fail()
+    return box[0]
+
+
+def and_(a: Any, rest: Callable[[], Any]) -> Any:
+    """``a and rest()``: the rest is evaluated only where a holds."""
+    return if_else(a, rest, lambda: a) if is_abstract(a) else a and rest()
+
+
+def or_(a: Any, rest: Callable[[], Any]) -> Any:
+    return if_else(a, lambda: a, rest) if is_abstract(a) else a or rest()
+
+
+def not_(a: Any) -> Any:
+    return logical_not(truth_value(a)) if is_abstract(a) else not a
+
+
+def contains(container: Any, x: Any) -> Any:
+    if isinstance(container, Tracer) and is_abstract(container):
+        return np.any(container == x)
+    if is_abstract(x):
+        found: Any = False
+        for e in container:
+            found = or_(found, functools.partial(operator.eq, x, e))
+        return found
+    return x in container
+
+
+def assert_(c: Any, message: Callable[[], Any] | None) -> None:
+    if is_abstract(c):
+        raise UnstageableError(f"an assert on a traced value at {user_line()}")
+    if not c:
+        raise AssertionError(*([] if message is None else [message()]))
+
+
+def returned(flag: Any, value: Any) -> Any:
+    """At the end of a function that returns early on some ways, and falls off its end on others."""
+    if is_abstract(flag):
+        raise UnstageableError(f"a function returns a value on some ways and None on others (at {user_line()})")
+    return value if flag else None
+
+
+# ---------------------------------------------------------------- loops
+
+
+def while_(
+    test: Callable[[], Any], halt: Callable[[], Any] | None, body: Callable[[], Any], get: Any, put: Any, names: Sequence[str]
+) -> None:
+    def go_on(_: Any = None) -> Any:
+        return test() if halt is None else and_(not_(halt()), test)
+
+    n = grew = 0
+    while True:
+        c = go_on()
+        if not is_abstract(c) and not c:
+            return
+        frame = active_frame()
+        if is_abstract(c) or (frame is not None and n >= _TRIED and grew):
+            try:
+                return loop(get, put, names, lambda _: body(), test=go_on)
+            except NothingTraced:
+                pass
+            except (NeedsValueError, UnstageableError):
+                if is_abstract(c):
+                    raise
+            grew = -1 << 40  # Python runs it, to its end
+        before = _size()
+        body()
+        n, grew = n + 1, grew + (_size() > before)
+
+
+def _size() -> int:
+    frame = active_frame()
+    return len(frame.build.equations) if frame is not None else 0
+
+
+def for_(
+    iterable: Any, halt: Callable[[], Any] | None, body: Callable[[Any], Any], get: Any, put: Any, names: Sequence[str]
+) -> None:
+    found = sequence(iterable) if active_frame() is not None else None
+    if found is not None and (is_abstract(found.length) or found.length > 2):
+        try:
+            return _staged_for(found, halt, body, get, put, names)
+        except NothingTraced:
+            pass
+        except (NeedsValueError, UnstageableError):
+            if is_abstract(found.length):
+                raise
+    for item in iterable:
+        body(item)
+        if halt is not None:
+            stop = halt()
+            if is_abstract(stop):
+                raise UnstageableError(
+                    f"a jump out of a loop that cannot be staged depends on a traced value (at {user_line()})"
+                )
+            if stop:
+                return
+
+
+def _staged_for(found: Any, halt: Any, body: Any, get: Any, put: Any, names: Sequence[str]) -> None:
+    step = (found.start, found.step)
+
+    def run(index: Any) -> None:
+        body(found.item(index))
+
+    if halt is None:
+        return loop(get, put, names, run, length=found.length, step=step)
+    return loop(get, put, names, run, test=lambda i: and_(found.inside(i), lambda: not_(halt())), step=step)
+
+
+# ---------------------------------------------------------------- stores
+
+_INPLACE: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.iadd,
+    "Sub": operator.isub,
+    "Mult": operator.imul,
+    "Div": operator.itruediv,
+    "FloorDiv": operator.ifloordiv,
+    "Mod": operator.imod,
+    "Pow": operator.ipow,
+    "MatMult": operator.imatmul,
+    "BitAnd": operator.iand,
+    "BitOr": operator.ior,
+    "BitXor": operator.ixor,
+    "LShift": operator.ilshift,
+    "RShift": operator.irshift,
+}
+
+
+def made(container: Any) -> Any:
+    """A container or instance made in this block: this block may change it."""
+    frame = active_frame()
+    if frame is not None:
+        frame.made[id(container)] = container
+    return container
+
+
+def changeable(holder: Any, what: str) -> None:
+    """Refuse to change what was not made in this very block: the block runs again, or not at all, or at other times."""
+    frame = active_frame()
+    if frame is None or isinstance(holder, Tracer) or frame.made.get(id(holder)) is holder:
+        return
+    raise UnstageableError(f"{what} at {user_line()} changes a {type(holder).__name__} that was made outside the staged block")
+
+
+def store(value: Any, holder: Any, key: Any) -> None:
+    changeable(holder, "a store")
+    method = getattr(type(holder), "__setitem__", None)
+    if isinstance(method, types.FunctionType) and not isinstance(holder, Tracer):
+        call(method, holder, key, value)
+        return
+    holder[key] = value
+
+
+def store_attribute(value: Any, holder: Any, name: str) -> None:
+    changeable(holder, "an attribute store")
+    setattr(holder, name, value)
+
+
+def update(holder: Any, key: Any, kind: str, value: Callable[[], Any]) -> None:
+    changeable(holder, "a store")
+    part = holder[key]
+    holder[key] = augmented(kind, part, value())
+
+
+def update_attribute(holder: Any, name: str, kind: str, value: Callable[[], Any]) -> None:
+    part = getattr(holder, name)
+    new = augmented(kind, part, value())
+    if new is not part or not isinstance(part, Tracer):
+        changeable(holder, "an attribute store")
+        setattr(holder, name, new)
+
+
+def augmented(kind: str, x: Any, value: Any) -> Any:
+    """``x op= value``: what changes in place must be this block's own."""
+    if isinstance(x, (np.ndarray, list, dict, set, bytearray)):
+        changeable(x, "an augmented assignment")
+    return _INPLACE[kind](x, value)
+
+
+# ---------------------------------------------------------------- attributes, items, calls
+
+
+def attribute(holder: Any, name: str) -> Any:
+    """``holder.name``; what was read is watched, so that a change makes a new trace."""
+    if isinstance(holder, Tracer):
+        return getattr(holder, name)
+    if active_frame() is None or type(holder) is types.ModuleType:
+        return getattr(holder, name)
+    for c in type(holder).__mro__:
+        found = c.__dict__.get(name)
+        if isinstance(found, property) and isinstance(found.fget, types.FunctionType):
+            return call(found.fget, holder)
+        if found is not None:
+            break
+    value = getattr(holder, name)
+    if not _made_here(holder):
+        watch.note(watch.Attribute(holder, name), value)
+    return value
+
+
+def item(holder: Any, key: Any) -> Any:
+    if isinstance(holder, Tracer) or active_frame() is None:
+        return holder[key]
+    if isinstance(holder, np.ndarray):
+        return Tracer(None, None, np.array(holder))[key] if _has_abstract(key) else holder[key]
+    if is_abstract(key) and isinstance(holder, (list, tuple, dict, str)):
+        raise NeedsValueError(f"an item of a {type(holder).__name__} is picked by a traced value at {user_line()}")
+    get = getattr(type(holder), "__getitem__", None)
+    if isinstance(get, types.FunctionType) and not is_library(get.__code__.co_filename):
+        return call(get, holder, key)
+    value = holder[key]
+    if isinstance(holder, (list, dict)) and not _made_here(holder):
+        watch.note(watch.Item(holder, key), value)
+    return value
+
+
+def _has_abstract(key: Any) -> bool:
+    parts = key if isinstance(key, tuple) else (key,)
+    return any(isinstance(k, Tracer) for k in parts)
+
+
+def _made_here(holder: Any) -> bool:
+    frame: Any = active_frame()
+    while frame is not None:
+        if frame.made.get(id(holder)) is holder:
+            return True
+        frame = frame.outer
+    return False
+
+
+_STAGEABLE: dict[types.CodeType, Callable[..., Any] | None] = {}
+
+
+def stageable(f: types.FunctionType) -> types.FunctionType:
+    """The function with its control flow rewritten."""
+    from wengert.frontends import flow
+
+    if FLOW in f.__code__.co_freevars:
+        return f
+    try:
+        new = rewrite(f, {FLOW: flow}, lambda node, function, owner: lower(node, owner) and None)
+    except NotRewrittenError as error:
+        raise UnstageableError(f"{f.__qualname__} holds {error}, which cannot be staged") from None
+    if new is None:
+        raise UnstageableError(
+            f"the source of {f.__qualname__} is not to be had (a function typed at a prompt, or compiled); put it in a file"
+        )
+    watch.note_function(f)
+    return new
+
+
+def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """What ``function(*args, **kwargs)`` becomes in staged code."""
+    if active_frame() is None:
+        return function(*args, **kwargs)
+    kind = type(function)
+    if kind is types.FunctionType:
+        special = STAGED.get(function)
+        if special is not None:
+            return special(*args, **kwargs)
+        if not is_library(function.__code__.co_filename):
+            return stageable(function)(*args, **kwargs)
+    elif kind is types.MethodType:
+        inner = function.__func__
+        if (
+            type(inner) is types.FunctionType
+            and not is_library(inner.__code__.co_filename)
+            and not isinstance(function.__self__, Tracer)
+        ):
+            return stageable(inner)(function.__self__, *args, **kwargs)
+    elif kind is functools.partial:
+        return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
+    try:
+        special = STAGED.get(function)
+    except TypeError:
+        special = None
+    if special is not None:
+        return special(*args, **kwargs)
+    refuse_effects(function, args, kwargs, changeable)
+    if (
+        kind is type
+        and function.__new__ is object.__new__
+        and isinstance(function.__init__, types.FunctionType)
+        and not is_library(function.__init__.__code__.co_filename)
+    ):
+        new = made(object.__new__(function))
+        stageable(function.__init__)(new, *args, **kwargs)
+        return new
+    method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
+    if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
+        return stageable(method)(function, *args, **kwargs)
+    out = reach_call(function, *args, **kwargs)
+    return made(out) if type(out) in (list, dict, set) else out
+
+
+def callbacks(args: Iterable[Any]) -> list[Any]:
+    """Functions handed to a builtin, staged when they are called."""
+    return [functools.partial(call, a) if isinstance(a, types.FunctionType) else a for a in args]
+
+
+__all__ += ["Range", "callbacks"]

@@ -1,0 +1,465 @@
+"""Rewriting a function's control flow, so that loops and branches go through operators.
+
+What comes in: the syntax tree of a function. What goes out: the same function in which ``for``, ``while``, ``if``, ``and``,
+``or``, ``not``, conditional expressions, chained comparisons, jumps, calls and stores have become calls of operators. The one
+idea: a block becomes a nested function that shares the variables of the function around it (``nonlocal``), so closures see
+what they saw before; a jump becomes a flag, and what follows it is guarded.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+__all__ = ["FLOW", "NotRewrittenError", "lower"]
+
+FLOW = "__wengert_flow__"
+_BREAK, _CONTINUE, _RETURN, VALUE = "__wengert_break", "__wengert_continue", "__wengert_return__", "__wengert_value__"
+_ITEM = "__wengert_item__"
+_FRAME_READERS = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"}
+_SCOPES = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.Lambda,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+)
+_LOOPS = (ast.For, ast.While)
+
+
+class NotRewrittenError(Exception):
+    """A construct that cannot be staged; the message says which, and the line."""
+
+    def __init__(self, what: str, node: Any):
+        super().__init__(f"{what} (line {getattr(node, 'lineno', '?')})")
+
+
+# ---------------------------------------------------------------- small makers of nodes
+
+
+def _load(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def _operator(name: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(ast.Attribute(_load(FLOW), name, ast.Load()), list(arguments), [])
+
+
+def _arguments(*names: str) -> ast.arguments:
+    return ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, [])
+
+
+def _assign(name: str, value: ast.expr) -> ast.stmt:
+    return ast.Assign([ast.Name(name, ast.Store())], value)
+
+
+def _true(name: str) -> ast.stmt:
+    return _assign(name, ast.Constant(True))
+
+
+def _false(name: str) -> ast.stmt:
+    return _assign(name, ast.Constant(False))
+
+
+def _thunk(e: ast.expr) -> ast.Lambda:
+    for n in ast.walk(e):
+        if isinstance(n, ast.NamedExpr):
+            raise NotRewrittenError("':=' inside a condition", n)
+        if isinstance(n, (ast.Await, ast.Yield, ast.YieldFrom)):
+            raise NotRewrittenError("a generator or coroutine", n)
+    return ast.Lambda(_arguments(), e)
+
+
+def _any(names: Sequence[str]) -> ast.expr:
+    return _load(names[0]) if len(names) == 1 else ast.BoolOp(ast.Or(), [_load(n) for n in names])
+
+
+# ---------------------------------------------------------------- looking at a scope
+
+
+def _walk(nodes: Any, enter: Callable[[ast.AST], bool] = lambda n: not isinstance(n, _SCOPES)) -> Iterator[ast.AST]:
+    """Nodes of this scope: nested functions are seen, not entered."""
+    for n in nodes:
+        yield n
+        if enter(n):
+            yield from _walk(ast.iter_child_nodes(n), enter)
+
+
+def _assigned(nodes: Any) -> list[str]:
+    out: dict[str, None] = {}
+    for n in _walk(nodes):
+        if isinstance(n, ast.Name) and isinstance(n.ctx, (ast.Store, ast.Del)):
+            out[n.id] = None
+        elif isinstance(n, (ast.FunctionDef, ast.ClassDef)):
+            out[n.name] = None
+        elif isinstance(n, (ast.Import, ast.ImportFrom)):
+            out.update(dict.fromkeys(a.asname or a.name.split(".")[0] for a in n.names))
+        elif isinstance(n, ast.ExceptHandler) and n.name:
+            out[n.name] = None
+    return list(out)
+
+
+def _declared(nodes: Any, kind: Any) -> set[str]:
+    return {name for n in _walk(nodes) if isinstance(n, kind) for name in n.names}
+
+
+def _has(nodes: Any, *kinds: Any, loops: bool = True) -> bool:
+    """Whether a statement of these kinds is in the blocks, those of inner loops included or not."""
+    return any(
+        isinstance(n, kinds)
+        for n in _walk(nodes, lambda n: not isinstance(n, _SCOPES) and (loops or not isinstance(n, _LOOPS)))
+    )
+
+
+def _ends(body: list[ast.stmt]) -> bool:
+    """Whether every path through the block ends in a return or raise."""
+    last = body[-1] if body else None
+    return isinstance(last, (ast.Return, ast.Raise)) or (isinstance(last, ast.If) and _ends(last.body) and _ends(last.orelse))
+
+
+# ---------------------------------------------------------------- jumps
+
+
+class _Jumps:
+    """``break``, ``continue`` and early ``return`` become flags; what follows a jump is guarded."""
+
+    def __init__(self, body: list[ast.stmt]):
+        self.early = _has(body[:-1], ast.Return) or (not isinstance(body[-1], ast.Return) and _has(body, ast.Return))
+        self.loops = 0
+
+    def block(self, statements: list[ast.stmt], loop: int) -> list[ast.stmt]:
+        out: list[ast.stmt] = []
+        for i, s in enumerate(statements):
+            flags, rest = self.flags(s, loop), statements[i + 1 :]
+            out += [ast.copy_location(n, s) for n in self.statement(s, loop)]
+            if flags and rest:
+                guarded = ast.If(ast.UnaryOp(ast.Not(), _any(flags)), self.block(rest, loop), [])
+                return [*out, ast.copy_location(guarded, s)]
+        return out
+
+    def flags(self, s: ast.stmt, loop: int) -> list[str]:
+        """The flags that the statement may raise."""
+        out = []
+        if _has([s], ast.Break, loops=False):
+            out.append(f"{_BREAK}{loop}__")
+        if _has([s], ast.Continue, loops=False):
+            out.append(f"{_CONTINUE}{loop}__")
+        if self.early and _has([s], ast.Return):
+            out.append(_RETURN)
+        return out
+
+    def statement(self, s: ast.stmt, loop: int) -> list[ast.stmt]:
+        if isinstance(s, ast.Break):
+            return [_true(f"{_BREAK}{loop}__")]
+        if isinstance(s, ast.Continue):
+            return [_true(f"{_CONTINUE}{loop}__")]
+        if isinstance(s, ast.Return) and self.early:
+            return [_assign(VALUE, s.value or ast.Constant(None)), _true(_RETURN)]
+        if isinstance(s, (ast.Try, ast.Match)) and _has([s], ast.Return, ast.Break, ast.Continue):
+            raise NotRewrittenError("a jump out of try or match", s)
+        if isinstance(s, ast.If):
+            s.body, s.orelse = self.block(s.body, loop), self.block(s.orelse, loop)
+        elif isinstance(s, ast.With):
+            s.body = self.block(s.body, loop)
+        elif isinstance(s, _LOOPS):
+            return self.loop(s, loop)
+        return [s]
+
+    def loop(self, s: Any, around: int) -> list[ast.stmt]:
+        self.loops += 1
+        k = self.loops
+        stops = [f"{_BREAK}{k}__"] if _has(s.body, ast.Break, loops=False) else []
+        after = list(stops)
+        if self.early and _has(s.body, ast.Return):
+            stops.append(_RETURN)
+            after.append(_RETURN)
+        skips = _has(s.body, ast.Continue, loops=False)
+        s.stops = stops
+        s.body = ([_false(f"{_CONTINUE}{k}__")] if skips else []) + self.block(s.body, k)
+        orelse, s.orelse = self.block(s.orelse, around), []
+        if orelse and after:
+            orelse = [ast.If(ast.UnaryOp(ast.Not(), _any(after)), orelse, [])]
+        return [*([_false(stops[0])] if stops and stops[0] != _RETURN else []), s, *orelse]
+
+
+# ---------------------------------------------------------------- statements and expressions
+
+
+class _Lower(ast.NodeTransformer):
+    """Control flow to calls of operators, innermost last."""
+
+    def __init__(self, owner: str | None) -> None:
+        self.owner = owner
+        self.count = 0
+        self.scopes: list[tuple[set[str], set[str]]] = []  # global names; names that nested functions rebind
+
+    # ------------------------------------------------------------ functions
+
+    def function(self, node: Any) -> Any:
+        if _has(node.body, ast.Yield, ast.YieldFrom, ast.Await):
+            raise NotRewrittenError("a generator or coroutine", node)
+        ends, jumps = _ends(node.body), _Jumps(node.body)
+        globals_ = _declared(node.body, ast.Global)
+        node.body = jumps.block(node.body, 0)
+        if jumps.early:
+            last = _load(VALUE) if ends else _operator("returned", _load(_RETURN), _load(VALUE))
+            node.body = [_false(_RETURN), _assign(VALUE, ast.Constant(None)), *node.body, ast.Return(last)]
+        names = [n for n in _assigned(node.body) if n not in globals_ | _declared(node.body, ast.Nonlocal)]
+        rebound = {
+            name for n in _walk(node.body) if isinstance(n, ast.FunctionDef) for name in _declared(ast.walk(n), ast.Nonlocal)
+        }
+        self.scopes.append((globals_, rebound.intersection(names)))
+        node.body = self.block(node.body)
+        self.scopes.pop()
+        if names:  # never run: it makes the names local to this function, not to its blocks
+            node.body.insert(0, ast.If(ast.Constant(False), [_assign(n, ast.Constant(None)) for n in names], []))
+        return node
+
+    def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        out: list[ast.stmt] = []
+        for s in statements:
+            result = self.visit(s)
+            out.extend(result if isinstance(result, list) else [result])
+        return out
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        node.args = self.generic_visit(node.args)  # type: ignore[assignment]
+        node.decorator_list = [self.visit(d) for d in node.decorator_list]
+        return self.function(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> Any:
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> Any:
+        raise NotRewrittenError("a coroutine", node)
+
+    # ------------------------------------------------------------ blocks
+
+    def closure(self, name: str, body: list[ast.stmt], names: Sequence[str], *arguments: str) -> ast.stmt:
+        """A nested function over the same variables."""
+        globals_ = self.scopes[-1][0]
+        head: list[ast.stmt] = []
+        if own := [n for n in names if n not in globals_]:
+            head.append(ast.Nonlocal(own))
+        if shared := [n for n in names if n in globals_]:
+            head.append(ast.Global(shared))
+        return ast.FunctionDef(name, _arguments(*arguments), [*head, *(body or [ast.Pass()])], [])
+
+    def state(self, k: int, names: Sequence[str]) -> tuple[list[ast.stmt], list[ast.expr]]:
+        """Functions that read and set the variables a block may change; an unbound one is read as a placeholder."""
+        read = [_operator("read", ast.Constant(n), ast.Lambda(_arguments(), _load(n))) for n in names]
+        get = self.closure(f"__wengert_get{k}__", [ast.Return(ast.List(list(read), ast.Load()))], [])
+        put: list[ast.stmt] = []
+        if names:
+            put.append(ast.Assign([ast.List([ast.Name(n, ast.Store()) for n in names], ast.Store())], _load("values")))
+            for n in names:
+                put.append(ast.If(_operator("is_unbound", _load(n)), [ast.Delete([ast.Name(n, ast.Del())])], []))
+        setter = self.closure(f"__wengert_put{k}__", put, names, "values")
+        return [get, setter], [
+            _load(f"__wengert_get{k}__"),
+            _load(f"__wengert_put{k}__"),
+            ast.Tuple([ast.Constant(n) for n in names], ast.Load()),
+        ]
+
+    def changed(self, nodes: Any) -> list[str]:
+        return list(dict.fromkeys([*_assigned(nodes), *sorted(self.scopes[-1][1])]))
+
+    def at(self, nodes: list[Any], node: ast.AST) -> list[Any]:
+        return [ast.fix_missing_locations(ast.copy_location(n, node)) for n in nodes]
+
+    def visit_If(self, node: ast.If) -> Any:
+        self.count += 1
+        k = self.count
+        names = self.changed([*node.body, *node.orelse])
+        functions, state = self.state(k, names)
+        test = self.visit(node.test)
+        return self.at(
+            [
+                *functions,
+                self.closure(f"__wengert_then{k}__", self.block(node.body), names),
+                self.closure(f"__wengert_else{k}__", self.block(node.orelse), names),
+                ast.Expr(_operator("if_", test, _load(f"__wengert_then{k}__"), _load(f"__wengert_else{k}__"), *state)),
+            ],
+            node,
+        )
+
+    def loop(self, node: Any, operator: str, first: ast.expr, before: list[ast.stmt], *arguments: str) -> Any:
+        self.count += 1
+        k = self.count
+        names = self.changed([*before, *node.body])
+        functions, state = self.state(k, names)
+        stops = getattr(node, "stops", [])
+        halt: ast.expr = _thunk(self.visit(_any(stops))) if stops else ast.Constant(None)
+        body = self.closure(f"__wengert_body{k}__", [*self.block(before), *self.block(node.body)], names, *arguments)
+        return self.at(
+            [*functions, body, ast.Expr(_operator(operator, first, halt, _load(f"__wengert_body{k}__"), *state))], node
+        )
+
+    def visit_While(self, node: ast.While) -> Any:
+        return self.loop(node, "while_", _thunk(self.visit(node.test)), [])
+
+    def visit_For(self, node: ast.For) -> Any:
+        item = ast.copy_location(ast.Assign([node.target], _load(_ITEM)), node)
+        return self.loop(node, "for_", self.visit(node.iter), [item], _ITEM)
+
+    # ------------------------------------------------------------ expressions
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> Any:
+        self.generic_visit(node)
+        name = "and_" if isinstance(node.op, ast.And) else "or_"
+        out = node.values[-1]
+        for value in reversed(node.values[:-1]):
+            out = _operator(name, value, _thunk(out))
+        return ast.copy_location(out, node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        self.generic_visit(node)
+        return ast.copy_location(_operator("not_", node.operand), node) if isinstance(node.op, ast.Not) else node
+
+    def visit_IfExp(self, node: ast.IfExp) -> Any:
+        self.generic_visit(node)
+        return ast.copy_location(_operator("if_else", node.test, _thunk(node.body), _thunk(node.orelse)), node)
+
+    def visit_Compare(self, node: ast.Compare) -> Any:
+        """``a < b < c``: the middle operand is evaluated once, the rest only if the first comparison holds."""
+        self.generic_visit(node)
+        return self.chain(node)
+
+    def chain(self, node: ast.Compare) -> Any:
+        if len(node.ops) == 1:
+            if isinstance(node.ops[0], (ast.In, ast.NotIn)):
+                found = _operator("contains", node.comparators[0], node.left)
+                return ast.copy_location(_operator("not_", found) if isinstance(node.ops[0], ast.NotIn) else found, node)
+            return node
+        a, b = f"__wengert_a{len(node.ops)}__", f"__wengert_b{len(node.ops)}__"
+        rest = self.chain(ast.Compare(_load(b), node.ops[1:], node.comparators[1:]))
+        first = self.chain(ast.Compare(_load(a), node.ops[:1], [_load(b)]))
+        body = _operator("and_", first, _thunk(rest))
+        return ast.copy_location(ast.Call(ast.Lambda(_arguments(a, b), body), [node.left, node.comparators[0]], []), node)
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id in _FRAME_READERS:
+            return node
+        return ast.copy_location(
+            ast.Call(ast.Attribute(_load(FLOW), "call", ast.Load()), [node.func, *node.args], node.keywords), node
+        )
+
+    def visit_List(self, node: ast.List) -> Any:
+        return self.made(node) if isinstance(node.ctx, ast.Load) else self.generic_visit(node)
+
+    def made(self, node: Any) -> Any:
+        """A container made here may be changed here."""
+        self.generic_visit(node)
+        return ast.copy_location(_operator("made", node), node)
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_Dict = visit_Set = made
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load):
+            return node
+        return ast.copy_location(_operator("attribute", node.value, ast.Constant(self.mangled(node.attr))), node)
+
+    def mangled(self, name: str) -> str:
+        """A private name as the class around the function makes it."""
+        private = self.owner is not None and name.startswith("__") and not name.endswith("__")
+        return f"_{(self.owner or '').lstrip('_')}{name}" if private else name
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        self.generic_visit(node)
+        return (
+            ast.copy_location(_operator("item", node.value, _index(node.slice)), node)
+            if isinstance(node.ctx, ast.Load)
+            else node
+        )
+
+    # ------------------------------------------------------------ stores, asserts
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        """Stores through a subscript or attribute, also inside unpacking, become operators."""
+        node.value = self.visit(node.value)
+        if all(isinstance(t, ast.Name) for t in node.targets):
+            return node
+        if len(node.targets) == 1 and isinstance(node.targets[0], (ast.Subscript, ast.Attribute)):
+            return self.at([ast.Expr(self.store(node.targets[0], node.value))], node)
+        self.count += 1
+        value = f"__wengert_value{self.count}__"
+        out: list[ast.stmt] = [_assign(value, node.value)]
+        for target in node.targets:
+            out.extend(self.unpack(target, _load(value)))
+        return self.at(out, node)
+
+    def unpack(self, target: Any, value: ast.expr) -> list[ast.stmt]:
+        """Assign a value to a target of any shape; parts that are stored elsewhere go through a name first."""
+        if isinstance(target, (ast.Subscript, ast.Attribute)):
+            return [ast.Expr(self.store(target, value))]
+        if not isinstance(target, (ast.Tuple, ast.List)):
+            return [ast.Assign([target], value)]
+        later: list[ast.stmt] = []
+        parts: list[ast.expr] = []
+        for part in target.elts:
+            if isinstance(part, ast.Name) or (isinstance(part, ast.Starred) and isinstance(part.value, ast.Name)):
+                parts.append(part)
+                continue
+            self.count += 1
+            name = f"__wengert_part{self.count}__"
+            inner = part.value if isinstance(part, ast.Starred) else part
+            stored = ast.Name(name, ast.Store())
+            parts.append(ast.Starred(stored, ast.Store()) if isinstance(part, ast.Starred) else stored)
+            later.extend(self.unpack(inner, _load(name)))
+        return [ast.Assign([ast.Tuple(parts, ast.Store())], value), *later]
+
+    def store(self, target: Any, value: ast.expr) -> ast.expr:
+        holder = self.visit(target.value)
+        if isinstance(target, ast.Attribute):
+            return _operator("store_attribute", value, holder, ast.Constant(self.mangled(target.attr)))
+        return _operator("store", value, holder, self.visit(_index(target.slice)))
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        node.value = self.visit(node.value)
+        if isinstance(node.target, ast.Name):
+            return node
+        kind, value = ast.Constant(type(node.op).__name__), _thunk(node.value)  # Python reads the item before the value
+        holder = self.visit(node.target.value)
+        if isinstance(node.target, ast.Attribute):
+            name = ast.Constant(self.mangled(node.target.attr))
+            return self.at([ast.Expr(_operator("update_attribute", holder, name, kind, value))], node)
+        return self.at([ast.Expr(_operator("update", holder, self.visit(_index(node.target.slice)), kind, value))], node)
+
+    def visit_Assert(self, node: ast.Assert) -> Any:
+        message: ast.expr = _thunk(self.visit(node.msg)) if node.msg else ast.Constant(None)
+        return self.at([ast.Expr(_operator("assert_", self.visit(node.test), message))], node)
+
+    def visit_Delete(self, node: ast.Delete) -> Any:
+        if any(not isinstance(t, ast.Name) for t in node.targets):
+            raise NotRewrittenError("del of an item or attribute", node)
+        return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> Any:
+        return self.generic_visit(node)
+
+
+def _index(node: Any) -> Any:
+    """An index as an expression of its own."""
+    if isinstance(node, ast.Tuple):
+        return ast.Tuple([_index(e) for e in node.elts], ast.Load())
+    if isinstance(node, ast.Slice):
+        return ast.Call(_load("slice"), [e or ast.Constant(None) for e in (node.lower, node.upper, node.step)], [])
+    return node
+
+
+def lower(node: Any, owner: str | None) -> Any:
+    """The function (or lambda) of a class or of none, with its control flow rewritten; the node is changed in place."""
+    if isinstance(node, ast.Lambda):
+        node.body = _Lower(owner).visit(node.body)
+        return node
+    node.decorator_list = []
+    return _Lower(owner).function(node)

@@ -1,0 +1,505 @@
+"""Staging blocks: tracing the arms of a branch or the body of a loop into graphs of their own.
+
+What comes in: Python functions that run a block, with functions that read and set the variables the block may change. What
+goes out: one `cond`, `scan` or `while_loop` equation, and variables bound to its results. The one idea: a block is run on
+stand-ins, and what it changed (variables, and arrays written to, found in the frame's notes) becomes what the equation carries;
+it is run again until that set and its types are stable. Aliases need no analysis: an array is one object whoever looks at it,
+and a name may only be given a result that can be written to if no one else holds what it stood for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import UnstageableError
+from wengert.frontends.block import (
+    Block,
+    Carried,
+    Unbound,
+    attempt,
+    carried,
+    guard,
+    innermost,
+    is_sole,
+    join,
+    leaf_type,
+    same_value,
+    truth_value,
+)
+from wengert.frontends.python_flow import VALUE
+from wengert.frontends.registry import NeedsValueError
+from wengert.frontends.trace import note_write, user_line
+from wengert.frontends.tracer import Tracer
+from wengert.graph import ArrayType, Const, Graph, Var
+from wengert.primitives.control import cond, scan, while_loop
+from wengert.primitives.structure import convert
+
+__all__ = ["NothingTraced", "branch", "loop"]
+
+
+# ---------------------------------------------------------------- branches
+
+
+def branch(
+    c: Any,
+    then: Callable[[], Any],
+    orelse: Callable[[], Any],
+    get: Callable[[], list[Any]],
+    put: Callable[[list[Any]], None],
+    names: Sequence[str],
+) -> None:
+    """``if c: then() else: orelse()`` on a condition that is not known yet: one `cond` equation."""
+    at, before, c = user_line(), get(), truth_value(c)
+
+    def run(arm: Callable[[], Any]) -> Callable[[], Any]:
+        return lambda: (arm(), innermost().freeze(get()))[1]
+
+    arms = [attempt(run(arm), lambda: put(before)) for arm in (then, orelse)]
+    (yes, a), (no, b) = arms
+    cells = list({key: cell for block in (yes, no) for key, (cell, _) in block.final.items()}.values())
+    outputs = [(yes.state_atom(c_, c_.type), no.state_atom(c_, c_.type)) for c_ in cells]
+    after, rebuilt = list(a), []
+    slots: dict[Any, int] = {}
+    for k, name in enumerate(names):
+        if a[k] is b[k] or same_value(a[k], b[k]):
+            continue
+        plan = _merge(name, a[k], b[k], (yes, no), outputs, slots)
+        if plan is None:
+            after[k] = Unbound(
+                name,
+                f"differs in kind, type or shape between the arms of the branch at {at}, or has a value "
+                f"in one arm only; give it a value of one type before the branch",
+            )
+        else:
+            rebuilt.append((k, plan))
+    results = _emit_cond(c, yes, no, outputs)
+    for cell, r in zip(cells, results[: len(cells)], strict=True):
+        _rewrite(cell, r)
+    for k, (positions, kinds, rebuild) in rebuilt:
+        for p, kind in zip(positions, kinds, strict=True):
+            results[p].kind = kind
+        after[k] = rebuild([results[p] for p in positions])
+    _guard_merged(a, b, before, after, rebuilt, at)
+    put(after)
+
+
+def _merge(name: str, a: Any, b: Any, arms: tuple[Block, Block], outputs: list[Any], slots: dict[Any, int]) -> Any:
+    """Where the leaves of a variable stand among the outputs of the two arms, their kinds, and how to rebuild the value."""
+    x, y = carried(a), carried(b)
+    if name == VALUE and (a is None) != (b is None):  # guarded by its flag: any value will do in the arm that does not return
+        x, y = (x, _zeros(x)) if b is None else (_zeros(y), y)
+    if x is None or y is None or len(x.leaves) != len(y.leaves):
+        return None
+    if type(a) is tuple and type(b) is tuple and [_shape_of(e) for e in a] != [_shape_of(e) for e in b]:
+        return None
+    positions, kinds = [], []
+    for u, v, k, m in zip(x.leaves, y.leaves, x.kinds, y.kinds, strict=True):
+        joined = join((leaf_type(u), k), (leaf_type(v), m))
+        if joined is None:
+            return None
+        key = (id(u), id(v)) if isinstance(u, Tracer) and isinstance(v, Tracer) else object()
+        if key not in slots:
+            slots[key] = len(outputs)
+            outputs.append((arms[0].atom(u, joined[0]), arms[1].atom(v, joined[0])))
+        positions.append(slots[key])
+        kinds.append(joined[1])
+    return positions, kinds, (x if a is not None else y).rebuild
+
+
+def _shape_of(x: Any) -> Any:
+    return tuple(_shape_of(e) for e in x) if type(x) is tuple else None
+
+
+def _zeros(x: Carried | None) -> Carried | None:
+    if x is None:
+        return None
+    return Carried(
+        [
+            np.zeros(leaf_type(u).shape, leaf_type(u).dtype)[()]
+            if not leaf_type(u).shape
+            else Tracer(None, None, np.zeros(leaf_type(u).shape, leaf_type(u).dtype))
+            for u in x.leaves
+        ],
+        x.kinds,
+        x.rebuild,
+    )
+
+
+def _captured(*blocks: Block) -> list[Any]:
+    """Values from around that the blocks read: the same inputs, in the same order, for each of them."""
+    found: dict[Any, Any] = {}
+    for block in blocks:
+        found.update({key: tracer for key, (_, tracer) in block.captured.items()})
+    for block in blocks:
+        for tracer in found.values():
+            block.capture(tracer)
+    return list(found.items())
+
+
+def _emit_cond(c: Any, yes: Block, no: Block, outputs: list[Any]) -> list[Any]:
+    if not outputs:
+        return []
+    around = _captured(yes, no)
+    graphs = tuple(
+        block.graph([block.captured[key][0] for key, _ in around], [o[k] for o in outputs]) for k, block in enumerate((yes, no))
+    )
+    return list(c.apply(cond, (c, *[t for _, t in around]), {"branches": graphs}))
+
+
+def _rewrite(cell: Any, new: Any) -> None:
+    """Give a cell the value that a block left in it."""
+    note_write(cell)
+    order = cell.order
+    cell.become(new)
+    cell.order = order
+    cell.version += 1
+
+
+def _guard_merged(a: list[Any], b: list[Any], before: list[Any], after: list[Any], rebuilt: list[Any], at: str) -> None:
+    """A merged array may be written to only if nobody else holds what it stood for in either arm."""
+    for k, _ in rebuilt:
+        why = f"is one of two arrays, depending on the branch at {at}"
+        for arm in (a, b):
+            x = arm[k]
+            if type(x) is tuple:
+                guard(x, why)
+                guard(after[k], why)
+            if not isinstance(x, Tracer) or not x.shape:
+                continue
+            held = sum(e is x for e in a) + sum(e is x for e in b) + sum(e is x for e in before)
+            outer = any(e is x for e in before)
+            if x.root().guard is not None:
+                guard(after[k], x.root().guard)
+            if not is_sole(x, held + outer + 1):  # the variable itself, if it is bound to it; and `x` here
+                guard(after[k], why)
+                guard(x, why)
+
+
+# ---------------------------------------------------------------- loops
+
+
+class _Variable:
+    """A variable that a loop changes."""
+
+    __slots__ = ("kinds", "late", "rebuild", "stand", "start", "types", "vars")
+
+    def __init__(self, types: list[ArrayType], kinds: list[str], start: list[Any] | None, rebuild: Any):
+        self.types, self.kinds, self.start, self.rebuild = types, kinds, start, rebuild
+        self.late = start is None  # it gets its value inside the loop, before it is read
+        self.stand: Any = None
+        self.vars: list[Var] = []
+
+
+class _Loop:
+    """The search for what a loop carries."""
+
+    def __init__(self, get: Any, put: Any, names: Sequence[str], body: Any, test: Any, step: tuple[Any, int] | None):
+        self.get, self.put, self.names, self.body, self.test, self.step = get, put, names, body, test, step
+        self.at = user_line()
+        self.before = get()
+        self.variables: dict[int, _Variable] = {}
+        self.cells: list[Any] = []
+
+    # ------------------------------------------------------------ one attempt
+
+    def run(self) -> Any:
+        """Run the body once, on stand-ins."""
+        block = innermost()
+        values = list(self.before)
+        for k, v in self.variables.items():
+            v.vars = [Var(t) for t in v.types]
+            if v.late:
+                values[k] = (
+                    None
+                    if self.names[k] == VALUE
+                    else Unbound(self.names[k], f"has no value before the loop at {self.at} and may not get one inside it")
+                )
+                continue
+            leaves = []
+            for var, kind in zip(v.vars, v.kinds, strict=True):
+                leaf = Tracer(block, var, kind=kind)
+                leaves.append(leaf)
+            for leaf, first in zip(leaves, v.start or (), strict=True):
+                if isinstance(first, Tracer):
+                    leaf.guard = first.root().guard
+            v.stand = leaves
+            values[k] = v.rebuild(leaves)
+        self.cell_vars = [Var(c.type) for c in self.cells]
+        for cell, var in zip(self.cells, self.cell_vars, strict=True):
+            _rewrite(cell, Tracer(block, var))
+        self.put(values)
+        index = None
+        if self.step is not None:
+            self.index_var = Var(ArrayType((), np.int64))
+            index = Tracer(block, self.index_var, kind="scalar")
+        go = None
+        if self.test is not None:
+            go = attempt(lambda: self.test(index), lambda: None)
+            if go[0].final:
+                raise UnstageableError(f"the condition of the loop at {self.at} writes into an array")
+        start = self.get()
+        self.body(index)
+        following = None
+        if index is not None and self.step is not None:
+            following = (index + self.step[1]).atom if self.step[1] else None
+        return go, start, block.freeze(self.get()), following
+
+    def settle(self) -> None:
+        """Run until the variables, the cells and their types are stable."""
+        for _ in range(12):
+            self.block, (self.go, start, self.after, self.following) = attempt(self.run, lambda: self.put(self.before))
+            if self.stable(start):
+                return
+        raise UnstageableError(f"the types of what the loop at {self.at} carries do not settle")
+
+    def stable(self, start: list[Any]) -> bool:
+        same = True
+        for k, (a, b) in enumerate(zip(start, self.after, strict=True)):
+            if k in self.variables:
+                same = self.again(k, b) and same
+            elif a is not b and not same_value(a, b):
+                same = self.found(k, b) and same
+        known = {id(c) for c in self.cells}
+        for key, (cell, _) in self.block.final.items():
+            if key not in known:
+                self.cells.append(cell)
+                same = False
+        return same
+
+    def found(self, k: int, b: Any) -> bool:
+        """A variable that the body changed, for the first time."""
+        x, old = carried(b), self.before[k]
+        first = carried(old)
+        late = isinstance(old, Unbound) or (old is None and self.names[k] == VALUE)
+        if x is None:
+            if late:
+                return True
+            raise NeedsValueError(
+                f"`{self.names[k]}` becomes a {type(b).__name__} in the loop at {self.at}; only arrays, "
+                f"numbers and tuples of them are carried from one iteration to the next"
+            )
+        if late:
+            self.variables[k] = _Variable([leaf_type(u) for u in x.leaves], x.kinds, None, x.rebuild)
+        elif first is None or len(first.leaves) != len(x.leaves):
+            raise NeedsValueError(
+                f"`{self.names[k]}` is a {type(old).__name__} before the loop at {self.at} and a "
+                f"{type(b).__name__} after one iteration"
+            )
+        else:
+            self.variables[k] = _Variable([leaf_type(u) for u in first.leaves], first.kinds, first.leaves, first.rebuild)
+        return False
+
+    def again(self, k: int, b: Any) -> bool:
+        """A variable that is carried: its type may have to grow."""
+        v, x = self.variables[k], carried(b)
+        if b is None and self.names[k] == VALUE:
+            return True
+        if x is None or len(x.leaves) != len(v.types):
+            raise NeedsValueError(f"`{self.names[k]}` changes its kind in the loop at {self.at}")
+        types = [leaf_type(u) for u in x.leaves]
+        if v.late:
+            stable = (types, x.kinds) == (v.types, v.kinds)
+            v.types, v.kinds, v.rebuild = types, x.kinds, x.rebuild
+            return stable
+        joined = [join(p, q) for p, q in zip(zip(v.types, v.kinds, strict=True), zip(types, x.kinds, strict=True), strict=True)]
+        if any(j is None for j in joined):
+            raise NeedsValueError(
+                f"`{self.names[k]}` has type {v.types[0]} before the loop at {self.at} and {types[0]} after one "
+                f"iteration; give it its final type before the loop"
+            )
+        new = [j for j in joined if j is not None]
+        stable = [j[0] for j in new] == v.types and [j[1] for j in new] == v.kinds
+        v.types, v.kinds = [j[0] for j in new], [j[1] for j in new]
+        return stable
+
+    # ------------------------------------------------------------ aliases
+
+    def check_aliases(self) -> None:
+        """A stand-in was written to: exact only if nobody else holds the array before the loop or after an iteration."""
+        after, before = self.after, self.before
+        for k, v in self.variables.items():
+            x = after[k]
+            if not v.late and any(leaf.root() is c for leaf in (*_arrays(x), *_arrays(before[k])) for c in self.cells):
+                raise UnstageableError(
+                    f"`{self.names[k]}` may share memory with an array that the loop at {self.at} writes to; copy it first"
+                )
+            if v.late or all(s.version == 0 for s in v.stand):
+                continue
+            old = before[k]
+            if not (isinstance(old, Tracer) and isinstance(x, Tracer)):
+                raise UnstageableError(f"an array in `{self.names[k]}` is written to in the loop at {self.at}")
+            stands = sum(x is s for s in v.stand)
+            x_alone = is_sole(x, sum(e is x for e in after) + 1 + stands) and sum(e is x for e in after) == 1
+            if not x_alone or not is_sole(old, sum(e is old for e in before) + 2) or sum(e is old for e in before) != 1:
+                raise UnstageableError(
+                    f"`{self.names[k]}` is written to in the loop at {self.at}, and may share memory with "
+                    f"another array; copy it first"
+                )
+
+    # ------------------------------------------------------------ the equation
+
+    def emit(self, length: Any, sure: bool) -> None:
+        """Emit the loop and bind what it changed."""
+        self.check_aliases()
+        block, go = self.block, self.go
+        inputs, outputs, starts = list(self.cell_vars), [block.state_atom(c, c.type) for c in self.cells], list(self.cells)
+        kept = []
+        for k, v in self.variables.items():
+            x = carried(self.after[k])
+            if x is None:
+                x = Carried(
+                    [
+                        np.zeros(t.shape, t.dtype)[()] if not t.shape else Tracer(None, None, np.zeros(t.shape, t.dtype))
+                        for t in v.types
+                    ],
+                    v.kinds,
+                    v.rebuild,
+                )
+            inputs += v.vars
+            outputs += [block.atom(u, t) for u, t in zip(x.leaves, v.types, strict=True)]
+            starts += (
+                [np.zeros(t.shape, t.dtype) for t in v.types]
+                if v.late
+                else [_start(u, t) for u, t in zip(v.start or (), v.types, strict=True)]
+            )
+            kept.append((k, v))
+        if self.step is not None:
+            inputs, outputs, starts = (
+                [self.index_var, *inputs],
+                [self.following, *outputs],
+                [_start(self.step[0], ArrayType((), np.dtype(np.int64))), *starts],
+            )
+        results = self._equation(length, go, inputs, outputs, starts)
+        if self.step is not None:
+            results = results[1:]
+        for cell, r in zip(self.cells, results, strict=False):
+            _rewrite(cell, r)
+        self._bind(results[len(self.cells) :], kept, sure)
+
+    def _equation(self, length: Any, go: Any, inputs: list[Var], outputs: list[Any], starts: list[Any]) -> list[Any]:
+        block = self.block
+        own = {(block, v) for v in inputs}
+        tested = {}
+        if go is not None:
+            tested = {key: t for key, (_, t) in go[0].captured.items() if key not in own}
+        for t in tested.values():
+            block.capture(t)
+        around = list(block.captured.values())
+        body = block.graph([*[var for var, _ in around], *inputs], outputs)
+        operands = [*[t for _, t in around], *starts]
+        some = next((o for o in [length, *operands] if isinstance(o, Tracer) and o.build is not None), None)
+        if some is None:
+            raise NothingTraced
+        if go is None:
+            size = None if isinstance(length, Tracer) else int(length)
+            n = length if isinstance(length, Tracer) else np.int64(length)
+            params = {"body": body, "constants": len(around), "carries": len(inputs), "reverse": False, "size": size}
+            return list(some.apply(scan, (n, *operands), params))
+        test = self._test_graph(go, around, inputs)
+        return list(some.apply(while_loop, operands, {"test": test, "body": body, "constants": len(around)}))[1:]
+
+    def _test_graph(self, go: Any, around: list[Any], inputs: list[Var]) -> Graph:
+        block, value = go
+        wanted = _condition(value)
+        with self.block:
+            carries = [Tracer(self.block, v) for v in inputs]
+            variables = [block.capture(t) for _, t in around]
+            variables += [block.capture(t) for t in carries]
+        out = block.atom(wanted(block), ArrayType((), np.bool_)) if callable(wanted) else wanted
+        return block.graph(variables, [out])  # type: ignore[no-any-return]
+
+    def _bind(self, results: list[Any], kept: list[Any], sure: bool) -> None:
+        values, place = list(self.before), 0
+        shared: dict[Any, Any] = {}
+        for k, x in enumerate(self.after):
+            if k not in self.variables and x is not self.before[k] and not same_value(x, self.before[k]):
+                values[k] = Unbound(self.names[k], f"is made in the loop at {self.at} and cannot leave it")
+        for k, v in kept:
+            leaves = results[place : place + len(v.types)]
+            place += len(v.types)
+            for leaf, kind in zip(leaves, v.kinds, strict=True):
+                leaf.kind = kind
+            if v.late and not sure and self.names[k] != VALUE:
+                values[k] = Unbound(self.names[k], f"has no value if the loop at {self.at} does not run; give it one before")
+                continue
+            x = self.after[k]
+            key = id(x) if isinstance(x, Tracer) and x.shape else object()
+            if key in shared:
+                guard(shared[key], f"two variables share after the loop at {self.at}")
+                if v.late or not sure:
+                    guard(leaves[0], f"two variables share after the loop at {self.at}")
+                else:
+                    values[k] = shared[key]
+                    continue
+            values[k] = v.rebuild(leaves)
+            shared[key] = values[k]
+            self._guard_result(k, v, x, values[k], sure)
+        self.put(values)
+
+    def _guard_result(self, k: int, v: _Variable, x: Any, result: Any, sure: bool) -> None:
+        """After the loop, a variable's array may be another's too."""
+        why = f"may be another variable's too after the loop at {self.at}"
+        for held in [x] if isinstance(x, Tracer) else x if type(x) is tuple else []:
+            stands = sum(held is s for s in v.stand or ())
+            if isinstance(held, Tracer) and held.shape and held.root().guard is not None:
+                for r in result if type(result) is tuple else [result]:
+                    guard(r, held.root().guard)
+            if isinstance(held, Tracer) and held.shape and not is_sole(held, sum(e is held for e in self.after) + 3 + stands):
+                for r in result if type(result) is tuple else [result]:
+                    guard(r, why)
+                guard(held, why)
+        old = self.before[k]
+        if isinstance(old, Tracer) and old.shape and not sure and old.root().guard is not None:
+            guard(result, old.root().guard)
+        if isinstance(old, Tracer) and old.shape and not sure and not is_sole(old, sum(e is old for e in self.before) + 3):
+            guard(result, why)
+            guard(old, why)
+
+
+def _arrays(x: Any) -> list[Any]:
+    """The arrays among what a variable holds."""
+    return [leaf for leaf in (x if type(x) is tuple else (x,)) if isinstance(leaf, Tracer) and leaf.shape]
+
+
+class NothingTraced(Exception):
+    """Nothing traced enters a loop: it is Python's."""
+
+
+def _start(u: Any, t: ArrayType) -> Any:
+    """A start value in the type that is carried."""
+    if isinstance(u, Tracer):
+        return u if u.type is t else convert(u, dtype=t.dtype)
+    return np.asarray(u, t.dtype)[()]
+
+
+def _condition(value: Any) -> Any:
+    """The condition of a loop as a boolean in its block."""
+    if not isinstance(value, Tracer):
+        return Const(np.asarray(bool(value)))
+
+    def inside(block: Block) -> Any:
+        with block:
+            return truth_value(value)
+
+    return inside
+
+
+def loop(
+    get: Any,
+    put: Any,
+    names: Sequence[str],
+    body: Any,
+    test: Any = None,
+    length: Any = None,
+    step: tuple[Any, int] | None = None,
+) -> None:
+    """A loop as one equation: a `scan` of `length` iterations, or a `while_loop` on `test`; ``body(index)`` runs the block.
+
+    `step` gives the first index and what is added to it in each iteration.
+    """
+    found = _Loop(get, put, names, body, test, step)
+    found.settle()
+    found.emit(length, sure=test is None and not isinstance(length, Tracer) and length > 0)

@@ -1,0 +1,243 @@
+"""Calls that mean something else in a staged block.
+
+What comes in: builtins and library functions called by staged code. What goes out: versions that take traced values, and
+refusals of calls whose effect a graph would not repeat. The one idea: only what is known to depend on its arguments alone is
+called while a block is traced.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+import types
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import UnstageableError
+from wengert.frontends.python_calls import CALLS
+from wengert.frontends.sequences import Range, enumerated, reverse, zipped
+from wengert.frontends.trace import user_line
+from wengert.frontends.tracer import Tracer
+from wengert.primitives.control import truncate
+from wengert.primitives.structure import convert, reshape
+
+__all__ = ["STAGED", "refuse_effects"]
+
+STAGED: dict[Any, Callable[..., Any]] = {}
+
+
+def _abstract(x: Any) -> bool:
+    return isinstance(x, Tracer) and x.value is None
+
+
+def _given(x: Any) -> Any:
+    return x
+
+
+def _range(*args: Any) -> Any:
+    return Range(*args) if any(_abstract(a) for a in args) else range(*[int(a) if isinstance(a, Tracer) else a for a in args])
+
+
+def _int(x: Any = 0, *base: Any) -> Any:
+    if not _abstract(x) or base:
+        return int(x, *base)
+    if x.shape:
+        x = reshape(x, shape=())
+    out = truncate(x) if x.type.inexact else convert(x, dtype=np.dtype(np.int64))
+    out.kind = "scalar"
+    return out
+
+
+def _round(x: Any, digits: Any = None) -> Any:
+    return _int(np.rint(x)) if _abstract(x) and digits is None else CALLS.get(round, round)(x, digits)
+
+
+def _bool(x: Any = False) -> Any:
+    from wengert.frontends.block import truth_value
+
+    return truth_value(x) if _abstract(x) else bool(x)
+
+
+def _extreme(original: Any, better: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """``min`` and ``max`` of traced numbers: the first of equal ones, as Python has it."""
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        from wengert.frontends.flow import if_else
+
+        items = list(args[0]) if len(args) == 1 else list(args)
+        if kwargs or not items or not any(_abstract(x) for x in items):
+            return CALLS[original](*args, **kwargs)
+        best = items[0]
+        for x in items[1:]:
+            best = if_else(better(x, best), partial(_given, x), partial(_given, best))
+        return best
+
+    return function
+
+
+def _any(items: Any) -> Any:
+    from wengert.frontends.flow import or_
+
+    found: Any = False
+    for x in items:
+        found = or_(found, partial(_bool, x))
+    return found
+
+
+def _all(items: Any) -> Any:
+    from wengert.frontends.flow import and_
+
+    found: Any = True
+    for x in items:
+        found = and_(found, partial(_bool, x))
+    return found
+
+
+def _print(*args: Any, **kwargs: Any) -> Any:
+    raise UnstageableError(f"print at {user_line()} is not part of a graph yet")
+
+
+def _made(original: Any) -> Callable[..., Any]:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        from wengert.frontends.flow import made
+
+        return made(original(*args, **kwargs))
+
+    return function
+
+
+def _with_callbacks(original: Any) -> Callable[..., Any]:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        from wengert.frontends.flow import callbacks
+
+        kwargs = dict(zip(kwargs, callbacks(kwargs.values()), strict=True))
+        return original(*callbacks(args), **kwargs)
+
+    return function
+
+
+def _isfinite(ufunc: Any, original: Any) -> Callable[..., Any]:
+    return lambda x: ufunc(x) if _abstract(x) else original(x)
+
+
+STAGED.update(
+    {
+        range: _range,
+        int: _int,
+        round: _round,
+        bool: _bool,
+        zip: zipped,
+        enumerate: enumerated,
+        reversed: reverse,
+        any: _any,
+        all: _all,
+        print: _print,
+        list: _made(list),
+        dict: _made(dict),
+        set: _made(set),
+        min: _extreme(min, lambda x, best: x < best),
+        max: _extreme(max, lambda x, best: x > best),
+        map: _with_callbacks(map),
+        filter: _with_callbacks(filter),
+        math.isfinite: _isfinite(np.isfinite, math.isfinite),
+        math.isnan: _isfinite(np.isnan, math.isnan),
+        math.isinf: _isfinite(np.isinf, math.isinf),
+    }
+)
+
+# Modules whose functions depend on their arguments alone.
+_PURE = (
+    "numpy",
+    "scipy",
+    "math",
+    "cmath",
+    "operator",
+    "functools",
+    "itertools",
+    "collections",
+    "copy",
+    "dataclasses",
+    "typing",
+    "fractions",
+    "numbers",
+    "types",
+    "enum",
+    "wengert",
+    "_operator",
+    "_functools",
+    "_collections",
+)
+_IMPURE_BUILTINS = {
+    builtins.open,
+    builtins.input,
+    builtins.print,
+    builtins.exec,
+    builtins.eval,
+    builtins.compile,
+    builtins.setattr,
+    builtins.delattr,
+    builtins.id,
+    builtins.next,
+    builtins.iter,
+}
+_CHANGES = {
+    "append",
+    "extend",
+    "insert",
+    "pop",
+    "remove",
+    "clear",
+    "update",
+    "setdefault",
+    "sort",
+    "reverse",
+    "add",
+    "discard",
+    "popitem",
+    "fill",
+    "put",
+    "resize",
+    "partition",
+    "itemset",
+    "setflags",
+    "byteswap",
+    "setfield",
+    "appendleft",
+    "popleft",
+    "rotate",
+    "__setitem__",
+    "__delitem__",
+}
+_WRITES_FIRST = {"copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis", "at"}
+
+
+def refuse_effects(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], changeable: Callable[[Any, str], None]
+) -> None:
+    """Refuse a call that a graph would not repeat."""
+    name, owner = getattr(function, "__name__", ""), getattr(function, "__self__", None)
+    module = getattr(function, "__module__", None) or type(function).__module__ or ""
+    if isinstance(owner, types.ModuleType):
+        module, owner = owner.__name__, None
+    if owner is not None and not isinstance(owner, (Tracer, type)):
+        if type(owner).__module__.startswith("numpy.random"):
+            raise UnstageableError(f"random numbers are drawn at {user_line()}")
+        if name in _CHANGES:
+            changeable(owner, f"{type(owner).__name__}.{name}")
+            return
+        module = type(owner).__module__
+    if module.startswith("numpy.random") or getattr(function, "__module__", None) == "numpy.random":
+        raise UnstageableError(f"random numbers are drawn at {user_line()}")
+    out = kwargs.get("out")
+    for target in [*(out if isinstance(out, tuple) else [out]), *(args[:1] if name in _WRITES_FIRST else ())]:
+        if isinstance(target, np.ndarray):
+            changeable(target, f"np.{name}")
+    if module == "builtins":
+        if function in _IMPURE_BUILTINS:
+            raise UnstageableError(f"{name}() at {user_line()} is not part of a graph")
+        return
+    if module.split(".")[0] not in _PURE and not isinstance(function, type):
+        raise UnstageableError(f"a call of {module}.{name} at {user_line()}: it may not depend on its arguments alone")

@@ -1,0 +1,169 @@
+"""Watching what a staged function read from around it.
+
+What comes in: globals, closure variables, attributes and items as they are read while a function is staged. What goes out: a
+list of reads that can be made again, each with a fingerprint of what it gave. The one idea: before a staged graph is used again
+everything it was made from is read again; a rebound name, a changed setting, an array changed in place make a new trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from wengert.frontends.tracer import Tracer
+
+__all__ = ["Attribute", "Item", "Watched", "note", "note_function", "watching"]
+
+
+class Attribute:
+    """An attribute of an object."""
+
+    __slots__ = ("holder", "name")
+
+    def __init__(self, holder: Any, name: str):
+        self.holder, self.name = holder, name
+
+    def key(self) -> Any:
+        return "attribute", id(self.holder), self.name
+
+    def __call__(self) -> Any:
+        return getattr(self.holder, self.name)
+
+
+class Item:
+    """An item of a list or dict (a module's globals among them)."""
+
+    __slots__ = ("holder", "name")
+
+    def __init__(self, holder: Any, name: Any):
+        self.holder, self.name = holder, name
+
+    def key(self) -> Any:
+        return "item", id(self.holder), type(self.name), str(self.name)
+
+    def __call__(self) -> Any:
+        return self.holder[self.name]
+
+
+class _Cell:
+    """A closure variable."""
+
+    __slots__ = ("cell",)
+
+    def __init__(self, cell: Any):
+        self.cell = cell
+
+    def key(self) -> Any:
+        return "cell", id(self.cell)
+
+    def __call__(self) -> Any:
+        return self.cell.cell_contents
+
+
+_MISSING = object()
+
+
+def fingerprint(x: Any, depth: int = 4) -> Any:
+    """Equal for values that a program cannot tell apart, as far as they are data; objects stand for themselves."""
+    if x is None or isinstance(x, (bool, int, str, bytes)):
+        return type(x), x
+    if type(x) is float or type(x) is complex:
+        return type(x), repr(x)
+    if isinstance(x, np.ndarray) and x.dtype != object:
+        data = np.ascontiguousarray(x)
+        return x.shape, x.dtype.str, x.strides, hashlib.blake2b(data.tobytes()).digest()
+    if isinstance(x, np.generic):
+        return x.dtype.str, x.tobytes()
+    if isinstance(x, (list, tuple, set, frozenset)) and depth:
+        return type(x), len(x), tuple(fingerprint(e, depth - 1) for e in x)
+    if type(x) is dict and depth and len(x) < 1000:
+        return dict, tuple((fingerprint(k, 1), fingerprint(v, depth - 1)) for k, v in x.items())
+    if isinstance(x, types.MethodType):
+        return "method", id(x.__func__), id(x.__self__)
+    return id(x)
+
+
+class Watched:
+    """What one trace read. `steady` is False if a graph made from it cannot be used again."""
+
+    def __init__(self) -> None:
+        self.reads: dict[Any, tuple[Any, Any, Any]] = {}
+        self.arguments: dict[int, Any] = {}
+        self.steady = True
+
+    def ignore(self, x: Any) -> None:
+        """Containers that the arguments are made of are not read from around the function."""
+        if isinstance(x, (list, tuple, dict)) or hasattr(x, "__dataclass_fields__"):
+            self.arguments[id(x)] = x
+            parts = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else vars(x).values()
+            for part in parts:
+                self.ignore(part)
+
+    def note(self, read: Any, value: Any) -> None:
+        if id(getattr(read, "holder", None)) in self.arguments:
+            return
+        key = read.key()
+        if key not in self.reads:
+            self.reads[key] = (read, fingerprint(value), value)
+        if isinstance(value, Tracer) or (isinstance(value, (list, tuple)) and any(isinstance(e, Tracer) for e in value)):
+            self.steady = False
+
+    def unchanged(self) -> bool:
+        """Whether every read gives what it gave."""
+        for read, print_, value in self.reads.values():
+            try:
+                now = read()
+            except (AttributeError, KeyError, IndexError, ValueError):
+                now = _MISSING
+            if now is value and not isinstance(now, (np.ndarray, list, dict, set)):
+                continue
+            if fingerprint(now) != print_:
+                return False
+        return True
+
+
+_WATCHED: ContextVar[Watched | None] = ContextVar("watched", default=None)
+
+
+@contextmanager
+def watching(watched: Watched) -> Iterator[Watched]:
+    """Reads are noted here while a function is staged."""
+    token = _WATCHED.set(watched)
+    try:
+        yield watched
+    finally:
+        _WATCHED.reset(token)
+
+
+def note(read: Any, value: Any) -> None:
+    """Note a read."""
+    watched = _WATCHED.get()
+    if watched is not None:
+        watched.note(read, value)
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for c in code.co_consts:
+        if isinstance(c, types.CodeType):
+            yield from _names(c)
+
+
+def note_function(f: types.FunctionType) -> None:
+    """Note the code, the defaults, the globals and the closure variables of a function that is staged."""
+    if _WATCHED.get() is None:
+        return
+    for name in ("__code__", "__defaults__", "__kwdefaults__"):
+        note(Attribute(f, name), getattr(f, name))
+    for name in dict.fromkeys(_names(f.__code__)):
+        if name in f.__globals__:
+            note(Item(f.__globals__, name), f.__globals__[name])
+    for cell in f.__closure__ or ():
+        with suppress(ValueError):  # it may be empty yet
+            note(_Cell(cell), cell.cell_contents)

@@ -1,0 +1,261 @@
+"""jit: a function as one graph per signature, loops and branches kept.
+
+What comes in: a Python function. What goes out: a function that is traced once for each signature (shapes, dtypes, kinds of
+numbers, tree structure, static arguments, and all that it read from around it) and then runs its graph. The one idea: what
+cannot be staged exactly is run as it stands, with one warning that names the line and the reason.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.interpret import Program
+from wengert.errors import InputError, UnstageableError, WengertError
+from wengert.flatten import Spec, flatten
+from wengert.frontends import flow
+from wengert.frontends.block import MIXED, Block, Unbound
+from wengert.frontends.reach import call as reach_call
+from wengert.frontends.registry import NeedsValueError
+from wengert.frontends.trace import active_frame
+from wengert.frontends.tracer import Tracer
+from wengert.frontends.watch import Watched, fingerprint, watching
+from wengert.graph import ArrayType, Graph, Var, type_of
+from wengert.primitives.control import call as call_graph
+from wengert.run import own
+from wengert.transforms.simplify import simplify
+
+__all__ = ["StagingWarning", "jit"]
+
+
+class StagingWarning(UserWarning):
+    """A function under `jit` that runs unstaged."""
+
+
+class _Staged:
+    """The graph of one signature."""
+
+    __slots__ = ("graph", "out_leaves", "out_spec", "program", "reason", "watched")
+
+    def __init__(self) -> None:
+        self.watched = Watched()
+        self.graph: Graph | None = None
+        self.program: Program | None = None
+        self.out_leaves: list[Any] = []
+        self.out_spec: Spec | None = None
+        self.reason = ""
+
+
+def _leaf_key(x: Any) -> Any:
+    """What of a leaf decides the trace."""
+    if isinstance(x, Tracer):
+        return x.type, "array" if x.shape or x.kind == "box" else "scalar" if x.kind == "scalar" else "number", x.order
+    if isinstance(x, np.ndarray) and x.dtype.kind in "fciub":
+        order = "" if x.ndim < 2 else "C" if x.flags.c_contiguous else "F" if x.flags.f_contiguous else "?"
+        return ArrayType(x.shape, x.dtype), "array", order
+    if isinstance(x, np.generic) and x.dtype.kind in "fciub":
+        return ArrayType((), x.dtype), "number", ""
+    if type(x) is float or type(x) is complex:
+        return type_of(x), "scalar", ""
+    return None
+
+
+class _Jitted:
+    """What `jit` returns."""
+
+    def __init__(self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]):
+        functools.update_wrapper(self, f, updated=())
+        self.f, self.static_argnums, self.static_argnames = f, static_argnums, static_argnames
+        self.found: dict[Any, _Staged] = {}
+        self.warned = False
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if active_frame() is not None:
+            return flow.call(self.f, *args, **kwargs)
+        leaves, key, rebuild = self._signature(args, kwargs)
+        staged = self.found.get(key)
+        if staged is None or not staged.watched.unchanged():
+            staged = self._stage(leaves, key, rebuild)
+            self.found[key] = staged
+        if staged.graph is None:
+            self._warn(staged.reason)
+            return (
+                reach_call(self.f, *args, **kwargs) if any(isinstance(x, Tracer) for x in leaves) else self.f(*args, **kwargs)
+            )
+        return self._run(staged, leaves)
+
+    # ------------------------------------------------------------ signature
+
+    def _signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Any, Callable[[Any], Any]]:
+        """Traced leaves, the key of the trace, and how to put leaves back among the static parts."""
+        dynamic = tuple(a for k, a in enumerate(args) if k not in self.static_argnums)
+        named = {k: kwargs[k] for k in sorted(kwargs) if k not in self.static_argnames}
+        leaves, spec = flatten((dynamic, named))
+        keys = [_leaf_key(x) for x in leaves]
+        static = [x for x, k in zip(leaves, keys, strict=True) if k is None]
+        apart = [(k, args[k]) for k in self.static_argnums if k < len(args)] + [
+            (k, kwargs[k]) for k in self.static_argnames if k in kwargs
+        ]
+        key = (spec, tuple(keys), tuple(fingerprint(x) for x in static), tuple((k, fingerprint(x)) for k, x in apart))
+        traced = [x for x, k in zip(leaves, keys, strict=True) if k is not None]
+
+        def rebuild(values: Sequence[Any]) -> Any:
+            rest = iter(values)
+            given, words = spec.unflatten([x if k is None else next(rest) for x, k in zip(leaves, keys, strict=True)])
+            full = list(given)
+            for k, value in sorted((k, v) for k, v in apart if isinstance(k, int)):
+                full.insert(k, value)
+            return self.f, full, {**words, **{k: v for k, v in apart if isinstance(k, str)}}
+
+        return traced, key, rebuild
+
+    # ------------------------------------------------------------ staging
+
+    def _stage(self, leaves: list[Any], key: Any, rebuild: Callable[[Any], Any]) -> _Staged:
+        staged = _Staged()
+        for x in leaves:
+            if isinstance(x, np.ndarray) and x.dtype.kind not in "fciub":
+                raise InputError(f"jit: an argument has dtype {x.dtype}")
+        try:
+            with watching(staged.watched):
+                self._trace(staged, leaves, rebuild)
+        except (NeedsValueError, UnstageableError) as error:
+            staged.graph, staged.reason = None, str(error)
+        except WengertError as error:
+            staged.graph, staged.reason = None, str(error)
+        return staged
+
+    def _trace(self, staged: _Staged, leaves: list[Any], rebuild: Callable[[Any], Any]) -> None:
+        block = Block("jit")
+        inputs: list[Var] = []
+        try:
+            with block:
+                tracers = []
+                for x in leaves:
+                    found, kind, order = _leaf_key(x)
+                    var = Var(found)
+                    inputs.append(var)
+                    tracer = Tracer(block, var, kind={"array": "argument", "scalar": "scalar"}.get(kind, ""))
+                    tracer.order = order if order in ("C", "F") else ""
+                    tracers.append(tracer)
+                f, args, kwargs = rebuild(tracers)
+                staged.watched.ignore([args, kwargs])
+                out = flow.call(f, *args, **kwargs)
+                out_leaves, staged.out_spec = flatten(out)
+                outputs = [self._settle(block, x) for x in out_leaves]
+        except RecursionError as error:
+            raise UnstageableError("recursion whose depth depends on a traced value") from error
+        except (NeedsValueError, WengertError):
+            raise
+        except Exception as error:  # the plain run raises it, or does not
+            raise UnstageableError(f"{type(error).__name__} while the function is traced: {error}") from error
+        if block.mixed and block.single:
+            raise UnstageableError(MIXED)
+        if block.captured:
+            raise UnstageableError("a traced value of an enclosing derivative is used; pass it as an argument")
+        if not staged.watched.steady:
+            raise UnstageableError("a traced value was found among what the function reads from around it")
+        if not staged.watched.unchanged():
+            raise UnstageableError("the function changes what it reads from around it")
+        atoms = [a for a in outputs if a is not None]
+        staged.graph = simplify(block.graph(inputs, atoms))
+        staged.out_leaves = [_Result(x) if a is not None else x for a, x in zip(outputs, out_leaves, strict=True)]
+        staged.program = Program(staged.graph)
+
+    def _settle(self, block: Block, x: Any) -> Any:
+        if isinstance(x, Unbound):
+            x._fail()
+        if isinstance(x, Tracer):
+            return block.atom(x, x.type)
+        if isinstance(x, np.ndarray):
+            raise UnstageableError("an array made outside is returned")
+        if x is None or isinstance(x, (bool, int, float, complex, str, np.generic)):
+            return None
+        raise UnstageableError(f"a {type(x).__name__} is returned")
+
+    def _warn(self, reason: str) -> None:
+        if not self.warned:
+            self.warned = True
+            name = getattr(self.f, "__qualname__", repr(self.f))
+            warnings.warn(f"jit: {name} runs unstaged: {reason}", StagingWarning, stacklevel=3)
+
+    # ------------------------------------------------------------ running
+
+    def _run(self, staged: _Staged, leaves: list[Any]) -> Any:
+        assert staged.graph is not None and staged.program is not None and staged.out_spec is not None
+        first = next((x for x in leaves if isinstance(x, Tracer)), None)
+        if first is not None:
+            name = getattr(self.f, "__name__", "f")
+            results = iter(
+                first.apply(
+                    call_graph,
+                    [x.frozen() if isinstance(x, Tracer) else x for x in leaves],
+                    {"graph": staged.graph, "name": name},
+                )
+            )
+        else:
+            seen: set[int] = {id(x) for x in leaves}
+            values = staged.program(
+                *[x if isinstance(x, (np.ndarray, np.generic)) else type_of(x).dtype.type(x) for x in leaves]
+            )
+            results = iter([own(v, seen) for v in values])
+        return staged.out_spec.unflatten([x.of(next(results)) if type(x) is _Result else x for x in staged.out_leaves])
+
+
+class _Result:
+    """A leaf that the graph computes, as the kind of number or array that the function gives."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, x: Any):
+        self.kind = x.kind if isinstance(x, Tracer) and x.kind in ("scalar", "box") else ""
+
+    def of(self, value: Any) -> Any:
+        if isinstance(value, Tracer):
+            value.kind = self.kind
+            return value
+        return value.item() if self.kind == "scalar" else np.asarray(value) if self.kind == "box" else value
+
+
+def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()) -> Any:
+    """A function that is traced once per signature and then runs as a graph, its loops and branches kept.
+
+    Parameters
+    ----------
+    f : callable
+        Written with NumPy, SciPy, ``math`` and Python's own control flow. What it reads from around it (globals, closure
+        variables, attributes) may change between calls: it is then traced again.
+    static_argnums : int or sequence of int
+        Positions of arguments that the trace may depend on by value. Python ints, strings, functions and None are static
+        by themselves.
+    static_argnames : str or sequence of str
+        Likewise, for keyword arguments.
+
+    Returns
+    -------
+    callable
+        It gives what `f` gives. What cannot be staged runs as it stands, with one `StagingWarning` that says why.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> def newton(a):
+    ...     x = a
+    ...     while abs(x * x - a) > 1e-12:
+    ...         x = 0.5 * (x + a / x)
+    ...     return x
+    >>> round(wg.jit(newton)(2.0), 6)
+    1.414214
+    """
+    if not callable(f):
+        raise InputError(f"jit: the first argument is a function, not a {type(f).__name__}")
+    numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    return _Jitted(f, numbers, names)
