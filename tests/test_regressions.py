@@ -86,3 +86,11 @@ def test_minus_of_a_python_number_takes_the_other_dtype():
         assert (y * -x).dtype == (y * abs(x)).dtype == (y * +x).dtype == np.float32
         return np.sum(y * -x)
     assert wg.grad(f)(1.0) == -2.0
+
+
+@pytest.mark.parametrize("f", [lambda x: int(x), lambda x: 3, lambda x: x > 0, lambda x: len(str(x))])
+def test_a_python_integer_has_no_derivative(f):
+    """int(x) would be a gradient of zero in silence."""
+    with pytest.raises(wg.errors.NonDifferentiableError, match="integer"):
+        wg.grad(f)(2.5)
+    assert wg.grad(lambda x: 3.0)(2.5) == 0.0

@@ -189,7 +189,7 @@ class Run:
         """The graph of what was run: arguments, captured values and lifted constants as inputs."""
         captured = [var for var, _ in self.trace.captured.values()]
         wanted = [*self.out_vars, *[x for x in self.aux_leaves if isinstance(x, Var)]]
-        return self.trace.build.extract([*self.inputs, *captured, *self.trace.lifted], wanted)
+        return self.trace.build.extract([*self.inputs, *captured, *self.trace.lifted], wanted, self.trace.effects)
 
     def closed_graph(self) -> Graph:
         """The graph with its constants in place: what `make_graph` shows."""
@@ -262,7 +262,7 @@ class Run:
             raise NonDifferentiableError(
                 f"{self.name}: the function returned a complex number; a gradient needs a real one. Return its real "
                 f"part or modulus, or use wg.jacobian(f, holomorphic=True)")
-        if isinstance(x, Var) and not found.inexact:
+        if not found.inexact:
             raise NonDifferentiableError(
                 f"{self.name}: the function returned an integer ({found.dtype}), which has no derivative")
 

@@ -39,7 +39,7 @@ class StagingWarning(UserWarning):
 class _Staged:
     """The graph of one signature."""
 
-    __slots__ = ("graph", "out_leaves", "out_spec", "program", "reason", "watched")
+    __slots__ = ("graph", "kept", "out_leaves", "out_spec", "program", "reason", "watched")
 
     def __init__(self) -> None:
         self.watched = Watched()
@@ -48,6 +48,7 @@ class _Staged:
         self.out_leaves: list[Any] = []
         self.out_spec: Spec | None = None
         self.reason = ""
+        self.kept: Any = None  # static arguments are known by identity, so they have to live
 
 
 def _leaf_key(x: Any) -> Any:
@@ -86,9 +87,10 @@ class _Jitted:
             self.found[key] = staged
         if staged.graph is None:
             self._warn(staged.reason)
-            return (
-                reach_call(self.f, *args, **kwargs) if any(isinstance(x, Tracer) for x in leaves) else self.f(*args, **kwargs)
-            )
+        traced = any(isinstance(x, Tracer) for x in leaves)
+        if staged.graph is None or (traced and not all(e.pure for e in staged.graph.equations)):
+            # under a derivative, the draws of a value are those of its gradient: each takes place once, as it is recorded
+            return reach_call(self.f, *args, **kwargs) if traced else self.f(*args, **kwargs)
         return self._run(staged, leaves)
 
     # ------------------------------------------------------------ signature
@@ -126,6 +128,7 @@ class _Jitted:
         try:
             with watching(staged.watched):
                 self._trace(staged, leaves, rebuild)
+            staged.kept = rebuild
         except (NeedsValueError, UnstageableError) as error:
             staged.graph, staged.reason = None, str(error)
         except WengertError as error:

@@ -121,8 +121,8 @@ class Program:
         for k, (run, ins, outs, dead) in enumerate(self.steps):
             space[f"f{k}"] = run
             call = f"f{k}({', '.join(f'v{i}' for i in ins)})"
-            target = f"v{outs}" if isinstance(outs, int) else f"({', '.join(f'v{o}' for o in outs)},)"
-            lines.append(f"    {target} = {call}")
+            target = f"v{outs} = " if isinstance(outs, int) else f"({', '.join(f'v{o}' for o in outs)},) = " if outs else ""
+            lines.append(f"    {target}{call}")
             if dead:
                 lines.append(f"    {' = '.join(f'v{i}' for i in dead)} = None")
         arguments = ", ".join(f"v{k}" for k in range(self.arguments))

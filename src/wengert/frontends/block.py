@@ -204,7 +204,7 @@ class Block(Frame):
         return self.atom(value, wanted)
 
     def graph(self, inputs: Sequence[Var], outputs: Sequence[Any]) -> Graph:
-        return self.build.extract(inputs, outputs)
+        return self.build.extract(inputs, outputs, self.effects)
 
 
 def attempt(run: Callable[[], Any], undo: Callable[[], None]) -> tuple[Block, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import UnstageableError
-from wengert.frontends import watch
+from wengert.frontends import effects, watch
 from wengert.frontends.block import UNBOUND, Unbound, is_abstract, truth_value
 from wengert.frontends.python_ast import rewrite
 from wengert.frontends.python_flow import FLOW, NotRewrittenError, lower
@@ -107,8 +107,24 @@ def assert_(c: Any, message: Callable[[], Any] | None) -> None:
         raise AssertionError(*([] if message is None else [message()]))
 
 
+def text(*parts: Any) -> Any:
+    """An f-string."""
+    return effects.text(parts)
+
+
+def raise_(error: Callable[[], Any], cause: Callable[[], Any]) -> None:
+    """``raise error from cause``: where a branch decides, the graph raises."""
+    frame = active_frame()
+    found, reason = error(), cause()
+    if frame is None or frame.outer is None:
+        raise found from reason
+    effects.raise_later(found)
+
+
 def returned(flag: Any, value: Any) -> Any:
     """At the end of a function that returns early on some ways, and falls off its end on others."""
+    if value is None:
+        return None
     if is_abstract(flag):
         raise UnstageableError(f"a function returns a value on some ways and None on others (at {user_line()})")
     return value if flag else None
@@ -160,16 +176,21 @@ def for_(
         except (NeedsValueError, UnstageableError):
             if is_abstract(found.length):
                 raise
-    for item in iterable:
+    _python_for(iter(iterable), halt, body, get, put, names)
+
+
+def _python_for(
+    items: Any, halt: Callable[[], Any] | None, body: Callable[[Any], Any], get: Any, put: Any, names: Sequence[str]
+) -> None:
+    """The loop, unrolled; after a jump that a traced value decides, the rest is the arm of a branch."""
+    for item in items:
         body(item)
-        if halt is not None:
-            stop = halt()
-            if is_abstract(stop):
-                raise UnstageableError(
-                    f"a jump out of a loop that cannot be staged depends on a traced value (at {user_line()})"
-                )
-            if stop:
-                return
+        stop = False if halt is None else halt()
+        if is_abstract(stop):
+            if_(not_(stop), lambda: _python_for(items, halt, body, get, put, names), lambda: None, get, put, names)
+            return
+        if stop:
+            return
 
 
 def _staged_for(found: Any, halt: Any, body: Any, get: Any, put: Any, names: Sequence[str]) -> None:
@@ -352,6 +373,9 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         special = None
     if special is not None:
         return special(*args, **kwargs)
+    drawn = effects.draw(function, args, kwargs)
+    if drawn is not effects.NOT_A_DRAW:
+        return drawn
     refuse_effects(function, args, kwargs, changeable)
     if (
         kind is type

@@ -128,7 +128,8 @@ class _Jumps:
     """``break``, ``continue`` and early ``return`` become flags; what follows a jump is guarded."""
 
     def __init__(self, body: list[ast.stmt]):
-        self.early = _has(body[:-1], ast.Return) or (not isinstance(body[-1], ast.Return) and _has(body, ast.Return))
+        jumps = (ast.Return, ast.Raise)
+        self.early = _has(body[:-1], *jumps) or (not isinstance(body[-1], jumps) and _has(body, *jumps))
         self.loops = 0
 
     def block(self, statements: list[ast.stmt], loop: int) -> list[ast.stmt]:
@@ -148,7 +149,7 @@ class _Jumps:
             out.append(f"{_BREAK}{loop}__")
         if _has([s], ast.Continue, loops=False):
             out.append(f"{_CONTINUE}{loop}__")
-        if self.early and _has([s], ast.Return):
+        if self.early and not isinstance(s, ast.Try) and _has([s], ast.Return, ast.Raise):
             out.append(_RETURN)
         return out
 
@@ -159,6 +160,8 @@ class _Jumps:
             return [_true(f"{_CONTINUE}{loop}__")]
         if isinstance(s, ast.Return) and self.early:
             return [_assign(VALUE, s.value or ast.Constant(None)), _true(_RETURN)]
+        if isinstance(s, ast.Raise) and self.early and s.exc is not None:
+            return [ast.Expr(_operator("raise_", _thunk(s.exc), _thunk(s.cause or ast.Constant(None)))), _true(_RETURN)]
         if isinstance(s, (ast.Try, ast.Match)) and _has([s], ast.Return, ast.Break, ast.Continue):
             raise NotRewrittenError("a jump out of try or match", s)
         if isinstance(s, ast.If):
@@ -174,7 +177,7 @@ class _Jumps:
         k = self.loops
         stops = [f"{_BREAK}{k}__"] if _has(s.body, ast.Break, loops=False) else []
         after = list(stops)
-        if self.early and _has(s.body, ast.Return):
+        if self.early and _has(s.body, ast.Return, ast.Raise):
             stops.append(_RETURN)
             after.append(_RETURN)
         skips = _has(s.body, ast.Continue, loops=False)
@@ -444,7 +447,16 @@ class _Lower(ast.NodeTransformer):
         return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> Any:
-        return self.generic_visit(node)
+        """An f-string: its text is made when the program runs, if a traced value is in it."""
+        self.generic_visit(node)
+        parts: list[ast.expr] = []
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                spec: ast.expr = part.format_spec or ast.Constant("")
+                parts.append(ast.Tuple([part.value, ast.Constant(part.conversion), spec], ast.Load()))
+            else:
+                parts.append(part)
+        return ast.copy_location(_operator("text", *parts), node)
 
 
 def _index(node: Any) -> Any:

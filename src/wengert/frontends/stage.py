@@ -140,7 +140,7 @@ def _captured(*blocks: Block) -> list[Any]:
 
 
 def _emit_cond(c: Any, yes: Block, no: Block, outputs: list[Any]) -> list[Any]:
-    if not outputs:
+    if not outputs and not yes.effects and not no.effects:
         return []
     around = _captured(yes, no)
     graphs = tuple(
@@ -238,8 +238,8 @@ class _Loop:
         go = None
         if self.test is not None:
             go = attempt(lambda: self.test(index), lambda: None)
-            if go[0].final:
-                raise UnstageableError(f"the condition of the loop at {self.at} writes into an array")
+            if go[0].final or go[0].effects:
+                raise UnstageableError(f"the condition of the loop at {self.at} writes into an array, draws or prints")
         start = self.get()
         self.body(index)
         following = None

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import UnstageableError
+from wengert.frontends.effects import print_later
 from wengert.frontends.python_calls import CALLS
 from wengert.frontends.sequences import Range, enumerated, reverse, zipped
 from wengert.frontends.trace import user_line
@@ -97,7 +98,7 @@ def _all(items: Any) -> Any:
 
 
 def _print(*args: Any, **kwargs: Any) -> Any:
-    raise UnstageableError(f"print at {user_line()} is not part of a graph yet")
+    print_later(args, kwargs)
 
 
 def _made(original: Any) -> Callable[..., Any]:

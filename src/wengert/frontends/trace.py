@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import EscapedTracerError
-from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, type_of
+from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, has_no_effect, type_of
 
 __all__ = ["CLOCK", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home", "note_write",
            "user_line"]
@@ -45,6 +45,7 @@ class Interned(Build):
         self.numbered: dict[tuple[str, int, ArrayType], Var] = {}
         self.producer: dict[Var, tuple[int, Equation]] = {}
         self.derived: dict[Any, Any] = {}
+        self.place: dict[Equation, int] = {}  # of equations with an effect
         self.lock = threading.RLock()  # a traced function may share its work among threads
 
     def number(self, kind: str, k: int, type: ArrayType) -> Var:
@@ -60,14 +61,16 @@ class Interned(Build):
         self.at = frozenset((user_line(),))
         results = self.emit(primitive, operands, params)
         place = (len(self.equations), self.equations[-1])
+        if not self.equations[-1].pure:
+            self.place[self.equations[-1]] = place[0]
         for r in results:
             self.producer[r] = place
         return results
 
-    def extract(self, inputs: Sequence[Var], outputs: Sequence[Atom]) -> Graph:
-        """The graph of these outputs, cut out of all that was ever recorded."""
-        found: dict[int, Equation] = {}
-        stack = [a for a in outputs if isinstance(a, Var)]
+    def extract(self, inputs: Sequence[Var], outputs: Sequence[Atom], effects: Sequence[Equation] = ()) -> Graph:
+        """The graph of these outputs (and effects), cut out of all that was ever recorded."""
+        found: dict[int, Equation] = {self.place[e]: e for e in effects}
+        stack = [a for a in (*outputs, *[o for e in effects for o in e.operands]) if isinstance(a, Var)]
         while stack:
             place = self.producer.get(stack.pop())
             if place is not None and place[0] not in found:
@@ -115,7 +118,7 @@ class Trace:
         Value of each variable; a variable without one is abstract (under `vmap`).
     """
 
-    __slots__ = ("build", "captured", "is_open", "level", "lifted", "name", "snapshots", "values")
+    __slots__ = ("build", "captured", "effects", "is_open", "level", "lifted", "name", "snapshots", "values")
 
     def __init__(self, name: str):
         self.name = name
@@ -123,6 +126,7 @@ class Trace:
         self.values: dict[Any, Any] = {}
         self.captured: dict[Any, tuple[Var, Any]] = {}
         self.lifted: list[Var] = []
+        self.effects: list[Equation] = []
         self.snapshots: dict[int, tuple[Any, np.ndarray[Any, Any], Var]] = {}
         self.is_open = False
         self.level = 0
@@ -194,6 +198,8 @@ class Trace:
             results = self.build.seen.get(key)
             if results is None:
                 results = self.build.record(primitive, atoms, params)
+            if not has_no_effect(primitive, params):
+                return self._effect(primitive, atoms, params, results)
             values = self.values
             if results[0] not in values:
                 operands = []
@@ -208,6 +214,15 @@ class Trace:
                 else:
                     values[results[0]] = out
             return results
+
+    def _effect(self, primitive: Primitive, atoms: tuple[Atom, ...], params: Mapping[str, Any],
+                results: tuple[Var, ...]) -> tuple[Var, ...]:
+        """An effect takes place now, unless a block around it is staged."""
+        self.effects.append(self.build.equations[-1])
+        if _LOCAL.frame is None:
+            operands = [a.value if type(a) is Const else self.values[a] for a in atoms]
+            self.values.update(zip(results, primitive.evaluate(*operands, **params), strict=True))
+        return results
 
     def line_of(self, atom: Any) -> str:
         place = self.build.producer.get(atom)

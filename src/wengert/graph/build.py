@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import GraphError
-from wengert.graph.graph import Atom, Const, Equation, Graph, Var
+from wengert.graph.graph import Atom, Const, Equation, Graph, Var, has_no_effect
 from wengert.graph.primitive import REGISTRY, Primitive
 from wengert.graph.types import ArrayType
 
@@ -51,7 +51,8 @@ class Build:
     def emit(self, primitive: Primitive, operands: tuple[Atom, ...], params: Mapping[str, Any]) -> tuple[Var, ...]:
         """The results of ``primitive(*operands, **params)``: those of an equal equation if there is one."""
         key = (primitive, operands, params_key(params))
-        if primitive.pure:
+        pure = has_no_effect(primitive, params)
+        if pure:
             found = self.seen.get(key)
             if found is not None:
                 return found
@@ -61,7 +62,7 @@ class Build:
         self.equations.append(equation)
         if self.at:
             self.lines[equation] = self.at
-        if primitive.pure:
+        if pure:
             self.seen[key] = results
         return results
 
@@ -94,7 +95,7 @@ class Build:
         needed: set[Atom] = set(atoms)
         kept: list[Equation] = []
         for e in reversed(self.equations):
-            if not e.primitive.pure or any(r in needed for r in e.results):
+            if not e.pure or any(r in needed for r in e.results):
                 kept.append(e)
                 needed.update(e.operands)
         kept.reverse()

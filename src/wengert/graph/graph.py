@@ -62,10 +62,22 @@ class Const:
 Atom = Var | Const
 
 
-class Equation:
-    """``results = primitive(operands, **params)``; known by its identity."""
+def has_no_effect(primitive: Primitive, params: Mapping[str, Any]) -> bool:
+    """Whether neither a primitive nor a graph among its parameters has an effect."""
+    if not primitive.pure or not primitive.holds_graphs:
+        return primitive.pure
+    parts = [x for value in params.values() for x in (value if isinstance(value, tuple) else (value,))]
+    return all(e.pure for x in parts if isinstance(x, Graph) for e in x.equations)
 
-    __slots__ = ("operands", "params", "primitive", "results")
+
+class Equation:
+    """``results = primitive(operands, **params)``; known by its identity.
+
+    `pure` is False if it, or a graph that it holds, has an effect (a draw, a print, a raise): it is never shared, dropped,
+    repeated or reordered.
+    """
+
+    __slots__ = ("operands", "params", "primitive", "pure", "results")
 
     def __init__(self, primitive: Primitive, operands: Sequence[Atom], params: Mapping[str, Any],
                  results: Sequence[Var]):
@@ -73,6 +85,7 @@ class Equation:
         self.operands: tuple[Atom, ...] = tuple(operands)
         self.params: Mapping[str, Any] = params
         self.results: tuple[Var, ...] = tuple(results)
+        self.pure = has_no_effect(primitive, params)
 
     def __repr__(self) -> str:
         return f"Equation({self.primitive.name}, {len(self.operands)} operands)"

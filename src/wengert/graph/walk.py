@@ -112,7 +112,7 @@ def prune(graph: Graph, outputs: Sequence[Atom] | None = None) -> Graph:
     needed: set[Atom] = set(wanted)
     kept: list[Equation] = []
     for e in reversed(graph.equations):
-        if not e.primitive.pure or any(r in needed for r in e.results):
+        if not e.pure or any(r in needed for r in e.results):
             kept.append(e)
             needed.update(e.operands)
             for inner in subgraphs(e):

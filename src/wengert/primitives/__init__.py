@@ -7,6 +7,7 @@ from wengert.primitives import (
     correlate,
     custom,
     decompose,
+    effects,
     eigen,
     elementary,
     elementwise,
@@ -25,6 +26,8 @@ from wengert.primitives import (
     window,
 )
 
-__all__ = ["bessel", "contract", "control", "correlate", "custom", "decompose", "eigen", "elementary", "elementwise", "fourier",
-           "gauge", "incomplete", "index", "inverse", "matrix_functions", "reduce", "softmax", "solve", "sort", "special",
-           "structure", "window"]
+__all__ = [
+    "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen", "elementary",
+    "elementwise", "fourier", "gauge", "incomplete", "index", "inverse", "matrix_functions", "reduce", "softmax",
+    "solve", "sort", "special", "structure", "window",
+]

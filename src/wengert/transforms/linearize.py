@@ -54,7 +54,7 @@ def linearize(graph: Graph, active: Sequence[bool], needed: Sequence[bool] | Non
     wanted = [a for k, a in enumerate(graph.outputs) if needed is None or needed[k]]
     live = _live(graph, wanted)
     build = Build({(e.primitive, e.operands, params_key(e.params)): e.results
-                   for e in graph.equations if e.primitive.pure})
+                   for e in graph.equations if e.pure})
     tangents: dict[Any, Handle] = {}
     for v, a in zip(graph.inputs, active, strict=True):
         if a:

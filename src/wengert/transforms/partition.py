@@ -104,7 +104,7 @@ def _computed_again(needed: dict[Var, None], maker: dict[Var, Equation], free: s
         changed = False
         for v in list(needed):
             e = maker.get(v)
-            if e is None or not e.primitive.pure or e.primitive.multiple:
+            if e is None or not e.pure or e.primitive.multiple:
                 continue
             if e in forward and (e.primitive.name not in _CHEAP or not v.type.inexact):
                 continue
@@ -129,7 +129,7 @@ def _down_to_values(e: Equation, maker: dict[Var, Equation], forward: set[Equati
         if not isinstance(o, Var):
             continue
         above = maker.get(o)
-        if above is None or above in forward or above.primitive.multiple or not above.primitive.pure:
+        if above is None or above in forward or above.primitive.multiple or not above.pure:
             leaves[o] = None
         elif above not in equations:
             equations.add(above)
@@ -176,7 +176,7 @@ def _forward(graph: Graph, primal: tuple[Var, ...], outputs: tuple[Atom, ...]) -
     wanted: set[Atom] = set(outputs)
     kept = []
     for e in reversed(graph.equations):
-        if any(r in wanted for r in e.results) or not e.primitive.pure:
+        if any(r in wanted for r in e.results) or not e.pure:
             kept.append(e)
             wanted.update(e.operands)
     kept.reverse()

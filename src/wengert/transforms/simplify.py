@@ -257,7 +257,7 @@ def _folded(e: Equation, operands: tuple[Atom, ...]) -> Atom | None:
 
 def _simpler(e: Equation, operands: tuple[Atom, ...], c: _Context) -> Atom | None:
     """An atom in the place of the single result of an equation, or None."""
-    if not e.primitive.pure or e.primitive.multiple or not operands:
+    if not e.pure or e.primitive.multiple or not operands:
         return None
     for rule in RULES.get(e.primitive.name, ()):
         found = rule(e, operands, c)

@@ -1,0 +1,242 @@
+"""Effects of staged code: draws, prints and raises take place when the graph runs.
+
+What comes in: calls of random generators, of ``print``, and raises in branches, while a function is staged. What goes out:
+`effect` equations, in program order. The one idea: the graph holds the very generator that the program named, and asks it anew
+at each run, so the draws are NumPy's, bit for bit.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import UnstageableError
+from wengert.frontends.block import is_abstract
+from wengert.frontends.registry import NeedsValueError
+from wengert.frontends.trace import active_trace, user_line
+from wengert.frontends.tracer import Tracer
+from wengert.graph import ArrayType, type_of
+from wengert.primitives.effects import Action, effect
+
+__all__ = ["NOT_A_DRAW", "LateText", "draw", "perform", "print_later", "raise_later", "text"]
+
+
+def perform(action: Action, operands: Sequence[Tracer], result_types: tuple[ArrayType, ...]) -> list[Tracer]:
+    """Record an effect in the innermost trace."""
+    trace = active_trace()
+    assert trace is not None
+    atoms = tuple([o.atom if o.build is trace else trace.capture(o) for o in operands])
+    return [Tracer(trace, r) for r in trace.emit(effect, atoms, {"action": action, "types": result_types})]
+
+
+# ---------------------------------------------------------------- text
+
+class LateText:
+    """A text with traced values in it; `make` gives it from their run-time values, in order."""
+
+    __slots__ = ("make", "values")
+
+    def __init__(self, values: list[Tracer], make: Callable[[Sequence[Any]], str]):
+        self.values, self.make = values, make
+
+    def _fail(self, *args: Any, **kwargs: Any) -> Any:
+        raise NeedsValueError(f"a text made of traced values is used at {user_line()} while the program is staged")
+
+    __str__ = __format__ = __len__ = __add__ = __radd__ = __mod__ = __getitem__ = __contains__ = __bool__ = _fail
+
+
+def _plain(x: Tracer) -> Callable[[Any], Any]:
+    """What turns a run-time value into what the plain program would have."""
+    return (lambda v: v.item()) if x.kind == "scalar" else (lambda v: np.array(v) if x.shape else v)
+
+
+_CONVERSIONS: dict[int, Callable[[Any], str]] = {115: str, 114: repr, 97: ascii}
+
+
+def text(parts: Sequence[Any]) -> Any:
+    """The f-string of texts and ``(value, conversion, spec)``."""
+    late = [p[0] for p in parts if isinstance(p, tuple) and is_abstract(p[0])]
+    if any(isinstance(p, tuple) and (isinstance(p[0], LateText) or isinstance(p[2], LateText)) for p in parts):
+        raise UnstageableError(f"an f-string inside an f-string at {user_line()} holds a traced value")
+
+    def make(values: Sequence[Any]) -> str:
+        rest, out = iter(values), []
+        for p in parts:
+            if not isinstance(p, tuple):
+                out.append(p)
+                continue
+            value = next(rest) if is_abstract(p[0]) else p[0]
+            convert = _CONVERSIONS.get(p[1])
+            value = value if convert is None else convert(value)
+            out.append(format(value, p[2]))
+        return "".join(out)
+    if not late:
+        return make(())
+    frozen = [x.frozen() for x in late]
+    plain = [_plain(x) for x in late]
+    return LateText(frozen, lambda values: make([f(v) for f, v in zip(plain, values, strict=True)]))
+
+
+def _late_arguments(args: Sequence[Any]) -> tuple[list[Tracer], Callable[[Sequence[Any]], list[Any]]]:
+    """Traced operands among the arguments, and what gives the arguments from their values."""
+    operands: list[Tracer] = []
+    makers: list[Callable[[Sequence[Any]], Any]] = []
+    for x in args:
+        start = len(operands)
+        if isinstance(x, LateText):
+            operands += x.values
+            makers.append(_part(x.make, slice(start, len(operands))))
+        elif is_abstract(x):
+            operands.append(x.frozen())
+            makers.append(_part(_plain(x), start))
+        elif _holds_abstract(x):
+            raise UnstageableError(f"a container of traced values is printed at {user_line()}")
+        else:
+            value = x.value if isinstance(x, Tracer) else x
+            makers.append(lambda v, x=value: x)  # type: ignore[misc]
+    return operands, lambda values: [m(values) for m in makers]
+
+
+def _part(make: Callable[[Any], Any], place: Any) -> Callable[[Sequence[Any]], Any]:
+    return lambda values: make(values[place])
+
+
+def _holds_abstract(x: Any) -> bool:
+    if isinstance(x, dict):
+        return any(map(_holds_abstract, x.values()))
+    return is_abstract(x) or (isinstance(x, (list, tuple, set)) and any(map(_holds_abstract, x)))
+
+
+def print_later(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """``print`` when the graph runs."""
+    operands, arguments = _late_arguments(args)
+
+    def run(*values: Any) -> tuple[()]:
+        print(*arguments(values), **kwargs)
+        return ()
+    perform(Action("print", run), operands, ())
+
+
+def raise_later(error: Any) -> None:
+    """Raise when the graph comes here."""
+    if isinstance(error, type):
+        error = error()
+    operands, arguments = _late_arguments(error.args)
+
+    def run(*values: Any) -> tuple[()]:
+        raise type(error)(*arguments(values))
+    perform(Action("raise", run), operands, ())
+
+
+# ---------------------------------------------------------------- random numbers
+
+NOT_A_DRAW = object()
+# Made of a standard draw: NumPy computes them so, operation by operation.
+_SCALED: dict[str, tuple[str, Callable[..., Any]]] = {
+    "normal": ("standard_normal", lambda z, loc=0.0, scale=1.0: loc + scale * z),
+    "uniform": ("random", lambda u, low=0.0, high=1.0: low + (high - low) * u),
+    "exponential": ("standard_exponential", lambda e, scale=1.0: scale * e),
+}
+_MAKERS = {np.random.default_rng, np.random.RandomState}
+_UNKNOWN = {"shuffle", "spawn", "bytes", "get_state", "set_state", "bit_generator"}
+
+
+def draw(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call of a random generator as an effect; `NOT_A_DRAW` for any other call."""
+    try:
+        if function in _MAKERS:
+            return _make(function, args, kwargs)
+    except TypeError:  # it cannot be hashed
+        return NOT_A_DRAW
+    owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+    if not isinstance(owner, (np.random.Generator, np.random.RandomState)):
+        return NOT_A_DRAW
+    if _holds_abstract([*args, *kwargs.values()]):
+        return _scaled(owner, name, args, kwargs)
+    return _draw(owner, name, args, kwargs)
+
+
+def _known(x: Any) -> Any:
+    return x.value if isinstance(x, Tracer) else x
+
+
+def _draw(owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Draw at each run; the type of the result is that of a draw from a copy of the generator."""
+    if name in _UNKNOWN or kwargs.get("out") is not None:
+        raise UnstageableError(f"{type(owner).__name__}.{name} at {user_line()} changes more than the generator")
+    args, kwargs = tuple(map(_known, args)), {k: _known(v) for k, v in kwargs.items()}
+    trial = getattr(copy.deepcopy(owner), name)(*args, **kwargs)
+
+    def run() -> tuple[Any, ...]:
+        out = getattr(owner, name)(*args, **kwargs)
+        return () if out is None else (out,)
+    if trial is None:
+        perform(Action(name, run), (), ())
+        return None
+    if not isinstance(trial, (bool, int, float, np.ndarray, np.generic)):
+        raise UnstageableError(f"{type(owner).__name__}.{name} at {user_line()} gives a {type(trial).__name__}")
+    (out,) = perform(Action(name, run), (), (type_of(trial),))
+    out.kind = "scalar" if isinstance(trial, (bool, int, float)) and not isinstance(trial, np.generic) else ""
+    return out
+
+
+def _scaled(owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A draw with traced parameters: a standard draw, scaled."""
+    if name not in _SCALED:
+        raise UnstageableError(f"{type(owner).__name__}.{name} at {user_line()} is given traced parameters; draw standard "
+                               f"numbers and transform them")
+    standard, scale = _SCALED[name]
+    names = scale.__code__.co_varnames[1:scale.__code__.co_argcount]
+    given = {**dict(zip((*names, "size"), args, strict=False)), **kwargs}
+    size = given.pop("size", None)
+    if set(given) - set(names):
+        raise UnstageableError(f"{type(owner).__name__}.{name} at {user_line()}: keywords with traced parameters")
+    shape = np.broadcast_shapes(*[np.shape(v) for v in given.values()])
+    if size is None and shape:
+        size = shape
+    method = "random_sample" if standard == "random" and isinstance(owner, np.random.RandomState) else standard
+    _refuse_negative(owner, name, given)
+    return scale(_draw(owner, method, () if size is None else (size,), {}), **given)
+
+
+def _refuse_negative(owner: Any, name: str, given: dict[str, Any]) -> None:
+    """The errors of NumPy for traced parameters, when the graph runs."""
+    if name == "uniform":
+        if isinstance(owner, np.random.RandomState):
+            return
+        width, message = given.get("high", 1.0) - given.get("low", 0.0), "high - low < 0"
+    else:
+        width, message = given.get("scale", 1.0), "scale < 0"
+    operands, arguments = _late_arguments([width])
+
+    def run(*values: Any) -> tuple[()]:
+        if np.any(np.signbit(arguments(values)[0])):
+            raise ValueError(message)
+        return ()
+    perform(Action("check", run), operands, ())
+
+
+def _make(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A generator made in the program: each run starts it anew."""
+    if _holds_abstract([*args, *kwargs.values()]):
+        raise NeedsValueError(f"a random generator gets a traced seed at {user_line()}")
+    args = tuple(map(_known, args))
+    if args and isinstance(args[0], (np.random.Generator, np.random.BitGenerator)):
+        return function(*args, **kwargs)
+    made = function(*args, **kwargs)
+    seeded = bool(args and args[0] is not None) or bool(kwargs)
+
+    def run() -> tuple[()]:
+        fresh = function(*args, **kwargs) if seeded else function()
+        if isinstance(made, np.random.RandomState):
+            made.set_state(fresh.get_state())
+        else:
+            made.bit_generator.state = fresh.bit_generator.state
+        return ()
+    perform(Action("seed", run), (), ())
+    return made
+
+
