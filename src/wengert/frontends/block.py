@@ -51,6 +51,8 @@ class Unbound:
 
     def _fail(self, *args: Any, **kwargs: Any) -> Any:
         d = self.__dict__
+        if args and isinstance(args[0], str) and args[0].startswith("__"):  # Python's own questions about an object
+            raise AttributeError(args[0])
         raise UnstageableError(f"`{d['name']}` {d['why']} (used at {user_line()})")
 
     __getattr__ = __setattr__ = __bool__ = __call__ = __iter__ = __getitem__ = __setitem__ = __len__ = _fail

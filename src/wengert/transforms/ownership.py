@@ -64,6 +64,7 @@ class _Walk:
         self.family: dict[Var, list[Var]] = {}
         self.origin: dict[Var, int] = {}  # the input that a buffer came in by
         self.consumed: set[int] = set()
+        self.read_only: set[Var] = set()
         for k in donated:
             v = graph.inputs[k]
             if isinstance(v.type, ArrayType) and v not in self.family:
@@ -81,7 +82,8 @@ class _Walk:
             else:
                 self.ordinary(e)
         outputs = self.graph.outputs
-        roots = [id(self.family[o]) if isinstance(o, Var) and o in self.family else None for o in outputs]
+        roots = [id(self.family[o]) if isinstance(o, Var) and o in self.family and o not in self.read_only else None
+                 for o in outputs]
         loose = frozenset(k for k, r in enumerate(roots) if r is None or roots.count(r) > 1)
         return Ownership({e: g for e, g in given.items() if g}, frozenset(self.consumed), loose)
 
@@ -95,6 +97,8 @@ class _Walk:
             if isinstance(first, Var) and first in self.family:
                 self.family[first].append(e.results[0])
                 self.family[e.results[0]] = self.family[first]
+                if p.name in _READ_ONLY or first in self.read_only:
+                    self.read_only.add(e.results[0])
         elif p.elementwise and not p.multiple:
             if isinstance(e.results[0].type, ArrayType) and e.results[0].type.shape:
                 self.fresh(e.results[0])
@@ -113,7 +117,7 @@ class _Walk:
         out = set()
         for i in positions:
             o = e.operands[i]
-            if not isinstance(o, Var) or o not in self.family:
+            if not isinstance(o, Var) or o not in self.family or o in self.read_only:
                 continue
             family = self.family[o]
             if all(self.last.get(v, -1) <= k for v in family) and not any(
@@ -134,6 +138,7 @@ class _Walk:
         return given
 
 
+_READ_ONLY = {"broadcast", "window", "full"}  # views in which elements may share a place
 _CONTROL = {"call", "cond", "while_loop", "scan"}
 
 
