@@ -23,7 +23,7 @@ from shrink import shrink
 def same_failure(seed: int, outcome: Outcome, source: str, number: list[int]) -> bool:
     """Whether a smaller program fails in the same way."""
     number[0] += 1
-    new = run(source, seed, name=f"<program {seed}.{number[0]}>")
+    new = run(source, seed, second="second" in outcome.what, name=f"<program {seed}.{number[0]}>")
     return new.kind == outcome.kind and new.what.split(":")[:2] == outcome.what.split(":")[:2] if new.kind == "refused" else (
         new.kind == outcome.kind and ("Error" in new.what) == ("Error" in outcome.what))
 
