@@ -111,6 +111,31 @@ def blend(*arrays, weight=0.5):
     return np.tanh(total)
 
 
+def rows(z):
+    for j in range(len(z)):
+        yield z[j]
+
+
+def halves(z):
+    middle = len(z) // 2
+    return z[0] if len(z) == 1 else 0.6 * (halves(z[:middle]) + halves(z[middle:]))
+
+
+class Holder:
+    def __init__(self, z, scale):
+        self.z, self.scale, self.count = z, scale, 0
+
+    def step(self, k=1):
+        self.z[k] += self.scale * 0.1
+        self.scale = math.sin(self.scale + self.z[0])
+        self.count += 1
+        return self
+
+    @property
+    def tail(self):
+        return self.z[1:]
+
+
 def fill(k, s):
     out = np.zeros(k)
     for j in range(k):
@@ -228,7 +253,7 @@ class Generator:
     def simple(self) -> list[str]:
         kind = self.rng.choice([self.binding, self.binding, self.writing, self.writing, self.writing, self.numbers,
                                 self.numbers,
-                                self.containers, self.calling, self.selecting])
+                                self.containers, self.calling, self.selecting, self.overlapping, self.python])
         return kind()
 
     def binding(self) -> list[str]:
@@ -289,6 +314,59 @@ class Generator:
             [f"{v}[[1, 2]], {v}[0] = {self.name(VECTOR)}[[2, 1]], {self.sc()}"], [f"{x}[~({y} > 0.2)] = 0.1"],
             [f"{k} = np.nonzero({v} > 0)[0]", f"{v}[{k}] *= {self.sc()}"], [f"{k} = {self.name(WIDE)} > {self.number()}",
                                                                         f"{self.sc()} = np.sum({self.name(WIDE)}[{k}]) * 0.1"]])
+
+    def overlapping(self) -> list[str]:
+        """Reads and writes of the same memory in one statement."""
+        shape = self.shape()
+        x, v, p, i = self.name(shape), self.name(VECTOR), self.name(WIDE), self.index()
+        return [self.pick(
+            f"{v}[::2], {v}[1::2] = {v}[1::2], {v}[::2]", f"{v}[::-1] += {v}", f"{v}[1:] = {v}[:-1] + {v}[1:] * 0.5",
+            f"{x} += {x}[0] * 0.3",
+            f"{x}[...] = {x}[::-1]", f"{x} -= {x}.mean()", f"{p} += {p}[{i}] * 0.2", f"{p} -= {p}[:, :1]", f"{p}[:] = {p}[{i}]",
+            f"{p}[0], {p}[1] = {p}[1], {p}[0]", f"{p}[:, 1:] *= {p}[:, :-1]", f"np.multiply({v}[:-1], {v}[1:], out={v}[1:])",
+            f"{p}[1:], {p}[:-1] = {p}[:-1], 0.5 * {p}[1:]", f"np.subtract({v}, {v}[::-1], out={v})", f"{x} *= {x}",
+            f"{v}[:2] = {v}[2:] = {v}[1:3] * 0.5", f"{p}.T[:3, :3] += 0.3 * {p}[:, :3]", f"np.cumsum({v}, out={v})",
+            f"{v}[[0, 1]] = {v}[[1, 0]]", f"{v}[{v} > 0.1] = {v}[0]", f"{p}.reshape(-1)[1:] += 0.2 * {p}.reshape(-1)[:-1]")]
+
+    def python(self) -> list[str]:
+        """More of the language."""
+        self.fresh += 1
+        k, l = f"k{self.fresh}", f"l{self.fresh}"
+        x, y, i, s = self.name(VECTOR), self.name(VECTOR), self.index(), self.sc()
+        p = self.name(WIDE)
+        return self.rng.choice([
+            [f"{k} = {x}[{i}, ...]", f"{k} += {s} * 0.5", f"{s} = float({k}) * 0.5"],
+            [f"{k} = Holder({self.view(VECTOR)}, {s})", f"{k}.step().step({i})", f"{k}.z *= 0.9",
+             f"{s}, {self.name(SHORT)} = {k}.scale, {k}.tail"],
+            ["try:", f"    {x}[n % 3 + 3] = {self.scalar(1)}", f"    {y} = {x}[::-1]", "except IndexError:",
+             f"    {s} = 0.5 * {s}",
+             "finally:", f"    {x}[0] *= 0.9"],
+            [f"{k} = np.random.default_rng(3).normal(size=4)", f"{k}[{i}] = {s}", f"{x} = {k}"],
+            [f"{k} = np.linspace(0.0, 1.0, 12).reshape(3, 4)", f"{l} = {k}[1]", f"{k}[{i}, 1] = {s}", f"{l} += {x}",
+             f"{p} = {k}"],
+            [f"{k} = np.arange(4.0)[::-1]", f"{k}[{i}] = {s}", f"{x} = np.sin({k})"],
+            [f"for row in rows({self.view(WIDE)}):", f"    row += 0.2 * {x}", f"    {s} = row[1] * 0.5"],
+            [f"{s} = halves({self.view(VECTOR)})"],
+            [f"if ({k} := {x}[{i}] * 0.5) > {self.number()}:", f"    {s} = {k} + 0.1"],
+            [f"{s} = sum(v * 0.1 for v in {self.view(VECTOR)})"],
+            [f"assert {x}.shape == (4,) and {p}.ndim == 2 and len({p}) == 3, {x}.shape"],
+            [f"{x} = np.array(list(map(lambda v: v * {s}, {y})))"],
+            [f"if any(v > 0.5 for v in {x}) and isinstance({x}, np.ndarray):", f"    {x}[1] = max({y}) * 0.5"],
+            [f"{self.name(SHORT)} = np.linalg.solve(np.eye(3) * 3.0 + 0.1 * {p} @ {p}.T, {self.name(SHORT)})"],
+            [f"{k} = {{j: {x}[j] * 0.5 for j in range(4)}}", f"{x} = np.array([{k}[j] for j in sorted({k}, reverse=True)])"],
+            ["with np.errstate(over='ignore'):", f"    {x} = np.exp(-{y} ** 2)", f"    {x}[{i}] = {s}"],
+            [f"{k}, {l} = np.meshgrid({x}, {self.name(SHORT)})", f"{k} *= {l}", f"{p} = np.tanh({k})"],
+            [f"{k} = [{x}, {y}]", f"for {l} in {k}:", f"    {l} += 0.1 * {s}", f"{k}[1] = {k}[0]",
+             f"{x}, {y} = {k}[1][::-1], {k}[0]"],
+            [f"{k} = {x}", f"{x} = {x} * 0.5", f"{k} += {x}", f"{y} = {k}"], [f"{k} = ({x} if n else {y})", f"{k}[{i}] += {s}"],
+            [f"{k} = np.zeros(4)", f"{l} = {k}", f"{l}[{i}] = {s}", f"{x} = {k} + {y}"], [f"{k} = np.ones((3, 4))",
+                                                            f"{k}.T[1] = {self.name(SHORT)}", f"{p} = {k}"],
+            [f"{k} = np.empty((2, 4))", f"{k}[:] = {x}, {y}", f"{x} = {k}.sum(axis=0) * 0.5"], [f"{k} = None",
+                                                            f"{s} = {s} if {k} is None else 0.0"],
+            [f"for {k} in range({i} % 3 + 1):", f"    {x} = np.roll({x}, {k})", f"    {x}[{k}] -= 0.1"],
+            [f"{k} = np.float64(0.3)", f"{k} += {s}", f"{x}[{i}] = {k}"],
+            [f"{k} = np.array([1, 2, 0])", f"{k}[n % 3] += 1", f"{self.name(SHORT)} = {x}[{k}]", f"{x}[{k}] = 0.3"],
+            [f"{k} = np.array(0.3)", f"{k} += {s} * 0.1", f"{k}[...] = {k} * {x}[{i}]", f"{s} = {k} + 0.0"]])
 
     def containers(self) -> list[str]:
         self.fresh += 1

@@ -69,11 +69,20 @@ def load(source: str, name: str = "<program>") -> Callable[..., Any]:
 def points(seed: int, count: int = 2) -> list[Values]:
     """Points to run the program at: a vector, a matrix and a number."""
     rng = np.random.default_rng(seed)
-    return [(rng.normal(size=4) * 0.7, rng.normal(size=(3, 4)) * 0.7, float(rng.normal()) * 0.6) for _ in range(count)]
+    found = [(rng.normal(size=4) * 0.7, rng.normal(size=(3, 4)) * 0.7, float(rng.normal()) * 0.6) for _ in range(count)]
+    return [(x, np.asfortranarray(y), z) for x, y, z in found] if seed % 3 == 1 else found  # the order of memory matters
 
 
 def copied(values: Values) -> Values:
     return tuple(np.array(v) if isinstance(v, np.ndarray) else v for v in values)
+
+
+def direction(at: Values, rng: Any) -> Values:
+    """A direction that lies in memory as the point does, and so do the points moved along it."""
+    out = [np.empty_like(x) for x in at]
+    for d in out:
+        d[...] = rng.normal(size=d.shape)
+    return (*out[:-1], float(out[-1]))
 
 
 def inner(a: Any, b: Any) -> tuple[float, float]:
@@ -85,7 +94,7 @@ def inner(a: Any, b: Any) -> tuple[float, float]:
 # ---------------------------------------------------------------- the program with complex numbers
 
 _COMPARE = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Eq: operator.eq,
-            ast.NotEq: operator.ne}
+            ast.NotEq: operator.ne, ast.Is: operator.is_, ast.IsNot: operator.is_not}
 
 
 class _Comparisons(ast.NodeTransformer):
@@ -128,6 +137,8 @@ class Shadow:
     def compare(self, names: str, *operands: Any) -> Any:
         result: Any = True
         for name, (a, b) in zip(names.split(), itertools.pairwise(operands), strict=True):
+            if name in ("Is", "IsNot"):
+                return _BY_NAME[name](a, b)
             a, b = np.real(a), np.real(b)
             if np.asarray(a).dtype.kind == "f" or np.asarray(b).dtype.kind == "f":
                 self.ties += int(np.sum(np.abs(a - b) < 1e-13))
@@ -170,13 +181,15 @@ class _NumPy:
         self._shadow = shadow
         self.zeros = lambda shape: np.zeros(shape, complex)
         self.empty = lambda shape: np.empty(shape, complex)
-        self.linalg = SimpleNamespace(norm=lambda x: np.sqrt(np.sum(x * x)))
+        self.linalg = SimpleNamespace(norm=lambda x: np.sqrt(np.sum(x * x)), solve=np.linalg.solve)
+        self.random = SimpleNamespace(default_rng=lambda seed: SimpleNamespace(
+            normal=lambda size: np.random.default_rng(seed).normal(size=size).astype(complex)))
         self.float64 = lambda x: x
         self.abs = shadow.absolute
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(np, name)
-        if not callable(found) or isinstance(found, np.ufunc):
+        if not callable(found) or isinstance(found, (np.ufunc, type)):
             return found
 
         def function(*args: Any, **kwargs: Any) -> Any:
@@ -305,8 +318,7 @@ def check_point(source_shadow: Shadow, f: Callable[..., Any], way: Callable[...,
     plain = f(*copied(at))
     if not abs(complex_step(source_shadow, at, tuple(0.0 * np.asarray(x) for x in at))[0] - plain) <= 1e-9 * (1 + abs(plain)):
         raise Kink("the complex program decides differently")
-    v, u = [tuple(rng.normal(size=np.shape(x))[()] for x in at) for _ in range(2)]
-    v, u = [(d[0], d[1], float(d[2])) for d in (v, u)]
+    v, u = direction(at, rng), direction(at, rng)
     kept = copied(at)
     value, gradient = wg.value_and_grad(way, argnums=(0, 1, 2))(*at)
     forward, tangent = wg.jvp(way, at, v)

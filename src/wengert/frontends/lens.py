@@ -205,6 +205,6 @@ def order_of_result(shape: tuple[int, ...], operands: Sequence[Any]) -> str:
             models.append(stand_in(x) if hasattr(x, "lens") else None)
     if 0 in shape or any(m is None for m in models):
         return ""
-    out = np.nditer([*models, None], flags=["refs_ok"], op_flags=[["readonly"]] * len(models) + [["writeonly", "allocate"]],
-                    op_dtypes=[None] * len(models) + [np.dtype(np.uint8)]).operands[-1]
+    flags: Any = [*[["readonly"]] * len(models), ["writeonly", "allocate"]]
+    out = np.nditer([*models, None], op_flags=flags, op_dtypes=[*[None] * len(models), np.dtype(np.uint8)]).operands[-1]
     return "C" if out.flags.c_contiguous else "F" if out.flags.f_contiguous else ""
