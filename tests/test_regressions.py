@@ -94,3 +94,39 @@ def test_a_python_integer_has_no_derivative(f):
     with pytest.raises(wg.errors.NonDifferentiableError, match="integer"):
         wg.grad(f)(2.5)
     assert wg.grad(lambda x: 3.0)(2.5) == 0.0
+
+
+def check_against_differences(f, x):
+    d = np.empty_like(x)
+    d[...] = np.random.default_rng(0).normal(size=x.shape)
+    up, down = f(x + 1e-6 * d), f(x - 1e-6 * d)
+    value, gradient = wg.value_and_grad(f)(x)
+    np.testing.assert_allclose(value, f(x), rtol=1e-13)
+    np.testing.assert_allclose(np.sum(gradient * d), (up - down) / 2e-6, rtol=1e-7)
+
+
+def reshape_of_a_transposed_result(y):
+    e = y.T * 0.7  # lies in memory as y.T does, so reshape copies
+    h, k = e.reshape(12), e.T.ravel()
+    h[1] = y[0, 0] * 3.0
+    k[2] = y[1, 1] * 2.0
+    return np.sum(e * e) + np.sum(h * h)
+
+
+def test_the_memory_order_of_results_decides_between_view_and_copy():
+    y = np.random.default_rng(1).normal(size=(3, 4))
+    for point in (y, np.asfortranarray(y)):
+        check_against_differences(reshape_of_a_transposed_result, point)
+        wg.hvp(reshape_of_a_transposed_result, point, point)  # known in the inner of two traces, too
+
+
+def traced_values_into_an_array_with_a_private_base(x):
+    k = np.linspace(0.0, 1.0, 12).reshape(3, 4)
+    row = k[1]
+    k[1, 1] = x[0]
+    row += x[1]
+    return np.sum(k * k)
+
+
+def test_an_array_whose_base_nobody_else_holds_can_take_traced_values():
+    check_against_differences(traced_values_into_an_array_with_a_private_base, np.array([0.3, -0.4]))

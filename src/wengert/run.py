@@ -17,6 +17,7 @@ from wengert.backends.interpret import Program
 from wengert.errors import InputError, NonDifferentiableError, WengertError
 from wengert.flatten import Spec, flatten
 from wengert.frontends import indexing, numpy_api, operators, python_calls  # noqa: F401  (they register themselves)
+from wengert.frontends.lens import stand_in
 from wengert.frontends.reach import reach
 from wengert.frontends.trace import Trace, escaped
 from wengert.frontends.tracer import Tracer
@@ -140,6 +141,7 @@ class Run:
         self.active.append(not static)
         if static:
             return x
+        model = x if isinstance(x, np.ndarray) else stand_in(x) if isinstance(x, Tracer) else None
         where = f"argument {position}" if spec.tree is None else f"a leaf of argument {position}"
         found = leaf_type(x, self.name, where)
         if isinstance(x, Tracer):
@@ -153,8 +155,8 @@ class Run:
         var = self.trace.argument(len(self.inputs), found, value)
         self.inputs.append(var)
         tracer = Tracer(self.trace, var, kind=kind)
-        if isinstance(x, np.ndarray) and x.ndim > 1:
-            tracer.order = "C" if x.flags.c_contiguous else "F" if x.flags.f_contiguous else ""
+        if model is not None and model.ndim > 1:
+            tracer.order = "C" if model.flags.c_contiguous else "F" if model.flags.f_contiguous else ""
         return tracer
 
     # ------------------------------------------------------------ out

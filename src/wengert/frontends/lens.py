@@ -9,7 +9,7 @@ write makes the difference visible.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from wengert.primitives import structure as s
 if TYPE_CHECKING:
     from wengert.frontends.tracer import Tracer
 
-__all__ = ["KINDS", "Lens", "ViewKind", "is_c_ordered", "settle", "stand_in"]
+__all__ = ["KINDS", "Lens", "ViewKind", "is_c_ordered", "order_of_result", "settle", "stand_in"]
 
 
 class ViewKind:
@@ -193,3 +193,18 @@ def is_c_ordered(t: Tracer) -> bool:
             return False
         t = t.lens.base
     return t.order == "C" or t.ndim <= 1
+
+
+def order_of_result(shape: tuple[int, ...], operands: Sequence[Any]) -> str:
+    """The order in which a ufunc's result lies in memory: "C", "F", or "" if it is neither or not known."""
+    models: list[Any] = []
+    for x in operands:
+        if isinstance(x, np.ndarray):
+            models.append(x)
+        elif getattr(x, "shape", ()):
+            models.append(stand_in(x) if hasattr(x, "lens") else None)
+    if 0 in shape or any(m is None for m in models):
+        return ""
+    flags: Any = [*[["readonly"]] * len(models), ["writeonly", "allocate"]]
+    out = np.nditer([*models, None], op_flags=flags, op_dtypes=[*[None] * len(models), np.dtype(np.uint8)]).operands[-1]
+    return "C" if out.flags.c_contiguous else "F" if out.flags.f_contiguous else ""

@@ -184,11 +184,17 @@ def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return _fresh(function(*args, **kwargs), args)
 
 
+def _private(array: np.ndarray[Any, Any]) -> bool:
+    """Whether nobody else can see the array's memory: it is its own, or that of a base which only this array holds."""
+    if array.base is None:
+        return array.flags.owndata
+    return type(array.base) is np.ndarray and array.base.flags.owndata and sys.getrefcount(array.base) <= 2
+
+
 def _fresh(result: Any, args: tuple[Any, ...]) -> Any:
     """An array that this call made becomes a cell, so that traced values can be written into it."""
-    if type(result) is np.ndarray and result.base is None and result.flags.owndata and active_trace() is not None \
-            and result.dtype.kind in "fciub" and not any(result is a for a in args) and result.flags.writeable \
-            and sys.getrefcount(result) <= 4:
+    if type(result) is np.ndarray and active_trace() is not None and result.dtype.kind in "fciub" and result.flags.writeable \
+            and _private(result) and not any(result is a for a in args) and sys.getrefcount(result) <= 4:
         return Tracer(None, None, result, kind="" if result.ndim else "box")
     return result
 
@@ -203,7 +209,7 @@ def own(array: Any, value: Any) -> Any:
     value = as_traced(value)
     if value.build is None or not (value.type.inexact or array.dtype.kind in "fc"):
         return array
-    if array.base is not None or not array.flags.owndata or sys.getrefcount(array) > 3:
+    if not _private(array) or sys.getrefcount(array) > 3:
         raise MutationError(
             f"a traced value is written into an ordinary array at {user_line()} that other names or views can see, so the "
             f"write cannot be kept exact. Make the array inside the function (np.zeros(n), a.copy())")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError
-from wengert.frontends.lens import Lens, is_c_ordered, settle, stand_in
+from wengert.frontends.lens import Lens, is_c_ordered, order_of_result, settle, stand_in
 from wengert.frontends.registry import FUNCTIONS, INDEXING, METHODS, PROPERTIES, NeedsValueError, TracedText, implements
 from wengert.frontends.trace import CLOCK, Trace, active_frame, escaped, is_home, note_write, user_line
 from wengert.graph import ArrayType, Atom, Const, Handle, Primitive, type_of
@@ -401,8 +401,8 @@ def _own_memory(out: Any, operands: Sequence[Any]) -> np.ndarray[Any, Any]:
 def elementwise_result(trace: Trace, atom: Atom, *operands: Any) -> Tracer:
     """The result of an elementwise operation: it lies in memory as its operands do."""
     out = Tracer(trace, atom)
-    if len(atom.type.shape) > 1 and all(map(_keeps_c_order, operands)):
-        out.order = "C"
+    if len(atom.type.shape) > 1:
+        out.order = "C" if all(map(_keeps_c_order, operands)) else order_of_result(atom.type.shape, operands)
     return out
 
 

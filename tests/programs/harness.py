@@ -1,0 +1,374 @@
+"""Running one program in several ways, and comparing.
+
+What comes in: the source of a program ``f(x, y, z)``. What goes out: an `Outcome`: equal, refused, a kink, WRONG, or
+invalid (plain NumPy raises). The one idea: the comparison knows no rule of differentiation. First derivatives
+come from the complex step on a copy of the program in which comparisons, ``np.maximum`` and the like look at real
+parts and record what they decided; second derivatives from differences of the gradient between points where all
+those decisions are the same. A difference that a decision explains is a kink; nothing else is forgiven.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import linecache
+import operator
+import re
+import warnings
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import wengert as wg
+from wengert.errors import WengertError
+
+__all__ = ["WAYS", "Outcome", "load", "points", "run"]
+
+Values = tuple[Any, ...]
+
+# How the function is prepared before it is differentiated; a further way is one more line.
+WAYS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "unstaged": lambda f: f,
+}
+STEP = 1e-30
+MOVED = 1e-7
+
+
+class Outcome(NamedTuple):
+    """What became of one program: "equal", "refused", "kink", "WRONG" or "invalid", and why."""
+
+    kind: str
+    what: str = ""
+
+
+class Refused(Exception):
+    """A wengert error; it names the user's line, or it is a fault of its own."""
+
+
+class Different(Exception):
+    """Two results that should be the same."""
+
+
+class Kink(Exception):
+    """No derivative here: a decision changes within any step."""
+
+
+# ---------------------------------------------------------------- the program as it stands
+
+def load(source: str, name: str = "<program>") -> Callable[..., Any]:
+    """The function f of a program, with its source at hand for whoever rewrites it."""
+    linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+    scope: dict[str, Any] = {"__name__": "program"}
+    exec(compile(source, name, "exec"), scope)
+    f: Callable[..., Any] = scope["f"]
+    return f
+
+
+def points(seed: int, count: int = 2) -> list[Values]:
+    """Points to run the program at: a vector, a matrix and a number."""
+    rng = np.random.default_rng(seed)
+    found = [(rng.normal(size=4) * 0.7, rng.normal(size=(3, 4)) * 0.7, float(rng.normal()) * 0.6) for _ in range(count)]
+    return [(x, np.asfortranarray(y), z) for x, y, z in found] if seed % 3 == 1 else found  # the order of memory matters
+
+
+def copied(values: Values) -> Values:
+    return tuple(np.array(v) if isinstance(v, np.ndarray) else v for v in values)
+
+
+def direction(at: Values, rng: Any) -> Values:
+    """A direction that lies in memory as the point does, and so do the points moved along it."""
+    out = [np.empty_like(x) for x in at]
+    for d in out:
+        d[...] = rng.normal(size=d.shape)
+    return (*out[:-1], float(out[-1]))
+
+
+def inner(a: Any, b: Any) -> tuple[float, float]:
+    """The inner product, and the sum of its absolute values."""
+    products = [np.sum(u * v) for u, v in zip(a, b, strict=True)]
+    return float(sum(products)), float(sum(np.sum(np.abs(u * v)) for u, v in zip(a, b, strict=True)))
+
+
+# ---------------------------------------------------------------- the program with complex numbers
+
+_COMPARE = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Eq: operator.eq,
+            ast.NotEq: operator.ne, ast.Is: operator.is_, ast.IsNot: operator.is_not}
+
+
+class _Comparisons(ast.NodeTransformer):
+    """``a < b < c`` becomes ``__compare__("< <", a, b, c)``."""
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        names = ast.Constant(" ".join(type(o).__name__ for o in node.ops))
+        return ast.copy_location(ast.Call(ast.Name("__compare__", ast.Load()), [names, node.left, *node.comparators], []), node)
+
+
+_BY_NAME = {k.__name__: v for k, v in _COMPARE.items()}
+
+
+class Shadow:
+    """A copy of the program that runs on complex numbers and records its decisions.
+
+    Decisions are listed in order; `ties` counts those that a small step of any size would change.
+    """
+
+    def __init__(self, source: str):
+        tree = ast.fix_missing_locations(_Comparisons().visit(ast.parse(source)))
+        self.decisions: list[Any] = []
+        self.ties = 0
+        self.scope: dict[str, Any] = {"__name__": "shadow", "__compare__": self.compare}
+        exec(compile(tree, "<shadow>", "exec"), self.scope)
+        self.scope.update(
+            np=_NumPy(self), math=self._math(), float=lambda x: x, abs=lambda x: self.absolute(x), int=self.integer,
+            max=lambda *xs: self._best(xs, operator.gt), min=lambda *xs: self._best(xs, operator.lt))
+
+    def run(self, values: Values) -> Any:
+        self.decisions, self.ties = [], 0
+        with np.errstate(all="ignore"):
+            return self.scope["f"](*[x + 0j for x in values])
+
+    def decided(self, what: Any) -> Any:
+        self.decisions.append(np.asarray(what).tobytes())
+        return what
+
+    def compare(self, names: str, *operands: Any) -> Any:
+        result: Any = True
+        for name, (a, b) in zip(names.split(), itertools.pairwise(operands), strict=True):
+            if name in ("Is", "IsNot"):
+                return _BY_NAME[name](a, b)
+            a, b = np.real(a), np.real(b)
+            if np.asarray(a).dtype.kind == "f" or np.asarray(b).dtype.kind == "f":
+                self.ties += int(np.sum(np.abs(a - b) < 1e-13))
+            result = self.decided(_BY_NAME[name](a, b))
+            if np.ndim(result) == 0 and not result:
+                return result
+        return result
+
+    def choose(self, a: Any, b: Any, better: Any) -> Any:
+        out = np.where(self.decided(better(np.real(a), np.real(b))), a, b)
+        self.ties += int(np.sum(np.abs(np.real(a) - np.real(b)) < 1e-13))
+        return out[()]
+
+    def _best(self, xs: Any, better: Any) -> Any:
+        best, *others = xs if len(xs) > 1 else xs[0]
+        for x in others:
+            best = self.choose(x, best, better)
+        return best
+
+    def absolute(self, x: Any) -> Any:
+        if np.asarray(x).dtype.kind in "iub":
+            return np.abs(x)
+        self.ties += int(np.sum(np.abs(np.real(x)) < 1e-13))
+        return np.where(self.decided(np.real(x) < 0), -np.asarray(x), x)[()]
+
+    def integer(self, x: Any) -> int:
+        real = float(np.real(x))
+        self.ties += int(abs(real - round(real)) < 1e-13 and not isinstance(x, (int, np.integer)))
+        return int(self.decided(int(real)))
+
+    def _math(self) -> SimpleNamespace:
+        names = {k: getattr(np, k) for k in ("sin", "cos", "tanh", "exp", "sqrt")}
+        return SimpleNamespace(**names, hypot=lambda a, b: np.sqrt(a * a + b * b), atan2=lambda a, b: np.arctan(a / b))
+
+
+class _NumPy:
+    """NumPy, where what orders numbers looks at real parts, and new arrays are complex."""
+
+    def __init__(self, shadow: Shadow):
+        self._shadow = shadow
+        self.zeros = lambda shape: np.zeros(shape, complex)
+        self.empty = lambda shape: np.empty(shape, complex)
+        self.linalg = SimpleNamespace(norm=lambda x: np.sqrt(np.sum(x * x)), solve=np.linalg.solve)
+        self.random = SimpleNamespace(default_rng=lambda seed: SimpleNamespace(
+            normal=lambda size: np.random.default_rng(seed).normal(size=size).astype(complex)))
+        self.float64 = lambda x: x
+        self.abs = shadow.absolute
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(np, name)
+        if not callable(found) or isinstance(found, (np.ufunc, type)):
+            return found
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            out = found(*args, **kwargs)
+            return out.astype(complex) if isinstance(out, np.ndarray) and out.dtype.kind == "f" else out
+        return function
+
+    def full(self, shape: Any, value: Any) -> Any:
+        return np.full(shape, value, complex)
+
+    def maximum(self, a: Any, b: Any) -> Any:
+        return self._shadow.choose(a, b, operator.ge)
+
+    def minimum(self, a: Any, b: Any) -> Any:
+        return self._shadow.choose(a, b, operator.le)
+
+    def clip(self, x: Any, low: Any, high: Any) -> Any:
+        return self.minimum(self.maximum(x, low), high)
+
+    def _order(self, x: Any, axis: int = -1) -> Any:
+        x = np.asarray(x)
+        order = np.argsort(x.real, axis=axis, kind="stable")
+        ordered = np.sort(x.real, axis=axis)
+        self._shadow.ties += int(np.sum(np.diff(ordered, axis=axis) < 1e-13)) if x.dtype.kind in "fc" else 0
+        return self._shadow.decided(order)
+
+    def argsort(self, x: Any) -> Any:
+        return self._order(x)
+
+    def argmax(self, x: Any) -> Any:
+        self._order(x)
+        return np.argmax(np.real(x))
+
+    def sort(self, x: Any) -> Any:
+        return x[self._order(x)]
+
+    def max(self, x: Any, axis: int | None = None) -> Any:
+        return self._extreme(x, axis, -1)
+
+    def min(self, x: Any, axis: int | None = None) -> Any:
+        return self._extreme(x, axis, 0)
+
+    def _extreme(self, x: Any, axis: int | None, place: int) -> Any:
+        x, axis = (x.reshape(-1), 0) if axis is None else (x, axis)
+        return np.take_along_axis(x, np.take(self._order(x, axis), [place], axis), axis).squeeze(axis)[()]
+
+    def interp(self, x: Any, xp: Any, fp: Any) -> Any:
+        xp, fp = np.asarray(xp), np.asarray(fp)
+        self._shadow.ties += int(np.sum(np.abs(np.subtract.outer(x.real, xp)) < 1e-13))
+        k = np.clip(self._shadow.decided(np.searchsorted(xp, x.real, side="right")) - 1, 0, len(xp) - 2)
+        inside = fp[k] + (x - xp[k]) * (fp[k + 1] - fp[k]) / (xp[k + 1] - xp[k])
+        return np.where(x.real <= xp[0], fp[0], np.where(x.real >= xp[-1], fp[-1], inside))
+
+
+def complex_step(shadow: Shadow, at: Values, v: Values) -> tuple[float, float]:
+    """Value and derivative along v."""
+    out = shadow.run(tuple(x + 1j * STEP * d for x, d in zip(at, v, strict=True)))
+    return float(np.real(out)), float(np.imag(out)) / STEP
+
+
+# ---------------------------------------------------------------- the comparisons
+
+def moved(at: Values, v: Values, h: float) -> Values:
+    return tuple(x + h * d for x, d in zip(at, v, strict=True))
+
+
+def check_value(plain: Any, got: Any, where: str) -> None:
+    if type(got) is not type(plain) and not (isinstance(got, float) and isinstance(plain, float)):
+        raise Different(f"{where}: a {type(got).__name__} instead of a {type(plain).__name__}")
+    if not abs(got - plain) <= 1e-12 * (1.0 + abs(plain)):
+        raise Different(f"{where}: {got!r} instead of {plain!r}")
+
+
+def check_first(shadow: Shadow, at: Values, v: Values, slope: float, scale: float, where: str) -> None:
+    """The slope along v against the complex step; a difference is a kink only if a tie explains it."""
+    expected = complex_step(shadow, at, v)[1]
+    if abs(slope - expected) <= 1e-10 * (scale + abs(expected) + 1.0):
+        return
+    if shadow.ties:
+        left, right = [complex_step(shadow, moved(at, v, h), v)[1] for h in (-MOVED, MOVED)]
+        if abs(left - right) > 1e-5 * (scale + abs(left) + 1.0):
+            raise Kink("first derivative")
+    raise Different(f"{where}: the slope is {slope!r}, the complex step gives {expected!r}")
+
+
+def differences(shadow: Shadow, gradient: Callable[..., Any], at: Values, v: Values, u: Values) -> tuple[float, float]:
+    """``d/dt <u, gradient(x + t v)>`` and its error, from points where all decisions are those of x."""
+    shadow.run(at)
+    here = shadow.decisions
+    for first in (2e-3, 2e-4, 2e-5):
+        steps = [first, first / 2, first / 4]
+        if any(_decisions(shadow, moved(at, v, h * sign)) != here for h in steps for sign in (1, -1)):
+            continue
+        slopes = [(inner(u, gradient(*moved(at, v, h)))[0] - inner(u, gradient(*moved(at, v, -h)))[0]) / (2 * h) for h in steps]
+        once = [(4 * b - a) / 3 for a, b in itertools.pairwise(slopes)]
+        twice = (16 * once[1] - once[0]) / 15
+        error = abs(twice - once[1])
+        if error <= 1e-6 * (1.0 + abs(twice)):
+            return twice, error
+    raise Kink("second derivative")
+
+
+def _decisions(shadow: Shadow, at: Values) -> Any:
+    shadow.run(at)
+    return shadow.decisions
+
+
+def check_second(shadow: Shadow, f: Callable[..., Any], at: Values, v: Values, u: Values, where: str) -> None:
+    """Forward over reverse against differences of the gradient, and its symmetry."""
+    hv, hu = wg.hvp(f, at, v), wg.hvp(f, at, u)
+    one, two = inner(u, hv), inner(v, hu)
+    scale = one[1] + two[1] + 1.0
+    if abs(one[0] - two[0]) > 1e-9 * scale:
+        if shadow.ties:
+            raise Kink("second derivative")
+        raise Different(f"{where}: the second derivative is not symmetric: {one[0]!r}, {two[0]!r}")
+    expected, error = differences(shadow, wg.grad(f, argnums=(0, 1, 2)), at, v, u)
+    if abs(one[0] - expected) > 1e-7 * (scale + inner(hv, hv)[0] ** 0.5) + 10 * error:
+        if shadow.ties:
+            raise Kink("second derivative")
+        raise Different(f"{where}: the second derivative is {one[0]!r}, differences give {expected!r}")
+
+
+def check_point(source_shadow: Shadow, f: Callable[..., Any], way: Callable[..., Any], at: Values, rng: Any, second: bool,
+                where: str) -> None:
+    plain = f(*copied(at))
+    if not abs(complex_step(source_shadow, at, tuple(0.0 * np.asarray(x) for x in at))[0] - plain) <= 1e-9 * (1 + abs(plain)):
+        raise Kink("the complex program decides differently")
+    v, u = direction(at, rng), direction(at, rng)
+    kept = copied(at)
+    value, gradient = wg.value_and_grad(way, argnums=(0, 1, 2))(*at)
+    forward, tangent = wg.jvp(way, at, v)
+    if any(not np.array_equal(a, b) for a, b in zip(at, kept, strict=True)):
+        raise Different(f"{where}: an argument was changed")
+    check_value(plain, value, f"{where}, reverse")
+    check_value(plain, forward, f"{where}, forward")
+    slope, scale = inner(gradient, v)
+    if abs(slope - tangent) > 1e-10 * (scale + abs(tangent) + 1.0):
+        raise Different(f"{where}: reverse gives {slope!r}, forward {tangent!r}")
+    check_first(source_shadow, at, v, slope, scale, where)
+    if second:
+        check_second(source_shadow, way, at, v, u, where)
+
+
+def run(source: str, seed: int, ways: dict[str, Any] | None = None, second: bool = True, name: str = "") -> Outcome:
+    """The outcome of one program, at a few points, in all ways."""
+    try:
+        f, shadow = load(source, name or f"<program {seed}>"), Shadow(source)
+        with np.errstate(all="ignore"):
+            plain = [f(*copied(at)) for at in points(seed)]
+            if not all(np.isfinite(p) and abs(p) < 1e6 for p in plain):
+                return Outcome("invalid", "not finite, or large")
+            for at in points(seed):
+                shadow.run(at)
+    except Exception as e:
+        return Outcome("invalid", f"{type(e).__name__}: {e}")
+    kink = ""
+    for label, prepare in (WAYS if ways is None else ways).items():
+        rng = np.random.default_rng(seed + 1)
+        try:
+            way = prepare(f)
+            for k, at in enumerate(points(seed)):
+                with np.errstate(all="ignore"), warnings.catch_warnings():
+                    warnings.simplefilter("ignore", RuntimeWarning)
+                    try:
+                        check_point(shadow, f, way, at, rng, second and k == 0, f"{label}, point {k}")
+                    except Kink as e:
+                        kink = str(e)
+        except WengertError as e:
+            return Outcome("refused" if re.search(r"line \d+|:\d+", str(e)) else "WRONG", f"{type(e).__name__}: {e}")
+        except Different as e:
+            return Outcome("WRONG", str(e))
+        except Exception as e:  # plain NumPy did not raise
+            return Outcome("WRONG", f"{label}: {type(e).__name__}: {e}")
+    return Outcome("kink", kink) if kink else Outcome("equal")
+
+
+def reason(refusal: str) -> str:
+    """A refusal without the places and numbers that differ between programs."""
+    return re.sub(r"<program[^>]*>:?\d*|line \d+|\d+", "_", refusal)[:110]
+
+
