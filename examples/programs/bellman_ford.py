@@ -48,8 +48,8 @@ def main():
     for i in on_path:
         print(f"    {start[i]:2} -> {end[i]:2}   derivative in its speed {gradient[i]:.3e}")
     assert np.allclose(gradient[on_path], -length[on_path] / speed[on_path] ** 2, rtol=1e-14, atol=0.0)
-    wg.check_grads(lambda speed: travel_time(speed, *network), (speed,))
-    print("check: forward and reverse mode agree with finite differences, to second order")
+    wg.check_grads(lambda speed: travel_time(speed, *network), (speed,), order=1)
+    print("check: forward and reverse mode agree with finite differences")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     1 / sqrt(f) = -2 log10(roughness / 3.7 + 2.51 / (Re sqrt(f)))
 
-The loop stops when a step is small (early return), or after `limit` steps. The derivative of the last iterate is that
-of the root: Newton's method forgets its start quadratically, so the iteration that settles the digits of the root
-settles those of the derivative one step later. The test is on the step, so one step more has been made.
+The loop stops when a step is small (early return); after `limit` steps the answer is NaN. The derivative of the last
+iterate is that of the root: Newton's method forgets its start quadratically, so the iteration that settles the digits
+of the root settles those of the derivative one step later, and the step that is found to be small has been made
+already.
 
     python examples/programs/newton.py
 """
@@ -28,7 +29,7 @@ def friction(reynolds, roughness, tolerance=1e-13, limit=50):
         x = x - step
         if abs(step) <= tolerance * abs(x):
             return 1.0 / x**2
-    raise ArithmeticError("Newton's method did not converge")
+    return np.nan  # not settled: no number rather than a wrong one
 
 
 def pressure_loss(pipe, tolerance=1e-13):

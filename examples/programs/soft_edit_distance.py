@@ -49,8 +49,8 @@ def main():
     print(f"soft distance from kitten to sitting: {value:.9f}")
     for name, slope in zip(("insertions", "deletions", "substitutions"), gradient):
         print(f"    expected number of {name:14} {slope:.6f}")
-    wg.check_grads(lambda costs: distance(costs, *words), (costs,))
-    print("check: forward and reverse mode agree with finite differences, to second order")
+    wg.check_grads(lambda costs: distance(costs, *words), (costs,), order=1)
+    print("check: forward and reverse mode agree with finite differences")
 
 
 if __name__ == "__main__":
