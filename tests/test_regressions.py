@@ -86,3 +86,21 @@ def test_minus_of_a_python_number_takes_the_other_dtype():
         assert (y * -x).dtype == (y * abs(x)).dtype == (y * +x).dtype == np.float32
         return np.sum(y * -x)
     assert wg.grad(f)(1.0) == -2.0
+
+
+def test_functions_made_in_a_loop_are_rewritten_once(monkeypatch):
+    """Every lambda of a loop is a new function with the same code; the file was searched for each of them."""
+    from wengert.frontends import python_ast
+
+    searches = []
+    search = python_ast._candidates
+    monkeypatch.setattr(python_ast, "_candidates", lambda tree, code: searches.append(code) or search(tree, code))
+
+    def f(x):
+        for k in range(5):
+            x = x + wg.grad(lambda t, k=k: x * t ** k)(2.0)
+        return x
+    value = f(1.0)
+    assert len(searches) == 1
+    assert wg.grad(f)(1.0) == value
+    assert len({id(code) for code in searches}) == len(searches) == 3  # f, and the lambda as f's own rewriting compiled it

@@ -94,11 +94,16 @@ def _plain_locals(node: Any) -> set[str]:
 # ---------------------------------------------------------------- finding the source
 
 _Codes = dict[tuple[str, int], list[types.CodeType]]
-_FILES: dict[str, tuple[int, ast.Module | None, _Codes]] = {}
+# By the id of a code object: the object itself, which keeps the id its own, and its rewritten code.
+_Done = dict[int, tuple[types.CodeType, types.CodeType]]
+_FILES: dict[str, tuple[int, ast.Module | None, _Codes, _Done]] = {}
 
 
-def _file(filename: str) -> tuple[ast.Module | None, _Codes]:
-    """The syntax tree of a file (or notebook cell) and the code it compiles to, kept while its text is the same."""
+def _file(filename: str) -> tuple[ast.Module | None, _Codes, _Done]:
+    """The syntax tree of a file (or notebook cell), the code it compiles to, and what of that has been rewritten.
+
+    Kept while the text is the same.
+    """
     lines = linecache.getlines(filename)
     key = hash(tuple(lines))
     found = _FILES.get(filename)
@@ -111,8 +116,8 @@ def _file(filename: str) -> tuple[ast.Module | None, _Codes]:
                 _collect(compile(tree, filename, "exec", dont_inherit=True), codes)
         except (SyntaxError, ValueError):
             tree = None
-        found = _FILES[filename] = (key, tree, codes)
-    return found[1], found[2]
+        found = _FILES[filename] = (key, tree, codes, {})
+    return found[1:]
 
 
 def _collect(outer: types.CodeType, codes: _Codes) -> None:
@@ -199,24 +204,29 @@ _FUTURE = 0x1000000  # from __future__ import annotations
 
 
 def rewrite(function: types.FunctionType, call: Callable[..., Any], own: Callable[..., Any]) -> types.FunctionType | None:
-    """The function with its calls and stores rewritten, or None if its source is not to be had."""
+    """The function with its calls and stores rewritten, or None if its source is not to be had.
+
+    The code is rewritten once, however many functions a loop makes of it.
+    """
     code = function.__code__
-    tree, codes = _file(code.co_filename)
+    tree, codes, done = _file(code.co_filename)
     if tree is None:
         return None
-    written = codes.get((code.co_name, code.co_firstlineno), [])
-    if not any(_same_code(w, code) for w in written):
-        return None  # the file is not what this function was compiled from
-    nodes = list(_candidates(tree, code))
-    if len(nodes) != 1:
-        return None
-    return _rewritten(function, *nodes[0], code.co_flags & _FUTURE, call, own)
+    found = done.get(id(code))
+    if found is None:
+        written = codes.get((code.co_name, code.co_firstlineno), [])
+        if not any(_same_code(w, code) for w in written):
+            return None  # the file is not what this function was compiled from
+        nodes = list(_candidates(tree, code))
+        compiled = _rewritten(code, *nodes[0]) if len(nodes) == 1 else None
+        if compiled is None:
+            return None
+        found = done[id(code)] = code, compiled
+    return _bound(function, found[1], call, own)
 
 
-def _rewritten(function: types.FunctionType, node: FunctionNode, owner: str | None, flags: int,
-               call: Callable[..., Any], own: Callable[..., Any]) -> types.FunctionType | None:
+def _rewritten(code: types.CodeType, node: FunctionNode, owner: str | None) -> types.CodeType | None:
     import copy
-    code = function.__code__
     new = copy.deepcopy(node)
     visitor = _Calls(_plain_locals(new) - set(code.co_cellvars))
     if isinstance(new, ast.Lambda):
@@ -230,10 +240,15 @@ def _rewritten(function: types.FunctionType, node: FunctionNode, owner: str | No
         new.decorator_list = []
         ast.fix_missing_locations(new)
     try:
-        compiled = _compile(new, (*code.co_freevars, CALL, OWN), code.co_filename, owner, flags)
+        return _compile(new, (*code.co_freevars, CALL, OWN), code.co_filename, owner, code.co_flags & _FUTURE)
     except (SyntaxError, LookupError):
         return None
-    cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+
+
+def _bound(function: types.FunctionType, compiled: types.CodeType, call: Callable[..., Any],
+           own: Callable[..., Any]) -> types.FunctionType:
+    """The rewritten code with everything else of the function: its closure, globals, defaults and names."""
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     cells[CALL], cells[OWN] = types.CellType(call), types.CellType(own)
     closure = tuple(cells[n] for n in compiled.co_freevars)
     out = types.FunctionType(compiled, function.__globals__, function.__name__, function.__defaults__, closure)
