@@ -130,3 +130,21 @@ def traced_values_into_an_array_with_a_private_base(x):
 
 def test_an_array_whose_base_nobody_else_holds_can_take_traced_values():
     check_against_differences(traced_values_into_an_array_with_a_private_base, np.array([0.3, -0.4]))
+
+
+def test_functions_made_in_a_loop_are_rewritten_once(monkeypatch):
+    """Every lambda of a loop is a new function with the same code; the file was searched for each of them."""
+    from wengert.frontends import python_ast
+
+    searches = []
+    search = python_ast._candidates
+    monkeypatch.setattr(python_ast, "_candidates", lambda tree, code: searches.append(code) or search(tree, code))
+
+    def f(x):
+        for k in range(5):
+            x = x + wg.grad(lambda t, k=k: x * t ** k)(2.0)
+        return x
+    value = f(1.0)
+    assert len(searches) == 1
+    assert wg.grad(f)(1.0) == value
+    assert len({id(code) for code in searches}) == len(searches) == 3  # f, and the lambda as f's own rewriting compiled it

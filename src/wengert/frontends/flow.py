@@ -325,7 +325,8 @@ def _made_here(holder: Any) -> bool:
     return False
 
 
-_STAGEABLE: dict[types.CodeType, Callable[..., Any] | None] = {}
+def _lowered(node: Any, function: types.FunctionType, owner: str | None) -> None:
+    lower(node, owner)
 
 
 def stageable(f: types.FunctionType) -> types.FunctionType:
@@ -335,7 +336,7 @@ def stageable(f: types.FunctionType) -> types.FunctionType:
     if FLOW in f.__code__.co_freevars:
         return f
     try:
-        new = rewrite(f, {FLOW: flow}, lambda node, function, owner: lower(node, owner) and None)
+        new = rewrite(f, {FLOW: flow}, _lowered)
     except NotRewrittenError as error:
         raise UnstageableError(f"{f.__qualname__} holds {error}, which cannot be staged") from None
     if new is None:

@@ -95,11 +95,16 @@ def _plain_locals(node: Any) -> set[str]:
 # ---------------------------------------------------------------- finding the source
 
 _Codes = dict[tuple[str, int], list[types.CodeType]]
-_FILES: dict[str, tuple[int, ast.Module | None, _Codes]] = {}
+# By the id of a code object: the object itself, which keeps the id its own, and its rewritten code.
+_Done = dict[tuple[int, Any], tuple[types.CodeType, types.CodeType]]
+_FILES: dict[str, tuple[int, ast.Module | None, _Codes, _Done]] = {}
 
 
-def _file(filename: str) -> tuple[ast.Module | None, _Codes]:
-    """The syntax tree of a file (or notebook cell) and the code it compiles to, kept while its text is the same."""
+def _file(filename: str) -> tuple[ast.Module | None, _Codes, _Done]:
+    """The syntax tree of a file (or notebook cell), the code it compiles to, and what of that has been rewritten.
+
+    Kept while the text is the same.
+    """
     lines = linecache.getlines(filename)
     key = hash(tuple(lines))
     found = _FILES.get(filename)
@@ -112,8 +117,8 @@ def _file(filename: str) -> tuple[ast.Module | None, _Codes]:
                 _collect(compile(tree, filename, "exec", dont_inherit=True), codes)
         except (SyntaxError, ValueError):
             tree = None
-        found = _FILES[filename] = (key, tree, codes)
-    return found[1], found[2]
+        found = _FILES[filename] = (key, tree, codes, {})
+    return found[1:]
 
 
 def _collect(outer: types.CodeType, codes: _Codes) -> None:
@@ -205,6 +210,8 @@ Transform = Callable[[FunctionNode, types.FunctionType, "str | None"], None]
 def rewrite(function: types.FunctionType, cells: dict[str, Any], transform: Transform) -> types.FunctionType | None:
     """The function with its tree transformed, or None if its source is not to be had.
 
+    The code is rewritten once, however many functions a loop makes of it.
+
     Parameters
     ----------
     function : function
@@ -215,28 +222,36 @@ def rewrite(function: types.FunctionType, cells: dict[str, Any], transform: Tran
         around it, or None.
     """
     code = function.__code__
-    tree, codes = _file(code.co_filename)
+    tree, codes, done = _file(code.co_filename)
     if tree is None:
         return None
-    written = codes.get((code.co_name, code.co_firstlineno), [])
-    if not any(_same_code(w, code) for w in written):
-        return None  # the file is not what this function was compiled from
-    nodes = list(_candidates(tree, code))
-    if len(nodes) != 1:
-        return None
-    node, owner = nodes[0]
+    found = done.get((id(code), transform))
+    if found is None:
+        written = codes.get((code.co_name, code.co_firstlineno), [])
+        if not any(_same_code(w, code) for w in written):
+            return None  # the file is not what this function was compiled from
+        nodes = list(_candidates(tree, code))
+        compiled = _rewritten(function, *nodes[0], tuple(cells), transform) if len(nodes) == 1 else None
+        if compiled is None:
+            return None
+        found = done[id(code), transform] = code, compiled
+    return _bound(function, found[1], cells)
+
+
+def _rewritten(function: types.FunctionType, node: FunctionNode, owner: str | None, names: tuple[str, ...],
+               transform: Transform) -> types.CodeType | None:
+    code = function.__code__
     new = copy.deepcopy(node)
     transform(new, function, owner)
     ast.fix_missing_locations(new)
     try:
-        compiled = _compile(new, (*code.co_freevars, *cells), code.co_filename, owner, code.co_flags & _FUTURE)
+        return _compile(new, (*code.co_freevars, *names), code.co_filename, owner, code.co_flags & _FUTURE)
     except (SyntaxError, LookupError):
         return None
-    return _bound(function, compiled, cells)
 
 
 def _bound(function: types.FunctionType, compiled: types.CodeType, cells: dict[str, Any]) -> types.FunctionType:
-    """A function of new code with the old one's surroundings."""
+    """The rewritten code with everything else of the function: its closure, globals, defaults and names."""
     bound = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     bound.update({name: types.CellType(value) for name, value in cells.items()})
     closure = tuple(bound[n] for n in compiled.co_freevars)
