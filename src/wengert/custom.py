@@ -347,8 +347,8 @@ def _emit_vjp(body: _Staged, staged: _Staged, outputs: list[Atom], cotangents: l
 def _forward_of(backward: Graph, n_out: int, n_in: int) -> Graph | None:
     """The transpose of the backward graph, if it is linear: what forward mode needs."""
     residuals, cotangents = backward.inputs[:-n_out], backward.inputs[-n_out:]
-    linear = Linear(Graph((*cotangents, *residuals), backward.equations, backward.outputs), n_out, residuals,
-                    (True,) * n_in)
+    whole = Graph((*cotangents, *residuals), backward.equations, backward.outputs)
+    linear = Linear(whole, n_out, residuals, (True,) * n_in, whole)
     try:
         adjoint = transpose(linear)
     except Exception as error:

@@ -8,6 +8,7 @@ else differs between the two.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,10 +17,10 @@ import numpy as np
 from wengert.backends.interpret import Program
 from wengert.errors import InputError, NonDifferentiableError, WengertError
 from wengert.flatten import Spec, flatten
-from wengert.frontends import indexing, numpy_api, operators, python_calls  # noqa: F401  (they register themselves)
+from wengert.frontends import flow, indexing, numpy_api, operators, python_calls  # noqa: F401  (they register themselves)
 from wengert.frontends.lens import stand_in
 from wengert.frontends.reach import reach
-from wengert.frontends.trace import Trace, escaped
+from wengert.frontends.trace import Trace, active_frame, escaped
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Build, Const, Graph, Var, type_of
 from wengert.transforms.linearize import Linear, linearize
@@ -115,7 +116,7 @@ class Run:
         self.specs: list[tuple[Spec, int]] = []
         self.inputs: list[Var] = []
         self.trace = Trace(name)
-        run_traced(self.trace, lambda: self._outputs(reach(f)(*self._arguments(args), **kwargs), has_aux))
+        run_traced(self.trace, lambda: self._outputs(_reached(f)(*self._arguments(args), **kwargs), has_aux))
         plain = not self.trace.captured and not any(isinstance(x, Tracer) and x.build is not None for x in self.leaves)
         self.env: Any = self.trace.values if plain else self._applied()
         self.plain = plain
@@ -288,7 +289,21 @@ class Run:
         return found  # type: ignore[no-any-return]
 
     def residuals(self) -> list[Any]:
-        return [self.env[v] for v in self.linear().residuals]
+        linear = self.linear()
+        if any(v not in self.env for v in linear.residuals):
+            self._record(linear.primal)
+        return [self.env[v] for v in linear.residuals]
+
+    def _record(self, primal: Graph) -> None:
+        """Run the loops and branches again that were run as they were recorded, now saving what the derivative needs."""
+        for e in primal.equations:
+            if any(r not in self.env for r in e.results):
+                values = [self.env[o] if isinstance(o, Var) else o for o in e.operands]
+                if not any(isinstance(v, Tracer) for v in values):
+                    values = [v.value[()] if isinstance(v, Const) else v for v in values]
+                with _zero_warnings():
+                    out = e.primitive(*values, **e.params)
+                self.env.update({r: x for r, x in zip(e.results, out, strict=True) if r not in self.env})
 
     def call(self, graph: Graph, operands: Sequence[Any]) -> Sequence[Any]:
         """Evaluate a derived graph, or apply it inside the enclosing trace."""
@@ -331,6 +346,11 @@ class Run:
             trees.append(spec.unflatten(out[k:k + n]))
             k += n
         return trees[0] if self.single else tuple(trees)
+
+
+def _reached(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its calls reaching the graph; its loops and branches too, where a program around it is staged."""
+    return reach(f) if active_frame() is None else functools.partial(flow.call, f)
 
 
 def run_traced(trace: Trace, body: Callable[[], Any]) -> Any:

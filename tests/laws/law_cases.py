@@ -260,7 +260,7 @@ def linearized(graph, active, needed):
     linear = linearize(graph, active, needed)
 
     def run(operands, tangents):
-        env = environment(graph, operands)
+        env = environment(linear.primal, operands)
         return plain(linear.graph, [*tangents, *[env[v] for v in linear.residuals]])
     return run, linear.nonzero
 

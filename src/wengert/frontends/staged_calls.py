@@ -20,7 +20,7 @@ from wengert.errors import UnstageableError
 from wengert.frontends.effects import print_later
 from wengert.frontends.python_calls import CALLS
 from wengert.frontends.sequences import Range, enumerated, reverse, zipped
-from wengert.frontends.trace import user_line
+from wengert.frontends.trace import HERE, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.primitives.control import truncate
 from wengert.primitives.structure import convert, reshape
@@ -219,6 +219,10 @@ def refuse_effects(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], changeable: Callable[[Any, str], None]
 ) -> None:
     """Refuse a call that a graph would not repeat."""
+    if type(function).__module__.startswith("wengert.") or (
+        isinstance(function, types.FunctionType) and function.__code__.co_filename.startswith(HERE)
+    ):
+        return
     name, owner = getattr(function, "__name__", ""), getattr(function, "__self__", None)
     module = getattr(function, "__module__", None) or type(function).__module__ or ""
     if isinstance(owner, types.ModuleType):

@@ -18,10 +18,10 @@ import numpy as np
 from wengert.errors import EscapedTracerError
 from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, has_no_effect, type_of
 
-__all__ = ["CLOCK", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home", "note_write",
-           "user_line"]
+__all__ = ["CLOCK", "HERE", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home",
+           "note_write", "user_line"]
 
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 _LIMIT = 200_000  # equations kept for re-use by later calls, per thread
 
@@ -31,7 +31,7 @@ def user_line() -> str:
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((_HERE, _NUMPY)) and not name.startswith("<__array_function__"):
+        if not name.startswith((HERE, _NUMPY)) and not name.startswith("<__array_function__"):
             return f"{name}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]
     return "<unknown>"

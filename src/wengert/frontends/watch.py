@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.frontends.trace import active_frame
 from wengert.frontends.tracer import Tracer
 
 __all__ = ["Attribute", "Item", "Watched", "note", "note_function", "watching"]
@@ -141,10 +142,20 @@ def watching(watched: Watched) -> Iterator[Watched]:
         _WATCHED.reset(token)
 
 
+def _made_inside(x: Any) -> bool:
+    """Whether a value belongs to the program that is being staged: what holds it was made there too."""
+    frame = active_frame()
+    if frame is None or not isinstance(x, Tracer) or x.build is None:
+        return False
+    while frame.outer is not None:
+        frame = frame.outer
+    return bool(x.build.level >= frame.level)
+
+
 def note(read: Any, value: Any) -> None:
     """Note a read."""
     watched = _WATCHED.get()
-    if watched is not None:
+    if watched is not None and not _made_inside(value):
         watched.note(read, value)
 
 

@@ -42,7 +42,7 @@ class Build:
         self.lines: dict[Equation, frozenset[str]] = {}
         self.at: frozenset[str] = frozenset()
 
-    def input(self, type: ArrayType) -> Handle:
+    def input(self, type: Any) -> Handle:
         """A new input variable."""
         var = Var(type)
         self.inputs.append(var)

@@ -26,7 +26,7 @@ class Var:
 
     __slots__ = ("__weakref__", "type")
 
-    def __init__(self, type: ArrayType):
+    def __init__(self, type: Any):
         self.type = type
 
     def __repr__(self) -> str:

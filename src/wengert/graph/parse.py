@@ -19,7 +19,7 @@ from wengert.graph.check import check
 from wengert.graph.graph import Atom, Const, Equation, Graph, Var
 from wengert.graph.primitive import REGISTRY
 from wengert.graph.text import complex_of, element_of
-from wengert.graph.types import ArrayType
+from wengert.graph.types import ArrayType, StackType, Type
 
 __all__ = ["parse"]
 
@@ -184,7 +184,12 @@ class _Parser:
         self.at -= 1
         raise self.error("a dtype such as float64")
 
-    def type(self) -> ArrayType:
+    def type(self) -> Type:
+        if self.accept("stack"):
+            self.expect("[")
+            element = self.type()
+            self.expect("]")
+            return StackType(element)
         dtype = self.dtype()
         self.expect("[")
         return ArrayType(tuple(self.many("]", lambda: int(self.kind("number", "a length")))), dtype)
@@ -287,6 +292,8 @@ class _Parser:
 
     def typed_param(self) -> Any:
         """A dtype, a type, or a NumPy scalar: ``float32``, ``float32[3]``, ``float32(0.1)``."""
+        if self.peek().text == "stack":
+            return self.type()
         dtype = self.dtype()
         if self.accept("["):
             shape = tuple(self.many("]", lambda: int(self.kind("number", "a length"))))

@@ -67,6 +67,13 @@ class Primitive:
         Linear with coefficients 0 and 1 (reshape, sum, gather): its transpose also carries masks.
     pure : bool
         False if it has an effect: never shared, dropped, duplicated or moved.
+    record : callable, optional
+        For control flow: ``record(build, equation, tangents, linearize)`` gives the equation that also saves what the linear
+        part needs, and the tangents of the results.
+    adjoint : callable, optional
+        For control flow: ``adjoint(walk, equation)`` adds to the cotangents of a linear equation's operands.
+    forward : callable, optional
+        For control flow: ``forward(equation, operands, tangents, jvp)`` gives results and tangents, saving nothing.
     holds_graphs : bool
         Its parameters hold graphs; its jvp then gets a keyword ``transform``, the linearization that is running.
     follows : callable, optional
@@ -79,8 +86,9 @@ class Primitive:
     """
 
     __slots__ = (
-        "absent", "batch", "differentiable", "elementwise", "evaluate", "follows", "holds_graphs", "into", "jvp", "leading",
-        "linear", "multiple", "name", "partials", "pure", "sample", "structural", "transpose", "type", "ufunc")
+        "absent", "adjoint", "batch", "differentiable", "elementwise", "evaluate", "follows", "forward", "holds_graphs", "into",
+        "jvp", "leading", "linear", "multiple", "name", "partials", "pure", "record", "sample", "structural", "transpose",
+        "type", "ufunc")
 
     def __init__(self, name: str, *, type: Callable[..., Any], evaluate: Callable[..., Any],
                  partials: tuple[Any, ...] | None = None, linear: str | Sequence[int] = (),
@@ -89,7 +97,8 @@ class Primitive:
                  follows: Callable[..., Any] | None = None,
                  jvp: Callable[..., Any] | None = None, batch: Callable[..., Any] | None = None,
                  differentiable: bool = True, elementwise: bool = False, structural: bool = False,
-                 multiple: bool = False, pure: bool = True, into: bool = False,
+                 record: Callable[..., Any] | None = None, adjoint: Callable[..., Any] | None = None,
+                 forward: Callable[..., Any] | None = None, multiple: bool = False, pure: bool = True, into: bool = False,
                  sample: Callable[..., Any] | None = None, ufunc: Any = None):
         self.name, self.type, self.evaluate = name, type, evaluate
         self.partials, self.transpose = partials, transpose
@@ -97,12 +106,13 @@ class Primitive:
         self.absent, self.jvp, self.batch, self.differentiable = absent, jvp, batch, differentiable
         self.elementwise, self.structural, self.multiple = elementwise, structural, multiple
         self.leading, self.holds_graphs, self.follows = leading, holds_graphs, follows
+        self.record, self.adjoint, self.forward = record, adjoint, forward
         self.pure, self.into, self.sample, self.ufunc = pure, into, sample, ufunc
         self._check()
         REGISTRY[name] = self
 
     def _check(self) -> None:
-        stated = [self.partials is not None, self.jvp is not None]
+        stated = [self.partials is not None, self.jvp is not None, self.record is not None]
         if self.name in REGISTRY:
             raise ValueError(f"primitive {self.name!r} is defined twice")
         if bool(self.linear) != (self.transpose is not None):

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from wengert.graph.graph import Atom, Const, Equation, Graph, Var
-from wengert.graph.types import ArrayType
+from wengert.graph.types import ArrayType, StackType, Type
 
 __all__ = ["equation_text", "from_text", "to_text"]
 
@@ -127,7 +127,7 @@ class _Printer:
             return repr(value)
         if type(value) is complex:
             return f"complex({value.real!r}, {value.imag!r})"
-        if isinstance(value, ArrayType):
+        if isinstance(value, (ArrayType, StackType)):
             return _type(value)
         if isinstance(value, np.dtype) and value.kind in "biufc":
             return _dtype(value)
@@ -148,7 +148,9 @@ def _dtype(dtype: np.dtype[Any]) -> str:
     return dtype.name if dtype.isnative else f"dtype({dtype.str!r})"
 
 
-def _type(t: ArrayType) -> str:
+def _type(t: Type) -> str:
+    if isinstance(t, StackType):
+        return f"stack[{_type(t.element)}]"
     return f"{_dtype(t.dtype)}[{','.join(map(str, t.shape))}]"
 
 

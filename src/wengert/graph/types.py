@@ -77,7 +77,7 @@ class StackType:
     Examples
     --------
     >>> StackType(ArrayType((3,), float))
-    stack<float64[3]>
+    stack[float64[3]]
     """
 
     __slots__ = ("element",)
@@ -99,8 +99,13 @@ class StackType:
     def dtype(self) -> np.dtype[Any]:
         return self.element.dtype
 
+    @property
+    def size(self) -> int:
+        """Of one entry."""
+        return self.element.size
+
     def __repr__(self) -> str:
-        return f"stack<{self.element}>"
+        return f"stack[{self.element}]"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return StackType, (self.element,)
@@ -110,15 +115,26 @@ Type = ArrayType | StackType
 
 
 class Stack(list[Any]):
-    """A value of a `StackType`: one entry per iteration; never changed once a loop has given it."""
+    """A value of a `StackType`: one entry per iteration; never changed once a loop has given it.
+
+    An empty stack stands for zeros: it is what a cotangent is where nothing was saved.
+    """
 
     def __init__(self, type: StackType, items: Any = ()):
         super().__init__(items)
         self.type = type
 
+    def __getitem__(self, k: Any) -> Any:
+        if self:
+            return super().__getitem__(k)
+        element = self.type.element
+        return Stack(element) if isinstance(element, StackType) else np.zeros(element.shape, element.dtype)[()]
+
 
 def type_of(value: Any) -> ArrayType:
     """The type of an array or scalar: ``type_of(1.0)`` is ``float64[]``."""
+    if isinstance(value, Stack):
+        return value.type  # type: ignore[return-value]
     dtype = getattr(value, "dtype", None)
     if dtype is not None:
         return ArrayType(value.shape, dtype)

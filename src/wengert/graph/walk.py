@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wengert.graph.graph import Atom, Equation, Graph, Var
-from wengert.graph.types import ArrayType
+from wengert.graph.types import ArrayType, StackType
 
 __all__ = ["free_variables", "prune", "same_graph", "structural_key", "subgraphs", "substitute", "use_counts"]
 
@@ -53,7 +53,7 @@ def _param_key(value: Any) -> Any:
         return type(value), repr(value)
     if isinstance(value, np.generic):
         return value.dtype, value.tobytes()
-    if isinstance(value, (np.dtype, ArrayType)):
+    if isinstance(value, (np.dtype, ArrayType, StackType)):
         return "type", value
     return value
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from wengert.graph import ArrayType, Graph, Primitive, Stack, StackType, Type
+from wengert.primitives import control_rules as rules
 
 __all__ = ["call", "cond", "prepare_with", "python_integer", "saved_type", "scan", "truncate", "while_loop"]
 
@@ -212,12 +213,29 @@ def _call_sample(rng: np.random.Generator) -> Any:
     return [((rng.normal(size=2),), {"graph": _graph(lambda x: x * x, _X), "name": "square"})]
 
 
-def _not_yet(*args: Any, **kwargs: Any) -> Any:
-    raise NotImplementedError
-
-
-cond = Primitive("cond", type=_cond_type, evaluate=_cond, multiple=True, holds_graphs=True, jvp=_not_yet, sample=_cond_sample)
-while_loop = Primitive("while_loop", type=_while_type, evaluate=_while_loop, multiple=True, holds_graphs=True, jvp=_not_yet,
+cond = Primitive("cond", type=_cond_type, evaluate=_cond, multiple=True, holds_graphs=True, record=rules.record_cond,
+                 adjoint=rules.adjoint_cond, forward=rules.forward_cond, batch=rules.batch_lanes("cond"), sample=_cond_sample)
+while_loop = Primitive("while_loop", type=_while_type, evaluate=_while_loop, multiple=True, holds_graphs=True,
+                       record=rules.record_loop, forward=rules.forward_loop, batch=rules.batch_lanes("while_loop"),
                        sample=_while_sample)
-scan = Primitive("scan", type=_scan_type, evaluate=_scan, multiple=True, holds_graphs=True, jvp=_not_yet, sample=_scan_sample)
-call = Primitive("call", type=_call_type, evaluate=_call, multiple=True, holds_graphs=True, jvp=_not_yet, sample=_call_sample)
+scan = Primitive("scan", type=_scan_type, evaluate=_scan, multiple=True, holds_graphs=True, record=rules.record_loop,
+                 adjoint=rules.adjoint_scan, forward=rules.forward_loop, batch=rules.batch_lanes("scan"), sample=_scan_sample)
+call = Primitive("call", type=_call_type, evaluate=_call, multiple=True, holds_graphs=True, record=rules.record_call,
+                 forward=rules.forward_call, batch=rules.batch_lanes("call"), sample=_call_sample)
+
+
+# ---------------------------------------------------------------- stacks
+
+def _add_stacks(a: Any, b: Any) -> Any:
+    if not len(a) or not len(b):
+        return a if len(a) else b
+    return Stack(a.type, [_add_stacks(x, y) if isinstance(x, Stack) else np.add(x, y) for x, y in zip(a, b, strict=True)])
+
+
+_STACK = StackType(_X)
+
+empty_stack = Primitive("empty_stack", type=lambda *, element: StackType(element), differentiable=False,
+                        evaluate=lambda *, element: Stack(StackType(element)), sample=lambda rng: [((), {"element": _X})])
+
+stack_add = Primitive("stack_add", type=lambda a, b: a, evaluate=_add_stacks, linear="jointly", structural=True,
+                      transpose=lambda ct, i, ops: ct, absent=lambda tangents, type: next(t for t in tangents if t is not None))

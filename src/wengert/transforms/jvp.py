@@ -1,15 +1,17 @@
 """Forward mode: from a graph to the graph that carries differentials alongside values.
 
 What comes in: a graph and its active inputs. What goes out: a graph from values and tangents to values and
-tangents. The one idea: the primal graph followed by its linearization, in one graph, sharing equal equations.
+tangents. The one idea: each equation is followed by its differential, in one graph that shares equal equations; a loop
+becomes one loop over both, and saves nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from wengert.graph import Build, Graph
-from wengert.transforms.linearize import linearize
+from wengert.graph import Build, Equation, Graph, Handle, Var
+from wengert.transforms.linearize import differential
 
 __all__ = ["jvp"]
 
@@ -20,11 +22,28 @@ def jvp(graph: Graph, active: Sequence[bool]) -> tuple[Graph, tuple[bool, ...]]:
     The inputs are those of `graph`, then one tangent for each active input; the outputs are those of `graph`,
     then the tangents marked nonzero.
     """
-    linear = linearize(graph, active)
     build = Build()
-    primal = [build.input(v.type) for v in graph.inputs]
-    tangents = [build.input(v.type) for v, a in zip(graph.inputs, active, strict=True) if a]
-    values = dict(zip(graph.inputs, [h.atom for h in primal], strict=True))
-    outputs, env = build.inline_env(graph, values)
-    residuals = [env[v] for v in linear.residuals]
-    return build.graph([*outputs, *build.inline(linear.graph, [*tangents, *residuals])]), linear.nonzero
+    env: dict[Any, Any] = {v: build.input(v.type).atom for v in graph.inputs}
+    tangents: dict[Any, Any] = {env[v]: build.input(v.type) for v, a in zip(graph.inputs, active, strict=True) if a}
+    for e in graph.equations:
+        build.at = graph.lines.get(e, frozenset())
+        operands = tuple([env[o] if isinstance(o, Var) else o for o in e.operands])
+        incoming = [tangents.get(o) for o in operands]
+        moving = e.primitive.differentiable and any(t is not None for t in incoming)
+        if moving and e.primitive.forward is not None:
+            plain = Equation(e.primitive, operands, e.params, e.results)
+            values, outgoing = e.primitive.forward(plain, [Handle(build, o) for o in operands], incoming, jvp)
+            results = tuple([h.atom for h in values])
+        else:
+            results = build.emit(e.primitive, operands, e.params)
+            outgoing = [None] * len(results)
+            if moving:
+                outgoing = differential(build, Equation(e.primitive, operands, e.params, results), incoming,
+                                        tuple([True] * len(results)))
+        env.update(zip(e.results, results, strict=True))
+        for r, t in zip(results, outgoing, strict=True):
+            if t is not None and r.type.inexact and r not in tangents:
+                tangents[r] = t
+    outputs = [env[o] if isinstance(o, Var) else o for o in graph.outputs]
+    found = [tangents.get(o) for o in outputs]
+    return build.graph([*outputs, *[t for t in found if t is not None]]), tuple(t is not None for t in found)

@@ -18,7 +18,7 @@ from wengert.errors import MissingRuleError
 from wengert.graph import Build, Const, Equation, Graph, Handle, Missing, Var, params_key
 from wengert.primitives.structure import broadcast, full
 
-__all__ = ["Linear", "linearize"]
+__all__ = ["Linear", "differential", "linearize"]
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,15 @@ class Linear:
 
     `graph.inputs` are the `count` tangents of the active inputs and then the `residuals`, which are the very
     variables of the primal graph. `graph.outputs` are the tangents of those primal outputs marked in
-    `nonzero`; the tangents of the others are exactly zero.
+    `nonzero`; the tangents of the others are exactly zero. `primal` is the graph itself, but for loops and branches that
+    also save what the linear part needs: their first results are the same variables.
     """
 
     graph: Graph
     count: int
     residuals: tuple[Var, ...]
     nonzero: tuple[bool, ...]
+    primal: Graph
 
 
 def linearize(graph: Graph, active: Sequence[bool], needed: Sequence[bool] | None = None) -> Linear:
@@ -60,6 +62,7 @@ def linearize(graph: Graph, active: Sequence[bool], needed: Sequence[bool] | Non
         if a:
             tangents[v] = build.input(v.type)
     count = len(build.inputs)
+    recorded: dict[Equation, Equation] = {}
     for e in graph.equations:
         if not e.primitive.differentiable or not any(r in live for r in e.results):
             continue
@@ -67,13 +70,25 @@ def linearize(graph: Graph, active: Sequence[bool], needed: Sequence[bool] | Non
         if all(t is None for t in incoming):
             continue
         build.at = graph.lines.get(e, frozenset())
-        outgoing = _differential(build, e, incoming, tuple(r in live for r in e.results))
+        if e.primitive.record is not None:
+            recorded[e], outgoing = e.primitive.record(build, e, incoming, linearize)
+        else:
+            outgoing = differential(build, e, incoming, tuple(r in live for r in e.results))
         for r, t in zip(e.results, outgoing, strict=True):
             if t is not None and r.type.inexact:
                 tangents[r] = t
     found = [tangents.get(a) if (needed is None or needed[k]) else None for k, a in enumerate(graph.outputs)]
     nonzero = tuple(t is not None for t in found)
-    return _close(build, count, [t for t in found if t is not None], nonzero)
+    return _close(build, count, [t for t in found if t is not None], nonzero, _recording(graph, recorded))
+
+
+def _recording(graph: Graph, recorded: dict[Equation, Equation]) -> Graph:
+    """The graph with recording equations in the place of plain ones."""
+    if not recorded:
+        return graph
+    equations = [recorded.get(e, e) for e in graph.equations]
+    lines = {recorded.get(e, e): at for e, at in graph.lines.items()}
+    return Graph(graph.inputs, tuple(equations), graph.outputs, lines)
 
 
 def _live(graph: Graph, wanted: Sequence[Any]) -> set[Any]:
@@ -85,17 +100,17 @@ def _live(graph: Graph, wanted: Sequence[Any]) -> set[Any]:
     return live
 
 
-def _close(build: Build, count: int, outputs: list[Handle], nonzero: tuple[bool, ...]) -> Linear:
+def _close(build: Build, count: int, outputs: list[Handle], nonzero: tuple[bool, ...], primal: Graph) -> Linear:
     """Make the residuals, free until now, inputs."""
     pruned = build.graph(outputs)
     own = set(pruned.inputs).union(*[e.results for e in pruned.equations])
     used = [a for e in pruned.equations for a in e.operands] + list(pruned.outputs)
     residuals = tuple(dict.fromkeys(a for a in used if isinstance(a, Var) and a not in own))
     closed = Graph((*pruned.inputs, *residuals), pruned.equations, pruned.outputs, pruned.lines)
-    return Linear(closed, count, residuals, nonzero)
+    return Linear(closed, count, residuals, nonzero, primal)
 
 
-def _differential(build: Build, e: Equation, tangents: list[Handle | None],
+def differential(build: Build, e: Equation, tangents: list[Handle | None],
                   needed: tuple[bool, ...]) -> Sequence[Handle | None]:
     """Tangents of the results of one equation."""
     p, params = e.primitive, e.params

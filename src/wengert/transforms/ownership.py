@@ -93,7 +93,7 @@ class _Walk:
     def ordinary(self, e: Equation) -> None:
         p = e.primitive
         if p.name in _VIEWS:
-            first = e.operands[0] if e.operands else None
+            first = e.operands[0] if e.operands and _has_memory(e.results[0]) else None
             if isinstance(first, Var) and first in self.family:
                 self.family[first].append(e.results[0])
                 self.family[e.results[0]] = self.family[first]
@@ -108,7 +108,7 @@ class _Walk:
     def disown(self, e: Equation, positions: Sequence[int]) -> None:
         for k in positions:
             o = e.operands[k]
-            if isinstance(o, Var) and o in self.family:
+            if isinstance(o, Var) and o in self.family and _has_memory(o):
                 for v in self.family[o]:
                     del self.family[v]
 
@@ -139,7 +139,12 @@ class _Walk:
 
 
 _READ_ONLY = {"broadcast", "window", "full"}  # views in which elements may share a place
+
 _CONTROL = {"call", "cond", "while_loop", "scan"}
+
+def _has_memory(v: Var) -> bool:
+    """Whether a value is an array that may be looked at; a number is always a copy."""
+    return not isinstance(v.type, ArrayType) or bool(v.type.shape)
 
 
 def _uses(e: Equation) -> tuple[frozenset[int], frozenset[int], int]:

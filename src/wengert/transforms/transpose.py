@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import GraphError
-from wengert.graph import Atom, Build, Const, Equation, Graph, Handle, Var
+from wengert.graph import Atom, Build, Const, Equation, Graph, Handle, StackType, Var
 from wengert.primitives.contract import contract, split_spec
+from wengert.primitives.control import stack_add
 from wengert.primitives.elementwise import logical_and, logical_not, logical_or
 from wengert.primitives.index import index, index_add, index_set
 from wengert.primitives.structure import broadcast, convert, full, reduce_sum, reshape, select, sum_to
@@ -105,42 +106,66 @@ def _onto(mask: Any, labels: Sequence[str], wanted: Sequence[str], shape: tuple[
 
 def transpose(linear: Linear) -> Transposed:
     """The adjoint of a linear graph under the real inner product Re<a, b>."""
-    return _Transposer(linear).run()
+    walk = _Transposer(linear.graph, linear.graph.inputs[:linear.count], linear.residuals)
+    for out in linear.graph.outputs:
+        ct = walk.build.input(out.type)
+        if isinstance(out, Var) and out in walk.is_linear:
+            walk.add(out, ct, None)
+    walk.build.inputs.extend(linear.residuals)
+    return Transposed(*walk.run(linear.graph.inputs[:linear.count]))
 
 
 class _Transposer:
     """The state of one backward walk: cotangents, their masks, and the residual values pulled so far."""
 
-    def __init__(self, linear: Linear):
-        self.linear = linear
+    def __init__(self, graph: Graph, linear: Sequence[Var], residuals: Sequence[Var]):
+        self.graph = graph
         self.build = Build()
-        graph = linear.graph
         self.cotangents: dict[Var, Handle] = {}
         self.alive: dict[Var, Alive | None] = {}
-        self.is_linear: set[Var] = set(graph.inputs[:linear.count])
+        self.is_linear: set[Var] = set(linear)
         self.producer: dict[Var, Equation] = {}
         for e in graph.equations:
             if any(o in self.is_linear for o in e.operands):
                 self.is_linear.update(e.results)
             else:
                 self.producer.update(dict.fromkeys(e.results, e))
-        self.pulled: dict[Var, Atom] = {v: v for v in linear.residuals}
+        self.pulled: dict[Var, Atom] = {v: v for v in residuals}
 
-    def run(self) -> Transposed:
-        graph, build = self.linear.graph, self.build
-        for out in graph.outputs:
-            ct = build.input(out.type)
-            if isinstance(out, Var) and out in self.is_linear:
-                self.add(out, ct, None)
-        build.inputs.extend(self.linear.residuals)
+    def run(self, tangents: Sequence[Var]) -> tuple[Graph, tuple[bool, ...]]:
+        """Walk backward; the graph of the cotangents of these tangents, and which of them are not zero."""
+        graph, build = self.graph, self.build
         for e in reversed(graph.equations):
             if any(r in self.cotangents for r in e.results) and any(o in self.is_linear for o in e.operands):
                 build.at = graph.lines.get(e, frozenset())
                 self.equation(e)
-        tangents = graph.inputs[:self.linear.count]
         found = [self.cotangents.get(v) for v in tangents]
-        outputs = build.graph([c for c in found if c is not None])
-        return Transposed(outputs, tuple(c is not None for c in found))
+        return build.graph([c for c in found if c is not None]), tuple(c is not None for c in found)
+
+    # ------------------------------------------------------------ graphs inside
+
+    def inside(self, graph: Graph, linear: Sequence[bool], have: Sequence[bool],
+               seeded: Sequence[int]) -> tuple[Graph, list[bool]]:
+        """The adjoint of a linear inner graph: from residual inputs, cotangents already there for the inputs `seeded`, and
+        those of the outputs in `have`, to cotangents of the linear inputs that have one (marked, for all inputs)."""
+        residuals = [v for v, flag in zip(graph.inputs, linear, strict=True) if not flag]
+        tangents = [v for v, flag in zip(graph.inputs, linear, strict=True) if flag]
+        walk = _Transposer(graph, tangents, residuals)
+        walk.build.inputs.extend(residuals)
+        for k in seeded:
+            walk.add(graph.inputs[k], walk.build.input(graph.inputs[k].type), None)
+        for out, given in zip(graph.outputs, have, strict=True):
+            ct = walk.build.input(out.type) if given else None
+            if ct is not None and isinstance(out, Var) and out in walk.is_linear:
+                walk.add(out, ct, None)
+        adjoint, nonzero = walk.run(tangents)
+        marks = iter(nonzero)
+        return adjoint, [next(marks) if flag else False for flag in linear]
+
+    def take(self, atom: Atom) -> Handle | None:
+        """The cotangent that is there for a variable; it is passed on to be added to."""
+        self.alive.pop(atom, None)  # type: ignore[arg-type]
+        return self.cotangents.pop(atom, None)  # type: ignore[arg-type]
 
     # ------------------------------------------------------------ residual values
 
@@ -167,7 +192,9 @@ class _Transposer:
 
     def add(self, var: Var, ct: Any, alive: Alive | None) -> None:
         before = self.cotangents.get(var)
-        self.cotangents[var] = ct if before is None else before + ct
+        if before is not None:
+            ct = stack_add(before, ct) if isinstance(var.type, StackType) else before + ct
+        self.cotangents[var] = ct
         self.join(var, alive, first=before is None)
 
     def join(self, var: Var, alive: Alive | None, first: bool) -> None:
@@ -183,6 +210,9 @@ class _Transposer:
 
     def equation(self, e: Equation) -> None:
         p = e.primitive
+        if p.adjoint is not None:
+            p.adjoint(self, e)
+            return
         self.require_linear(e)
         operands = Operands(e, self.pull)
         if p.multiple:
@@ -193,7 +223,8 @@ class _Transposer:
         if p is contract and mask is not None:
             operands = _Reached(e, self.pull, mask)
         assert p.transpose is not None  # what is linear has one
-        for i, o in enumerate(e.operands):
+        places = list(enumerate(e.operands))
+        for i, o in reversed(places) if p is index_set else places:  # ct[i] is read before it is cleared, in place
             if not isinstance(o, Var) or o not in self.is_linear:
                 continue
             before = self.cotangents.get(o)

@@ -27,7 +27,7 @@ def vjp(graph: Graph, active: Sequence[bool]) -> tuple[Graph, tuple[bool, ...], 
     adjoint = transpose(linear)
     build = Build()
     primal = [build.input(v.type) for v in graph.inputs]
-    outputs, env = build.inline_env(graph, dict(zip(graph.inputs, [h.atom for h in primal], strict=True)))
+    outputs, env = build.inline_env(linear.primal, dict(zip(graph.inputs, [h.atom for h in primal], strict=True)))
     cotangents = [build.input(a.type) for a in linear.graph.outputs]
     residuals = [env[v] for v in linear.residuals]
     gradients = build.inline(adjoint.graph, [*cotangents, *residuals])
