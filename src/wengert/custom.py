@@ -397,7 +397,7 @@ def opaque(f: Callable[..., Any], derivative: Any = None, *, result: Any = None)
             found = result if isinstance(result, ArrayType) else type_of(result)
         else:
             values = [a.concrete("the result type of an opaque function") if isinstance(a, Tracer) else a for a in args]
-            found = type_of(np.asarray(f(*values)))
+            found = type_of(function(*values))
         return primitives.python_call(*args, function=function, result=found)
     return called
 

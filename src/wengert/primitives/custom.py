@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import MissingRuleError, NonDifferentiableError
+from wengert.errors import MissingRuleError, MutationError, NonDifferentiableError
 from wengert.graph import ArrayType, Const, Graph, Handle, Primitive, Var
 from wengert.primitives.structure import broadcast, reshape
 
@@ -160,9 +160,19 @@ class PythonFunction:
     def __init__(self, f: Any, jacobian: Any, name: str):
         self.f, self.jacobian, self.name = f, jacobian, name
 
+    def __call__(self, *xs: Any) -> Any:
+        """The result as an array of its own; the arrays given are the program's values and must stay as they are."""
+        given = [np.array(x) if isinstance(x, np.ndarray) else x for x in xs]
+        out = np.array(self.f(*given))  # f may hand out a buffer that it uses again
+        for x, y in zip(xs, given, strict=True):
+            if y is not x and y.tobytes() != x.tobytes():
+                raise MutationError(f"{self.name} is opaque and writes into its argument, which the traced program cannot "
+                                    f"see; copy it there first: x = x.copy()")
+        return out
+
 
 def _call_evaluate(*xs: Any, function: PythonFunction, result: ArrayType) -> Any:
-    out = np.asarray(function.f(*xs), result.dtype)
+    out = np.asarray(function(*xs), result.dtype)
     if out.shape != result.shape:
         raise ValueError(f"{function.name} returned shape {out.shape}, announced {result.shape}")
     return out[()]
