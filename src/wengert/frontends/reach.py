@@ -184,11 +184,18 @@ def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return _fresh(function(*args, **kwargs), args)
 
 
+def _references(x: Any) -> int:
+    return sys.getrefcount(x)
+
+
+_ALONE = _references(np.zeros(1))  # the count of an array that only a call's own frame knows; it depends on the interpreter
+
+
 def _fresh(result: Any, args: tuple[Any, ...]) -> Any:
     """An array that this call made becomes a cell, so that traced values can be written into it."""
     if type(result) is np.ndarray and result.base is None and result.flags.owndata and active_trace() is not None \
             and result.dtype.kind in "fciub" and not any(result is a for a in args) and result.flags.writeable \
-            and sys.getrefcount(result) <= 4:
+            and sys.getrefcount(result) <= _ALONE:
         return Tracer(None, None, result, kind="" if result.ndim else "box")
     return result
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import EscapedTracerError
+from wengert.errors import EscapedTracerError, UnsupportedError
 from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, type_of
 
-__all__ = ["Interned", "Trace", "active_trace", "interned_build", "user_line"]
+__all__ = ["Interned", "Trace", "active_trace", "interned_build", "require_plain", "user_line"]
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
@@ -34,6 +34,18 @@ def user_line() -> str:
             return f"{name}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]
     return "<unknown>"
+
+
+def require_plain(x: Any, kind: Any = None) -> None:
+    """Refuse arrays whose arithmetic is not ndarray's own: masks, matrix products or units would be lost in silence."""
+    kind = kind or type(x)
+    if kind is np.ndarray or not issubclass(kind, np.ndarray):
+        return
+    priority = kind.__array_priority__  # such classes put themselves before ndarray; memory maps and the like do not
+    if (isinstance(priority, (int, float)) and priority > 0) or kind.__array_ufunc__ is not np.ndarray.__array_ufunc__:
+        raise UnsupportedError(
+            f"a {kind.__name__} at {user_line()} does not compute as an ordinary array does, and cannot be traced. Make it "
+            f"one first: np.asarray(x) (np.ma.filled(x, value), or np.where with the mask, for a masked array)")
 
 
 class Interned(Build):
@@ -147,6 +159,7 @@ class Trace:
         Arrays are copied, so that a later change of the user's array cannot reach the backward pass; the copy is
         used again while it is still equal.
         """
+        require_plain(value)
         if isinstance(value, np.ndarray) and value.ndim:
             return self._snapshot(value)
         return self._lifted(value[()] if isinstance(value, np.ndarray) else value)
