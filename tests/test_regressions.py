@@ -172,3 +172,31 @@ def test_arrays_that_calls_hand_out_but_do_not_own_are_no_cells():
     for f in (through_protocol, through_out):
         with pytest.raises(MutationError):
             wg.grad(f)(3.0)
+
+
+@pytest.mark.parametrize("generator", [np.random.default_rng, np.random.RandomState])
+def test_shuffling_moves_rows_and_the_items_of_lists(generator):
+    """Rows of traced matrices were lost, and lists of traced values stayed as they were."""
+    def rows(x):
+        y = x.copy()
+        generator(3).shuffle(y)
+        return y
+
+    def items(x):
+        y = [x[0, 0], x[1, 0], x[2, 0], x[3, 0]]
+        generator(3).shuffle(y)
+        return np.array(y)
+    x = np.arange(8.0).reshape(4, 2)
+    for f in (rows, items):
+        value, tangent = wg.jvp(f, (x,), (x,))
+        np.testing.assert_array_equal(value, f(x))
+        np.testing.assert_array_equal(tangent, f(x))
+
+
+def test_shuffling_along_another_axis():
+    def columns(x):
+        y = x.copy()
+        np.random.default_rng(3).shuffle(y, axis=1)
+        return y
+    x = np.arange(8.0).reshape(2, 4)
+    np.testing.assert_array_equal(wg.jvp(columns, (x,), (x,))[1], columns(x))

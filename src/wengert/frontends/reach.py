@@ -175,6 +175,8 @@ def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function: lists of traced values become arrays, fresh results become cells."""
     if function in _NO_PROTOCOL and (any(map(_traced, args)) or any(map(_traced, kwargs.values()))):
         return FUNCTIONS[function](*args, **kwargs)
+    if getattr(function, "__name__", "") == "shuffle" and any(map(_traced, (*args, *kwargs.values()))):
+        return _shuffle(function, *args, **kwargs)
     if any(isinstance(a, (list, tuple)) and _traced(a) for a in args):
         implementation = FUNCTIONS.get(function)
         if getattr(function, "__name__", "") not in _SEQUENCES:
@@ -182,6 +184,19 @@ def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         elif implementation is not None:
             return implementation(*args, **kwargs)
     return _fresh(function(*args, **kwargs), args)
+
+
+def _shuffle(function: Any, x: Any, axis: int = 0) -> None:
+    """``rng.shuffle(x)``: NumPy swaps what is no ndarray item by item, and rows that are views would be lost.
+
+    The draws depend on the length alone, so the places are shuffled instead. A list is shuffled as it is.
+    """
+    if not isinstance(x, Tracer):
+        function(x)
+        return
+    order = np.arange(x.shape[axis])
+    function(order)
+    x[...] = FUNCTIONS[np.take](x, order, axis)
 
 
 def _references(x: Any) -> int:
