@@ -142,3 +142,18 @@ def test_opaque_functions_that_write_into_their_argument_are_refused():
     f = wg.opaque(shifted, lambda x: np.ones(2))
     with pytest.raises(MutationError, match=r"shifted.*copy"):
         wg.grad(lambda x: f(x * 1.0) + np.sum(x * x))(np.ones(2))
+
+
+def test_opaque_functions_run_once_for_each_call():
+    """Each call ran twice, to learn its type and to be recorded, and equal calls were shared."""
+    calls = []
+
+    def counting(x):
+        calls.append(1)
+        return x * len(calls)
+    f = wg.opaque(counting, lambda x: np.eye(3))
+    x = np.arange(3.0)
+    for _ in range(2):
+        calls.clear()
+        assert wg.value_and_grad(lambda x: np.sum(f(x) + f(x)))(x)[0] == np.sum(3.0 * x)
+        assert len(calls) == 2

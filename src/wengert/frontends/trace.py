@@ -124,7 +124,7 @@ class Trace:
         Value of each variable; a variable without one is abstract (under `vmap`).
     """
 
-    __slots__ = ("build", "captured", "is_open", "level", "lifted", "name", "snapshots", "values")
+    __slots__ = ("build", "calls", "captured", "is_open", "level", "lifted", "name", "snapshots", "values")
 
     def __init__(self, name: str):
         self.name = name
@@ -133,6 +133,7 @@ class Trace:
         self.captured: dict[Any, tuple[Var, Any]] = {}
         self.lifted: list[Var] = []
         self.snapshots: dict[int, tuple[Any, np.ndarray[Any, Any], Var]] = {}
+        self.calls: dict[Any, int] = {}  # how often each opaque function was called: calls with an effect are not shared
         self.is_open = False
         self.level = 0
 
