@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.errors import InputError, MissingRuleError, WengertError
+from wengert.errors import InputError, MissingRuleError, MutationError, WengertError
 
 
 @wg.custom_jvp
@@ -122,3 +122,38 @@ def test_opaque_functions():
         wg.grad(wg.opaque(lambda x: float(x)))(1.0)
     with pytest.raises(InputError, match="finite differences"):
         wg.opaque(np.sin, "magic")
+
+
+def test_opaque_functions_may_use_a_buffer_again():
+    """The result of the second call stood in place of that of the first."""
+    buffer = np.empty(2)
+    doubled = wg.opaque(lambda x: np.multiply(x, 2.0, out=buffer), lambda x: 2.0 * np.eye(2))
+    x = np.array([1.0, 2.0])
+    value, gradient = wg.value_and_grad(lambda x: np.sum(doubled(x) * doubled(x * x)))(x)
+    assert value == np.sum(4.0 * x**3)
+    np.testing.assert_array_equal(gradient, 12.0 * x**2)
+
+
+def test_opaque_functions_that_write_into_their_argument_are_refused():
+    """The trace's own values were overwritten, and the gradient was another function's."""
+    def shifted(x):
+        x += 1.0
+        return np.sum(x)
+    f = wg.opaque(shifted, lambda x: np.ones(2))
+    with pytest.raises(MutationError, match=r"shifted.*copy"):
+        wg.grad(lambda x: f(x * 1.0) + np.sum(x * x))(np.ones(2))
+
+
+def test_opaque_functions_run_once_for_each_call():
+    """Each call ran twice, to learn its type and to be recorded, and equal calls were shared."""
+    calls = []
+
+    def counting(x):
+        calls.append(1)
+        return x * len(calls)
+    f = wg.opaque(counting, lambda x: np.eye(3))
+    x = np.arange(3.0)
+    for _ in range(2):
+        calls.clear()
+        assert wg.value_and_grad(lambda x: np.sum(f(x) + f(x)))(x)[0] == np.sum(3.0 * x)
+        assert len(calls) == 2

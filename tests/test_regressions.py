@@ -1,12 +1,15 @@
 """Bugs that were found, each as the smallest program that showed it."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.linalg
 import scipy.optimize
+import scipy.special
 
 import wengert as wg
-from wengert.errors import ConversionError, EscapedTracerError, InputError
+from wengert.errors import ConversionError, EscapedTracerError, InputError, MutationError, UnsupportedError
 
 
 def factorial_power(x, n):
@@ -148,3 +151,114 @@ def test_functions_made_in_a_loop_are_rewritten_once(monkeypatch):
     assert len(searches) == 1
     assert wg.grad(f)(1.0) == value
     assert len({id(code) for code in searches}) == len(searches) == 3  # f, and the lambda as f's own rewriting compiled it
+
+
+MASKED = np.ma.masked_array(np.ones(2), mask=[False, True])
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("f", [
+    lambda x: np.sum(x * MASKED), lambda x: np.sum(np.multiply(x, MASKED)), lambda x: np.sum(np.concatenate([x, MASKED])),
+    lambda x: np.dot(x, MASKED), lambda x: np.sum(np.where(MASKED, x, 0.0)),
+    lambda x: np.sum(np.matrix(np.eye(2)) @ x), lambda x: np.sum(x * np.matrix([1.0, 2.0])),
+])
+def test_arrays_that_do_not_compute_as_arrays_are_refused(f):
+    """The mask of a masked array, and a matrix's product, were dropped in silence."""
+    with pytest.raises(UnsupportedError, match=r"test_regressions\.py:\d+ .*np\.asarray"):
+        wg.grad(f)(np.ones(2))
+
+
+def test_masked_arguments_tangents_and_writes_are_refused():
+    def write(x):
+        y = x.copy()
+        y[:] = MASKED
+        return np.sum(y)
+    for run in (lambda: wg.grad(lambda x: np.sum(x * x))(MASKED), lambda: wg.grad(write)(np.ones(2)),
+                lambda: wg.vmap(lambda x: x * x)(MASKED), lambda: wg.jvp(lambda x: x * x, (np.ones(2),), (MASKED,))):
+        with pytest.raises(UnsupportedError, match="MaskedArray"):
+            run()
+
+
+def test_subclasses_that_compute_as_arrays_are_welcome():
+    class Labeled(np.ndarray):
+        pass
+    x = np.arange(2.0).view(Labeled)
+    np.testing.assert_array_equal(wg.grad(lambda y: np.sum(x * y))(x), x)
+
+
+def test_value_and_extra_result_share_no_memory():
+    y, _, extra = wg.jvp(lambda x: (lambda s: (s, s))(np.sin(x)), (np.ones(2),), (np.ones(2),), has_aux=True)
+    assert not np.shares_memory(y, extra)
+
+
+def test_integer_orders_given_as_floats_are_cut_as_scipy_cuts_them():
+    """The derivative was taken at the order that was not cut."""
+    x, n, h = np.array([0.7, 2.0]), np.array([1.8, 2.4]), 1e-5
+    for f in (scipy.special.kn, scipy.special.yn, scipy.special.expn):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # SciPy's, that it cuts
+            found = wg.jvp(lambda x, f=f: f(n, x), (x,), (np.ones(2),))[1]
+            np.testing.assert_allclose(found, (f(n, x + h) - f(n, x - h)) / (2 * h), rtol=1e-7)
+
+
+@pytest.mark.parametrize("f", [scipy.linalg.det, scipy.linalg.logm])
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+def test_functions_of_scipy_that_compute_in_double_precision(f, dtype):
+    a = np.array([[4.0, 1.0], [1.0, 3.0]], dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # SciPy's estimate of the error of logm
+        assert wg.jvp(f, (a,), (a,))[0].dtype == f(a).dtype
+        assert wg.vjp(f, a)[1](f(a))[0].dtype == dtype
+
+
+def test_arrays_that_calls_hand_out_but_do_not_own_are_no_cells():
+    """A traced write went into a copy that the owner of the array never saw."""
+    class Holder:
+        def __init__(self):
+            self.data = np.arange(2.0)
+
+        def __array__(self, dtype=None, copy=None):
+            return self.data
+    holder = Holder()
+
+    def through_protocol(x):
+        y = np.asarray(holder)
+        y[0] = x
+        return np.sum(holder.data) * x
+
+    def through_out(x):
+        buffer = scipy.linalg.hilbert(2)
+        y = np.add(1.0, 2.0, out=buffer)
+        y[0, 0] = x
+        return np.sum(buffer) * x
+    for f in (through_protocol, through_out):
+        with pytest.raises(MutationError):
+            wg.grad(f)(3.0)
+
+
+@pytest.mark.parametrize("generator", [np.random.default_rng, np.random.RandomState])
+def test_shuffling_moves_rows_and_the_items_of_lists(generator):
+    """Rows of traced matrices were lost, and lists of traced values stayed as they were."""
+    def rows(x):
+        y = x.copy()
+        generator(3).shuffle(y)
+        return y
+
+    def items(x):
+        y = [x[0, 0], x[1, 0], x[2, 0], x[3, 0]]
+        generator(3).shuffle(y)
+        return np.array(y)
+    x = np.arange(8.0).reshape(4, 2)
+    for f in (rows, items):
+        value, tangent = wg.jvp(f, (x,), (x,))
+        np.testing.assert_array_equal(value, f(x))
+        np.testing.assert_array_equal(tangent, f(x))
+
+
+def test_shuffling_along_another_axis():
+    def columns(x):
+        y = x.copy()
+        np.random.default_rng(3).shuffle(y, axis=1)
+        return y
+    x = np.arange(8.0).reshape(2, 4)
+    np.testing.assert_array_equal(wg.jvp(columns, (x,), (x,))[1], columns(x))

@@ -17,6 +17,7 @@ import numpy as np
 
 from wengert.errors import InputError, NonDifferentiableError
 from wengert.flatten import flatten
+from wengert.frontends.trace import require_plain
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Graph
 from wengert.run import Run, own
@@ -141,6 +142,7 @@ def _matched_leaf(name: str, what: str, x: Any, like: Any) -> Any:
         return None
     if x is None:
         return np.zeros(like.shape, like.dtype)
+    require_plain(x)
     shape = x.shape if isinstance(x, Tracer) else np.shape(x)
     if shape != like.shape:
         raise InputError(f"{name}: the {what} has shape {shape}, the value it belongs to {like.shape}")

@@ -18,7 +18,7 @@ import numpy as np
 from wengert.errors import InputError, MissingRuleError
 from wengert.flatten import Spec, flatten
 from wengert.frontends.reach import call, reach
-from wengert.frontends.trace import Trace, user_line
+from wengert.frontends.trace import Trace, active_trace, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Atom, Const, Graph, Var, type_of
 from wengert.primitives import custom as primitives
@@ -393,12 +393,22 @@ def opaque(f: Callable[..., Any], derivative: Any = None, *, result: Any = None)
     def called(*args: Any) -> Any:
         if not any(isinstance(a, Tracer) and a.build is not None for a in args):
             return f(*args)
+        out = None
         if result is not None:
             found = result if isinstance(result, ArrayType) else type_of(result)
         else:
             values = [a.concrete("the result type of an opaque function") if isinstance(a, Tracer) else a for a in args]
-            found = type_of(np.asarray(f(*values)))
-        return primitives.python_call(*args, function=function, result=found)
+            out = function(*values)
+            found = type_of(out)
+        trace = active_trace()
+        nth = trace.calls.get(function, 0) if trace is not None else 0
+        if trace is not None:
+            trace.calls[function] = nth + 1
+        primitives.READY.value = None if out is None else (function, nth, out)
+        try:
+            return primitives.python_call(*args, function=function, result=found, nth=nth)
+        finally:
+            primitives.READY.value = None
     return called
 
 

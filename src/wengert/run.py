@@ -20,7 +20,7 @@ from wengert.flatten import Spec, flatten
 from wengert.frontends import flow, indexing, numpy_api, operators, python_calls  # noqa: F401  (they register themselves)
 from wengert.frontends.lens import stand_in
 from wengert.frontends.reach import reach
-from wengert.frontends.trace import Trace, active_frame, escaped
+from wengert.frontends.trace import Trace, active_frame, escaped, require_plain
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Build, Const, Graph, Var, type_of
 from wengert.transforms.linearize import Linear, linearize
@@ -49,6 +49,7 @@ def leaf_type(x: Any, name: str, where: str) -> ArrayType:
     if isinstance(x, Tracer):
         found = x.type
     elif isinstance(x, (float, complex, np.ndarray, np.generic)):
+        require_plain(x)
         found = type_of(x)
     elif isinstance(x, (bool, int)):
         raise InputError(f"{name}: {where} is {'a bool' if isinstance(x, bool) else 'an int'}; integers have no "
@@ -234,8 +235,8 @@ class Run:
         return self.extra()
 
     def extra(self, kept: Sequence[Any] = ()) -> Any:
-        """The extra result; it shares no memory with the arrays `kept` for later."""
-        seen = _owners(kept)
+        """The extra result; it shares no memory with the arrays `kept` for later, nor with the result."""
+        seen = _owners([*kept, *[self.env[v] for v in self.out_vars]])
         return self.aux_spec.unflatten([self._value(x, seen) for x in self.aux_leaves]) if self.aux_spec else None
 
     # ------------------------------------------------------------ derivatives

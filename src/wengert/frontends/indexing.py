@@ -14,7 +14,7 @@ import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.lens import is_c_ordered
-from wengert.frontends.trace import note_write, user_line
+from wengert.frontends.trace import note_write, require_plain, user_line
 from wengert.frontends.tracer import INDEXING, Tracer, as_traced
 from wengert.primitives.index import index, index_add, index_set, index_shape, set_in_place
 from wengert.primitives.structure import convert, reshape, select
@@ -106,6 +106,7 @@ def _element(k: Any) -> Any:
         if k.build is None and not k.shape and k.kind != "box":
             return int(k.cell)
         return k.frozen() if k.shape or k.kind == "box" else k
+    require_plain(k)
     array = np.asarray(k)
     if array.size == 0 and array.dtype.kind == "f" and isinstance(k, list):
         array = array.astype(np.intp)
@@ -231,6 +232,7 @@ def written(x: Tracer, value: Any) -> Any:
     if isinstance(value, Tracer) and value.type and value.build is None:
         value = np.array(value.cell)
     if not isinstance(value, Tracer):
+        require_plain(value)
         if value is None or (isinstance(value, np.ndarray) and value.dtype == object):
             raise UnsupportedError(f"an array of Python objects is written into a traced array at "
                                    f"{user_line()}")

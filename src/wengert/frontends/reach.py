@@ -175,6 +175,8 @@ def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function: lists of traced values become arrays, fresh results become cells."""
     if function in _NO_PROTOCOL and (any(map(_traced, args)) or any(map(_traced, kwargs.values()))):
         return FUNCTIONS[function](*args, **kwargs)
+    if getattr(function, "__name__", "") == "shuffle" and any(map(_traced, (*args, *kwargs.values()))):
+        return _shuffle(function, *args, **kwargs)
     if any(isinstance(a, (list, tuple)) and _traced(a) for a in args):
         implementation = FUNCTIONS.get(function)
         if getattr(function, "__name__", "") not in _SEQUENCES:
@@ -191,10 +193,30 @@ def _private(array: np.ndarray[Any, Any]) -> bool:
     return type(array.base) is np.ndarray and array.base.flags.owndata and sys.getrefcount(array.base) <= 2
 
 
+def _shuffle(function: Any, x: Any, axis: int = 0) -> None:
+    """``rng.shuffle(x)``: NumPy swaps what is no ndarray item by item, and rows that are views would be lost.
+
+    The draws depend on the length alone, so the places are shuffled instead. A list is shuffled as it is.
+    """
+    if not isinstance(x, Tracer):
+        function(x)
+        return
+    order = np.arange(x.shape[axis])
+    function(order)
+    x[...] = FUNCTIONS[np.take](x, order, axis)
+
+
+def _references(x: Any) -> int:
+    return sys.getrefcount(x)
+
+
+_ALONE = _references(np.zeros(1))  # the count of an array that only a call's own frame knows; it depends on the interpreter
+
+
 def _fresh(result: Any, args: tuple[Any, ...]) -> Any:
     """An array that this call made becomes a cell, so that traced values can be written into it."""
     if type(result) is np.ndarray and active_trace() is not None and result.dtype.kind in "fciub" and result.flags.writeable \
-            and _private(result) and not any(result is a for a in args) and sys.getrefcount(result) <= 4:
+            and _private(result) and not any(result is a for a in args) and sys.getrefcount(result) <= _ALONE:
         return Tracer(None, None, result, kind="" if result.ndim else "box")
     return result
 

@@ -45,8 +45,8 @@ def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True, **assumed:
 
 @scipy_function("scipy.linalg.det")
 def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """``scipy.linalg.det``."""
-    return n.det(a)
+    """``scipy.linalg.det``: in double precision, whatever comes in."""
+    return n.det(_doubled(square(a)))
 
 
 @scipy_function("scipy.linalg.norm")
@@ -304,6 +304,12 @@ def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any
 
 # ---------------------------------------------------------------- functions of matrices
 
+def _doubled(a: Tracer) -> Tracer:
+    """In double precision."""
+    double = np.result_type(a.dtype, np.float64)
+    return a if a.dtype == double else s.convert(a, dtype=double)  # type: ignore[no-any-return]
+
+
 def _in_its_dtype(name: str, a: Tracer) -> Tracer:
     """Complex, if SciPy's result for this real matrix is."""
     if a.dtype.kind == "c" or name not in ("logm", "sqrtm"):
@@ -317,7 +323,7 @@ def _function(name: str) -> None:
     def function(A: Any, **options: Any) -> Any:
         if any(v not in (None, True) for v in options.values()):
             _refuse(name, "its options are not traced")
-        a = _in_its_dtype(name, square(A))
+        a = _in_its_dtype(name, _doubled(square(A)) if name == "logm" else square(A))
         if name == "sqrtm":
             return matrix_functions.sqrtm(a)
         return matrix_functions.function_of_matrix(a, name=name)

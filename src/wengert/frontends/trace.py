@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import EscapedTracerError
+from wengert.errors import EscapedTracerError, UnsupportedError
 from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, has_no_effect, type_of
 
 __all__ = ["CLOCK", "HERE", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home",
-           "note_write", "user_line"]
+           "note_write", "require_plain", "user_line"]
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
@@ -35,6 +35,18 @@ def user_line() -> str:
             return f"{name}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]
     return "<unknown>"
+
+
+def require_plain(x: Any, kind: Any = None) -> None:
+    """Refuse arrays whose arithmetic is not ndarray's own: masks, matrix products or units would be lost in silence."""
+    kind = kind or type(x)
+    if kind is np.ndarray or not issubclass(kind, np.ndarray):
+        return
+    priority = kind.__array_priority__  # such classes put themselves before ndarray; memory maps and the like do not
+    if (isinstance(priority, (int, float)) and priority > 0) or kind.__array_ufunc__ is not np.ndarray.__array_ufunc__:
+        raise UnsupportedError(
+            f"a {kind.__name__} at {user_line()} does not compute as an ordinary array does, and cannot be traced. Make it "
+            f"one first: np.asarray(x) (np.ma.filled(x, value), or np.where with the mask, for a masked array)")
 
 
 class Interned(Build):
@@ -118,7 +130,7 @@ class Trace:
         Value of each variable; a variable without one is abstract (under `vmap`).
     """
 
-    __slots__ = ("build", "captured", "effects", "is_open", "level", "lifted", "name", "snapshots", "values")
+    __slots__ = ("build", "calls", "captured", "effects", "is_open", "level", "lifted", "name", "snapshots", "values")
 
     def __init__(self, name: str):
         self.name = name
@@ -128,6 +140,7 @@ class Trace:
         self.lifted: list[Var] = []
         self.effects: list[Equation] = []
         self.snapshots: dict[int, tuple[Any, np.ndarray[Any, Any], Var]] = {}
+        self.calls: dict[Any, int] = {}  # how often each opaque function was called: calls with an effect are not shared
         self.is_open = False
         self.level = 0
 
@@ -154,6 +167,7 @@ class Trace:
         Arrays are copied, so that a later change of the user's array cannot reach the backward pass; the copy is
         used again while it is still equal.
         """
+        require_plain(value)
         if isinstance(value, np.ndarray) and value.ndim:
             return self._snapshot(value)
         return self._lifted(value[()] if isinstance(value, np.ndarray) else value)

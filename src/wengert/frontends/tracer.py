@@ -19,7 +19,7 @@ import numpy as np
 from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.lens import Lens, is_c_ordered, order_of_result, settle, stand_in
 from wengert.frontends.registry import FUNCTIONS, INDEXING, METHODS, PROPERTIES, NeedsValueError, TracedText, implements
-from wengert.frontends.trace import CLOCK, Trace, active_frame, escaped, is_home, note_write, user_line
+from wengert.frontends.trace import CLOCK, Trace, active_frame, escaped, is_home, note_write, require_plain, user_line
 from wengert.graph import ArrayType, Atom, Const, Handle, Primitive, type_of
 from wengert.primitives.control import python_integer
 from wengert.primitives.structure import convert, reshape
@@ -209,6 +209,8 @@ class Tracer(Handle):
         return implementation(ufunc, *inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        for kind in types:
+            require_plain(None, kind)
         implementation = function_of(function)
         if implementation is None:
             name = f"{(function.__module__ or 'numpy').replace('numpy', 'np', 1)}.{function.__name__}"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wengert.graph import Const, Missing, Primitive
-from wengert.primitives.elementary import cos, cosh, exp, sign, sin, square
+from wengert.primitives.elementary import cos, cosh, exp, sign, sin, square, trunc
 from wengert.primitives.elementwise import ANY, elementwise, equal, imag, real
 from wengert.primitives.sampling import complex_too, interval
 from wengert.primitives.special import POSITIVE, UNIT, from_scipy, special, with_order
@@ -88,9 +88,9 @@ yve = _scaled("yve", -1.0, imag)
 
 
 def _of_integer(name: str, fractional: Any) -> Any:
-    """A function of integer order; its derivative is the one of real order."""
+    """A function of integer order (SciPy cuts a float to one); its derivative is the one of real order."""
     def slope(y: Any, n: Any, x: Any) -> Any:
-        order = n if n.dtype == x.dtype else convert(n, dtype=x.dtype)
+        order = trunc(n if n.dtype == x.dtype else convert(n, dtype=x.dtype))
         part = fractional(order - 1.0, x), fractional(order + 1.0, x)
         return -0.5 * (part[0] + part[1]) if fractional is kv else 0.5 * (part[0] - part[1])
     return with_order(name, partials=(ORDER, slope),
@@ -152,7 +152,8 @@ exp1 = special("exp1", partials=lambda y, x: -exp(-x) / x, sample=complex_too(PO
 
 
 def _expn_slope(y: Any, n: Any, x: Any) -> Any:
-    """``-E_(n-1)``, and for n = 0, ``E_0 = e^-x/x`` itself."""
+    """``-E_(n-1)``, and for n = 0, ``E_0 = e^-x/x`` itself. SciPy cuts a float order to an integer."""
+    n = trunc(n) if n.dtype.kind == "f" else n
     first = equal(n, 0)
     return select(first, -y * (1.0 + 1.0 / x), -expn(select(first, n, n - 1), x))
 

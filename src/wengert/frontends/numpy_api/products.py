@@ -15,7 +15,7 @@ import numpy as np
 from wengert.errors import UnsupportedError
 from wengert.frontends.numpy_api.arithmetic import method, write_out
 from wengert.frontends.numpy_api.structure import axis_of
-from wengert.frontends.trace import user_line
+from wengert.frontends.trace import require_plain, user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, implements
 from wengert.graph import Const
 from wengert.primitives import structure as s
@@ -29,6 +29,8 @@ __all__ = ["finished", "operands"]
 def operands(*xs: Any) -> list[Any]:
     """Operands as arrays (traced or not) of their common dtype; Python numbers count as arrays here."""
     xs = tuple([x if isinstance(x, Tracer) else as_traced(x) for x in xs])
+    for x in xs:
+        require_plain(x)
     xs = tuple([x if isinstance(x, Tracer) else np.asarray(x) for x in xs])
     dtype = np.result_type(*[x.dtype for x in xs])
     if dtype.kind == "O":

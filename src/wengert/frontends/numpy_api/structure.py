@@ -15,7 +15,7 @@ import numpy as np
 from wengert.errors import UnsupportedError
 from wengert.frontends.lens import KINDS, is_c_ordered, stand_in
 from wengert.frontends.numpy_api.arithmetic import method
-from wengert.frontends.trace import user_line
+from wengert.frontends.trace import require_plain, user_line
 from wengert.frontends.tracer import Tracer, as_traced, implements
 from wengert.primitives import structure as s
 from wengert.primitives.index import to_spec
@@ -44,6 +44,7 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
 def as_array(a: Any) -> Tracer:
     """Anything array-like as a tracer; ordinary arrays are copied."""
     a = as_traced(a)
+    require_plain(a)
     return a if isinstance(a, Tracer) else Tracer(None, None, np.array(a))
 
 
