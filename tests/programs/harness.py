@@ -31,6 +31,7 @@ Values = tuple[Any, ...]
 # How the function is prepared before it is differentiated; a further way is one more line.
 WAYS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "unstaged": lambda f: f,
+    "staged": lambda f: wg.jit(f),
 }
 STEP = 1e-30
 MOVED = 1e-7

@@ -32,6 +32,7 @@ __all__ = [
     "carried",
     "guard",
     "innermost",
+    "is_array",
     "is_abstract",
     "is_sole",
     "join",
@@ -115,6 +116,13 @@ def carried(x: Any) -> Carried | None:
     return None
 
 
+def is_array(x: Any) -> bool:
+    """Whether a value is an array, not a number; a view is not asked for its value, which may be of a closed block."""
+    if not isinstance(x, Tracer):
+        return False
+    return x.lens is not None or bool(x.shape)
+
+
 def leaf_type(x: Any) -> ArrayType:
     return x.type if isinstance(x, Tracer) else type_of(x)
 
@@ -160,6 +168,10 @@ class Block(Frame):
         self.parent = active_frame()
         self.mixed = self.single = False
         self.frozen_values: dict[int, Any] = {}
+
+    def type_of(self, x: Any) -> ArrayType:
+        """The type of a value that a variable holds at the end of the block."""
+        return leaf_type(self.frozen_values.get(id(x), x))
 
     def freeze(self, values: list[Any]) -> list[Any]:
         """The values, with what their arrays hold now remembered: writes are undone when the block closes."""
@@ -233,7 +245,7 @@ def attempt(run: Callable[[], Any], undo: Callable[[], None]) -> tuple[Block, An
 
 def is_sole(x: Any, known: int) -> bool:
     """Whether nobody holds an array (or what it looks at) but `known` references and the caller's frame here."""
-    if not isinstance(x, Tracer) or not x.shape:
+    if not is_array(x):
         return True
     if sys.getrefcount(x) > known + 2:  # the parameter, and getrefcount's own
         return False
@@ -248,7 +260,7 @@ def is_sole(x: Any, known: int) -> bool:
 
 def guard(x: Any, why: str | None) -> None:
     for leaf in x if type(x) is tuple else (x,):
-        if isinstance(leaf, Tracer) and leaf.shape:
+        if is_array(leaf):
             leaf.root().guard = why
 
 

@@ -23,6 +23,7 @@ from wengert.frontends.block import (
     carried,
     guard,
     innermost,
+    is_array,
     is_sole,
     join,
     leaf_type,
@@ -90,14 +91,14 @@ def _merge(name: str, a: Any, b: Any, arms: tuple[Block, Block], outputs: list[A
     """Where the leaves of a variable stand among the outputs of the two arms, their kinds, and how to rebuild the value."""
     x, y = carried(a), carried(b)
     if name == VALUE and (a is None) != (b is None):  # guarded by its flag: any value will do in the arm that does not return
-        x, y = (x, _zeros(x)) if b is None else (_zeros(y), y)
+        x, y = (x, _zeros(x, arms[0])) if b is None else (_zeros(y, arms[1]), y)
     if x is None or y is None or len(x.leaves) != len(y.leaves):
         return None
     if type(a) is tuple and type(b) is tuple and [_shape_of(e) for e in a] != [_shape_of(e) for e in b]:
         return None
     positions, kinds = [], []
     for u, v, k, m in zip(x.leaves, y.leaves, x.kinds, y.kinds, strict=True):
-        joined = join((leaf_type(u), k), (leaf_type(v), m))
+        joined = join((arms[0].type_of(u), k), (arms[1].type_of(v), m))
         if joined is None:
             return None
         key = (id(u), id(v)) if isinstance(u, Tracer) and isinstance(v, Tracer) else object()
@@ -113,15 +114,13 @@ def _shape_of(x: Any) -> Any:
     return tuple(_shape_of(e) for e in x) if type(x) is tuple else None
 
 
-def _zeros(x: Carried | None) -> Carried | None:
+def _zeros(x: Carried | None, block: Block) -> Carried | None:
     if x is None:
         return None
     return Carried(
         [
-            np.zeros(leaf_type(u).shape, leaf_type(u).dtype)[()]
-            if not leaf_type(u).shape
-            else Tracer(None, None, np.zeros(leaf_type(u).shape, leaf_type(u).dtype))
-            for u in x.leaves
+            np.zeros(t.shape, t.dtype)[()] if not t.shape else Tracer(None, None, np.zeros(t.shape, t.dtype))
+            for t in map(block.type_of, x.leaves)
         ],
         x.kinds,
         x.rebuild,
@@ -167,7 +166,7 @@ def _guard_merged(a: list[Any], b: list[Any], before: list[Any], after: list[Any
             if type(x) is tuple:
                 guard(x, why)
                 guard(after[k], why)
-            if not isinstance(x, Tracer) or not x.shape:
+            if not is_array(x):
                 continue
             held = sum(e is x for e in a) + sum(e is x for e in b) + sum(e is x for e in before)
             outer = any(e is x for e in before)
@@ -282,7 +281,7 @@ class _Loop:
                 f"numbers and tuples of them are carried from one iteration to the next"
             )
         if late:
-            self.variables[k] = _Variable([leaf_type(u) for u in x.leaves], x.kinds, None, x.rebuild)
+            self.variables[k] = _Variable([self.block.type_of(u) for u in x.leaves], x.kinds, None, x.rebuild)
         elif first is None or len(first.leaves) != len(x.leaves):
             raise NeedsValueError(
                 f"`{self.names[k]}` is a {type(old).__name__} before the loop at {self.at} and a "
@@ -299,7 +298,7 @@ class _Loop:
             return True
         if x is None or len(x.leaves) != len(v.types):
             raise NeedsValueError(f"`{self.names[k]}` changes its kind in the loop at {self.at}")
-        types = [leaf_type(u) for u in x.leaves]
+        types = [self.block.type_of(u) for u in x.leaves]
         if v.late:
             stable = (types, x.kinds) == (v.types, v.kinds)
             v.types, v.kinds, v.rebuild = types, x.kinds, x.rebuild
@@ -426,7 +425,7 @@ class _Loop:
                 values[k] = Unbound(self.names[k], f"has no value if the loop at {self.at} does not run; give it one before")
                 continue
             x = self.after[k]
-            key = id(x) if isinstance(x, Tracer) and x.shape else object()
+            key = id(x) if is_array(x) else object()
             if key in shared:
                 guard(shared[key], f"two variables share after the loop at {self.at}")
                 if v.late or not sure:
@@ -444,24 +443,24 @@ class _Loop:
         why = f"may be another variable's too after the loop at {self.at}"
         for held in [x] if isinstance(x, Tracer) else x if type(x) is tuple else []:
             stands = sum(held is s for s in v.stand or ())
-            if isinstance(held, Tracer) and held.shape and held.root().guard is not None:
+            if is_array(held) and held.root().guard is not None:
                 for r in result if type(result) is tuple else [result]:
                     guard(r, held.root().guard)
-            if isinstance(held, Tracer) and held.shape and not is_sole(held, sum(e is held for e in self.after) + 3 + stands):
+            if is_array(held) and not is_sole(held, sum(e is held for e in self.after) + 3 + stands):
                 for r in result if type(result) is tuple else [result]:
                     guard(r, why)
                 guard(held, why)
         old = self.before[k]
-        if isinstance(old, Tracer) and old.shape and not sure and old.root().guard is not None:
+        if is_array(old) and not sure and old.root().guard is not None:
             guard(result, old.root().guard)
-        if isinstance(old, Tracer) and old.shape and not sure and not is_sole(old, sum(e is old for e in self.before) + 3):
+        if is_array(old) and not sure and not is_sole(old, sum(e is old for e in self.before) + 3):
             guard(result, why)
             guard(old, why)
 
 
 def _arrays(x: Any) -> list[Any]:
     """The arrays among what a variable holds."""
-    return [leaf for leaf in (x if type(x) is tuple else (x,)) if isinstance(leaf, Tracer) and leaf.shape]
+    return [leaf for leaf in (x if type(x) is tuple else (x,)) if is_array(leaf)]
 
 
 class NothingTraced(Exception):

@@ -261,7 +261,10 @@ class _Transposer:
 
     def alive_of(self, e: Equation, i: int, mask: Alive | None) -> Alive | None:
         """Which elements of operand i's cotangent are alive, given those of the result's."""
-        p, shape = e.primitive, e.operands[i].type.shape
+        p = e.primitive
+        if p is stack_add:
+            return None
+        shape = e.operands[i].type.shape
         if p is select:
             return self.alive_select(e, i, mask)
         if p is index_set:
