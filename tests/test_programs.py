@@ -112,6 +112,23 @@ def test_second_derivatives(name: str) -> None:
     assert np.all(np.abs(product - found.value) <= 4.0 * found.error + 1e-11 * scale)
 
 
+@pytest.mark.parametrize("name", FOUND)
+@pytest.mark.filterwarnings("error::wengert.staging.StagingWarning")
+def test_staged(name: str) -> None:
+    """Under jit every program is one graph, and its first and second derivatives are those of the unstaged program."""
+    f, x = flat(name)
+    v = np.cos(np.arange(len(x))) * np.maximum(np.abs(x), 0.1)
+    value, gradient = wg.value_and_grad(f)(x)
+    scale, product = np.max(np.abs(gradient)), wg.hvp(f, x, v)
+    assert wg.jit(f)(x) == pytest.approx(value, rel=1e-14)
+    for staged in (wg.jit(wg.grad(f)), wg.grad(wg.jit(f))):
+        np.testing.assert_allclose(staged(x), gradient, rtol=0.0, atol=1e-13 * scale)
+    size = scale + np.max(np.abs(product))
+    for second in (wg.hvp(wg.jit(f), x, v), wg.jit(lambda x: wg.hvp(f, x, v))(x)):
+        np.testing.assert_allclose(second, product, rtol=0.0, atol=1e-12 * size)
+    assert wg.jvp(wg.jit(f), (x,), (v,))[1] == pytest.approx(gradient @ v, rel=1e-10, abs=1e-12 * scale)
+
+
 @pytest.mark.parametrize("name", ["kalman", "newton", "lu", "soft_edit_distance", "bisection"])
 def test_hessians_are_symmetric(name: str) -> None:
     f, x = flat(name)

@@ -87,6 +87,9 @@ def fingerprint(x: Any, depth: int = 4) -> Any:
         return dict, tuple((fingerprint(k, 1), fingerprint(v, depth - 1)) for k, v in x.items())
     if isinstance(x, types.MethodType):
         return "method", id(x.__func__), id(x.__self__)
+    if isinstance(x, types.BuiltinMethodType) and not isinstance(x.__self__, types.ModuleType):
+        owner = x.__self__  # the object is a new one at each look; what it gives depends on the owner
+        return "method", x.__name__, fingerprint(owner, depth - 1) if isinstance(owner, (list, dict, set, str)) else id(owner)
     return id(x)
 
 
