@@ -20,9 +20,9 @@ from wengert.flatten import Spec, flatten
 from wengert.frontends import flow, indexing, numpy_api, operators, python_calls  # noqa: F401  (they register themselves)
 from wengert.frontends.lens import stand_in
 from wengert.frontends.reach import reach
-from wengert.frontends.trace import Trace, active_frame, escaped, require_plain
+from wengert.frontends.trace import Trace, active_frame, active_trace, escaped, require_plain
 from wengert.frontends.tracer import Tracer
-from wengert.graph import ArrayType, Build, Const, Graph, Var, type_of
+from wengert.graph import ArrayType, Build, Const, Equation, Graph, Var, type_of
 from wengert.transforms.linearize import Linear, linearize
 from wengert.transforms.transpose import Transposed, transpose
 
@@ -36,12 +36,21 @@ def apply_graph(graph: Graph, operands: Sequence[Any]) -> dict[Any, Any]:
         values = [env[o] if isinstance(o, Var) else o for o in e.operands]
         if not any(isinstance(v, Tracer) for v in values):
             values = [v.value if isinstance(v, Const) else v for v in values]
-        out = e.primitive(*values, **e.params)
+        out = e.primitive(*values, **e.params) if e.pure else _effect(e, values)
         if e.primitive.multiple:
             env.update(zip(e.results, out, strict=True))
         else:
             env[e.results[0]] = out
     return env
+
+
+def _effect(e: Equation, values: Sequence[Any]) -> Any:
+    """An equation with an effect: recorded, not performed, where a program around it is staged."""
+    trace = active_trace()
+    if active_frame() is None or trace is None:
+        return e.primitive(*values, **e.params)
+    atoms = tuple([trace.atom_of(v) for v in values])
+    return [Tracer(trace, r) for r in trace.emit(e.primitive, atoms, e.params)]
 
 
 def leaf_type(x: Any, name: str, where: str) -> ArrayType:
@@ -219,7 +228,15 @@ class Run:
         leaves = [x if isinstance(x, Tracer) else self.trace.values[v] for x, v in zip(given, self.inputs, strict=True)]
         captured = [tracer for _, tracer in self.trace.captured.values()]
         lifted = [self.trace.values[v] for v in self.trace.lifted]
-        return apply_graph(self.graph(), [*leaves, *captured, *lifted])
+        return apply_graph(self._recording(self.graph()), [*leaves, *captured, *lifted])
+
+    def _recording(self, graph: Graph) -> Graph:
+        """The graph with loops and branches that save what the derivative needs: one forward pass, one round of effects."""
+        if all(e.primitive.record is None for e in graph.equations):
+            return graph
+        recorded = {e.results[0]: e for e in self.linear().primal.equations if e.primitive.record is not None and e.results}
+        equations = [recorded.get(e.results[0], e) if e.results else e for e in graph.equations]
+        return Graph(graph.inputs, tuple(equations), graph.outputs)
 
     def _value(self, x: Any, seen: set[int]) -> Any:
         return own(self.env[x], seen) if isinstance(x, Var) else x

@@ -582,3 +582,38 @@ def test_raises_when_it_runs():
     with pytest.raises(OverflowError):
         run(np.array([1e6, 4.0]))
     assert run(np.array([1.0, 9.0])) == 4.0
+
+
+def path(x, rng):
+    y = x
+    for _ in range(5):
+        y = y + x * rng.normal()
+        if y > 0:
+            y = y * rng.random()
+        while y < -0.5:
+            y = y + rng.random() * x**2
+    return y * y
+
+
+def slope(f):
+    return lambda x, rng: wg.jvp(lambda t: f(t, rng), (x,), (1.0,))
+
+
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda f, j: (wg.grad(f), j(wg.grad(f))),
+        lambda f, j: (wg.grad(f), wg.grad(j(f))),
+        lambda f, j: (wg.grad(wg.grad(f)), j(wg.grad(wg.grad(f)))),
+        lambda f, j: (wg.grad(wg.grad(f)), j(wg.grad(j(wg.grad(f))))),
+        lambda f, j: (wg.value_and_grad(f), j(wg.value_and_grad(f))),
+        lambda f, j: (slope(f), j(slope(f))),
+    ],
+)
+def test_the_draws_of_a_value_are_those_of_its_derivative(derive):
+    """Each takes place once, in program order, whatever is derived."""
+    plain, other = derive(path, wg.jit)
+    a, b = np.random.default_rng(11), np.random.default_rng(11)
+    for x in (0.5, -0.3, 0.8, 1.1):
+        np.testing.assert_allclose(other(x, b), plain(x, a), rtol=1e-12)
+        assert a.bit_generator.state == b.bit_generator.state

@@ -28,7 +28,7 @@ def perform(action: Action, operands: Sequence[Tracer], result_types: tuple[Arra
     """Record an effect in the innermost trace."""
     trace = active_trace()
     assert trace is not None
-    atoms = tuple([o.atom if o.build is trace else trace.capture(o) for o in operands])
+    atoms = tuple([trace.atom_of(o) for o in operands])
     return [Tracer(trace, r) for r in trace.emit(effect, atoms, {"action": action, "types": result_types})]
 
 

@@ -203,6 +203,14 @@ class Trace:
                     self.values[var] = value
             return found[0]
 
+    def atom_of(self, value: Any) -> Any:
+        """The atom of a constant, an ordinary value, or a tracer of this trace or of one around it."""
+        if isinstance(value, Const):
+            return value
+        if hasattr(value, "current"):
+            return value.current() if value.build is self else self.capture(value)
+        return self.lift(value)
+
     def emit(self, primitive: Primitive, atoms: tuple[Atom, ...], params: Mapping[str, Any]) -> tuple[Var, ...]:
         """Record an equation, or find it again, and compute its results unless they are known or abstract."""
         if not self.is_open:
