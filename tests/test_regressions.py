@@ -1,9 +1,14 @@
 """Bugs that were found, each as the smallest program that showed it."""
 
+import random
+
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.linalg
 import scipy.optimize
+import scipy.signal
+import scipy.special
 
 import wengert as wg
 from wengert.errors import ConversionError, EscapedTracerError, InputError
@@ -86,3 +91,70 @@ def test_minus_of_a_python_number_takes_the_other_dtype():
         assert (y * -x).dtype == (y * abs(x)).dtype == (y * +x).dtype == np.float32
         return np.sum(y * -x)
     assert wg.grad(f)(1.0) == -2.0
+
+
+def test_logsumexp_takes_its_weights_as_a_list():
+    a = np.array([0.3, -0.2])
+    expected = np.array([1.0, 2.0]) * np.exp(a) / np.sum([1.0, 2.0] * np.exp(a))
+    np.testing.assert_allclose(wg.grad(lambda a: scipy.special.logsumexp(a, b=[1.0, 2.0]))(a), expected, rtol=1e-14)
+
+
+def test_a_complex_function_of_real_numbers_is_complex():
+    """wofz(x) was taken for real, so its imaginary part and that part's derivative were 0."""
+    f = lambda x: np.imag(scipy.special.wofz(x))
+    slope = -2.0 * 0.3 * f(0.3) + 2.0 / np.sqrt(np.pi)  # w'(z) = -2 z w(z) + 2i/√π
+    value, derivative = wg.value_and_grad(f)(0.3)
+    assert value == f(0.3)
+    np.testing.assert_allclose([derivative, wg.jvp(f, (0.3,), (1.0,))[1]], slope, rtol=1e-13)
+    assert wg.vmap(lambda x: scipy.special.wofz(x).real)(np.array([0.3, 0.7])).dtype == float
+    assert wg.grad(lambda x: scipy.special.wofz(x).real)(np.float32(0.3)).dtype == np.float32
+
+
+def test_the_text_of_a_number_is_its_own_in_every_lane():
+    """Under vmap it was "<float64[] under vmap>", 22 characters, in silence."""
+    x = np.array([0.5, -0.25])
+    for f in (lambda v: len(f"{v:.1f}") * v, lambda v: len(str(v)) * v):
+        np.testing.assert_array_equal(wg.vmap(f)(x), [f(v) for v in x])
+        np.testing.assert_array_equal(wg.vmap(wg.grad(f))(x), [wg.grad(f)(v) for v in x])
+
+
+def test_every_lane_draws_its_own_random_numbers():
+    """One draw was shared by all lanes."""
+    for draw in (np.random.default_rng(0).normal, np.random.RandomState(0).rand, random.Random(0).random,
+                 random.Random(0).gauss):
+        assert len(set(wg.vmap(lambda x, draw=draw: x + draw())(np.zeros(3)))) == 3
+    f = lambda x, rng: x * rng.normal()
+    rng, again = np.random.default_rng(1), np.random.default_rng(1)
+    np.testing.assert_array_equal(wg.vmap(wg.grad(lambda x: f(x, rng)))(np.ones(3)), again.normal(size=3))
+    rng, again = np.random.default_rng(1), np.random.default_rng(1)
+    assert wg.grad(lambda y: np.sum(wg.vmap(lambda x: f(x, rng))(y * np.ones(3))))(1.0) == sum(again.normal() for _ in range(3))
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_arrays_with_rules_of_their_own_are_refused():
+    """The product of a matrix was taken elementwise, and a mask was forgotten."""
+    class Doubling(np.ndarray):
+        def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+            return 2.0 * getattr(ufunc, method)(*[np.asarray(x) for x in inputs], **kwargs)
+    x, matrix = np.ones((2, 2)), np.matrix([[1.0, 2.0], [3.0, 4.0]])
+    masked, doubling = np.ma.array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 1], [0, 0]]), np.ones((2, 2)).view(Doubling)
+    for odd, remedy in ((matrix, "@"), (masked, "filled"), (doubling, "asarray")):
+        with pytest.raises(InputError, match=remedy):
+            wg.grad(lambda a: np.sum(a * a))(odd)
+        with pytest.raises(InputError, match=remedy):
+            wg.vmap(lambda a: a * a)(odd)
+        for f in (lambda x, c: x * c, lambda x, c: c * x, lambda x, c: x @ c, lambda x, c: np.where(x > 0, c, x),
+                  lambda x, c: np.dot(x, c)):
+            with pytest.raises(TypeError):
+                wg.grad(lambda x, f=f, c=odd: np.sum(f(x, c)))(x)
+    mapped = np.ones((2, 2)).view(np.recarray)  # computes as an array does
+    np.testing.assert_array_equal(wg.grad(lambda x: np.sum(x * mapped))(x), x)
+
+
+def test_a_refusal_inside_a_library_names_the_users_line():
+    def f(x):
+        return scipy.integrate.quad(lambda t: t * x, 0.0, 1.0)[0]
+    g = lambda x: np.sum(scipy.signal.lfilter([1.0], [1.0, -0.5], x))
+    for function, x, inside in ((f, 2.0, "scipy.integrate"), (g, np.ones(3), "scipy.signal")):
+        with pytest.raises(ConversionError, match=rf"test_regressions\.py:\d+, inside {inside}.*wg\.opaque"):
+            wg.grad(function)(x)

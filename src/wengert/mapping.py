@@ -17,6 +17,7 @@ from wengert.backends.interpret import Program
 from wengert.errors import InputError
 from wengert.flatten import flatten
 from wengert.frontends.reach import call, reach
+from wengert.frontends.registry import foreign
 from wengert.frontends.trace import Trace, escaped
 from wengert.frontends.tracer import FUNCTIONS, NeedsValueError, Tracer
 from wengert.graph import ArrayType, Var, type_of
@@ -43,6 +44,9 @@ class _Lane:
         if isinstance(x, Tracer):
             x = x.frozen()  # the function may write into the array that it was given
         else:
+            if foreign(type(x)):
+                raise InputError(f"vmap: argument {position} is a {type(x).__name__}, whose own rules for operators would be "
+                                 f"lost. {foreign(type(x))}")
             x = np.asarray(x)
             if x.dtype.kind not in "fciub":
                 raise InputError(f"vmap: argument {position} has a leaf that is no array of numbers; in_axes=None keeps it")

@@ -18,6 +18,7 @@ from wengert.errors import InputError, NonDifferentiableError, WengertError
 from wengert.flatten import Spec, flatten
 from wengert.frontends import indexing, numpy_api, operators, python_calls  # noqa: F401  (they register themselves)
 from wengert.frontends.reach import reach
+from wengert.frontends.registry import foreign
 from wengert.frontends.trace import Trace, escaped
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Build, Const, Graph, Var, type_of
@@ -47,6 +48,9 @@ def leaf_type(x: Any, name: str, where: str) -> ArrayType:
     if isinstance(x, Tracer):
         found = x.type
     elif isinstance(x, (float, complex, np.ndarray, np.generic)):
+        if foreign(type(x)):
+            raise InputError(f"{name}: {where} is a {type(x).__name__}, whose own rules for operators would be lost. "
+                             f"{foreign(type(x))}")
         found = type_of(x)
     elif isinstance(x, (bool, int)):
         raise InputError(f"{name}: {where} is {'a bool' if isinstance(x, bool) else 'an int'}; integers have no "

@@ -8,9 +8,8 @@ The one idea: library code is never rewritten; a traced value that it would conv
 from __future__ import annotations
 
 import functools
-import os
+import random
 import sys
-import sysconfig
 import types
 import weakref
 from collections.abc import Callable
@@ -21,14 +20,10 @@ import numpy as np
 from wengert.errors import MutationError
 from wengert.frontends.python_ast import CALL, rewrite
 from wengert.frontends.scipy_api import find
-from wengert.frontends.trace import active_trace, user_line
-from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced
+from wengert.frontends.trace import active_trace, is_library, under_vmap, user_line
+from wengert.frontends.tracer import FUNCTIONS, NeedsValueError, Tracer, as_traced
 
 __all__ = ["CALLS", "call", "on_call", "own", "reach"]
-
-_LIBRARIES = tuple({os.path.realpath(p) + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")
-                    if (p := sysconfig.get_paths().get(key))} | {
-                        os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep})
 
 # Callables with an implementation of their own when rewritten code calls them.
 CALLS: dict[Any, Callable[..., Any]] = {}
@@ -48,17 +43,6 @@ def on_call(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 # The code that was rewritten, and the function that came of it (None: it is called as it is).
 _REACHED: weakref.WeakKeyDictionary[types.FunctionType, tuple[types.CodeType, types.FunctionType | None]] = \
     weakref.WeakKeyDictionary()
-_LIBRARY: dict[str, bool] = {}
-
-
-def _is_library(filename: str) -> bool:
-    found = _LIBRARY.get(filename)
-    if found is None:
-        real = os.path.realpath(filename)
-        found = _LIBRARY[filename] = filename.startswith(("<frozen", "<__array_function__")) or (
-            real.startswith(_LIBRARIES) or f"{os.sep}site-packages{os.sep}" in real)
-    return found
-
 
 def _reach_function(f: types.FunctionType) -> types.FunctionType:
     code = f.__code__
@@ -66,7 +50,7 @@ def _reach_function(f: types.FunctionType) -> types.FunctionType:
     if found is not None and found[0] is code:
         new = found[1]
     else:
-        if CALL in code.co_freevars or _is_library(code.co_filename):
+        if CALL in code.co_freevars or is_library(code.co_filename):
             return f
         new = rewrite(f, call, own)
         _REACHED[f] = code, new
@@ -80,7 +64,7 @@ def _reach_function(f: types.FunctionType) -> types.FunctionType:
 
 def reach(f: Callable[..., Any]) -> Callable[..., Any]:
     """The function with its own calls reaching the graph; library functions, but for SciPy's, as they are."""
-    library = type(f) is types.FunctionType and _is_library(f.__code__.co_filename)
+    library = type(f) is types.FunctionType and is_library(f.__code__.co_filename)
     return f if library and not (f.__module__ or "").startswith("scipy") else _Reached(f)
 
 
@@ -100,11 +84,11 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """What ``function(*args, **kwargs)`` becomes in rewritten code."""
     kind = type(function)
     if kind is types.FunctionType:
-        if not _is_library(function.__code__.co_filename):
+        if not is_library(function.__code__.co_filename):
             return _reach_function(function)(*args, **kwargs)
     elif kind is types.MethodType:
         inner = function.__func__
-        if type(inner) is types.FunctionType and not _is_library(inner.__code__.co_filename):
+        if type(inner) is types.FunctionType and not is_library(inner.__code__.co_filename):
             return _reach_function(inner)(function.__self__, *args, **kwargs)
     elif kind is functools.partial:
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
@@ -117,7 +101,13 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return _other(function, kind, args, kwargs)
 
 
+_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+
+
 def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if isinstance(getattr(function, "__self__", None), _GENERATORS) and under_vmap():
+        # one draw would be shared by all lanes
+        raise NeedsValueError(f"a random number is drawn under vmap at {user_line()}; draw an array outside and map over it")
     if kind is type:
         return _construct(function, args, kwargs)
     if kind is types.BuiltinMethodType and isinstance(getattr(function, "__self__", None), np.ndarray):
@@ -134,7 +124,7 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
         if implementation is not None:
             return implementation(*args, **kwargs)
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
-    if type(method) is types.FunctionType and not _is_library(method.__code__.co_filename):
+    if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
     return function(*args, **kwargs)
 
@@ -147,7 +137,7 @@ def _construct(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """An instance of the user's class, with its ``__init__`` reached."""
     init = cls.__init__
     if type(init) is types.FunctionType and cls.__new__ is object.__new__ \
-            and not _is_library(init.__code__.co_filename):
+            and not is_library(init.__code__.co_filename):
         new = object.__new__(cls)
         _reach_function(init)(new, *args, **kwargs)
         return new

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from wengert.errors import ConversionError
 from wengert.frontends.trace import user_line
 
-__all__ = ["FUNCTIONS", "INDEXING", "METHODS", "PROPERTIES", "NeedsValueError", "TracedText", "implements"]
+__all__ = ["FUNCTIONS", "INDEXING", "METHODS", "PROPERTIES", "NeedsValueError", "TracedText", "foreign", "implements"]
 
 # NumPy and SciPy functions that are made of primitives: function -> implementation
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
@@ -31,6 +33,20 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
             FUNCTIONS[f] = implementation
         return implementation
     return register
+
+
+def foreign(kind: type) -> str:
+    """What to write in place of an array that computes by rules of its own (``*`` of a matrix, sums of a masked array).
+
+    "" for plain arrays, and for subclasses that compute as they do (``np.memmap``).
+    """
+    if issubclass(kind, np.matrix):
+        return "Use an array, np.asarray(m), and @ for products of matrices"
+    if issubclass(kind, np.ma.MaskedArray):
+        return "Use m.filled(value), or the mask by name: np.where(m.mask, 0.0, m.data)"
+    own_rules = issubclass(kind, np.ndarray) and (
+        kind.__array_ufunc__ is not np.ndarray.__array_ufunc__ or kind.__array_function__ is not np.ndarray.__array_function__)
+    return "Use its plain array, np.asarray(a)" if own_rules else ""
 
 
 class NeedsValueError(ConversionError):

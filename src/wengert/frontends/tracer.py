@@ -18,13 +18,25 @@ import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.lens import Lens, is_c_ordered, settle, stand_in
-from wengert.frontends.registry import FUNCTIONS, INDEXING, METHODS, PROPERTIES, NeedsValueError, TracedText, implements
-from wengert.frontends.trace import Trace, escaped, user_line
+from wengert.frontends.registry import (
+    FUNCTIONS,
+    INDEXING,
+    METHODS,
+    PROPERTIES,
+    NeedsValueError,
+    TracedText,
+    foreign,
+    implements,
+)
+from wengert.frontends.trace import Trace, escaped, library_call, user_line
 from wengert.graph import ArrayType, Atom, Const, Handle, Primitive, type_of
 from wengert.primitives.structure import convert, reshape
 
 __all__ = ["FUNCTIONS", "INDEXING", "METHODS", "PROPERTIES", "NeedsValueError", "Tracer", "constant", "function_of",
            "implements", "ufunc_call", "value_of"]
+
+
+_WRAP = "; or wrap what calls the library: wg.opaque(f, derivative=...)"
 
 
 class Tracer(Handle):
@@ -188,6 +200,9 @@ class Tracer(Handle):
         return implementation(ufunc, *inputs, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        for kind in types:
+            if kind is not Tracer and kind is not np.ndarray:
+                refuse_foreign(kind)
         implementation = function_of(function)
         if implementation is None:
             name = f"{(function.__module__ or 'numpy').replace('numpy', 'np', 1)}.{function.__name__}"
@@ -200,8 +215,9 @@ class Tracer(Handle):
         if self.build is None or not self.type.inexact:
             return np.array(self.concrete("a conversion to an ordinary array"), *args)
         raise ConversionError(
-            f"a traced array would become an ordinary one at {user_line()}, and its derivative would be lost. "
-            f"Use np functions on it, or write into an array made inside the function (np.zeros, .copy())")
+            f"a traced array would become an ordinary one at {user_line()}{library_call()}, and its derivative would be "
+            f"lost. Use np functions on it, or write into an array made inside the function (np.zeros, .copy())"
+            f"{_WRAP if library_call() else ''}")
 
     def __float__(self) -> float:
         return float(self._lossless("float(x)"))
@@ -215,9 +231,9 @@ class Tracer(Handle):
         if self.build is None or not self.type.inexact:
             return self.concrete(what)
         raise ConversionError(
-            f"{what} of a traced value at {user_line()} would lose its derivative (a call of math.*, or a write "
-            f"into an ordinary array, does the same). Use np functions (np.sin for math.sin), keep the value "
-            f"traced, or take wg.stop_gradient(x) if a constant is meant")
+            f"{what} of a traced value at {user_line()}{library_call()} would lose its derivative (a call of math.*, or "
+            f"a write into an ordinary array, does the same). Use np functions (np.sin for math.sin), keep the value "
+            f"traced, or take wg.stop_gradient(x) if a constant is meant{_WRAP if library_call() else ''}")
 
     def item(self, *args: Any) -> Any:
         """As ``ndarray.item``, but the result stays traced."""
@@ -272,16 +288,14 @@ class Tracer(Handle):
                               f"found again where its derivative is another. Use its position or a name as the key")
 
     def __str__(self) -> str:
-        value = self.value
-        return TracedText(value) if value is not None else f"<{self.type} under {self.build.name}>"
+        return TracedText(self.concrete("text"))
 
     def __repr__(self) -> str:
         value = self.value
         return f"Traced({value!r})" if value is not None else f"Traced({self.type})"
 
     def __format__(self, spec: str) -> str:
-        value = self.value
-        return TracedText(format(value, spec)) if value is not None else str(self)
+        return TracedText(format(self.concrete("text"), spec))
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -399,6 +413,7 @@ Tracer.real, Tracer.imag = _assignable("real"), _assignable("imag")  # type: ign
 # ---------------------------------------------------------------- ufuncs
 
 _PRIMITIVES: dict[Any, Primitive] = {}
+_LOOPS: dict[Any, str] = {}  # the dtypes that a ufunc of one operand takes as they are: wofz no real ones
 _DTYPES: dict[Any, tuple[np.dtype[Any], ...]] = {}
 _WHOLE: dict[tuple[int, np.dtype[Any]], Const] = {}  # True and 1 are equal keys, and become equal constants
 
@@ -410,6 +425,7 @@ def primitive_of(ufunc: Any) -> Primitive | None:
         from wengert.frontends.ufuncs import find_primitive
         found = find_primitive(ufunc)
         if found is not None:
+            _LOOPS[ufunc] = "".join(loop.partition("->")[0] for loop in ufunc.types) if ufunc.nin == 1 else ""
             _PRIMITIVES[ufunc] = found
     return found
 
@@ -467,9 +483,9 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
     if len(inputs) == 1 and type(inputs[0]) is Tracer and inputs[0].kind != "scalar":
         x, primitive = inputs[0], _PRIMITIVES.get(ufunc)
         if primitive is not None and not primitive.multiple and x.build is not None and x.dtype.kind in "fc" \
-                and ufunc not in FUNCTIONS:
+                and x.dtype.char in _LOOPS[ufunc] and ufunc not in FUNCTIONS:
             return elementwise_result(x.build, x.build.emit(primitive, (x.current(),), {})[0], x)
-    inputs = tuple([as_traced(x) if type(x) is list or type(x) is tuple else x for x in inputs])
+    inputs = tuple([x if type(x) is Tracer or type(x) is np.ndarray else _admitted(x) for x in inputs])
     special = FUNCTIONS.get(ufunc)
     if special is not None:
         return special(*inputs)
@@ -492,6 +508,20 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
             and out.dtype.kind in "fc" and ufunc in _PYTHON_ARITHMETIC:
         out.kind = "scalar"
     return out
+
+
+def _admitted(x: Any) -> Any:
+    """An operand that is neither a tracer nor a plain array."""
+    if isinstance(x, np.ndarray):
+        refuse_foreign(type(x))
+    return as_traced(x)
+
+
+def refuse_foreign(kind: type) -> None:
+    """Arrays that mean something else by ``*`` or by a sum are refused: their values alone are not what NumPy computes."""
+    if foreign(kind):
+        raise UnsupportedError(f"a {kind.__name__} meets a traced value at {user_line()}, and its own rules for operators "
+                               f"would be lost. {foreign(kind)}")
 
 
 _PYTHON_ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide, np.power, np.negative, np.positive, np.remainder,
