@@ -1,5 +1,6 @@
 """Bugs that were found, each as the smallest program that showed it."""
 
+import math
 import random
 
 import numpy as np
@@ -11,7 +12,7 @@ import scipy.signal
 import scipy.special
 
 import wengert as wg
-from wengert.errors import ConversionError, EscapedTracerError, InputError
+from wengert.errors import ConversionError, EscapedTracerError, InputError, UnsupportedError
 
 
 def factorial_power(x, n):
@@ -158,3 +159,79 @@ def test_a_refusal_inside_a_library_names_the_users_line():
     for function, x, inside in ((f, 2.0, "scipy.integrate"), (g, np.ones(3), "scipy.signal")):
         with pytest.raises(ConversionError, match=rf"test_regressions\.py:\d+, inside {inside}.*wg\.opaque"):
             wg.grad(function)(x)
+
+
+def test_percent_formatting_prints_the_value():
+    seen = []
+
+    def f(x):
+        seen.append("%.2f, %d" % (x, 3))  # noqa: UP031
+        return x * x
+    assert wg.grad(f)(0.5) == 1.0
+    assert seen == ["0.50, 3"]
+    assert wg.grad(lambda x: len("%(x).1f" % {"x": x}) * x)(0.5) == 3.0  # noqa: UP031
+    assert wg.grad(lambda x: (type("%s-%d" % ("a", 1)) is str) * x)(0.5) == 1.0  # noqa: UP031
+    with pytest.raises(ConversionError):
+        wg.grad(lambda x: float("%.3f" % x) * x)(0.5)  # noqa: UP031
+
+
+@np.vectorize
+def softened(x, limit):
+    return math.exp(x) if x < limit else math.log(x)
+
+
+def test_vectorize_and_apply_along_axis_run_the_users_function():
+    x = np.array([[0.5, -0.2, 2.0], [1.5, 0.1, 3.0]])
+    expected = np.where(x < 1.0, np.exp(x), 1.0 / np.abs(x))
+    np.testing.assert_array_equal(wg.grad(lambda x: np.sum(softened(x, 1.0)))(x), expected)
+    np.testing.assert_array_equal(softened(x, 1.0), wg.value_and_grad(lambda x: (np.sum(softened(x, 1.0)), softened(x, 1.0)),
+                                                                     has_aux=True)(x)[0][1])
+    first = np.vectorize(lambda t: 1 if t > 0 else t * 2.5)  # the first element makes all results whole numbers
+    np.testing.assert_array_equal(wg.jvp(first, (x,), (x,))[0], first(x))
+    two = np.vectorize(lambda t, u: (t * u, t + u), otypes=[float, np.float32])
+    for got, wanted in zip(wg.jvp(lambda x: two(x, x[0]), (x,), (x,))[0], two(x, x[0]), strict=True):
+        assert got.dtype == wanted.dtype
+        np.testing.assert_array_equal(got, wanted)
+    cube = np.arange(24.0).reshape(2, 3, 4) / 7.0
+    for axis in (0, 1, 2, -1):
+        for rule in (lambda r: np.sum(r**2), lambda r: np.cumsum(np.sin(r)), lambda r: np.outer(r, r[:2])):
+            f = lambda a, rule=rule, axis=axis: np.apply_along_axis(rule, axis, a)
+            value, tangent = wg.jvp(f, (cube,), (np.cos(cube),))
+            np.testing.assert_array_equal(value, f(cube))
+            step = 1e-5 * np.cos(cube)
+            np.testing.assert_allclose(tangent, (f(cube + step) - f(cube - step)) / 2e-5, rtol=1e-7, atol=1e-8)
+
+
+def test_fromiter_of_traced_values():
+    f = lambda x: np.sum(np.fromiter((v * v for v in x), float, 2) * [1.0, 3.0])
+    np.testing.assert_array_equal(wg.grad(f)(np.array([1.0, 2.0, 5.0])), [2.0, 12.0, 0.0])
+    with pytest.raises(ValueError, match="too short"):
+        wg.grad(lambda x: np.sum(np.fromiter(iter(x), float, 5)))(np.ones(2))
+
+
+def test_permutations_and_choices_of_traced_arrays_draw_as_numpy_does():
+    for shape in ((5,), (4, 3)):
+        x = np.sin(np.arange(float(np.prod(shape))).reshape(shape))
+        for make in (np.random.default_rng, np.random.RandomState):
+            draws = [lambda rng, x: rng.permutation(x), lambda rng, x: (lambda y: rng.shuffle(y) or y)(x.copy())]
+            if len(shape) == 1 or make is np.random.default_rng:
+                draws += [lambda rng, x: rng.choice(x, 2, replace=False), lambda rng, x: rng.choice(x)]
+            if make is np.random.default_rng:
+                draws += [lambda rng, x: rng.permutation(x, axis=-1), lambda rng, x: rng.choice(x, size=(2, 2), axis=-1)]
+            for draw in draws:
+                plain, traced = make(3), make(3)
+                expected = draw(plain, x)
+                value, tangent = wg.jvp(lambda x, draw=draw, rng=traced: draw(rng, x), (x,), (3.0 * x,))
+                np.testing.assert_array_equal(value, expected)
+                np.testing.assert_array_equal(tangent, 3.0 * expected)
+                assert plain.uniform() == traced.uniform()
+    with pytest.raises(UnsupportedError, match="standard_normal"):
+        wg.grad(lambda x: np.random.default_rng(0).normal(x))(1.0)
+
+
+def test_enumerating_a_traced_array():
+    x = np.arange(4.0).reshape(2, 2)
+    np.testing.assert_array_equal(wg.grad(lambda x: sum(i * v + j * v * v for (i, j), v in np.ndenumerate(x)))(x),
+                                  [[0.0, 2.0], [1.0, 7.0]])
+    with pytest.raises(UnsupportedError, match=r"x\.flat"):
+        wg.grad(lambda x: sum(v * v for v in np.nditer(x)))(x)

@@ -16,7 +16,7 @@ import numpy as np
 from wengert.backends.interpret import Program
 from wengert.errors import InputError, NonDifferentiableError, WengertError
 from wengert.flatten import Spec, flatten
-from wengert.frontends import indexing, numpy_api, operators, python_calls  # noqa: F401  (they register themselves)
+from wengert.frontends import callbacks, indexing, numpy_api, operators, python_calls  # noqa: F401  (they register themselves)
 from wengert.frontends.reach import reach
 from wengert.frontends.registry import foreign
 from wengert.frontends.trace import Trace, escaped

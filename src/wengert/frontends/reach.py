@@ -8,7 +8,6 @@ The one idea: library code is never rewritten; a traced value that it would conv
 from __future__ import annotations
 
 import functools
-import random
 import sys
 import types
 import weakref
@@ -18,15 +17,18 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import MutationError
+from wengert.frontends.draws import is_draw, pick
 from wengert.frontends.python_ast import CALL, rewrite
 from wengert.frontends.scipy_api import find
-from wengert.frontends.trace import active_trace, is_library, under_vmap, user_line
-from wengert.frontends.tracer import FUNCTIONS, NeedsValueError, Tracer, as_traced
+from wengert.frontends.trace import active_trace, is_library, user_line
+from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced
 
-__all__ = ["CALLS", "call", "on_call", "own", "reach"]
+__all__ = ["CALLS", "INSTANCES", "call", "on_call", "own", "reach"]
 
 # Callables with an implementation of their own when rewritten code calls them.
 CALLS: dict[Any, Callable[..., Any]] = {}
+# The same for instances of a class: the implementation takes the instance first.
+INSTANCES: dict[type, Callable[..., Any]] = {}
 
 
 def on_call(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -101,15 +103,16 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return _other(function, kind, args, kwargs)
 
 
-_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
-
-
 def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if isinstance(getattr(function, "__self__", None), _GENERATORS) and under_vmap():
-        # one draw would be shared by all lanes
-        raise NeedsValueError(f"a random number is drawn under vmap at {user_line()}; draw an array outside and map over it")
+    if is_draw(function) and any(_traced(a) for a in (*args, *kwargs.values())):
+        return pick(function, *map(as_traced, args), **kwargs)
     if kind is type:
         return _construct(function, args, kwargs)
+    if kind in INSTANCES:
+        return INSTANCES[kind](function, *args, **kwargs)
+    if kind is types.MethodWrapperType and type(function.__self__) is str:
+        text = function(*[_printed(a) for a in args])
+        return TracedText(text) if any(_traced(v) for a in args for v in (a.values() if type(a) is dict else [a])) else text
     if kind is types.BuiltinMethodType and isinstance(getattr(function, "__self__", None), np.ndarray):
         if function.__name__ in _PURE_METHODS and any(_traced(a) for a in (*args, *kwargs.values())):
             implementation = FUNCTIONS.get(getattr(np, function.__name__))
@@ -127,6 +130,15 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
     return function(*args, **kwargs)
+
+
+def _printed(x: Any) -> Any:
+    """What ``"%.3f" % x`` prints: the values, which are text and nothing more."""
+    if isinstance(x, Tracer):
+        return x.concrete("text")
+    if type(x) is tuple:
+        return tuple([_printed(e) for e in x])
+    return {k: _printed(v) for k, v in x.items()} if type(x) is dict else x
 
 
 # Methods of an ordinary array that may be given traced values, and do not write into the array.
