@@ -1,11 +1,15 @@
 """Bugs that were found, each as the smallest program that showed it."""
 
+import math
+import random
 import warnings
 
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.linalg
 import scipy.optimize
+import scipy.signal
 import scipy.special
 
 import wengert as wg
@@ -262,3 +266,144 @@ def test_shuffling_along_another_axis():
         return y
     x = np.arange(8.0).reshape(2, 4)
     np.testing.assert_array_equal(wg.jvp(columns, (x,), (x,))[1], columns(x))
+def test_logsumexp_takes_its_weights_as_a_list():
+    a = np.array([0.3, -0.2])
+    expected = np.array([1.0, 2.0]) * np.exp(a) / np.sum([1.0, 2.0] * np.exp(a))
+    np.testing.assert_allclose(wg.grad(lambda a: scipy.special.logsumexp(a, b=[1.0, 2.0]))(a), expected, rtol=1e-14)
+
+
+def test_a_complex_function_of_real_numbers_is_complex():
+    """wofz(x) was taken for real, so its imaginary part and that part's derivative were 0."""
+    f = lambda x: np.imag(scipy.special.wofz(x))
+    slope = -2.0 * 0.3 * f(0.3) + 2.0 / np.sqrt(np.pi)  # w'(z) = -2 z w(z) + 2i/√π
+    value, derivative = wg.value_and_grad(f)(0.3)
+    assert value == f(0.3)
+    np.testing.assert_allclose([derivative, wg.jvp(f, (0.3,), (1.0,))[1]], slope, rtol=1e-13)
+    assert wg.vmap(lambda x: scipy.special.wofz(x).real)(np.array([0.3, 0.7])).dtype == float
+    assert wg.grad(lambda x: scipy.special.wofz(x).real)(np.float32(0.3)).dtype == np.float32
+
+
+def test_the_text_of_a_number_is_its_own_in_every_lane():
+    """Under vmap it was "<float64[] under vmap>", 22 characters, in silence."""
+    x = np.array([0.5, -0.25])
+    for f in (lambda v: len(f"{v:.1f}") * v, lambda v: len(str(v)) * v):
+        np.testing.assert_array_equal(wg.vmap(f)(x), [f(v) for v in x])
+        np.testing.assert_array_equal(wg.vmap(wg.grad(f))(x), [wg.grad(f)(v) for v in x])
+
+
+def test_every_lane_draws_its_own_random_numbers():
+    """One draw was shared by all lanes."""
+    for draw in (np.random.default_rng(0).normal, np.random.RandomState(0).rand, random.Random(0).random,
+                 random.Random(0).gauss):
+        assert len(set(wg.vmap(lambda x, draw=draw: x + draw())(np.zeros(3)))) == 3
+    f = lambda x, rng: x * rng.normal()
+    rng, again = np.random.default_rng(1), np.random.default_rng(1)
+    np.testing.assert_array_equal(wg.vmap(wg.grad(lambda x: f(x, rng)))(np.ones(3)), again.normal(size=3))
+    rng, again = np.random.default_rng(1), np.random.default_rng(1)
+    assert wg.grad(lambda y: np.sum(wg.vmap(lambda x: f(x, rng))(y * np.ones(3))))(1.0) == sum(again.normal() for _ in range(3))
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_arrays_with_rules_of_their_own_are_refused():
+    """The product of a matrix was taken elementwise, and a mask was forgotten."""
+    class Doubling(np.ndarray):
+        def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+            return 2.0 * getattr(ufunc, method)(*[np.asarray(x) for x in inputs], **kwargs)
+    x, matrix = np.ones((2, 2)), np.matrix([[1.0, 2.0], [3.0, 4.0]])
+    masked, doubling = np.ma.array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 1], [0, 0]]), np.ones((2, 2)).view(Doubling)
+    for odd in (matrix, masked, doubling):
+        with pytest.raises(UnsupportedError, match=type(odd).__name__):
+            wg.grad(lambda a: np.sum(a * a))(odd)
+        with pytest.raises(UnsupportedError, match=type(odd).__name__):
+            wg.vmap(lambda a: a * a)(odd)
+        for f in (lambda x, c: x * c, lambda x, c: c * x, lambda x, c: x @ c, lambda x, c: np.where(x > 0, c, x),
+                  lambda x, c: np.dot(x, c)):
+            with pytest.raises(TypeError):
+                wg.grad(lambda x, f=f, c=odd: np.sum(f(x, c)))(x)
+    mapped = np.ones((2, 2)).view(np.recarray)  # computes as an array does
+    np.testing.assert_array_equal(wg.grad(lambda x: np.sum(x * mapped))(x), x)
+
+
+def test_a_refusal_inside_a_library_names_the_users_line():
+    def f(x):
+        return scipy.integrate.quad(lambda t: t * x, 0.0, 1.0)[0]
+    g = lambda x: np.sum(scipy.signal.lfilter([1.0], [1.0, -0.5], x))
+    for function, x, inside in ((f, 2.0, "scipy.integrate"), (g, np.ones(3), "scipy.signal")):
+        with pytest.raises(ConversionError, match=rf"test_regressions\.py:\d+, inside {inside}.*wg\.opaque"):
+            wg.grad(function)(x)
+
+
+def test_percent_formatting_prints_the_value():
+    seen = []
+
+    def f(x):
+        seen.append("%.2f, %d" % (x, 3))  # noqa: UP031
+        return x * x
+    assert wg.grad(f)(0.5) == 1.0
+    assert seen == ["0.50, 3"]
+    assert wg.grad(lambda x: len("%(x).1f" % {"x": x}) * x)(0.5) == 3.0  # noqa: UP031
+    assert wg.grad(lambda x: (type("%s-%d" % ("a", 1)) is str) * x)(0.5) == 1.0  # noqa: UP031
+    with pytest.raises(ConversionError):
+        wg.grad(lambda x: float("%.3f" % x) * x)(0.5)  # noqa: UP031
+
+
+@np.vectorize
+def softened(x, limit):
+    return math.exp(x) if x < limit else math.log(x)
+
+
+def test_vectorize_and_apply_along_axis_run_the_users_function():
+    x = np.array([[0.5, -0.2, 2.0], [1.5, 0.1, 3.0]])
+    expected = np.where(x < 1.0, np.exp(x), 1.0 / np.abs(x))
+    np.testing.assert_array_equal(wg.grad(lambda x: np.sum(softened(x, 1.0)))(x), expected)
+    np.testing.assert_array_equal(softened(x, 1.0), wg.value_and_grad(lambda x: (np.sum(softened(x, 1.0)), softened(x, 1.0)),
+                                                                     has_aux=True)(x)[0][1])
+    first = np.vectorize(lambda t: 1 if t > 0 else t * 2.5)  # the first element makes all results whole numbers
+    np.testing.assert_array_equal(wg.jvp(first, (x,), (x,))[0], first(x))
+    two = np.vectorize(lambda t, u: (t * u, t + u), otypes=[float, np.float32])
+    for got, wanted in zip(wg.jvp(lambda x: two(x, x[0]), (x,), (x,))[0], two(x, x[0]), strict=True):
+        assert got.dtype == wanted.dtype
+        np.testing.assert_array_equal(got, wanted)
+    cube = np.arange(24.0).reshape(2, 3, 4) / 7.0
+    for axis in (0, 1, 2, -1):
+        for rule in (lambda r: np.sum(r**2), lambda r: np.cumsum(np.sin(r)), lambda r: np.outer(r, r[:2])):
+            f = lambda a, rule=rule, axis=axis: np.apply_along_axis(rule, axis, a)
+            value, tangent = wg.jvp(f, (cube,), (np.cos(cube),))
+            np.testing.assert_array_equal(value, f(cube))
+            step = 1e-5 * np.cos(cube)
+            np.testing.assert_allclose(tangent, (f(cube + step) - f(cube - step)) / 2e-5, rtol=1e-7, atol=1e-8)
+
+
+def test_fromiter_of_traced_values():
+    f = lambda x: np.sum(np.fromiter((v * v for v in x), float, 2) * [1.0, 3.0])
+    np.testing.assert_array_equal(wg.grad(f)(np.array([1.0, 2.0, 5.0])), [2.0, 12.0, 0.0])
+    with pytest.raises(ValueError, match="too short"):
+        wg.grad(lambda x: np.sum(np.fromiter(iter(x), float, 5)))(np.ones(2))
+
+
+def test_permutations_and_choices_of_traced_arrays_draw_as_numpy_does():
+    for shape in ((5,), (4, 3)):
+        x = np.sin(np.arange(float(np.prod(shape))).reshape(shape))
+        for make in (np.random.default_rng, np.random.RandomState):
+            draws = [lambda rng, x: rng.permutation(x), lambda rng, x: (lambda y: rng.shuffle(y) or y)(x.copy())]
+            if len(shape) == 1 or make is np.random.default_rng:
+                draws += [lambda rng, x: rng.choice(x, 2, replace=False), lambda rng, x: rng.choice(x)]
+            if make is np.random.default_rng:
+                draws += [lambda rng, x: rng.permutation(x, axis=-1), lambda rng, x: rng.choice(x, size=(2, 2), axis=-1)]
+            for draw in draws:
+                plain, traced = make(3), make(3)
+                expected = draw(plain, x)
+                value, tangent = wg.jvp(lambda x, draw=draw, rng=traced: draw(rng, x), (x,), (3.0 * x,))
+                np.testing.assert_array_equal(value, expected)
+                np.testing.assert_array_equal(tangent, 3.0 * expected)
+                assert plain.uniform() == traced.uniform()
+    with pytest.raises(UnsupportedError, match="standard_normal"):
+        wg.grad(lambda x: np.random.default_rng(0).normal(x))(1.0)
+
+
+def test_enumerating_a_traced_array():
+    x = np.arange(4.0).reshape(2, 2)
+    np.testing.assert_array_equal(wg.grad(lambda x: sum(i * v + j * v * v for (i, j), v in np.ndenumerate(x)))(x),
+                                  [[0.0, 2.0], [1.0, 7.0]])
+    with pytest.raises(UnsupportedError, match=r"x\.flat"):
+        wg.grad(lambda x: sum(v * v for v in np.nditer(x)))(x)

@@ -517,7 +517,8 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
     Parameters
     ----------
     f : callable
-        Written for one example; branches on traced values are refused (use np.where).
+        Written for one example. If it asks for a value (a branch, a loop on a condition, the text of a number) or draws a
+        random number, it is run lane by lane, in order; else once, for all lanes together.
     in_axes : int, None, or a tuple with one of these for each positional argument
         The axis to map; None for an argument that all lanes share. In a tree, all leaves have the same one.
     out_axes : int

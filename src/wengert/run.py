@@ -17,7 +17,14 @@ import numpy as np
 from wengert.backends.interpret import Program
 from wengert.errors import InputError, NonDifferentiableError, WengertError
 from wengert.flatten import Spec, flatten
-from wengert.frontends import flow, indexing, numpy_api, operators, python_calls  # noqa: F401  (they register themselves)
+from wengert.frontends import (  # noqa: F401  (they register themselves)
+    callbacks,
+    flow,
+    indexing,
+    numpy_api,
+    operators,
+    python_calls,
+)
 from wengert.frontends.lens import stand_in
 from wengert.frontends.reach import reach
 from wengert.frontends.trace import Trace, active_frame, active_trace, escaped, require_plain

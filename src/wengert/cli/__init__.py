@@ -89,7 +89,7 @@ def _parser() -> tuple[_Parser, _Parser]:
 
 def _order(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 8:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 8")
+        raise argparse.ArgumentTypeError(f"{text.strip()!r} is not a whole number from 1 to 8")
     return int(text)
 
 

@@ -62,8 +62,10 @@ def _number(name: str, text: str) -> Any:
             return kind(text.replace("_", "x"))
         except ValueError:
             continue
-    if text.startswith("[") and text.endswith("]"):
+    if text.startswith("[") and text.endswith("]") and text[1:-1].strip():
         return np.atleast_1d(_number(name, text[1:-1].strip()))
+    if text.startswith("["):
+        raise InputError(f"{name}={text} is not a list of numbers: write [1, 2, 3] or [[1, 2], [3, 4]]")
     try:
         return wg.formula(text, variables=())().item()
     except FormulaError as error:

@@ -21,12 +21,11 @@ from wengert.frontends.block import UNBOUND, Unbound, is_abstract, truth_value
 from wengert.frontends.python_ast import rewrite
 from wengert.frontends.python_flow import FLOW, NotRewrittenError, lower
 from wengert.frontends.reach import call as reach_call
-from wengert.frontends.reach import is_library
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.sequences import Range, sequence
 from wengert.frontends.stage import NothingTraced, branch, loop
 from wengert.frontends.staged_calls import STAGED, refuse_effects
-from wengert.frontends.trace import active_frame, user_line
+from wengert.frontends.trace import active_frame, is_library, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.primitives.elementwise import logical_not
 

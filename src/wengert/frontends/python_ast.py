@@ -39,6 +39,15 @@ class _Calls(ast.NodeTransformer):
         name = ast.copy_location(ast.Name(CALL, ast.Load()), node.func)
         return ast.copy_location(ast.Call(name, [node.func, *node.args], node.keywords), node)
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        """``"%.3f" % x`` asks for ``float(x)`` out of sight."""
+        self.generic_visit(node)
+        if not (isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str)):
+            return node
+        function = ast.Attribute(node.left, "__mod__", ast.Load())
+        new = ast.Call(ast.Name(CALL, ast.Load()), [function, node.right], [])
+        return ast.fix_missing_locations(ast.copy_location(new, node))
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._scope(node)
 

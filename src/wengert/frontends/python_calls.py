@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import UnsupportedError
 from wengert.frontends.reach import CALLS, on_call, reach
 from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, ufunc_call
@@ -276,11 +275,3 @@ def _with_callbacks(original: Any) -> None:
 _FUNCTION = type(_with_callbacks)
 for _taker in (map, filter, functools.reduce, sorted, min, max):
     _with_callbacks(_taker)
-
-
-@on_call(np.vectorize)
-def _vectorize(*args: Any, **kwargs: Any) -> Any:
-    raise UnsupportedError(f"np.vectorize at {user_line()} calls Python for each element on ordinary arrays; use wg.vmap, "
-                           f"or write the function with arrays")
-
-

@@ -8,9 +8,7 @@ The one idea: library code is never rewritten; a traced value that it would conv
 from __future__ import annotations
 
 import functools
-import os
 import sys
-import sysconfig
 import types
 import weakref
 from collections.abc import Callable
@@ -19,19 +17,18 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import MutationError
+from wengert.frontends.draws import is_draw, pick
 from wengert.frontends.python_ast import CALL, OWN, reach_calls, rewrite
 from wengert.frontends.scipy_api import find
-from wengert.frontends.trace import active_trace, user_line
-from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced
+from wengert.frontends.trace import active_trace, is_library, user_line
+from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced
 
-__all__ = ["CALLS", "call", "is_library", "on_call", "own", "reach"]
-
-_LIBRARIES = tuple({os.path.realpath(p) + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")
-                    if (p := sysconfig.get_paths().get(key))} | {
-                        os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep})
+__all__ = ["CALLS", "INSTANCES", "call", "on_call", "own", "reach"]
 
 # Callables with an implementation of their own when rewritten code calls them.
 CALLS: dict[Any, Callable[..., Any]] = {}
+# The same for instances of a class: the implementation takes the instance first.
+INSTANCES: dict[type, Callable[..., Any]] = {}
 
 
 def on_call(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -48,17 +45,6 @@ def on_call(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 # The code that was rewritten, and the function that came of it (None: it is called as it is).
 _REACHED: weakref.WeakKeyDictionary[types.FunctionType, tuple[types.CodeType, types.FunctionType | None]] = \
     weakref.WeakKeyDictionary()
-_LIBRARY: dict[str, bool] = {}
-
-
-def is_library(filename: str) -> bool:
-    found = _LIBRARY.get(filename)
-    if found is None:
-        real = os.path.realpath(filename)
-        found = _LIBRARY[filename] = filename.startswith(("<frozen", "<__array_function__")) or (
-            real.startswith(_LIBRARIES) or f"{os.sep}site-packages{os.sep}" in real)
-    return found
-
 
 def _reach_function(f: types.FunctionType) -> types.FunctionType:
     code = f.__code__
@@ -118,8 +104,15 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if is_draw(function) and any(_traced(a) for a in (*args, *kwargs.values())):
+        return pick(function, *args, **kwargs)
     if kind is type:
         return _construct(function, args, kwargs)
+    if kind in INSTANCES:
+        return INSTANCES[kind](function, *args, **kwargs)
+    if kind is types.MethodWrapperType and type(function.__self__) is str:
+        text = function(*[_printed(a) for a in args])
+        return TracedText(text) if any(_traced(v) for a in args for v in (a.values() if type(a) is dict else [a])) else text
     if kind is types.BuiltinMethodType and isinstance(getattr(function, "__self__", None), np.ndarray):
         if function.__name__ in _PURE_METHODS and any(_traced(a) for a in (*args, *kwargs.values())):
             implementation = FUNCTIONS.get(getattr(np, function.__name__))
@@ -137,6 +130,15 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
     return function(*args, **kwargs)
+
+
+def _printed(x: Any) -> Any:
+    """What ``"%.3f" % x`` prints: the values, which are text and nothing more."""
+    if isinstance(x, Tracer):
+        return x.concrete("text")
+    if type(x) is tuple:
+        return tuple([_printed(e) for e in x])
+    return {k: _printed(v) for k, v in x.items()} if type(x) is dict else x
 
 
 # Methods of an ordinary array that may be given traced values, and do not write into the array.
@@ -175,8 +177,6 @@ def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function: lists of traced values become arrays, fresh results become cells."""
     if function in _NO_PROTOCOL and (any(map(_traced, args)) or any(map(_traced, kwargs.values()))):
         return FUNCTIONS[function](*args, **kwargs)
-    if getattr(function, "__name__", "") == "shuffle" and any(map(_traced, (*args, *kwargs.values()))):
-        return _shuffle(function, *args, **kwargs)
     if any(isinstance(a, (list, tuple)) and _traced(a) for a in args):
         implementation = FUNCTIONS.get(function)
         if getattr(function, "__name__", "") not in _SEQUENCES:
@@ -191,19 +191,6 @@ def _private(array: np.ndarray[Any, Any]) -> bool:
     if array.base is None:
         return array.flags.owndata
     return type(array.base) is np.ndarray and array.base.flags.owndata and sys.getrefcount(array.base) <= 2
-
-
-def _shuffle(function: Any, x: Any, axis: int = 0) -> None:
-    """``rng.shuffle(x)``: NumPy swaps what is no ndarray item by item, and rows that are views would be lost.
-
-    The draws depend on the length alone, so the places are shuffled instead. A list is shuffled as it is.
-    """
-    if not isinstance(x, Tracer):
-        function(x)
-        return
-    order = np.arange(x.shape[axis])
-    function(order)
-    x[...] = FUNCTIONS[np.take](x, order, axis)
 
 
 def _references(x: Any) -> int:

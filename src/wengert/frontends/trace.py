@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,22 +20,50 @@ from wengert.errors import EscapedTracerError, UnsupportedError
 from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, has_no_effect, type_of
 
 __all__ = ["CLOCK", "HERE", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home",
-           "note_write", "require_plain", "user_line"]
+           "is_library", "library_call", "note_write", "require_plain", "under_vmap", "user_line"]
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
+_LIBRARIES = tuple({os.path.realpath(p) + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")
+                    if (p := sysconfig.get_paths().get(key))} | {HERE})
+_LIBRARY: dict[str, bool] = {}
 _LIMIT = 200_000  # equations kept for re-use by later calls, per thread
 
 
+def is_library(filename: str) -> bool:
+    """Whether a file is not the user's own: Python's, an installed package's, wengert's."""
+    found = _LIBRARY.get(filename)
+    if found is None:
+        real = os.path.realpath(filename)
+        found = _LIBRARY[filename] = filename.startswith(("<frozen", "<__array_function__")) or (
+            real.startswith(_LIBRARIES) or f"{os.sep}site-packages{os.sep}" in real)
+    return found
+
+
 def user_line() -> str:
-    """``file.py:12`` of the innermost frame that is neither wengert's nor NumPy's."""
+    """``file.py:12`` of the innermost frame that is the user's; if none is, that is neither wengert's nor NumPy's."""
     frame = sys._getframe(1)
+    library = ""
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((HERE, _NUMPY)) and not name.startswith("<__array_function__"):
+        if not is_library(name):
             return f"{name}:{frame.f_lineno}"
+        if not library and not name.startswith((HERE, _NUMPY, "<__array_function__")):
+            library = f"{name}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]
-    return "<unknown>"
+    return library or "<unknown>"
+
+
+def library_call() -> str:
+    """", inside scipy.signal" if a library, and not the user, is at work on a traced value; else ""."""
+    frame = sys._getframe(1)
+    inside = ""
+    while frame is not None and is_library(name := frame.f_code.co_filename):
+        if not name.startswith((HERE, _NUMPY, "<")):
+            module = frame.f_globals.get("__name__", "")
+            inside = ".".join(part for part in module.split(".") if not part.startswith("_"))
+        frame = frame.f_back  # type: ignore[assignment]
+    return f", inside {inside}" if inside and frame is not None else ""
 
 
 def require_plain(x: Any, kind: Any = None) -> None:
@@ -43,10 +72,13 @@ def require_plain(x: Any, kind: Any = None) -> None:
     if kind is np.ndarray or not issubclass(kind, np.ndarray):
         return
     priority = kind.__array_priority__  # such classes put themselves before ndarray; memory maps and the like do not
-    if (isinstance(priority, (int, float)) and priority > 0) or kind.__array_ufunc__ is not np.ndarray.__array_ufunc__:
+    own_rules = kind.__array_ufunc__ is not np.ndarray.__array_ufunc__ \
+        or kind.__array_function__ is not np.ndarray.__array_function__
+    if own_rules or (isinstance(priority, (int, float)) and priority > 0):
         raise UnsupportedError(
             f"a {kind.__name__} at {user_line()} does not compute as an ordinary array does, and cannot be traced. Make it "
-            f"one first: np.asarray(x) (np.ma.filled(x, value), or np.where with the mask, for a masked array)")
+            f"one first: np.asarray(x) (and @ for the products of matrices; for a masked array, np.ma.filled(x, value), or "
+            f"np.where with the mask)")
 
 
 class Interned(Build):
@@ -114,6 +146,11 @@ def interned_build() -> Interned:
 def active_trace() -> Trace | None:
     """The innermost open trace of this thread."""
     return _LOCAL.stack[-1] if _LOCAL.stack else None
+
+
+def under_vmap() -> bool:
+    """Whether this thread is tracing a lane that stands for all lanes."""
+    return any(trace.name == "vmap" for trace in _LOCAL.stack)
 
 
 class Trace:

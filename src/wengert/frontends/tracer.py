@@ -19,13 +19,26 @@ import numpy as np
 from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.lens import Lens, is_c_ordered, order_of_result, settle, stand_in
 from wengert.frontends.registry import FUNCTIONS, INDEXING, METHODS, PROPERTIES, NeedsValueError, TracedText, implements
-from wengert.frontends.trace import CLOCK, Trace, active_frame, escaped, is_home, note_write, require_plain, user_line
+from wengert.frontends.trace import (
+    CLOCK,
+    Trace,
+    active_frame,
+    escaped,
+    is_home,
+    library_call,
+    note_write,
+    require_plain,
+    user_line,
+)
 from wengert.graph import ArrayType, Atom, Const, Handle, Primitive, type_of
 from wengert.primitives.control import python_integer
 from wengert.primitives.structure import convert, reshape
 
 __all__ = ["FUNCTIONS", "INDEXING", "METHODS", "PROPERTIES", "NeedsValueError", "Tracer", "constant", "function_of",
            "implements", "ufunc_call", "value_of"]
+
+
+_WRAP = "; or wrap what calls the library: wg.opaque(f, derivative=...)"
 
 
 class Tracer(Handle):
@@ -223,8 +236,9 @@ class Tracer(Handle):
         if self.build is None or not self.type.inexact:
             return np.array(self.concrete("a conversion to an ordinary array"), *args)
         raise ConversionError(
-            f"a traced array would become an ordinary one at {user_line()}, and its derivative would be lost. "
-            f"Use np functions on it, or write into an array made inside the function (np.zeros, .copy())")
+            f"a traced array would become an ordinary one at {user_line()}{library_call()}, and its derivative would be "
+            f"lost. Use np functions on it, or write into an array made inside the function (np.zeros, .copy())"
+            f"{_WRAP if library_call() else ''}")
 
     def __float__(self) -> float:
         return float(self._lossless("float(x)"))
@@ -238,9 +252,9 @@ class Tracer(Handle):
         if self.build is None or not self.type.inexact:
             return self.concrete(what)
         raise ConversionError(
-            f"{what} of a traced value at {user_line()} would lose its derivative (a call of math.*, or a write "
-            f"into an ordinary array, does the same). Use np functions (np.sin for math.sin), keep the value "
-            f"traced, or take wg.stop_gradient(x) if a constant is meant")
+            f"{what} of a traced value at {user_line()}{library_call()} would lose its derivative (a call of math.*, or "
+            f"a write into an ordinary array, does the same). Use np functions (np.sin for math.sin), keep the value "
+            f"traced, or take wg.stop_gradient(x) if a constant is meant{_WRAP if library_call() else ''}")
 
     def item(self, *args: Any) -> Any:
         """As ``ndarray.item``, but the result stays traced."""
@@ -295,16 +309,14 @@ class Tracer(Handle):
                               f"found again where its derivative is another. Use its position or a name as the key")
 
     def __str__(self) -> str:
-        value = self.value
-        return TracedText(value) if value is not None else f"<{self.type} under {self.build.name}>"
+        return TracedText(self.concrete("text"))
 
     def __repr__(self) -> str:
         value = self.value
         return f"Traced({value!r})" if value is not None else f"Traced({self.type})"
 
     def __format__(self, spec: str) -> str:
-        value = self.value
-        return TracedText(format(value, spec)) if value is not None else str(self)
+        return TracedText(format(self.concrete("text"), spec))
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -425,6 +437,7 @@ Tracer.real, Tracer.imag = _assignable("real"), _assignable("imag")  # type: ign
 # ---------------------------------------------------------------- ufuncs
 
 _PRIMITIVES: dict[Any, Primitive] = {}
+_LOOPS: dict[Any, str] = {}  # the dtypes that a ufunc of one operand takes as they are: wofz no real ones
 _DTYPES: dict[Any, tuple[np.dtype[Any], ...]] = {}
 _WHOLE: dict[tuple[int, np.dtype[Any]], Const] = {}  # True and 1 are equal keys, and become equal constants
 
@@ -436,6 +449,7 @@ def primitive_of(ufunc: Any) -> Primitive | None:
         from wengert.frontends.ufuncs import find_primitive
         found = find_primitive(ufunc)
         if found is not None:
+            _LOOPS[ufunc] = "".join(loop.partition("->")[0] for loop in ufunc.types) if ufunc.nin == 1 else ""
             _PRIMITIVES[ufunc] = found
     return found
 
@@ -496,9 +510,9 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
     if len(inputs) == 1 and type(inputs[0]) is Tracer and inputs[0].kind != "scalar":
         x, primitive = inputs[0], _PRIMITIVES.get(ufunc)
         if primitive is not None and not primitive.multiple and x.build is not None and x.dtype.kind in "fc" \
-                and ufunc not in FUNCTIONS and is_home(x.build):
+                and x.dtype.char in _LOOPS[ufunc] and ufunc not in FUNCTIONS and is_home(x.build):
             return elementwise_result(x.build, x.build.emit(primitive, (x.current(),), {})[0], x)
-    inputs = tuple([as_traced(x) if type(x) is list or type(x) is tuple else x for x in inputs])
+    inputs = tuple([x if type(x) is Tracer or type(x) is np.ndarray else _admitted(x) for x in inputs])
     special = FUNCTIONS.get(ufunc)
     if special is not None:
         return special(*inputs)
@@ -525,6 +539,13 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
             and out.dtype.kind in "fc" and ufunc in _PYTHON_ARITHMETIC:
         out.kind = "scalar"
     return out
+
+
+def _admitted(x: Any) -> Any:
+    """An operand that is neither a tracer nor a plain array."""
+    if isinstance(x, np.ndarray):
+        require_plain(x)
+    return as_traced(x)
 
 
 _PYTHON_INTEGERS = {np.add, np.subtract, np.multiply, np.floor_divide, np.remainder, np.power}

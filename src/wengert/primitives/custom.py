@@ -189,8 +189,8 @@ def _call_jvp(y: Any, operands: Any, tangents: Any, *, function: PythonFunction,
     from wengert.primitives.contract import matmul
     if function.jacobian is None:
         raise MissingRuleError(
-            f"{function.name} is opaque and no (further) derivative of it is known; give wg.opaque(f, derivative=...) "
-            f"a traceable function, or use wg.custom_jvp")
+            f"{function.name} is opaque and no (further) derivative of it is known; state the first one by "
+            f"wg.opaque(f, derivative=...), further ones by wg.custom_jvp")
     total = None
     for i, (o, t) in enumerate(zip(operands, tangents, strict=True)):
         if t is None:

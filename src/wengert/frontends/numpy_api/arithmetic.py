@@ -126,6 +126,7 @@ def where(condition: Any, x: Any = None, y: Any = None) -> Any:
 
 def common(*xs: Any) -> list[Any]:
     """Operands in their common dtype (Python numbers take the dtype of the others)."""
+    xs = tuple([np.asarray(x) if isinstance(x, (list, tuple)) else x for x in map(as_traced, xs)])
     kinds = [x.dtype if isinstance(x, Tracer) and x.kind != "scalar" else
              0.0 if isinstance(x, Tracer) and x.dtype.kind == "f" else
              0j if isinstance(x, Tracer) else x for x in xs]
