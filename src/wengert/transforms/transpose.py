@@ -4,9 +4,7 @@ What comes in: a `Linear`. What goes out: a graph from cotangents of its outputs
 cotangents of its tangents. The one idea: walk the linear equations backward and add up; what is not linear (a
 partial) is copied on demand, beside the backward code that uses it.
 
-Strong zeros. A cotangent travels with `Alive`: which of its elements were selected at all. The arm that a
-selection did not take contributes exactly nothing, even where it meets an infinite factor. Masks are
-computed only where a factor could turn a dead zero into NaN; programs without selection have none.
+Strong zeros. A cotangent travels with `Alive`: which of its elements were selected at all (`masks`).
 """
 
 from __future__ import annotations
@@ -20,11 +18,11 @@ from wengert.errors import GraphError
 from wengert.graph import Atom, Build, Const, Equation, Graph, Handle, StackType, Var
 from wengert.primitives.contract import contract, split_spec
 from wengert.primitives.control import stack_add
-from wengert.primitives.elementwise import logical_and, logical_not, logical_or
+from wengert.primitives.elementwise import logical_and, logical_not
 from wengert.primitives.index import index, index_add, index_set
-from wengert.primitives.structure import broadcast, convert, full, reduce_sum, reshape, select, sum_to
-from wengert.primitives.structure import transpose as move
+from wengert.primitives.structure import broadcast, convert, full, select, sum_to
 from wengert.transforms.linearize import Linear
+from wengert.transforms.masks import Alive, can_spoil, either, everywhere, lazily, onto, reached
 
 __all__ = ["Transposed", "transpose"]
 
@@ -34,24 +32,6 @@ class Transposed:
 
     def __init__(self, graph: Graph, nonzero: tuple[bool, ...]):
         self.graph, self.nonzero = graph, nonzero
-
-
-class Alive:
-    """Which elements of a cotangent were selected: a list of contributions, joined when first needed."""
-
-    __slots__ = ("mask", "parts", "shape")
-
-    def __init__(self, shape: tuple[int, ...]):
-        self.shape = shape
-        self.parts: list[Callable[[Any], Any]] = []
-        self.mask: Any = None
-
-    def resolve(self) -> Any:
-        """The mask as a handle; each part takes the mask so far (or None) and returns the joined one."""
-        for part in self.parts:
-            self.mask = part(self.mask)
-        self.parts.clear()
-        return self.mask
 
 
 class Operands:
@@ -83,25 +63,8 @@ class _Reached(Operands):
         self.mask = mask
 
     def __getitem__(self, i: int) -> Handle:
-        x = self.pull(self.equation.operands[i])
-        if isinstance(x.atom, Const) and np.all(np.isfinite(x.atom.value)):
-            return x
         labels = split_spec(self.equation.params["spec"])
-        reached = _onto(self.mask.resolve(), labels[2], labels[i], x.shape)
-        return select(reached, x, Const(np.zeros((), x.dtype)))  # type: ignore[no-any-return]
-
-
-def _onto(mask: Any, labels: Sequence[str], wanted: Sequence[str], shape: tuple[int, ...]) -> Any:
-    """A mask over the result of a contraction, as one over an operand: any over what that does not have."""
-    gone = tuple(a for a, label in enumerate(labels) if label not in wanted)
-    kept = [label for label in labels if label in wanted]
-    if gone:
-        mask = reduce_sum(mask, axes=gone)
-    order = tuple(kept.index(label) for label in wanted if label in kept)
-    if order != tuple(range(len(order))):
-        mask = move(mask, axes=order)
-    mask = reshape(mask, shape=tuple(n if label in kept else 1 for label, n in zip(wanted, shape, strict=True)))
-    return broadcast(mask, shape=shape)
+        return reached(self.pull(self.equation.operands[i]), self.mask.resolve(), labels[2], labels[i])
 
 
 def transpose(linear: Linear) -> Transposed:
@@ -206,7 +169,7 @@ class _Transposer:
         if there is None or alive is None:
             self.alive[var] = None
             return
-        there.parts.append(lambda acc: _or(acc, alive.resolve()))
+        there.parts.append(lambda acc: either(acc, alive.resolve()))
 
     def equation(self, e: Equation) -> None:
         p = e.primitive
@@ -236,7 +199,7 @@ class _Transposer:
             if out is None:
                 continue
             alive = self.alive_of(e, i, mask)
-            if alive is not None and self.can_spoil(e):
+            if alive is not None and can_spoil(e, self.is_linear):
                 out = select(alive.resolve(), out, Const(np.zeros((), out.dtype)))
             self.add(o, out, alive)
 
@@ -252,13 +215,6 @@ class _Transposer:
 
     # ------------------------------------------------------------ masks
 
-    def can_spoil(self, e: Equation) -> bool:
-        """Whether a factor of this equation may be infinite or NaN."""
-        if e.primitive.structural or e.primitive is contract:
-            return False
-        return any(not np.all(np.isfinite(o.value)) if isinstance(o, Const) else o not in self.is_linear
-                   for o in e.operands if o.type.inexact)
-
     def alive_of(self, e: Equation, i: int, mask: Alive | None) -> Alive | None:
         """Which elements of operand i's cotangent are alive, given those of the result's."""
         p = e.primitive
@@ -273,13 +229,13 @@ class _Transposer:
             return mask
         operands = Operands(e, self.pull)
         if p.elementwise:
-            return _lazily(shape, lambda: sum_to(mask.resolve(), shape))
+            return lazily(shape, lambda: sum_to(mask.resolve(), shape))
         if p is contract:
             labels = split_spec(e.params["spec"])
-            return _lazily(shape, lambda: _onto(mask.resolve(), labels[2], labels[i], shape))
+            return lazily(shape, lambda: onto(mask.resolve(), labels[2], labels[i], shape))
         if p.structural:
-            return _lazily(shape, lambda: p.transpose(mask.resolve(), i, operands, **e.params))  # type: ignore[misc]
-        return _lazily(shape, lambda: _everywhere(mask.resolve(), shape))
+            return lazily(shape, lambda: p.transpose(mask.resolve(), i, operands, **e.params))  # type: ignore[misc]
+        return lazily(shape, lambda: everywhere(mask.resolve(), shape))
 
     def alive_select(self, e: Equation, i: int, mask: Alive | None) -> Alive:
         shape, out_shape = e.operands[i].type.shape, e.results[0].type.shape
@@ -292,7 +248,7 @@ class _Transposer:
             if chosen.shape != out_shape:
                 chosen = broadcast(chosen, shape=out_shape)
             return sum_to(chosen, shape)
-        return _lazily(shape, compute)
+        return lazily(shape, compute)
 
     def alive_set(self, e: Equation, i: int, mask: Alive | None) -> Alive | None:
         arrays = e.operands[2:]
@@ -302,10 +258,10 @@ class _Transposer:
             def compute() -> Any:
                 over = full(np.asarray(True), shape, self.seed(e)) if mask is None else mask.resolve()
                 return index_set(over, Const(np.asarray(False)), *[self.pull(a) for a in arrays], spec=spec)
-            return _lazily(shape, compute)
+            return lazily(shape, compute)
         if mask is None:
             return None
-        return _lazily(shape, lambda: sum_to(
+        return lazily(shape, lambda: sum_to(
             index(mask.resolve(), *[self.pull(a) for a in arrays], spec=spec), shape))
 
     def alive_index(self, e: Equation, mask: Alive | None) -> Alive:
@@ -323,21 +279,4 @@ class _Transposer:
     def seed(self, e: Equation) -> Handle:
         """Any handle of the backward graph (constants are made in its build)."""
         return next(self.cotangents[r] for r in e.results if r in self.cotangents)
-
-
-def _lazily(shape: tuple[int, ...], compute: Callable[[], Any]) -> Alive:
-    out = Alive(shape)
-    out.parts.append(lambda acc: _or(acc, compute()))
-    return out
-
-
-def _or(acc: Any, mask: Any) -> Any:
-    return mask if acc is None else logical_or(acc, mask)
-
-
-def _everywhere(mask: Any, shape: tuple[int, ...]) -> Any:
-    """Alive everywhere if anything is: for linear maps that mix elements."""
-    one = reshape(reduce_sum(mask, axes=tuple(range(mask.ndim))), shape=(1,) * len(shape))
-    return broadcast(one, shape=shape)
-
 
