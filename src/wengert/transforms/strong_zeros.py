@@ -1,9 +1,11 @@
-"""Strong zeros in forward mode: from a linear graph to one that is safe to apply.
+"""Strong zeros: what a choice left out stays exactly zero, even where it meets an infinite factor.
 
-What comes in: a linear graph, and which of its inputs are linear. What goes out: the same graph, with a selection after each
-factor that could turn an exact zero into NaN. The one idea: `masks` travel with the tangents, through branches and from one
-iteration of a loop to the next, and are computed only where they are asked for; a zero that a branch gave or a loop began with
-is dead as well.
+What comes in: a graph that is linear in some of its inputs, tangents in forward mode or cotangents in reverse mode. What goes
+out: the same graph, with a selection after each factor that could turn such a zero into NaN. The one idea: with each linear
+value goes a mask, which of its elements were reached at all. A selection makes masks, and so does whatever puts zeros beside
+values: a branch, a loop that begins with them, a concatenation, a read seen from behind. They move as the values move,
+through branches and from one iteration of a loop to the next. What no factor asks for is dropped; a graph without choices
+comes back as it is.
 """
 
 from __future__ import annotations
@@ -15,10 +17,9 @@ import numpy as np
 
 from wengert.graph import ArrayType, Build, Const, Equation, Graph, Handle, Var
 from wengert.primitives.contract import contract, split_spec
-from wengert.primitives.elementwise import logical_or
-from wengert.primitives.index import index_set
-from wengert.primitives.structure import broadcast, convert, full, select
-from wengert.transforms.masks import Alive, can_spoil, everywhere, lazily, onto, reached
+from wengert.primitives.elementwise import logical_not, logical_or
+from wengert.primitives.structure import broadcast, convert, full, pad, reduce_sum, reshape, select
+from wengert.primitives.structure import transpose as move
 
 __all__ = ["masked", "masked_values"]
 
@@ -26,16 +27,13 @@ _BOOL = np.dtype(bool)
 
 
 def masked(graph: Graph, linear: Sequence[bool]) -> Graph:
-    """A graph that is linear in the marked inputs, with what a selection left out kept at zero.
-
-    A graph without a selection of linear values comes back as it is.
-    """
+    """A graph that is linear in the marked inputs, with what was not chosen kept at zero."""
     return masked_values(graph, _linear_variables(graph, linear), inside=True)
 
 
 def masked_values(graph: Graph, is_linear: set[Var], inside: bool) -> Graph:
     """The same, of a graph that also computes other values; `inside`: the graphs that its equations hold, too."""
-    if not any(_selects(e, is_linear, inside) for e in graph.equations):
+    if not any(_chooses(e, is_linear, inside) for e in graph.equations):
         return graph
     walk = _Walk(graph, is_linear, inside)
     return walk.graph([walk.env.get(a, a) for a in graph.outputs])
@@ -49,23 +47,30 @@ def _linear_variables(graph: Graph, linear: Sequence[bool]) -> set[Var]:
     return found
 
 
-def _selects(e: Equation, is_linear: set[Var], inside: bool) -> bool:
-    """Whether a result may be zero because of a choice: a selection, a branch without it, a loop that begins with zeros."""
+def _chooses(e: Equation, is_linear: set[Var], inside: bool) -> bool:
+    """Whether a result may have elements that no linear value reaches."""
     if not any(o in is_linear for o in e.operands):
         return False
-    if e.primitive is select or e.primitive is index_set:
-        return True
+    if _places(e):
+        return e.primitive is select or e.primitive is pad or any(
+            o.type.inexact and o not in is_linear for o in e.operands)
     if not inside:
         return False
     if "carries" in e.params and not all(o in is_linear for o in _carried(e)):
         return True
-    return any(_selects_inside(g, flags, e) for g, flags in _inner(e, is_linear))
+    return any(_chooses_inside(g, flags, e) for g, flags in _inner(e, is_linear))
 
 
-def _selects_inside(g: Graph, flags: list[bool], e: Equation) -> bool:
+def _places(e: Equation) -> bool:
+    """Whether this moves elements, and its operands that are not linear stand for zeros."""
+    p = e.primitive
+    return p.structural and p.linear == "jointly" and (p is select or not p.elementwise) and not p.multiple
+
+
+def _chooses_inside(g: Graph, flags: list[bool], e: Equation) -> bool:
     linear = _linear_variables(g, flags)
     missing = "branches" in e.params and not all(o in linear for o in g.outputs)
-    return missing or any(_selects(inner, linear, True) for inner in g.equations)
+    return missing or any(_chooses(inner, linear, True) for inner in g.equations)
 
 
 def _carried(e: Equation) -> Sequence[Any]:
@@ -91,10 +96,10 @@ class _Walk:
     def __init__(self, graph: Graph, is_linear: set[Var], inside: bool, known: Sequence[Var] = ()):
         self.build, self.is_linear, self.inside, self.outputs = Build(), is_linear, inside, graph.outputs
         self.env: dict[Any, Any] = {v: self.build.input(v.type).atom for v in graph.inputs}
-        self.alive: dict[Any, Alive] = {}  # absent: everywhere
+        self.alive: dict[Any, Handle] = {}  # absent: everywhere
+        self.asked: dict[Any, None] = {}  # masks that factors ask for
         for v in known:
-            self.alive[v] = Alive(v.type.shape)
-            self.alive[v].mask = self.build.input(ArrayType(v.type.shape, _BOOL))
+            self.alive[v] = self.build.input(ArrayType(v.type.shape, _BOOL))
         for e in graph.equations:
             self.build.at = graph.lines.get(e, frozenset())
             moving = any(o in is_linear for o in e.operands)
@@ -117,64 +122,79 @@ class _Walk:
 
     def equation(self, e: Equation, moving: bool) -> tuple[Any, ...]:
         operands = [self.handle(o) for o in e.operands]
-        if moving and not e.primitive.multiple:
-            mask = self.of_result(e)
-            if mask is not None:
-                self.alive[e.results[0]] = mask
-                if e.primitive is contract:
-                    operands = self.reached(e, operands)
-                elif can_spoil(e, self.is_linear):
-                    (out,) = self.build.emit(e.primitive, tuple([h.atom for h in operands]), e.params)
-                    kept = select(mask.resolve(), Handle(self.build, out), Const(np.zeros((), out.type.dtype)))
-                    return (kept.atom,)
-        return self.build.emit(e.primitive, tuple([h.atom for h in operands]), e.params)
+        mask = self.of_result(e) if moving and not e.primitive.multiple else None
+        if mask is not None:
+            self.alive[e.results[0]] = mask
+            if e.primitive is contract:
+                operands = self.reached(e, operands)
+        results = self.build.emit(e.primitive, tuple([h.atom for h in operands]), e.params)
+        if mask is not None and _can_spoil(e, self.is_linear):
+            out = results[0]
+            self.asked[mask.atom] = None
+            return (select(mask, Handle(self.build, out), Const(np.zeros((), out.type.dtype))).atom,)
+        return results
 
     def reached(self, e: Equation, operands: list[Handle]) -> list[Handle]:
         """Operands of a contraction: a residual element that meets only what is not alive is 0."""
         labels = split_spec(e.params["spec"])
         i = next(k for k, o in enumerate(e.operands) if o in self.alive)
-        mask = self.alive[e.operands[i]].resolve()  # type: ignore[index]
-        return [x if o in self.is_linear else reached(x, mask, labels[i], labels[k])
+        mask = self.alive[e.operands[i]]
+        self.asked[mask.atom] = None
+        return [x if o in self.is_linear else _reached(x, mask, labels[i], labels[k])
                 for k, (o, x) in enumerate(zip(e.operands, operands, strict=True))]
 
     # ------------------------------------------------------------ masks
 
-    def of_result(self, e: Equation) -> Alive | None:
+    def of_result(self, e: Equation) -> Any:
         """Which elements of the result are alive; None means everywhere."""
         p, out = e.primitive, e.results[0].type
         if not isinstance(out, ArrayType):
             return None
-        if p is select or p is index_set:
-            return lazily(out.shape, lambda: self.applied(e))
-        if not any(o in self.alive for o in e.operands):
-            return None
-        if p is convert:  # a conversion moves nothing
-            return self.alive[e.operands[0]]  # type: ignore[index]
-        if any(o in self.is_linear and o not in self.alive and p.elementwise and o.type.shape == out.shape
-               for o in e.operands):
-            return None
-        if p is contract:
-            labels = split_spec(e.params["spec"])
-            i = next(k for k, o in enumerate(e.operands) if o in self.alive)
-            return lazily(out.shape, lambda: onto(self.mask(e.operands[i]), labels[i], labels[2], out.shape))
-        if p.structural and p.linear == "jointly" and not p.elementwise:
-            return lazily(out.shape, lambda: self.applied(e))
+        if _places(e) and p is not convert:
+            return self.placed(e) if _chooses(e, self.is_linear, False) or any(o in self.alive for o in e.operands) else None
         parts = [o for o in e.operands if o in self.is_linear]
+        if not any(o in self.alive for o in parts):
+            return None
+        if p is convert:  # it moves nothing
+            return self.alive[parts[0]]
         if p.elementwise:
-            return lazily(out.shape, lambda: self.joined(parts, out.shape))
-        return lazily(out.shape, lambda: everywhere(self.mask(parts[0]), out.shape)) if len(parts) == 1 else None
+            whole = any(o not in self.alive and o.type.shape == out.shape for o in parts)
+            return None if whole else self.joined(parts, out.shape)
+        if p is contract:
+            labels, i = split_spec(e.params["spec"]), e.operands.index(parts[0])
+            return _onto(self.mask(parts[0]), labels[i], labels[2], out.shape)
+        return _everywhere(self.mask(parts[0]), out.shape) if len(parts) == 1 else None
 
     def mask(self, a: Any) -> Any:
         """The mask of a linear value; what is not linear stands for an exact zero."""
         if a in self.alive:
-            return self.alive[a].resolve()
+            return self.alive[a]
         return full(np.asarray(a in self.is_linear), a.type.shape, Handle(self.build, Const(np.asarray(False))))
 
-    def applied(self, e: Equation) -> Any:
-        """A map that moves elements, or selects them, moves and selects their masks."""
-        linear = [e.primitive.is_linear_in(i, e.params) and o.type.inexact for i, o in enumerate(e.operands)]
-        return e.primitive(*[self.mask(o) if flag else self.handle(o)
-                             for o, flag in zip(e.operands, linear, strict=True)], **e.params)
+    def asks(self, a: Any) -> Any:
+        """The same, for a loop that asks for it."""
+        mask = self.mask(a)
+        self.asked[mask.atom] = None
+        return mask
+
+    def placed(self, e: Equation) -> Any:
+        """A map that moves or chooses elements does the same to their masks."""
+        if e.primitive is select:
+            return self.selected(e)
+        return e.primitive(*[self.mask(o) if o.type.inexact else self.handle(o) for o in e.operands], **e.params)
+
+    def selected(self, e: Equation) -> Any:
+        p, shape = self.handle(e.operands[0]), e.results[0].type.shape
+        a, b = (None if o in self.is_linear and o not in self.alive else self.mask(o) for o in e.operands[1:])
+        if a is None and b is None:
+            return None
+        if a is None and e.operands[2] not in self.is_linear:
+            out = p
+        elif b is None and e.operands[1] not in self.is_linear:
+            out = logical_not(p)
+        else:
+            out = select(p, *[Const(np.asarray(True)) if m is None else m for m in (a, b)])
+        return out if out.shape == shape else broadcast(out, shape=shape)
 
     def joined(self, parts: Sequence[Any], shape: tuple[int, ...]) -> Any:
         out = self.mask(parts[0])
@@ -202,18 +222,18 @@ class _Walk:
             used = [k for k in range(len(operands) + len(known)) if any(_uses(g, g.inputs[k]) for g in graphs)]
             given = [self.handle(operands[k]) if k < len(operands) else self.mask(operands[known[k - len(operands)]])
                      for k in used]
+            self.asked.update({h.atom: None for k, h in zip(used, given, strict=True) if k >= len(operands)})
             branches = tuple([Graph(tuple([g.inputs[k] for k in used]), g.equations, g.outputs, g.lines) for g in graphs])
             return e.primitive(self.handle(e.operands[0]), *given, branches=branches)
         for j, r in enumerate(e.results):
             if isinstance(r.type, ArrayType) and any(w.has_mask(w.outputs[j]) for w in walks):
-                self.alive[r] = lazily(r.type.shape, lambda j=j: arms([[w.mask(w.outputs[j])] for w in walks])[0])  # type: ignore[misc]
+                self.alive[r] = arms([[w.mask(w.outputs[j])] for w in walks])[0]
         return tuple([h.atom for h in arms([w.values() for w in walks])])
 
     def loop(self, e: Equation) -> tuple[Any, ...]:
         loop = _Loop(self, e)
         for k in loop.carried:
-            r = e.results[k - loop.first]
-            self.alive[r] = lazily(r.type.shape, lambda k=k: loop.masks([k])[0][k])  # type: ignore[misc]
+            self.alive[e.results[k - loop.first]] = loop.masks(after=[k])[0][k]
         return loop.results()
 
 
@@ -251,44 +271,53 @@ class _Loop:
         self.mark = dict(zip(marks, inputs[len(self.operands):], strict=True))
 
     def results(self) -> tuple[Any, ...]:
-        values = self.walk.values()
-        graph = self.walk.graph(values)
-        used = [k for k in self.marks if _uses(graph, self.mark[k])]
-        _, before = self.masks([k for k in used if k in self.carried], saved=True)
-        outer, places = self.outer, range(len(self.operands))
+        outer, places, values = self.outer, range(len(self.operands)), self.walk.values()
+        moving = self.moving()
+        graph = self.walk.graph(values, [v for v in self.walk.asked if v in moving])
+        asked = [v for v in self.walk.asked if v in moving and _uses(graph, v)]
+        _, before = self.masks(asked=asked)
+        marks = [k for k in self.marks if k not in self.carried and _uses(graph, self.mark[k])]
         constants = [(self.value[k], outer.handle(self.operands[k])) for k in places[:self.first]]
-        constants += [(self.mark[k], outer.mask(self.operands[k])) for k in used if k < self.first]
+        constants += [(self.mark[k], outer.asks(self.operands[k])) for k in marks if k < self.first]
         carries = [(self.value[k], outer.handle(self.operands[k])) for k in places[self.first:self.end]]
         slices = [(self.value[k], outer.handle(self.operands[k])) for k in places[self.end:]]
-        slices += [(self.mark[k], before[k] if k in before else outer.mask(self.operands[k]))
-                   for k in used if k in before or k >= self.end]
+        slices += [(self.mark[k], outer.asks(self.operands[k])) for k in marks if k >= self.end]
+        slices += [(v, before[v]) for v in asked]
         return tuple([h.atom for h in self.scan(constants, carries, slices, values)])
 
-    def masks(self, wanted: list[int], saved: bool = False) -> tuple[dict[int, Any], dict[int, Any]]:
-        """The masks of these carries after the loop; and before each iteration, if these are `saved`."""
-        if not wanted:
+    def moving(self) -> set[Any]:
+        """What changes with the masks of the carries."""
+        found: set[Any] = {self.mark[k] for k in self.carried}
+        for e in self.walk.build.equations:
+            if any(o in found for o in e.operands):
+                found.update(e.results)
+        return found
+
+    def masks(self, after: Sequence[int] = (), asked: Sequence[Any] = ()) -> tuple[dict[int, Any], dict[Any, Any]]:
+        """The masks of these carries after the loop, and those that its factors ask for, in each iteration."""
+        if not after and not asked:
             return {}, {}
-        carried = self.needed(wanted)
+        carried = self.needed(after, asked)
         outer, places = self.outer, range(len(self.operands))
-        outputs = [self.next_mask(k) for k in carried] + ([self.mark[k] for k in wanted] if saved else [])
+        outputs = [*[self.next_mask(k) for k in carried], *[Handle(self.walk.build, v) for v in asked]]
         graph = self.walk.graph(outputs)
         plain = [k for k in places if _uses(graph, self.value[k])]
         marks = [k for k in self.marks if k not in self.carried and _uses(graph, self.mark[k])]
         pairs = {k: (self.value[k], outer.handle(self.operands[k])) for k in plain}
-        given = {k: (self.mark[k], outer.mask(self.operands[k])) for k in (*marks, *carried)}
+        given = {k: (self.mark[k], outer.asks(self.operands[k])) for k in (*marks, *carried)}
         constants = [table[k] for table in (pairs, given) for k in table if k < self.first]
         slices = [table[k] for table in (pairs, given) for k in table if k >= self.end]
         out = self.scan(constants, [given[k] for k in carried], slices, outputs)
-        after = dict(zip(carried, out, strict=False))
-        return after, dict(zip(wanted, out[len(carried):], strict=True)) if saved else {}
+        return dict(zip(carried, out, strict=False)), dict(zip(asked, out[len(carried):], strict=True))
 
     def next_mask(self, k: int) -> Any:
         return self.walk.mask(self.body.outputs[k - self.first])
 
-    def needed(self, wanted: list[int]) -> list[int]:
-        """The carries whose masks those of the wanted ones depend on."""
+    def needed(self, after: Sequence[int], asked: Sequence[Any]) -> list[int]:
+        """The carries whose masks these depend on."""
+        wanted = list(after)
         while True:
-            graph = self.walk.graph([self.next_mask(k) for k in wanted])
+            graph = self.walk.graph([*[self.next_mask(k) for k in wanted], *[Handle(self.walk.build, v) for v in asked]])
             found = [k for k in self.carried if k in wanted or _uses(graph, self.mark[k])]
             if len(found) == len(wanted):
                 return found
@@ -304,3 +333,37 @@ class _Loop:
 
 def _uses(graph: Graph, v: Any) -> bool:
     return v in graph.outputs or any(v in e.operands for e in graph.equations)
+
+def _can_spoil(e: Equation, linear: set[Var]) -> bool:
+    """Whether a factor of this equation may be infinite or NaN."""
+    if e.primitive.structural or e.primitive is contract:
+        return False
+    return any(not np.all(np.isfinite(o.value)) if isinstance(o, Const) else o not in linear
+               for o in e.operands if o.type.inexact)
+
+
+def _reached(x: Handle, mask: Any, labels: Sequence[str], wanted: Sequence[str]) -> Handle:
+    """A residual of a contraction, with zeros where it meets only elements that are not alive."""
+    if isinstance(x.atom, Const) and np.all(np.isfinite(x.atom.value)):
+        return x
+    zero = Const(np.zeros((), x.dtype))
+    return select(_onto(mask, labels, wanted, x.shape), x, zero)  # type: ignore[no-any-return]
+
+
+def _onto(mask: Any, labels: Sequence[str], wanted: Sequence[str], shape: tuple[int, ...]) -> Any:
+    """A mask over one array of a contraction, as one over another: any over what that does not have."""
+    gone = tuple(a for a, label in enumerate(labels) if label not in wanted)
+    kept = [label for label in labels if label in wanted]
+    if gone:
+        mask = reduce_sum(mask, axes=gone)
+    order = tuple(kept.index(label) for label in wanted if label in kept)
+    if order != tuple(range(len(order))):
+        mask = move(mask, axes=order)
+    mask = reshape(mask, shape=tuple(n if label in kept else 1 for label, n in zip(wanted, shape, strict=True)))
+    return broadcast(mask, shape=shape)
+
+
+def _everywhere(mask: Any, shape: tuple[int, ...]) -> Any:
+    """Alive everywhere if anything is: for linear maps that mix elements."""
+    one = reshape(reduce_sum(mask, axes=tuple(range(mask.ndim))), shape=(1,) * len(shape))
+    return broadcast(one, shape=shape)
