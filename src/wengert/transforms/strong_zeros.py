@@ -1,11 +1,11 @@
 """Strong zeros: what a choice left out stays exactly zero, even where it meets an infinite factor.
 
-What comes in: a graph that is linear in some of its inputs, tangents in forward mode or cotangents in reverse mode. What goes
-out: the same graph, with a selection after each factor that could turn such a zero into NaN. The one idea: with each linear
-value goes a mask, which of its elements were reached at all. A selection makes masks, and so does whatever puts zeros beside
-values: a branch, a loop that begins with them, a concatenation, a read seen from behind. They move as the values move,
-through branches and from one iteration of a loop to the next. What no factor asks for is dropped; a graph without choices
-comes back as it is.
+What comes in: a graph that is linear in some of its inputs, tangents in forward mode or cotangents in reverse mode. What
+goes out: the same graph, with a selection after each factor that could turn such a zero into NaN. The one idea: with each
+linear value goes a mask, which of its elements were reached at all. A selection or a branch makes masks, and so does whatever
+puts zeros beside values: a concatenation, a read seen from behind. They move as the values move, through branches, and those
+that a choice made from one iteration of a loop to the next. What no factor asks for is dropped; a graph without choices comes
+back as it is.
 """
 
 from __future__ import annotations
@@ -56,8 +56,6 @@ def _chooses(e: Equation, is_linear: set[Var], inside: bool) -> bool:
             o.type.inexact and o not in is_linear for o in e.operands)
     if not inside:
         return False
-    if "carries" in e.params and not all(o in is_linear for o in _carried(e)):
-        return True
     return any(_chooses_inside(g, flags, e) for g, flags in _inner(e, is_linear))
 
 
@@ -73,11 +71,6 @@ def _chooses_inside(g: Graph, flags: list[bool], e: Equation) -> bool:
     return missing or any(_chooses(inner, linear, True) for inner in g.equations)
 
 
-def _carried(e: Equation) -> Sequence[Any]:
-    first = 1 + e.params["constants"]
-    return e.operands[first:first + e.params["carries"]]
-
-
 def _inner(e: Equation, is_linear: set[Var]) -> list[tuple[Graph, list[bool]]]:
     """The graphs of a linear `scan` or `cond`, and which of their inputs are linear: carries are."""
     graphs = e.params.get("branches") or ((e.params["body"],) if "body" in e.params else ())
@@ -90,14 +83,16 @@ def _inner(e: Equation, is_linear: set[Var]) -> list[tuple[Graph, list[bool]]]:
 class _Walk:
     """One walk over a linear graph, in its order: the new graph, and which elements of each linear value are alive.
 
-    The last inputs of the new graph are masks, of the inputs `known`.
+    The last inputs of the new graph are masks, of the inputs `known`; a choice made those marked in `chosen`.
     """
 
-    def __init__(self, graph: Graph, is_linear: set[Var], inside: bool, known: Sequence[Var] = ()):
+    def __init__(self, graph: Graph, is_linear: set[Var], inside: bool, known: Sequence[Var] = (),
+                 chosen: Sequence[bool] = ()):
         self.build, self.is_linear, self.inside, self.outputs = Build(), is_linear, inside, graph.outputs
         self.env: dict[Any, Any] = {v: self.build.input(v.type).atom for v in graph.inputs}
         self.alive: dict[Any, Handle] = {}  # absent: everywhere
         self.asked: dict[Any, None] = {}  # masks that factors ask for
+        self.chosen: set[Any] = {v for v, flag in zip(known, chosen, strict=True) if flag}  # by a predicate
         for v in known:
             self.alive[v] = self.build.input(ArrayType(v.type.shape, _BOOL))
         for e in graph.equations:
@@ -125,6 +120,8 @@ class _Walk:
         mask = self.of_result(e) if moving and not e.primitive.multiple else None
         if mask is not None:
             self.alive[e.results[0]] = mask
+            if e.primitive is select or any(o in self.chosen for o in e.operands):
+                self.chosen.add(e.results[0])
             if e.primitive is contract:
                 operands = self.reached(e, operands)
         results = self.build.emit(e.primitive, tuple([h.atom for h in operands]), e.params)
@@ -213,7 +210,8 @@ class _Walk:
 
     def branch(self, e: Equation) -> tuple[Any, ...]:
         known, operands = self.known(e), e.operands[1:]
-        walks = [_Walk(g, _linear_variables(g, flags), True, [g.inputs[k] for k in known])
+        chosen = [operands[k] in self.chosen for k in known]
+        walks = [_Walk(g, _linear_variables(g, flags), True, [g.inputs[k] for k in known], chosen)
                  for g, flags in _inner(e, self.is_linear)]
 
         def arms(outputs: Sequence[Sequence[Any]]) -> Any:
@@ -228,12 +226,17 @@ class _Walk:
         for j, r in enumerate(e.results):
             if isinstance(r.type, ArrayType) and any(w.has_mask(w.outputs[j]) for w in walks):
                 self.alive[r] = arms([[w.mask(w.outputs[j])] for w in walks])[0]
+                self.chosen.add(r)
         return tuple([h.atom for h in arms([w.values() for w in walks])])
 
     def loop(self, e: Equation) -> tuple[Any, ...]:
         loop = _Loop(self, e)
-        for k in loop.carried:
-            self.alive[e.results[k - loop.first]] = loop.masks(after=[k])[0][k]
+        for j, atom in enumerate(loop.walk.outputs):
+            carried = j < e.params["carries"]
+            if (loop.first + j in loop.carried) if carried else (atom in loop.walk.chosen):
+                self.alive[e.results[j]] = loop.mask_of_carry(loop.first + j) if carried else \
+                    loop.masks_of([loop.walk.mask(atom).atom])[0]
+                self.chosen.add(e.results[j])
         return loop.results()
 
 
@@ -251,12 +254,12 @@ class _Loop:
         self.linear = _linear_variables(self.body, flags)
         fixed = [k for k in outer.known(e) if not self.first <= k < self.end]
         self.carried: list[int] = []
-        more = [k for k in self.carries() if outer.has_mask(self.operands[k])]
-        while True:  # a carry has a mask if it begins with one or if the body gives it one
+        more = [k for k in self.carries() if self.operands[k] in outer.chosen]
+        while True:  # a carry has a mask if it begins with a chosen one or if the body gives it one
             self.carried = sorted([*self.carried, *more])
             self.walk_with([*fixed, *self.carried])
             more = [k for k in self.carries() if k not in self.carried
-                    and self.walk.has_mask(self.body.outputs[k - self.first])]
+                    and self.body.outputs[k - self.first] in self.walk.chosen]
             if not more:
                 break
 
@@ -265,7 +268,8 @@ class _Loop:
 
     def walk_with(self, marks: Sequence[int]) -> None:
         self.marks = marks
-        self.walk = _Walk(self.body, self.linear, True, [self.body.inputs[k] for k in marks])
+        chosen = [k in self.carried or self.operands[k] in self.outer.chosen for k in marks]
+        self.walk = _Walk(self.body, self.linear, True, [self.body.inputs[k] for k in marks], chosen)
         inputs = self.walk.build.inputs
         self.value = dict(enumerate(inputs[:len(self.operands)]))
         self.mark = dict(zip(marks, inputs[len(self.operands):], strict=True))
@@ -275,7 +279,7 @@ class _Loop:
         moving = self.moving()
         graph = self.walk.graph(values, [v for v in self.walk.asked if v in moving])
         asked = [v for v in self.walk.asked if v in moving and _uses(graph, v)]
-        _, before = self.masks(asked=asked)
+        before = dict(zip(asked, self.masks_of(asked), strict=True))
         marks = [k for k in self.marks if k not in self.carried and _uses(graph, self.mark[k])]
         constants = [(self.value[k], outer.handle(self.operands[k])) for k in places[:self.first]]
         constants += [(self.mark[k], outer.asks(self.operands[k])) for k in marks if k < self.first]
@@ -293,11 +297,20 @@ class _Loop:
                 found.update(e.results)
         return found
 
-    def masks(self, after: Sequence[int] = (), asked: Sequence[Any] = ()) -> tuple[dict[int, Any], dict[Any, Any]]:
-        """The masks of these carries after the loop, and those that its factors ask for, in each iteration."""
-        if not after and not asked:
-            return {}, {}
-        carried = self.needed(after, asked)
+    def mask_of_carry(self, k: int) -> Any:
+        """The mask of a carry after the loop."""
+        carried = self.needed([k], [])
+        return self.mask_loop(carried, [])[carried.index(k)]
+
+    def masks_of(self, asked: Sequence[Any]) -> Sequence[Any]:
+        """Masks inside the body, saved in each iteration."""
+        if not asked:
+            return []
+        carried = self.needed([], asked)
+        return self.mask_loop(carried, asked)[len(carried):]  # type: ignore[no-any-return]
+
+    def mask_loop(self, carried: list[int], asked: Sequence[Any]) -> Any:
+        """A loop over masks alone: those carried, then those saved."""
         outer, places = self.outer, range(len(self.operands))
         outputs = [*[self.next_mask(k) for k in carried], *[Handle(self.walk.build, v) for v in asked]]
         graph = self.walk.graph(outputs)
@@ -307,8 +320,7 @@ class _Loop:
         given = {k: (self.mark[k], outer.asks(self.operands[k])) for k in (*marks, *carried)}
         constants = [table[k] for table in (pairs, given) for k in table if k < self.first]
         slices = [table[k] for table in (pairs, given) for k in table if k >= self.end]
-        out = self.scan(constants, [given[k] for k in carried], slices, outputs)
-        return dict(zip(carried, out, strict=False)), dict(zip(asked, out[len(carried):], strict=True))
+        return self.scan(constants, [given[k] for k in carried], slices, outputs)
 
     def next_mask(self, k: int) -> Any:
         return self.walk.mask(self.body.outputs[k - self.first])
