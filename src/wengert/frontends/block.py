@@ -31,6 +31,7 @@ __all__ = [
     "attempt",
     "carried",
     "guard",
+    "guard_of",
     "innermost",
     "is_array",
     "is_abstract",
@@ -252,16 +253,22 @@ def is_sole(x: Any, known: int) -> bool:
     lens = x.lens
     while lens is not None:
         base = lens.base
-        if sys.getrefcount(base) > 3:  # the lens, `base`, and getrefcount's own
+        if lens.kind == "choice" or sys.getrefcount(base) > 3:  # the lens, `base`, and getrefcount's own
             return False
         lens = base.lens
     return True
 
 
+def guard_of(x: Any) -> str | None:
+    """Why an array may not be written to."""
+    return next((root.guard for root in x.roots() if root.guard is not None), None)
+
+
 def guard(x: Any, why: str | None) -> None:
     for leaf in x if type(x) is tuple else (x,):
         if is_array(leaf):
-            leaf.root().guard = why
+            for root in leaf.roots():
+                root.guard = why
 
 
 # ---------------------------------------------------------------- comparing

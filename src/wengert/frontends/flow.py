@@ -18,6 +18,7 @@ import numpy as np
 from wengert.errors import UnstageableError
 from wengert.frontends import effects, watch
 from wengert.frontends.block import UNBOUND, Unbound, is_abstract, truth_value
+from wengert.frontends.numpy_api.taking import Flat
 from wengert.frontends.python_ast import rewrite
 from wengert.frontends.python_flow import FLOW, NotRewrittenError, lower
 from wengert.frontends.reach import call as reach_call
@@ -233,7 +234,7 @@ def made(container: Any) -> Any:
 def changeable(holder: Any, what: str) -> None:
     """Refuse to change what was not made in this very block: the block runs again, or not at all, or at other times."""
     frame = active_frame()
-    if frame is None or isinstance(holder, Tracer) or frame.made.get(id(holder)) is holder:
+    if frame is None or isinstance(holder, (Tracer, Flat)) or frame.made.get(id(holder)) is holder:
         return
     raise UnstageableError(f"{what} at {user_line()} changes a {type(holder).__name__} that was made outside the staged block")
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.lens import is_c_ordered
-from wengert.frontends.trace import note_write, require_plain, user_line
+from wengert.frontends.selected import Selected, pick, put_back
+from wengert.frontends.trace import require_plain, user_line
 from wengert.frontends.tracer import INDEXING, Tracer, as_traced
 from wengert.primitives.index import index, index_add, index_set, index_shape, set_in_place
 from wengert.primitives.structure import convert, reshape, select
@@ -140,6 +141,9 @@ def _mask_places(k: Any, lifted: list[int], axis: int) -> tuple[Any, ...]:
 
 def get_item(x: Tracer, key: Any) -> Any:
     """``x[key]``: a view for a basic key, a copy for an advanced one."""
+    picked = pick(x, key)
+    if picked is not None:
+        return picked
     k = normalize(x.shape, key)
     if k.basic:
         out = x.apply(index, (x, *k.arrays), {"spec": k.spec})
@@ -159,6 +163,9 @@ def get_item(x: Tracer, key: Any) -> Any:
 def set_item(x: Tracer, key: Any, value: Any) -> None:
     """``x[key] = value``."""
     value = as_traced(value)
+    if isinstance(value, Selected):
+        x.write(select(key, written(x, put_back(x, key, value)), x))
+        return
     if _is_mask(x, key):
         if _scalar(value):
             x.write(select(key, written(x, value), x))
@@ -171,7 +178,7 @@ def set_item(x: Tracer, key: Any, value: Any) -> None:
     k = normalize(x.shape, key)
     if isinstance(value, Tracer) and value.lens is not None and value.lens.base is x and k.basic \
             and value.lens.kind == "index" and _same_key(value.lens.payload, k) \
-            and value.lens.version == value.root().version:
+            and value.lens.version == value.lens.stamp():
         return  # the second half of ``x[i] += y``: the view has written already
     write_at(x, k, value)
 
@@ -186,9 +193,7 @@ def write_at(x: Tracer, k: Key, value: Any) -> None:
     value = _squeezed(written(x, value), len(k.shape))
     if x.build is None and x.lens is None and not isinstance(value, Tracer) and (x.shape or x.kind == "box") \
             and not any(isinstance(a, Tracer) for a in k.arrays) and k.lifted == x.shape:
-        if x.guard is not None:
-            raise MutationError(f"a write at {user_line()} into an array that {x.guard}; copy it first")
-        note_write(x)
+        x.admit_write()
         set_in_place(x.cell, value, k.arrays, k.spec)
         x.version += 1
         return
@@ -215,7 +220,7 @@ def _squeezed(value: Any, room: int) -> Any:
 
 def same_root(x: Tracer, value: Any) -> bool:
     """Whether a value may look at the memory of `x`."""
-    return isinstance(value, Tracer) and bool(value.shape) and value.root() is x.root()
+    return isinstance(value, Tracer) and bool(value.shape) and any(a is b for a in x.roots() for b in value.roots())
 
 
 def _is_mask(x: Tracer, key: Any) -> bool:

@@ -111,6 +111,8 @@ KINDS: dict[str, ViewKind] = {
     "broadcast": ViewKind(lambda base, shape: s.broadcast(base, shape=shape), np.broadcast_to),
     # payload: offset and two axes
     "diagonal": ViewKind(_diagonal, lambda array, p: np.diagonal(array, *p)),
+    # one of two arrays: the base where the first of the payload holds, else the second
+    "choice": ViewKind(lambda base, p: s.select(p[0], base, p[1]), None),
     # of a complex array
     "real": ViewKind(
         lambda base, p: e.real(base), None, lambda base, new, p: e.make_complex(new, e.imag(base))
@@ -128,11 +130,29 @@ class Lens:
 
     def __init__(self, base: Tracer, kind: str, payload: Any):
         self.base, self.kind, self.payload = base, kind, payload
-        self.version = base.root().version
+        self.version = self.stamp()
         self.may_copy = KINDS[kind].may_copy
+
+    def bases(self) -> tuple[Tracer, ...]:
+        """The array that it looks at, or the two of which it is one."""
+        return (self.base, self.payload[1]) if self.kind == "choice" else (self.base,)
+
+    def stamp(self) -> int:
+        """A number that grows with every write into what it looks at."""
+        return self.base.stamp() + self.payload[1].stamp() if self.kind == "choice" else self.base.stamp()
 
     def read(self) -> Any:
         return KINDS[self.kind].read(self.base, self.payload)
+
+    def write(self, new: Any) -> None:
+        """A write through the view; of two arrays, the one that it is not keeps what it has, also where they overlap."""
+        if self.kind == "choice":
+            (which, other), base = self.payload, self.base
+            base.write(s.select(which, new, base))
+            other.write(s.select(which, other, new))
+        else:
+            self.base.current()
+            self.base.write(self.put(new))
 
     def put(self, new: Any) -> Any:
         put = KINDS[self.kind].put
@@ -166,7 +186,7 @@ def settle(t: Tracer, must: bool = True) -> bool | None:
     if seen.size == 0 or np.may_share_memory(seen, model):
         lens.may_copy = False
         return True
-    t.version = t.root().version + 1  # so that views of it see that they are out of date
+    t.version = t.stamp() + 1  # so that views of it see that they are out of date
     t.lens = None
     t.order = lens.payload[-1]
     return False
@@ -181,6 +201,9 @@ def stand_in(t: Tracer) -> Any:
         order = t.order or ("C" if t.ndim <= 1 and t.kind != "argument" else "")
         return np.empty(t.shape, np.uint8, order=order) if order else None  # type: ignore[call-overload]
     base, look = stand_in(lens.base), KINDS[lens.kind].model
+    if lens.kind == "choice":
+        other = stand_in(lens.payload[1])
+        return base if base is not None and other is not None and base.strides == other.strides else None
     return None if base is None or look is None else look(base, lens.payload)
 
 
@@ -189,6 +212,8 @@ def is_c_ordered(t: Tracer) -> bool:
     if t.ndim <= 1:
         return True
     while t.lens is not None:
+        if t.lens.kind == "choice":
+            return all(map(is_c_ordered, t.lens.bases()))
         if t.lens.kind not in ("index", "real", "imag") and t.lens.payload[-1] != "C":
             return False
         t = t.lens.base

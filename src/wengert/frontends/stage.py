@@ -9,6 +9,7 @@ and a name may only be given a result that can be written to if no one else hold
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from wengert.frontends.block import (
     attempt,
     carried,
     guard,
+    guard_of,
     innermost,
     is_array,
     is_sole,
@@ -30,6 +32,7 @@ from wengert.frontends.block import (
     same_value,
     truth_value,
 )
+from wengert.frontends.lens import KINDS
 from wengert.frontends.python_flow import VALUE
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import note_write, user_line
@@ -62,28 +65,31 @@ def branch(
     (yes, a), (no, b) = arms
     cells = list({key: cell for block in (yes, no) for key, (cell, _) in block.final.items()}.values())
     outputs = [(yes.state_atom(c_, c_.type), no.state_atom(c_, c_.type)) for c_ in cells]
-    after, rebuilt = list(a), []
+    unbound: dict[int, Any] = {}
+    rebuilt = []
     slots: dict[Any, int] = {}
     for k, name in enumerate(names):
         if a[k] is b[k] or same_value(a[k], b[k]):
             continue
         plan = _merge(name, a[k], b[k], (yes, no), outputs, slots)
         if plan is None:
-            after[k] = Unbound(
+            unbound[k] = Unbound(
                 name,
                 f"differs in kind, type or shape between the arms of the branch at {at}, or has a value "
                 f"in one arm only; give it a value of one type before the branch",
             )
         else:
             rebuilt.append((k, plan))
+    shared = _shared((yes, no), (a, b), before, [k for k, _ in rebuilt], outputs)
     results = _emit_cond(c, yes, no, outputs)
+    after = [unbound.get(k, x) for k, x in enumerate(a)]
     for cell, r in zip(cells, results[: len(cells)], strict=True):
         _rewrite(cell, r)
     for k, (positions, kinds, rebuild) in rebuilt:
         for p, kind in zip(positions, kinds, strict=True):
             results[p].kind = kind
         after[k] = rebuild([results[p] for p in positions])
-    _guard_merged(a, b, before, after, rebuilt, at)
+    _share(c, shared, results, (a, b), after, at)
     put(after)
 
 
@@ -157,24 +163,143 @@ def _rewrite(cell: Any, new: Any) -> None:
     cell.version += 1
 
 
-def _guard_merged(a: list[Any], b: list[Any], before: list[Any], after: list[Any], rebuilt: list[Any], at: str) -> None:
-    """A merged array may be written to only if nobody else holds what it stood for in either arm."""
-    for k, _ in rebuilt:
-        why = f"is one of two arrays, depending on the branch at {at}"
-        for arm in (a, b):
-            x = arm[k]
-            if type(x) is tuple:
-                guard(x, why)
-                guard(after[k], why)
-            if not is_array(x):
-                continue
-            held = sum(e is x for e in a) + sum(e is x for e in b) + sum(e is x for e in before)
-            outer = any(e is x for e in before)
-            if x.root().guard is not None:
-                guard(after[k], x.root().guard)
-            if not is_sole(x, held + outer + 1):  # the variable itself, if it is bound to it; and `x` here
-                guard(after[k], why)
-                guard(x, why)
+# ---------------------------------------------------------------- arrays that a branch gives two names
+
+
+Plan = Callable[[list[Any]], Any]  # from the results of the branch to an array
+
+
+def _shared(arms: tuple[Block, Block], values: tuple[list[Any], list[Any]], before: list[Any], places: list[int],
+            outputs: list[Any]) -> dict[int, tuple[Plan | None, Plan | None] | None]:
+    """Variables whose memory others hold in either arm, and the array that they are in each; None: it cannot be told."""
+    a, b = values
+    def slot(side: int, block: Block) -> Callable[[Any], int]:
+        def place(x: Any) -> int:
+            pair = [Const(np.zeros(x.shape, x.dtype)) for _ in range(2)]
+            pair[side] = block.atom(x, x.type)
+            outputs.append(tuple(pair))
+            return len(outputs) - 1
+        return place
+    leaving = [_Leaving(block, slot(k, block)) for k, block in enumerate(arms)]
+    found: dict[int, tuple[Plan | None, Plan | None] | None] = {}
+    for k in places:
+        if any(type(arm[k]) is tuple for arm in values):
+            if any(_arrays(arm[k]) for arm in values):
+                found[k] = None
+        elif (a[k] is None) != (b[k] is None):  # a function returns in one arm: its value is that of this arm
+            arm = 0 if b[k] is None else 1
+            if not _is_free(values[arm][k], a, b, before):
+                plan = leaving[arm].whole(values[arm][k], sum(e is values[arm][k] for e in values[arm]))
+                found[k] = None if plan is _UNKNOWN or plan is None else (plan, plan)
+        elif not (_is_free(a[k], a, b, before) and _is_free(b[k], a, b, before)):
+            plans = [side.whole(arm[k], sum(e is arm[k] for e in arm)) for side, arm in zip(leaving, values, strict=True)]
+            found[k] = None if _UNKNOWN in plans or plans == [None, None] else (plans[0], plans[1])
+    return found
+
+
+def _is_free(x: Any, a: list[Any], b: list[Any], before: list[Any]) -> bool:
+    """Whether only the variable holds an array, or would if it were bound to it."""
+    if not is_array(x):
+        return True
+    outer = any(e is x for e in before)
+    held = sum(e is x for e in a) + sum(e is x for e in b) + sum(e is x for e in before)
+    return guard_of(x) is None and is_sole(x, held + outer + 1)
+
+
+def _share(c: Any, shared: dict[int, Any], results: list[Any], values: tuple[list[Any], list[Any]], after: list[Any],
+           at: str) -> None:
+    """Such a variable looks at both arrays from now on; where it cannot be told which, it may not be written to."""
+    made: dict[Any, Any] = {}
+    why = f"is one of two arrays, depending on the branch at {at}"
+    for k, plans in shared.items():
+        key = tuple([id(arm[k]) for arm in values])
+        if plans is not None and key not in made:
+            made[key] = _one_of_two(c, plans, results, after[k])
+        if plans is not None and made[key] is not None:
+            after[k] = made[key]
+            continue
+        for x in (values[0][k], values[1][k]):
+            reason = next((r for leaf in _arrays(x) if (r := guard_of(leaf)) is not None), why)
+            guard(after[k], reason)
+            guard(x, reason)
+
+
+def _one_of_two(c: Any, plans: tuple[Plan | None, Plan | None], results: list[Any], result: Any) -> Any:
+    """The array that is one or the other; an arm without a plan made a new one."""
+    if plans[0] is plans[1] and plans[0] is not None:
+        return plans[0](results)
+    new = result.frozen()
+    new.order = result.order
+    yes, no = [new if plan is None else plan(results) for plan in plans]
+    return yes.view_through("choice", (c, no), result) if yes.type is no.type else None
+
+
+def _unknown(results: list[Any]) -> Any:
+    raise AssertionError("not to be called")
+
+
+_UNKNOWN: Plan = _unknown
+
+
+class _Leaving:
+    """How the arrays that a block holds at its end are seen from outside.
+
+    Arrays of before the block are themselves; what the block computed, an index or a condition of its own, becomes an output of
+    it, which ``slot(x)`` gives a place among the results.
+    """
+
+    def __init__(self, block: Block, slot: Callable[[Any], int]):
+        self.block, self.slot = block, slot
+        self.plans: dict[int, tuple[Any, Plan]] = {}
+
+    def whole(self, x: Any, held: int) -> Plan | None:
+        """The plan of what a variable holds; None if the block made it and only `held` variables hold it."""
+        if not is_array(x):
+            return _UNKNOWN
+        if x.lens is None and x.born >= self.block.epoch:
+            return None if held == 1 and is_sole(x, held + 1) else _UNKNOWN
+        return self.plan(x)
+
+    def plan(self, x: Any) -> Plan:
+        if id(x) not in self.plans:
+            self.plans[id(x)] = x, self.view(x)
+        return self.plans[id(x)][1]
+
+    def view(self, x: Any) -> Plan:
+        if x.born < self.block.epoch:
+            return lambda results: x
+        if x.lens is None:  # made in the block, and held by a view alone
+            return self.value(x) if is_sole(x, 3) else _UNKNOWN
+        lens = x.lens
+        if lens.kind == "choice":
+            which, base, other = self.value(lens.payload[0]), self.plan(lens.base), self.plan(lens.payload[1])
+            return _UNKNOWN if _UNKNOWN in (base, other) else (
+                lambda results: _looking(base(results), "choice", (which(results), other(results))))
+        base, payload = self.plan(lens.base), self.payload(lens.payload)
+        return _UNKNOWN if base is _UNKNOWN else lambda results: _looking(base(results), lens.kind, payload(results))
+
+    def payload(self, x: Any) -> Plan:
+        if isinstance(x, Tracer):
+            return self.value(x)
+        if type(x) is not tuple and type(x) is not list:
+            return lambda results: x
+        parts, kind = [self.payload(e) for e in x], type(x)
+        return lambda results: kind([part(results) for part in parts])
+
+    def value(self, x: Any) -> Plan:
+        """What the block computed: it means nothing where the block did not run."""
+        if x.born < self.block.epoch:
+            return lambda results: x
+        place, kind, order = self.slot(x), x.kind, x.order
+
+        def plan(results: list[Any]) -> Any:
+            results[place].kind, results[place].order = kind, order
+            return results[place]
+        return plan
+
+
+def _looking(base: Any, kind: str, payload: Any) -> Any:
+    return base.view_through(kind, payload, KINDS[kind].read(base, payload))
 
 
 # ---------------------------------------------------------------- loops
@@ -223,7 +348,7 @@ class _Loop:
                 leaves.append(leaf)
             for leaf, first in zip(leaves, v.start or (), strict=True):
                 if isinstance(first, Tracer):
-                    leaf.guard = first.root().guard
+                    leaf.guard = guard_of(first)
             v.stand = leaves
             values[k] = v.rebuild(leaves)
         self.cell_vars = [Var(c.type) for c in self.cells]
@@ -321,7 +446,8 @@ class _Loop:
         after, before = self.after, self.before
         for k, v in self.variables.items():
             x = after[k]
-            if not v.late and any(leaf.root() is c for leaf in (*_arrays(x), *_arrays(before[k])) for c in self.cells):
+            memory = [r for leaf in (*_arrays(x), *_arrays(before[k])) for r in leaf.roots()]
+            if not v.late and any(r is c for r in memory for c in self.cells):
                 raise UnstageableError(
                     f"`{self.names[k]}` may share memory with an array that the loop at {self.at} writes to; copy it first"
                 )
@@ -344,6 +470,8 @@ class _Loop:
         """Emit the loop and bind what it changed."""
         self.check_aliases()
         block, go = self.block, self.go
+        extra: list[Any] = []
+        plans = self.leaving(extra)
         inputs, outputs, starts = list(self.cell_vars), [block.state_atom(c, c.type) for c in self.cells], list(self.cells)
         kept = []
         for k, v in self.variables.items():
@@ -365,6 +493,9 @@ class _Loop:
                 else [_start(u, t) for u, t in zip(v.start or (), v.types, strict=True)]
             )
             kept.append((k, v))
+        inputs += [Var(x.type) for x in extra]
+        outputs += [block.atom(x, x.type) for x in extra]
+        starts += [np.zeros(x.shape, x.dtype) for x in extra]
         if self.step is not None:
             inputs, outputs, starts = (
                 [self.index_var, *inputs],
@@ -376,7 +507,8 @@ class _Loop:
             results = results[1:]
         for cell, r in zip(self.cells, results, strict=False):
             _rewrite(cell, r)
-        self._bind(results[len(self.cells) :], kept, sure)
+        ran = None if sure else self.count > 0 if go is not None else length > 0
+        self._bind(results[len(self.cells) :], kept, sure, plans, ran)
 
     def _equation(self, length: Any, go: Any, inputs: list[Var], outputs: list[Any], starts: list[Any]) -> list[Any]:
         block = self.block
@@ -398,7 +530,8 @@ class _Loop:
             params = {"body": body, "constants": len(around), "carries": len(inputs), "reverse": False, "size": size}
             return list(some.apply(scan, (n, *operands), params))
         test = self._test_graph(go, around, inputs)
-        return list(some.apply(while_loop, operands, {"test": test, "body": body, "constants": len(around)}))[1:]
+        self.count, *results = some.apply(while_loop, operands, {"test": test, "body": body, "constants": len(around)})
+        return results
 
     def _test_graph(self, go: Any, around: list[Any], inputs: list[Var]) -> Graph:
         block, value = go
@@ -410,52 +543,100 @@ class _Loop:
         out = block.atom(wanted(block), ArrayType((), np.bool_)) if callable(wanted) else wanted
         return block.graph(variables, [out])  # type: ignore[no-any-return]
 
-    def _bind(self, results: list[Any], kept: list[Any], sure: bool) -> None:
+    def _bind(self, results: list[Any], kept: list[Any], sure: bool, plans: dict[int, Plan], ran: Any) -> None:
         values, place = list(self.before), 0
-        shared: dict[Any, Any] = {}
         for k, x in enumerate(self.after):
             if k not in self.variables and x is not self.before[k] and not same_value(x, self.before[k]):
                 values[k] = Unbound(self.names[k], f"is made in the loop at {self.at} and cannot leave it")
+        new: dict[int, Any] = {}
         for k, v in kept:
             leaves = results[place : place + len(v.types)]
             place += len(v.types)
             for leaf, kind in zip(leaves, v.kinds, strict=True):
                 leaf.kind = kind
+            new[k] = v.rebuild(leaves)
+        made = [new.get(k) for k in range(len(values))] + results[place:]
+        shared: dict[int, Any] = {}
+        for k, v in kept:
             if v.late and not sure and self.names[k] != VALUE:
                 values[k] = Unbound(self.names[k], f"has no value if the loop at {self.at} does not run; give it one before")
                 continue
-            x = self.after[k]
-            key = id(x) if is_array(x) else object()
-            if key in shared:
-                guard(shared[key], f"two variables share after the loop at {self.at}")
-                if v.late or not sure:
-                    guard(leaves[0], f"two variables share after the loop at {self.at}")
-                else:
-                    values[k] = shared[key]
-                    continue
-            values[k] = v.rebuild(leaves)
-            shared[key] = values[k]
-            self._guard_result(k, v, x, values[k], sure)
+            values[k] = self._left(k, v, new[k], plans.get(k), made, ran, shared)
         self.put(values)
 
-    def _guard_result(self, k: int, v: _Variable, x: Any, result: Any, sure: bool) -> None:
-        """After the loop, a variable's array may be another's too."""
+    def leaving(self, extra: list[Any]) -> dict[int, Plan]:
+        """How arrays that something else holds after the last iteration are seen from outside the loop.
+
+        A place among the results is that of a variable, or lies behind them all.
+        """
+        known = _references(self.after)
+
+        def slot(x: Any) -> int:
+            place = next((k for k, e in enumerate(self.after) if e is x and k in self.variables), None)
+            if place is not None:
+                return place
+            extra.append(x)
+            return len(self.names) + len(extra) - 1
+        side = _Leaving(self.block, slot)
+        plans: dict[int, Plan] = {}
+        for k, v in self.variables.items():
+            x = self.after[k]
+            if type(x) is tuple or not is_array(x) or x.born < self.block.epoch or x.lens is not None:
+                continue
+            stands = sum(x is s for s in v.stand or ())
+            if sys.getrefcount(x) <= known[id(x)] + stands + 2 and not stands:  # `x` here, and getrefcount's own
+                side.plans[id(x)] = x, side.value(x)
+        for k in self.variables:
+            x = self.after[k]
+            held = sum(e is x for e in self.after)
+            if type(x) is not tuple and is_array(x) and (held > 1 or not is_sole(x, held + 1)):
+                plans[k] = side.plan(x)
+        return plans
+
+    def _left(self, k: int, v: _Variable, new: Any, plan: Plan | None, made: list[Any], ran: Any,
+              shared: dict[int, Any]) -> Any:
+        """What a variable is after the loop: its array may be another's too, or, if the loop may not run, the one of before."""
         why = f"may be another variable's too after the loop at {self.at}"
-        for held in [x] if isinstance(x, Tracer) else x if type(x) is tuple else []:
-            stands = sum(held is s for s in v.stand or ())
-            if is_array(held) and held.root().guard is not None:
-                for r in result if type(result) is tuple else [result]:
-                    guard(r, held.root().guard)
-            if is_array(held) and not is_sole(held, sum(e is held for e in self.after) + 3 + stands):
-                for r in result if type(result) is tuple else [result]:
-                    guard(r, why)
-                guard(held, why)
-        old = self.before[k]
-        if is_array(old) and not sure and old.root().guard is not None:
-            guard(result, old.root().guard)
-        if is_array(old) and not sure and not is_sole(old, sum(e is old for e in self.before) + 3):
-            guard(result, why)
+        x, old = self.after[k], self.before[k]
+        if not _arrays(x):
+            return new
+        if type(x) is tuple:
+            for leaf in _arrays(x):
+                reason = guard_of(leaf) or (None if is_sole(leaf, sum(e is leaf for e in self.after) + 2) else why)
+                if reason is not None:
+                    guard(new, reason)
+                    guard(leaf, reason)
+            return new
+        if plan is _UNKNOWN:
+            guard(new, guard_of(x) or why)
+            guard(x, why)
+        elif plan is not None:
+            new = shared.setdefault(id(x), plan(made))
+        elif guard_of(x) is not None:
+            guard(new, guard_of(x))
+        if ran is None or v.late or not is_array(old) or is_sole(old, sum(e is old for e in self.before) + 3):
+            return new
+        if not is_array(new) or old.type is not new.type:
+            guard(new, why)
             guard(old, why)
+            return new
+        return _looking(new, "choice", (ran, old))
+
+
+def _references(values: list[Any]) -> dict[int, int]:
+    """How often arrays are held by variables and by the views that these hold."""
+    known: dict[int, int] = {}
+    for x in values:
+        for leaf in _arrays(x):
+            _count_references(leaf, known)
+    return known
+
+
+def _count_references(x: Any, known: dict[int, int]) -> None:
+    known[id(x)] = known.get(id(x), 0) + 1
+    if known[id(x)] == 1 and x.lens is not None:
+        for base in x.lens.bases():
+            _count_references(base, known)
 
 
 def _arrays(x: Any) -> list[Any]:

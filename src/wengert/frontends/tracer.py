@@ -90,11 +90,23 @@ class Tracer(Handle):
     def level(self) -> int:  # type: ignore[override]
         return self.build.level if self.build is not None else 0
 
-    def root(self) -> Tracer:
+    def roots(self) -> tuple[Tracer, ...]:
+        """The array whose memory this is; of a view that is one of several, all of them."""
         t = self
         while t.lens is not None:
+            if t.lens.kind == "choice":
+                return tuple([r for base in t.lens.bases() for r in base.roots()])
             t = t.lens.base
-        return t
+        return (t,)
+
+    def stamp(self) -> int:
+        """A number that grows with every write into its memory."""
+        t = self
+        while t.lens is not None:
+            if t.lens.kind == "choice":
+                return t.lens.stamp()
+            t = t.lens.base
+        return t.version
 
     def current(self) -> Atom:
         """The atom of the present value, views brought up to date."""
@@ -105,10 +117,12 @@ class Tracer(Handle):
     def refresh(self) -> None:
         lens = self.lens
         assert lens is not None
-        if lens.version != self.root().version and settle(self):
+        stamp = lens.stamp()
+        stale = lens.version != stamp or (self._build is not None and not self._build.is_open)  # of a block that is closed
+        if stale and settle(self):
             lens.base.current()
             self.become(lens.read())
-            lens.version = self.root().version
+            lens.version = stamp
 
     def become(self, other: Any) -> None:
         """Take the value of another tracer (or plain array)."""
@@ -361,27 +375,26 @@ class Tracer(Handle):
         """Give this cell a new value of the same type, through the views that lead to it."""
         if not self.shape and self.kind != "box":
             raise TypeError(f"a write into a NumPy number at {user_line()}: it is no array; bind it anew")
-        above: Tracer | None = self
-        while above is not None:
-            settle(above, must=self.root().kind != "argument")
-            above = above.lens.base if above.lens is not None else None
-        root = self.root()
-        if root.guard is not None:
-            raise MutationError(f"a write at {user_line()} into an array that {root.guard}; copy it first")
-        note_write(root)
-        if root.kind == "argument":
+        if self.lens is not None:
+            settle(self, must=all(root.kind != "argument" for root in self.roots()))
+        if self.lens is not None:
+            self.refresh()
+            self.lens.write(new)
+            self.lens.version = self.lens.stamp()
+        else:
+            self.admit_write()
+            self.version += 1
+        self.become(new)
+
+    def admit_write(self) -> None:
+        """Refuse a write that somebody would not see as NumPy shows it; staged blocks remember what was there."""
+        if self.guard is not None:
+            raise MutationError(f"a write at {user_line()} into an array that {self.guard}; copy it first")
+        note_write(self)
+        if self.kind == "argument":
             raise MutationError(
                 f"a write into an argument of the differentiated function at {user_line()}: its caller would see "
                 f"the change. Copy it first: x = x.copy()")
-        if self.lens is not None:
-            self.refresh()
-            base = self.lens.base
-            base.current()
-            base.write(self.lens.put(new))
-            self.lens.version = root.version
-        else:
-            self.version += 1
-        self.become(new)
 
     def __getitem__(self, key: Any) -> Any:
         return INDEXING["get"](self, key)

@@ -437,9 +437,12 @@ def shares_memory(a: Any, b: Any, max_work: Any = None) -> bool:
         while above is not None:
             settle(above)
             above = above.lens.base if above.lens is not None else None
-    if a.root() is not b.root():
+    (root, *others), (other, *more) = a.roots(), b.roots()
+    if others or more:
+        raise UnsupportedError(f"np.shares_memory of what is one of two arrays, depending on a branch (at {user_line()})")
+    if root is not other:
         return False
-    numbers = np.arange(math.prod(a.root().shape)).reshape(a.root().shape)
+    numbers = np.arange(math.prod(root.shape)).reshape(root.shape)
     return bool(np.intersect1d(_seen(a, numbers), _seen(b, numbers)).size)
 
 

@@ -294,7 +294,13 @@ def flatnonzero(a: Any) -> Any:
 @implements(np.count_nonzero)
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """``np.count_nonzero``."""
-    return np.count_nonzero(_plain(as_traced(a), "np.count_nonzero"), axis, keepdims=keepdims)
+    a = as_traced(a)
+    if not isinstance(a, Tracer) or a.value is not None:
+        return np.count_nonzero(_plain(a, "np.count_nonzero"), axis, keepdims=keepdims)
+    out = FUNCTIONS[np.sum](FUNCTIONS.get(np.not_equal, np.not_equal)(a, np.zeros((), a.dtype)), axis=axis, keepdims=keepdims)
+    if axis is None and not keepdims:
+        out.kind = "scalar"  # a Python int
+    return out
 
 
 @implements(np.tril_indices_from)
@@ -349,15 +355,13 @@ class Flat:
     def __setitem__(self, key: Any, value: Any) -> None:
         elements = self._elements()
         k = normalize(elements.shape, key)
-        places = np.arange(elements.shape[0])[
-            key if not isinstance(key, Tracer) else key.concrete("an index")
-        ]
         value = as_array(value)
         if value.type.size == 1:
             write_at(elements, k, s.reshape(value, shape=()))
             self.array.write(s.reshape(elements, shape=self.array.shape))
         else:
-            put(self.array, places, value)
+            key = key.concrete("an index") if isinstance(key, Tracer) else key
+            put(self.array, np.arange(elements.shape[0])[key], value)
 
     def __len__(self) -> int:
         return self.array.type.size

@@ -1,0 +1,193 @@
+"""Arrays that a branch or a loop gives two names, and elements picked by a mask: staged, exactly as NumPy has them."""
+
+import numpy as np
+import pytest
+
+import wengert as wg
+
+
+def one_of_two(x):
+    u, v = x * 2, x * 3
+    if x[0] > 0:
+        y = u
+    else:
+        y = v
+    y[0] = 7.0 * x[1]
+    return np.sum(u * u) + 2 * np.sum(v * v) + np.sum(y)
+
+
+def itself_or_a_copy(x):
+    u = x * 2
+    if x[0] > 0:
+        y = u
+    else:
+        y = u.copy()
+    y[1] += x[0]
+    u[1] *= 2
+    return np.sum(u * u) + np.sum(y * x)
+
+
+def a_copy_or_itself(x):
+    u = x * 2
+    if x[0] > 0:
+        y = u.copy()
+    else:
+        y = u
+    y[1] += x[0]
+    u[1] *= 2
+    return np.sum(u * u) + np.sum(y * x)
+
+
+def overlapping_slices(x):
+    u = x * 2
+    if x[0] > 0:
+        y = u[1:]
+    else:
+        y = u[:-1]
+    y *= 3.0
+    u[1] -= 1
+    return np.sum(u * u) + np.sum(y**3)
+
+
+def choices_of_choices(x):
+    u, v = x * 2, x * 3.0
+    keep = [u, v]
+    for i in range(4):
+        if x[0] > i - 1.5:
+            if x[1] < 0:
+                y = u
+            else:
+                y = u[::-1]
+        else:
+            y = v
+        y[1] += i
+        if y[1] > 8:
+            z = y
+        else:
+            z = u[::-1]
+        z[0] *= 1.1
+    return np.sum(keep[0] * u) + np.sum(v * v * v)
+
+
+def row_of_an_index_found_in_the_arm(x):
+    a = np.outer(x, x + 1)
+    if x[0] > 0:
+        row = a[np.argmax(x)]
+    else:
+        row = a[0]
+    row[1] = 5.0 * x[2]
+    return np.sum(a * a) + np.sum(row)
+
+
+def returned(a, c):
+    if c > 0:
+        return a[::-1]
+    return a
+
+
+def views_returned_by_a_function(x):
+    u = x * 2
+    returned(u, x[0])[0] = 3.0 * x[1]
+    w = returned(u, x[1])
+    w[1] *= 2.0
+    return np.sum(u**3) + np.sum(w)
+
+
+def ping_pong(x):
+    u, n = x * 1.0, np.zeros(3)
+    for _ in range(5):
+        n[1:-1] = 0.5 * (u[2:] + u[:-2])
+        n[0], n[-1] = u[0], u[-1] * x[1]
+        u, n = n, u
+    return np.sum(u * u)
+
+
+def rebound_in_a_loop(x):
+    u, v = x * 1.0, x + 1
+    p = u
+    for _ in range(3):
+        p[0] += x[1]
+        p = v
+    p[2] *= 2.0
+    return np.sum(u * u * p) + np.sum(v)
+
+
+def rebound_in_a_loop_that_may_not_run(x):
+    u = x * 1.0
+    y = u
+    while y[0] > 10.0 * x[1]:
+        y = y - 1.0
+    y[1] = 4.0 * x[0]
+    return np.sum(u * u) + np.sum(y)
+
+
+def rows_of_a_matrix(x):
+    a = np.outer(x, x + 1)
+    for row in a[::-1]:
+        row *= 0.9
+        last = row
+    last[0] += x[1]
+    return np.sum(a * a * x)
+
+
+def through_flat(x):
+    y = np.zeros(3)
+    for i in range(3):
+        if x[i] > 0.2:
+            y.flat[i] = x[i]
+    return np.sum(y**2)
+
+
+def masks(x):
+    y = x * 2
+    y[y < 0] *= 0.5
+    y[np.abs(y) > 0.8] -= 0.5
+    return np.sum(y**3)
+
+
+def sums_of_what_a_mask_picks(x):
+    return np.sum(np.log(x[x > 0])) + np.mean(x[x < 0.4]) + np.sqrt(x[x > 0]).sum() + x[x > 0].size
+
+
+def written_through_the_same_mask(x):
+    y, m = np.zeros(3), x > 0
+    y[m] = np.sqrt(x[m]) * x[m]
+    v = x[m]
+    u = v
+    v *= 3.0
+    y[m] += u
+    return np.sum(y * y)
+
+
+def nothing_is_picked(x):
+    return np.sum(np.log(x[x > 100.0])) + np.sum(x)
+
+
+PROGRAMS = [f for f in dict(globals()).values()
+            if callable(f) and getattr(f, "__module__", "") == __name__ and f is not returned]
+
+
+@pytest.mark.filterwarnings("error::wengert.StagingWarning")
+@pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("x", [[0.3, -0.41, 0.5], [-0.3, 0.42, 0.9], [0.23, 0.1, -0.7]], ids=str)
+def test_staged_as_it_runs(f, x):
+    x = np.array(x)
+    value, gradient, hessian = f(x.copy()), wg.grad(f)(x), wg.hessian(f)(x)
+    for staged in (wg.jit(f), lambda x: wg.value_and_grad(wg.jit(f))(x)[0]):
+        np.testing.assert_allclose(staged(x), value, rtol=1e-14)
+    for staged in (wg.jit(wg.grad(f)), wg.grad(wg.jit(f)), lambda x: wg.jacfwd(wg.jit(f))(x)):
+        np.testing.assert_allclose(staged(x), gradient, rtol=1e-13, atol=1e-13)
+    for staged in (wg.hessian(wg.jit(f)), wg.jit(wg.hessian(f))):
+        np.testing.assert_allclose(staged(x), hessian, rtol=1e-12, atol=1e-12)
+    step = 1e-6 * np.cos(np.arange(3.0))
+    slope = (f(x + step) - f(x - step)) / 2
+    np.testing.assert_allclose(gradient @ step, slope, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::wengert.StagingWarning")
+@pytest.mark.parametrize("f", [
+    lambda x: len(x[x > 0]) * x[0], lambda x: np.sum(x[x > 0][:1]), lambda x: np.max(x[x > 0]), lambda x: x[x > 0] @ x[x > 0],
+    lambda x: np.sum(x[x > 0] + x[x < 0.4])])
+def test_what_a_mask_picks_runs_unstaged_where_its_length_is_asked_for(f):
+    x = np.array([0.3, -0.4, 0.5])
+    np.testing.assert_array_equal(wg.grad(wg.jit(f))(x), wg.grad(f)(x))
