@@ -2,6 +2,7 @@
 
 import math
 import random
+import statistics
 import warnings
 
 import numpy as np
@@ -407,3 +408,20 @@ def test_enumerating_a_traced_array():
                                   [[0.0, 2.0], [1.0, 7.0]])
     with pytest.raises(UnsupportedError, match=r"x\.flat"):
         wg.grad(lambda x: sum(v * v for v in np.nditer(x)))(x)
+
+
+def test_a_long_chain_of_writes_under_a_selection_does_not_recur():
+    def f(x):
+        u = np.zeros(2)
+        for _ in range(400):
+            u[1] = u[0] + x
+            u[0] = 0.5 * u[1]
+        return np.sum(np.sqrt(np.where(u > 0, u, 1.0)))
+
+    # u = (1 - 2^-400) (x, 2x), so that f = (1 + √2) √x
+    assert abs(wg.grad(wg.grad(f))(0.25) + (1 + math.sqrt(2)) / 4 * 0.25 ** -1.5) < 1e-12
+
+
+def test_the_exact_ratio_of_a_traced_value_is_refused():
+    with pytest.raises(ConversionError, match=r"exact ratio of a traced value.*inside statistics"):
+        wg.grad(lambda x: statistics.mean([x, 2.0]))(1.0)

@@ -246,6 +246,10 @@ class Tracer(Handle):
     def __complex__(self) -> complex:
         return complex(self._lossless("complex(x)"))
 
+    def as_integer_ratio(self) -> tuple[int, int]:
+        """As of a float; what ``fractions`` and ``statistics`` call."""
+        return self._lossless("the exact ratio").as_integer_ratio()  # type: ignore[no-any-return]
+
     def _lossless(self, what: str) -> Any:
         if self.build is not None and not self.build.is_open:
             raise escaped(self)

@@ -37,20 +37,33 @@ class Transposed:
 
 
 class Alive:
-    """Which elements of a cotangent were selected: a list of contributions, joined when first needed."""
+    """Which elements of a cotangent were selected: a list of contributions, joined when first needed.
+
+    Each contribution is the mask that it is made from, if any, and a function from the mask so far (or None) to the
+    joined one.
+    """
 
     __slots__ = ("mask", "parts", "shape")
 
     def __init__(self, shape: tuple[int, ...]):
         self.shape = shape
-        self.parts: list[Callable[[Any], Any]] = []
+        self.parts: list[tuple[Alive | None, Callable[[Any], Any]]] = []
         self.mask: Any = None
 
     def resolve(self) -> Any:
-        """The mask as a handle; each part takes the mask so far (or None) and returns the joined one."""
-        for part in self.parts:
-            self.mask = part(self.mask)
-        self.parts.clear()
+        """The mask as a handle. What it is made from is resolved first, by a stack: the masks of an unrolled loop
+        of writes are a chain as long as the loop."""
+        stack = [self]
+        while stack:
+            alive = stack[-1]
+            missing = [source for source, _ in alive.parts if source is not None and source.parts]
+            if missing:
+                stack.extend(missing)
+                continue
+            for _, part in alive.parts:
+                alive.mask = part(alive.mask)
+            alive.parts.clear()
+            stack.pop()
         return self.mask
 
 
@@ -206,7 +219,7 @@ class _Transposer:
         if there is None or alive is None:
             self.alive[var] = None
             return
-        there.parts.append(lambda acc: _or(acc, alive.resolve()))
+        there.parts.append((alive, lambda acc: _or(acc, alive.resolve())))
 
     def equation(self, e: Equation) -> None:
         p = e.primitive
@@ -273,13 +286,13 @@ class _Transposer:
             return mask
         operands = Operands(e, self.pull)
         if p.elementwise:
-            return _lazily(shape, lambda: sum_to(mask.resolve(), shape))
+            return _lazily(shape, mask, lambda: sum_to(mask.resolve(), shape))
         if p is contract:
             labels = split_spec(e.params["spec"])
-            return _lazily(shape, lambda: _onto(mask.resolve(), labels[2], labels[i], shape))
+            return _lazily(shape, mask, lambda: _onto(mask.resolve(), labels[2], labels[i], shape))
         if p.structural:
-            return _lazily(shape, lambda: p.transpose(mask.resolve(), i, operands, **e.params))  # type: ignore[misc]
-        return _lazily(shape, lambda: _everywhere(mask.resolve(), shape))
+            return _lazily(shape, mask, lambda: p.transpose(mask.resolve(), i, operands, **e.params))  # type: ignore[misc]
+        return _lazily(shape, mask, lambda: _everywhere(mask.resolve(), shape))
 
     def alive_select(self, e: Equation, i: int, mask: Alive | None) -> Alive:
         shape, out_shape = e.operands[i].type.shape, e.results[0].type.shape
@@ -292,7 +305,7 @@ class _Transposer:
             if chosen.shape != out_shape:
                 chosen = broadcast(chosen, shape=out_shape)
             return sum_to(chosen, shape)
-        return _lazily(shape, compute)
+        return _lazily(shape, mask, compute)
 
     def alive_set(self, e: Equation, i: int, mask: Alive | None) -> Alive | None:
         arrays = e.operands[2:]
@@ -302,10 +315,10 @@ class _Transposer:
             def compute() -> Any:
                 over = full(np.asarray(True), shape, self.seed(e)) if mask is None else mask.resolve()
                 return index_set(over, Const(np.asarray(False)), *[self.pull(a) for a in arrays], spec=spec)
-            return _lazily(shape, compute)
+            return _lazily(shape, mask, compute)
         if mask is None:
             return None
-        return _lazily(shape, lambda: sum_to(
+        return _lazily(shape, mask, lambda: sum_to(
             index(mask.resolve(), *[self.pull(a) for a in arrays], spec=spec), shape))
 
     def alive_index(self, e: Equation, mask: Alive | None) -> Alive:
@@ -317,7 +330,7 @@ class _Transposer:
             into = full(np.asarray(False), shape, self.seed(e)) if acc is None else acc
             read = Const(np.asarray(True)) if mask is None else mask.resolve()
             return index_add(into, read, *[self.pull(a) for a in e.operands[1:]], spec=e.params["spec"])
-        out.parts.append(part)
+        out.parts.append((mask, part))
         return out
 
     def seed(self, e: Equation) -> Handle:
@@ -325,9 +338,9 @@ class _Transposer:
         return next(self.cotangents[r] for r in e.results if r in self.cotangents)
 
 
-def _lazily(shape: tuple[int, ...], compute: Callable[[], Any]) -> Alive:
+def _lazily(shape: tuple[int, ...], source: Alive | None, compute: Callable[[], Any]) -> Alive:
     out = Alive(shape)
-    out.parts.append(lambda acc: _or(acc, compute()))
+    out.parts.append((source, lambda acc: _or(acc, compute())))
     return out
 
 
