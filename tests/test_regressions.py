@@ -1,5 +1,6 @@
 """Bugs that were found, each as the smallest program that showed it."""
 
+import json
 import math
 import random
 import statistics
@@ -14,6 +15,7 @@ import scipy.signal
 import scipy.special
 
 import wengert as wg
+from wengert.cli import main
 from wengert.errors import ConversionError, EscapedTracerError, InputError, MutationError, UnsupportedError
 
 
@@ -425,3 +427,51 @@ def test_a_long_chain_of_writes_under_a_selection_does_not_recur():
 def test_the_exact_ratio_of_a_traced_value_is_refused():
     with pytest.raises(ConversionError, match=r"exact ratio of a traced value.*inside statistics"):
         wg.grad(lambda x: statistics.mean([x, 2.0]))(1.0)
+
+
+def test_what_the_program_prints_is_no_part_of_the_json(tmp_path, capsys):
+    (tmp_path / "p.py").write_text("def f(x):\n    print('here')\n    return x * x\n")
+    assert main(["diff", f"{tmp_path / 'p.py'}:f", "x=3", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["value"] == 9.0
+    assert err == "here\nhere\n"  # once for the value, once for the derivative; the check is silent
+
+
+@pytest.mark.parametrize(("formula", "x", "verdicts"), [
+    ("abs(x)", "0", ["kink"]),
+    ("max(x, 0)", "0", ["kink"]),
+    ("x abs(x)", "0", ["agrees"]),
+    ("abs(x) - 2", "1e-9", ["agrees"]),
+    ("abs(x)", "[0, 1]", ["kink", "agrees", "agrees", "agrees"]),
+])
+def test_a_kink_is_no_agreement(formula, x, verdicts, capsys):
+    assert main(["diff", formula, f"x={x}"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("∂")]
+    assert [row[-1] for row in rows] == verdicts
+
+
+def test_a_value_outside_the_two_derivatives_at_a_kink_disagrees(tmp_path, capsys):
+    (tmp_path / "p.py").write_text(
+        "import wengert as wg\n\n@wg.custom_jvp\ndef f(x):\n    return abs(x)\n\n"
+        "f.defjvp(lambda primals, tangents: (abs(primals[0]), 3.0 * tangents[0]))\n\ndef g(x):\n    return f(x)\n")
+    assert main(["diff", f"{tmp_path / 'p.py'}:g", "x=0"]) == 1
+    assert "DISAGREES" in capsys.readouterr().out
+
+
+def test_a_kink_is_seen_along_directions_too(tmp_path, capsys):
+    (tmp_path / "p.py").write_text("import time\ndef f(x):\n    time.sleep(2e-3)\n    return abs(x).sum()\n")
+    np.save(tmp_path / "x.npy", np.zeros(1200))
+    assert main(["diff", f"{tmp_path / 'p.py'}:f", f"x={tmp_path / 'x.npy'}", "--json"]) == 0
+    check = json.loads(capsys.readouterr().out)["derivatives"][0]["check"]
+    assert check["verdict"] == "kink"
+    assert "directions" in check["method"]
+
+
+def test_messages_say_an_int_and_none():
+    with pytest.raises(InputError, match="is None, not a number"):
+        wg.grad(lambda x: x)(None)
+    with pytest.raises(InputError, match="not an ndarray"):
+        wg.grad(np.ones(2))
+    _, pullback = wg.vjp(lambda x: (x, x), 1.0)
+    with pytest.raises(InputError, match=r"structure \*, the value \(\*, \*\) "):
+        pullback(1.0)

@@ -291,8 +291,8 @@ class _Parser:
         if len(name) > 1 and self.names.issuperset(name):
             self.fail(f"unknown variable {name!r}: write {'*'.join(name)} for a product", token)
         close = _closest(name, [*self.declared, *CONSTANTS])
-        among = ", ".join(self.declared[:10]) or "none"
-        hint = f"did you mean {close[0]!r}?" if close else f"the variables are {among}"
+        among = f"the variables are {', '.join(self.declared[:10])}" if self.declared else "only numbers can stand here"
+        hint = f"did you mean {close[0]!r}?" if close else among
         self.fail(f"unknown variable {name!r}: {hint}", token)
 
     # What may stand where an operator is wanted.
