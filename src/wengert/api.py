@@ -410,7 +410,7 @@ def _by_columns(run: Run) -> list[list[Any]]:
     lanes = sum(v.type.size for v in run.inputs)
     found: dict[Any, Any] = {}
     if any(linear.nonzero) and lanes:
-        out = iter(_batched_call(run, linear.graph, lanes, _bases(run.inputs), run.residuals()))
+        out = iter(_batched_call(run, run.forward(), lanes, _bases(run.inputs), run.residuals()))
         found = {v: next(out) for v, nonzero in zip(run.out_vars, linear.nonzero, strict=True) if nonzero}
     rows = []
     for x in run.out_leaves:

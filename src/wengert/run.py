@@ -31,6 +31,7 @@ from wengert.frontends.trace import Trace, active_frame, active_trace, escaped, 
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Build, Const, Equation, Graph, Var, type_of
 from wengert.transforms.linearize import Linear, linearize
+from wengert.transforms.strong_zeros import masked
 from wengert.transforms.transpose import Transposed, transpose
 
 __all__ = ["Run", "apply_graph", "leaf_type", "own"]
@@ -304,6 +305,16 @@ class Run:
             found = derived[key] = linearize(graph, [True] * len(self.inputs))
         return found  # type: ignore[no-any-return]
 
+    def forward(self) -> Graph:
+        """The tangent graph as it is applied, kept likewise: what a selection left out stays zero."""
+        key = ("forward", tuple(self.inputs), tuple(self.out_vars))
+        derived = self.trace.build.derived
+        found = derived.get(key)
+        if found is None:
+            linear = self.linear()
+            found = derived[key] = masked(linear.graph, [k < linear.count for k in range(len(linear.graph.inputs))])
+        return found  # type: ignore[no-any-return]
+
     def adjoint(self) -> Transposed:
         """The adjoint graph, kept likewise."""
         key = ("adjoint", tuple(self.inputs), tuple(self.out_vars))
@@ -356,7 +367,7 @@ class Run:
     def push_forward(self, tangents: Sequence[Any], residuals: list[Any] | None = None) -> list[Any]:
         """Tangents of the active input leaves -> one for each output leaf."""
         linear = self.linear()
-        out = iter(self.call(linear.graph, [*tangents, *(self.residuals() if residuals is None else residuals)]))
+        out = iter(self.call(self.forward(), [*tangents, *(self.residuals() if residuals is None else residuals)]))
         by_var = {v: next(out) for v, nonzero in zip(self.out_vars, linear.nonzero, strict=True) if nonzero}
         return [by_var[x] if isinstance(x, Var) and x in by_var else zero_tangent(x) for x in self.out_leaves]
 

@@ -697,7 +697,6 @@ def test_sorting_in_place() -> None:
 # ---------------------------------------------------------------- 1. a dead side before an infinite factor
 
 
-@pytest.mark.xfail(reason="masks travel with cotangents only: forward mode computes 0 * inf")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_square_root_of_what_a_maximum_cut_off() -> None:
     f = lambda v: np.sqrt(np.maximum(v, 0.0))

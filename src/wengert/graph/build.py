@@ -90,12 +90,16 @@ class Build:
         return [Handle(self, env[a] if isinstance(a, Var) else a) for a in graph.outputs], env
 
     def graph(self, outputs: Iterable[Any], inputs: Sequence[Var] | None = None) -> Graph:
-        """The graph of these outputs; equations that they do not need are left out, effects kept."""
+        """The graph of these outputs; equations that they do not need are left out, effects kept.
+
+        The inputs may be any variables of this build; what computes them is left out, too.
+        """
         atoms = tuple(self.atom(o) for o in outputs)
         needed: set[Atom] = set(atoms)
+        given = frozenset(inputs or ())
         kept: list[Equation] = []
         for e in reversed(self.equations):
-            if not e.pure or any(r in needed for r in e.results):
+            if not e.pure or any(r in needed and r not in given for r in e.results):
                 kept.append(e)
                 needed.update(e.operands)
         kept.reverse()

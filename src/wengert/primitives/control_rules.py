@@ -221,7 +221,7 @@ def adjoint_scan(walk: Any, e: Equation) -> None:
         reverse=not e.params["reverse"], size=e.params["size"])
     for k, ct in zip((*summed, *range(constants, end), *spread), out, strict=True):
         if isinstance(operands[k], Var) and operands[k] in walk.is_linear:
-            walk.add(operands[k], ct, None)
+            walk.add(operands[k], ct)
 
 
 def adjoint_cond(walk: Any, e: Equation) -> None:
@@ -250,7 +250,7 @@ def adjoint_cond(walk: Any, e: Equation) -> None:
     starts = [walk.take(operands[k]) for k in seeded]
     out = REGISTRY["cond"](predicate, *fixed, *starts, *[c for c in given if c is not None], branches=graphs)
     for k, ct in zip(wanted, out, strict=True):
-        walk.add(operands[k], ct, None)
+        walk.add(operands[k], ct)
 
 
 # ---------------------------------------------------------------- forward mode

@@ -12,6 +12,7 @@ from typing import Any
 
 from wengert.graph import Build, Equation, Graph, Handle, Var
 from wengert.transforms.linearize import differential
+from wengert.transforms.strong_zeros import masked_values
 
 __all__ = ["jvp"]
 
@@ -46,4 +47,15 @@ def jvp(graph: Graph, active: Sequence[bool]) -> tuple[Graph, tuple[bool, ...]]:
                 tangents[r] = t
     outputs = [env[o] if isinstance(o, Var) else o for o in graph.outputs]
     found = [tangents.get(o) for o in outputs]
-    return build.graph([*outputs, *[t for t in found if t is not None]]), tuple(t is not None for t in found)
+    both = build.graph([*outputs, *[t for t in found if t is not None]])
+    return masked_values(both, _tangent_values(both, tangents), inside=False), tuple(t is not None for t in found)
+
+
+def _tangent_values(both: Graph, tangents: dict[Any, Any]) -> set[Var]:
+    """Everything that is linear in the tangents; a loop over values and tangents says which of its results are."""
+    moved = {t.atom for t in tangents.values()}
+    linear = moved.intersection(both.inputs)
+    for e in both.equations:
+        if any(o in linear for o in e.operands):
+            linear.update(r for r in e.results if e.primitive.forward is None or r in moved)
+    return linear

@@ -1,0 +1,381 @@
+"""Strong zeros: what a choice left out stays exactly zero, even where it meets an infinite factor.
+
+What comes in: a graph that is linear in some of its inputs, tangents in forward mode or cotangents in reverse mode. What
+goes out: the same graph, with a selection after each factor that could turn such a zero into NaN. The one idea: with each
+linear value goes a mask, which of its elements were reached at all. A selection or a branch makes masks, and so does whatever
+puts zeros beside values: a concatenation, a read seen from behind. They move as the values move, through branches, and those
+that a choice made from one iteration of a loop to the next. What no factor asks for is dropped; a graph without choices comes
+back as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.graph import ArrayType, Build, Const, Equation, Graph, Handle, Var
+from wengert.primitives.contract import contract, split_spec
+from wengert.primitives.elementwise import logical_not, logical_or
+from wengert.primitives.structure import broadcast, convert, full, pad, reduce_sum, reshape, select
+from wengert.primitives.structure import transpose as move
+
+__all__ = ["masked", "masked_values"]
+
+_BOOL = np.dtype(bool)
+
+
+def masked(graph: Graph, linear: Sequence[bool]) -> Graph:
+    """A graph that is linear in the marked inputs, with what was not chosen kept at zero."""
+    return masked_values(graph, _linear_variables(graph, linear), inside=True)
+
+
+def masked_values(graph: Graph, is_linear: set[Var], inside: bool) -> Graph:
+    """The same, of a graph that also computes other values; `inside`: the graphs that its equations hold, too."""
+    if not any(_chooses(e, is_linear, inside) for e in graph.equations):
+        return graph
+    walk = _Walk(graph, is_linear, inside)
+    return walk.graph([walk.env.get(a, a) for a in graph.outputs])
+
+
+def _linear_variables(graph: Graph, linear: Sequence[bool]) -> set[Var]:
+    found = {v for v, flag in zip(graph.inputs, linear, strict=True) if flag}
+    for e in graph.equations:
+        if any(o in found for o in e.operands):
+            found.update(e.results)
+    return found
+
+
+def _chooses(e: Equation, is_linear: set[Var], inside: bool) -> bool:
+    """Whether a result may have elements that no linear value reaches."""
+    if not any(o in is_linear for o in e.operands):
+        return False
+    if _places(e):
+        return e.primitive is select or e.primitive is pad or any(
+            o.type.inexact and o not in is_linear for o in e.operands)
+    if not inside:
+        return False
+    return any(_chooses_inside(g, flags, e) for g, flags in _inner(e, is_linear))
+
+
+def _places(e: Equation) -> bool:
+    """Whether this moves elements, and its operands that are not linear stand for zeros."""
+    p = e.primitive
+    return p.structural and p.linear == "jointly" and (p is select or not p.elementwise) and not p.multiple
+
+
+def _chooses_inside(g: Graph, flags: list[bool], e: Equation) -> bool:
+    linear = _linear_variables(g, flags)
+    missing = "branches" in e.params and not all(o in linear for o in g.outputs)
+    return missing or any(_chooses(inner, linear, True) for inner in g.equations)
+
+
+def _inner(e: Equation, is_linear: set[Var]) -> list[tuple[Graph, list[bool]]]:
+    """The graphs of a linear `scan` or `cond`, and which of their inputs are linear: carries are."""
+    graphs = e.params.get("branches") or ((e.params["body"],) if "body" in e.params else ())
+    first = e.params.get("constants", 0)
+    carries = range(first, first + e.params.get("carries", 0))
+    flags = [o in is_linear or k in carries for k, o in enumerate(e.operands[1:])]
+    return [(g, flags) for g in graphs]
+
+
+class _Walk:
+    """One walk over a linear graph, in its order: the new graph, and which elements of each linear value are alive.
+
+    The last inputs of the new graph are masks, of the inputs `known`; a choice made those marked in `chosen`.
+    """
+
+    def __init__(self, graph: Graph, is_linear: set[Var], inside: bool, known: Sequence[Var] = (),
+                 chosen: Sequence[bool] = ()):
+        self.build, self.is_linear, self.inside, self.outputs = Build(), is_linear, inside, graph.outputs
+        self.env: dict[Any, Any] = {v: self.build.input(v.type).atom for v in graph.inputs}
+        self.alive: dict[Any, Handle] = {}  # absent: everywhere
+        self.asked: dict[Any, None] = {}  # masks that factors ask for
+        self.chosen: set[Any] = {v for v, flag in zip(known, chosen, strict=True) if flag}  # by a predicate
+        for v in known:
+            self.alive[v] = self.build.input(ArrayType(v.type.shape, _BOOL))
+        for e in graph.equations:
+            self.build.at = graph.lines.get(e, frozenset())
+            moving = any(o in is_linear for o in e.operands)
+            if moving and inside and "branches" in e.params:
+                results = self.branch(e)
+            elif moving and inside and "carries" in e.params:
+                results = self.loop(e)
+            else:
+                results = self.equation(e, moving)
+            self.env.update(zip(e.results, results, strict=True))
+
+    def graph(self, outputs: Sequence[Any], inputs: Sequence[Any] | None = None) -> Graph:
+        return self.build.graph(outputs, self.build.inputs if inputs is None else inputs)
+
+    def values(self) -> list[Any]:
+        return [self.env.get(a, a) for a in self.outputs]
+
+    def handle(self, a: Any) -> Handle:
+        return Handle(self.build, self.env.get(a, a))
+
+    def equation(self, e: Equation, moving: bool) -> tuple[Any, ...]:
+        operands = [self.handle(o) for o in e.operands]
+        mask = self.of_result(e) if moving and not e.primitive.multiple else None
+        if mask is not None:
+            self.alive[e.results[0]] = mask
+            if e.primitive is select or any(o in self.chosen for o in e.operands):
+                self.chosen.add(e.results[0])
+            if e.primitive is contract:
+                operands = self.reached(e, operands)
+        results = self.build.emit(e.primitive, tuple([h.atom for h in operands]), e.params)
+        if mask is not None and _can_spoil(e, self.is_linear):
+            out = results[0]
+            self.asked[mask.atom] = None
+            return (select(mask, Handle(self.build, out), Const(np.zeros((), out.type.dtype))).atom,)
+        return results
+
+    def reached(self, e: Equation, operands: list[Handle]) -> list[Handle]:
+        """Operands of a contraction: a residual element that meets only what is not alive is 0."""
+        labels = split_spec(e.params["spec"])
+        i = next(k for k, o in enumerate(e.operands) if o in self.alive)
+        mask = self.alive[e.operands[i]]
+        self.asked[mask.atom] = None
+        return [x if o in self.is_linear else _reached(x, mask, labels[i], labels[k])
+                for k, (o, x) in enumerate(zip(e.operands, operands, strict=True))]
+
+    # ------------------------------------------------------------ masks
+
+    def of_result(self, e: Equation) -> Any:
+        """Which elements of the result are alive; None means everywhere."""
+        p, out = e.primitive, e.results[0].type
+        if not isinstance(out, ArrayType):
+            return None
+        if _places(e) and p is not convert:
+            return self.placed(e) if _chooses(e, self.is_linear, False) or any(o in self.alive for o in e.operands) else None
+        parts = [o for o in e.operands if o in self.is_linear]
+        if not any(o in self.alive for o in parts):
+            return None
+        if p is convert:  # it moves nothing
+            return self.alive[parts[0]]
+        if p.elementwise:
+            whole = any(o not in self.alive and o.type.shape == out.shape for o in parts)
+            return None if whole else self.joined(parts, out.shape)
+        if p is contract:
+            labels, i = split_spec(e.params["spec"]), e.operands.index(parts[0])
+            return _onto(self.mask(parts[0]), labels[i], labels[2], out.shape)
+        return _everywhere(self.mask(parts[0]), out.shape) if len(parts) == 1 else None
+
+    def mask(self, a: Any) -> Any:
+        """The mask of a linear value; what is not linear stands for an exact zero."""
+        if a in self.alive:
+            return self.alive[a]
+        return full(np.asarray(a in self.is_linear), a.type.shape, Handle(self.build, Const(np.asarray(False))))
+
+    def asks(self, a: Any) -> Any:
+        """The same, for a loop that asks for it."""
+        mask = self.mask(a)
+        self.asked[mask.atom] = None
+        return mask
+
+    def placed(self, e: Equation) -> Any:
+        """A map that moves or chooses elements does the same to their masks."""
+        if e.primitive is select:
+            return self.selected(e)
+        return e.primitive(*[self.mask(o) if o.type.inexact else self.handle(o) for o in e.operands], **e.params)
+
+    def selected(self, e: Equation) -> Any:
+        p, shape = self.handle(e.operands[0]), e.results[0].type.shape
+        a, b = (None if o in self.is_linear and o not in self.alive else self.mask(o) for o in e.operands[1:])
+        if a is None and b is None:
+            return None
+        if a is None and e.operands[2] not in self.is_linear:
+            out = p
+        elif b is None and e.operands[1] not in self.is_linear:
+            out = logical_not(p)
+        else:
+            out = select(p, *[Const(np.asarray(True)) if m is None else m for m in (a, b)])
+        return out if out.shape == shape else broadcast(out, shape=shape)
+
+    def joined(self, parts: Sequence[Any], shape: tuple[int, ...]) -> Any:
+        out = self.mask(parts[0])
+        for o in parts[1:]:
+            out = logical_or(out, self.mask(o))
+        return out if out.shape == shape else broadcast(out, shape=shape)
+
+    # ------------------------------------------------------------ branches and loops
+
+    def known(self, e: Equation) -> list[int]:
+        """Operands, counted without the first, whose masks are known."""
+        return [k for k, o in enumerate(e.operands[1:]) if o in self.alive]
+
+    def has_mask(self, a: Any) -> bool:
+        return a in self.alive or a not in self.is_linear
+
+    def branch(self, e: Equation) -> tuple[Any, ...]:
+        known, operands = self.known(e), e.operands[1:]
+        chosen = [operands[k] in self.chosen for k in known]
+        walks = [_Walk(g, _linear_variables(g, flags), True, [g.inputs[k] for k in known], chosen)
+                 for g, flags in _inner(e, self.is_linear)]
+
+        def arms(outputs: Sequence[Sequence[Any]]) -> Any:
+            """The branch with arms of these outputs, and with the masks and the other operands that they use."""
+            graphs = [w.graph(out) for w, out in zip(walks, outputs, strict=True)]
+            used = [k for k in range(len(operands) + len(known)) if any(_uses(g, g.inputs[k]) for g in graphs)]
+            given = [self.handle(operands[k]) if k < len(operands) else self.mask(operands[known[k - len(operands)]])
+                     for k in used]
+            self.asked.update({h.atom: None for k, h in zip(used, given, strict=True) if k >= len(operands)})
+            branches = tuple([Graph(tuple([g.inputs[k] for k in used]), g.equations, g.outputs, g.lines) for g in graphs])
+            return e.primitive(self.handle(e.operands[0]), *given, branches=branches)
+        for j, r in enumerate(e.results):
+            if isinstance(r.type, ArrayType) and any(w.has_mask(w.outputs[j]) for w in walks):
+                self.alive[r] = arms([[w.mask(w.outputs[j])] for w in walks])[0]
+                self.chosen.add(r)
+        return tuple([h.atom for h in arms([w.values() for w in walks])])
+
+    def loop(self, e: Equation) -> tuple[Any, ...]:
+        loop = _Loop(self, e)
+        for j, atom in enumerate(loop.walk.outputs):
+            carried = j < e.params["carries"]
+            if (loop.first + j in loop.carried) if carried else (atom in loop.walk.chosen):
+                self.alive[e.results[j]] = loop.mask_of_carry(loop.first + j) if carried else \
+                    loop.masks_of([loop.walk.mask(atom).atom])[0]
+                self.chosen.add(e.results[j])
+        return loop.results()
+
+
+class _Loop:
+    """A linear `scan`, and the masks of its carries.
+
+    Masks depend on no linear value: where the loop asks for them, another loop over masks alone runs before it.
+    """
+
+    def __init__(self, outer: _Walk, e: Equation):
+        self.outer, self.e, self.body = outer, e, e.params["body"]
+        self.operands, self.first = e.operands[1:], e.params["constants"]
+        self.end = self.first + e.params["carries"]
+        (_, flags), = _inner(e, outer.is_linear)
+        self.linear = _linear_variables(self.body, flags)
+        fixed = [k for k in outer.known(e) if not self.first <= k < self.end]
+        self.carried: list[int] = []
+        more = [k for k in self.carries() if self.operands[k] in outer.chosen]
+        while True:  # a carry has a mask if it begins with a chosen one or if the body gives it one
+            self.carried = sorted([*self.carried, *more])
+            self.walk_with([*fixed, *self.carried])
+            more = [k for k in self.carries() if k not in self.carried
+                    and self.body.outputs[k - self.first] in self.walk.chosen]
+            if not more:
+                break
+
+    def carries(self) -> list[int]:
+        return [k for k in range(self.first, self.end) if isinstance(self.body.inputs[k].type, ArrayType)]
+
+    def walk_with(self, marks: Sequence[int]) -> None:
+        self.marks = marks
+        chosen = [k in self.carried or self.operands[k] in self.outer.chosen for k in marks]
+        self.walk = _Walk(self.body, self.linear, True, [self.body.inputs[k] for k in marks], chosen)
+        inputs = self.walk.build.inputs
+        self.value = dict(enumerate(inputs[:len(self.operands)]))
+        self.mark = dict(zip(marks, inputs[len(self.operands):], strict=True))
+
+    def results(self) -> tuple[Any, ...]:
+        outer, places, values = self.outer, range(len(self.operands)), self.walk.values()
+        moving = self.moving()
+        graph = self.walk.graph(values, [v for v in self.walk.asked if v in moving])
+        asked = [v for v in self.walk.asked if v in moving and _uses(graph, v)]
+        before = dict(zip(asked, self.masks_of(asked), strict=True))
+        marks = [k for k in self.marks if k not in self.carried and _uses(graph, self.mark[k])]
+        constants = [(self.value[k], outer.handle(self.operands[k])) for k in places[:self.first]]
+        constants += [(self.mark[k], outer.asks(self.operands[k])) for k in marks if k < self.first]
+        carries = [(self.value[k], outer.handle(self.operands[k])) for k in places[self.first:self.end]]
+        slices = [(self.value[k], outer.handle(self.operands[k])) for k in places[self.end:]]
+        slices += [(self.mark[k], outer.asks(self.operands[k])) for k in marks if k >= self.end]
+        slices += [(v, before[v]) for v in asked]
+        return tuple([h.atom for h in self.scan(constants, carries, slices, values)])
+
+    def moving(self) -> set[Any]:
+        """What changes with the masks of the carries."""
+        found: set[Any] = {self.mark[k] for k in self.carried}
+        for e in self.walk.build.equations:
+            if any(o in found for o in e.operands):
+                found.update(e.results)
+        return found
+
+    def mask_of_carry(self, k: int) -> Any:
+        """The mask of a carry after the loop."""
+        carried = self.needed([k], [])
+        return self.mask_loop(carried, [])[carried.index(k)]
+
+    def masks_of(self, asked: Sequence[Any]) -> Sequence[Any]:
+        """Masks inside the body, saved in each iteration."""
+        if not asked:
+            return []
+        carried = self.needed([], asked)
+        return self.mask_loop(carried, asked)[len(carried):]  # type: ignore[no-any-return]
+
+    def mask_loop(self, carried: list[int], asked: Sequence[Any]) -> Any:
+        """A loop over masks alone: those carried, then those saved."""
+        outer, places = self.outer, range(len(self.operands))
+        outputs = [*[self.next_mask(k) for k in carried], *[Handle(self.walk.build, v) for v in asked]]
+        graph = self.walk.graph(outputs)
+        plain = [k for k in places if _uses(graph, self.value[k])]
+        marks = [k for k in self.marks if k not in self.carried and _uses(graph, self.mark[k])]
+        pairs = {k: (self.value[k], outer.handle(self.operands[k])) for k in plain}
+        given = {k: (self.mark[k], outer.asks(self.operands[k])) for k in (*marks, *carried)}
+        constants = [table[k] for table in (pairs, given) for k in table if k < self.first]
+        slices = [table[k] for table in (pairs, given) for k in table if k >= self.end]
+        return self.scan(constants, [given[k] for k in carried], slices, outputs)
+
+    def next_mask(self, k: int) -> Any:
+        return self.walk.mask(self.body.outputs[k - self.first])
+
+    def needed(self, after: Sequence[int], asked: Sequence[Any]) -> list[int]:
+        """The carries whose masks these depend on."""
+        wanted = list(after)
+        while True:
+            graph = self.walk.graph([*[self.next_mask(k) for k in wanted], *[Handle(self.walk.build, v) for v in asked]])
+            found = [k for k in self.carried if k in wanted or _uses(graph, self.mark[k])]
+            if len(found) == len(wanted):
+                return found
+            wanted = found
+
+    def scan(self, constants: Any, carries: Any, slices: Any, outputs: list[Any]) -> Any:
+        pairs = [*constants, *carries, *slices]
+        body = self.walk.graph(outputs, [v for v, _ in pairs])
+        return self.e.primitive(
+            self.outer.handle(self.e.operands[0]), *[x for _, x in pairs], body=body, constants=len(constants),
+            carries=len(carries), reverse=self.e.params["reverse"], size=self.e.params["size"])
+
+
+def _uses(graph: Graph, v: Any) -> bool:
+    return v in graph.outputs or any(v in e.operands for e in graph.equations)
+
+def _can_spoil(e: Equation, linear: set[Var]) -> bool:
+    """Whether a factor of this equation may be infinite or NaN."""
+    if e.primitive.structural or e.primitive is contract:
+        return False
+    return any(not np.all(np.isfinite(o.value)) if isinstance(o, Const) else o not in linear
+               for o in e.operands if o.type.inexact)
+
+
+def _reached(x: Handle, mask: Any, labels: Sequence[str], wanted: Sequence[str]) -> Handle:
+    """A residual of a contraction, with zeros where it meets only elements that are not alive."""
+    if isinstance(x.atom, Const) and np.all(np.isfinite(x.atom.value)):
+        return x
+    zero = Const(np.zeros((), x.dtype))
+    return select(_onto(mask, labels, wanted, x.shape), x, zero)  # type: ignore[no-any-return]
+
+
+def _onto(mask: Any, labels: Sequence[str], wanted: Sequence[str], shape: tuple[int, ...]) -> Any:
+    """A mask over one array of a contraction, as one over another: any over what that does not have."""
+    gone = tuple(a for a, label in enumerate(labels) if label not in wanted)
+    kept = [label for label in labels if label in wanted]
+    if gone:
+        mask = reduce_sum(mask, axes=gone)
+    order = tuple(kept.index(label) for label in wanted if label in kept)
+    if order != tuple(range(len(order))):
+        mask = move(mask, axes=order)
+    mask = reshape(mask, shape=tuple(n if label in kept else 1 for label, n in zip(wanted, shape, strict=True)))
+    return broadcast(mask, shape=shape)
+
+
+def _everywhere(mask: Any, shape: tuple[int, ...]) -> Any:
+    """Alive everywhere if anything is: for linear maps that mix elements."""
+    one = reshape(reduce_sum(mask, axes=tuple(range(mask.ndim))), shape=(1,) * len(shape))
+    return broadcast(one, shape=shape)
