@@ -475,3 +475,47 @@ def test_messages_say_an_int_and_none():
     _, pullback = wg.vjp(lambda x: (x, x), 1.0)
     with pytest.raises(InputError, match=r"structure \*, the value \(\*, \*\) "):
         pullback(1.0)
+
+
+def test_masks_of_what_a_loop_in_a_loop_saved_are_stacks_too():
+    def roots(x):
+        for _ in range(2):
+            y = x
+            while True:
+                if abs(y * y - x) < 1e-12:
+                    break
+                y = y - (y * y - x) / (2 * y)
+            x = y
+        return x
+
+    second = wg.jit(lambda x: wg.jvp(wg.grad(roots), (x,), (1.0,))[1])
+    assert abs(second(2.0) + 3 / 16 * 2.0**-1.75) < 1e-9
+
+
+def quadratic(x):
+    return np.sum(x**2)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: wg.hessian(quadratic)(x),
+    lambda x: wg.grad(np.sum)(x),
+    lambda x: wg.vjp(lambda x: 2.0 * x, x)[1](np.ones(2))[0],
+    lambda x: wg.jvp(wg.grad(quadratic), (x,), (np.ones(2),))[1],
+])
+def test_a_constant_derivative_is_staged_and_never_shared(f):
+    x = np.array([1.0, 2.0])
+    staged = wg.jit(f)
+    staged(x)[...] = 7.0
+    np.testing.assert_array_equal(staged(x), f(x))
+
+
+def test_a_constant_derivative_can_be_written_into():
+    def f(x):
+        h = wg.hessian(quadratic)(x)
+        h += np.outer(x, x)
+        h[0, 0] = x[1]
+        return np.sum(h)  # 2 + 2 x0 x1 + x1² + x1
+
+    x = np.array([1.0, 2.0])
+    np.testing.assert_array_equal(wg.grad(f)(x), [4.0, 7.0])
+    np.testing.assert_array_equal(wg.jit(wg.grad(f))(x), [4.0, 7.0])

@@ -96,7 +96,7 @@ def own(value: Any, seen: set[int], box: bool = False) -> Any:
     if value.base is not None or not value.flags.writeable or id(value) in seen:
         value = np.array(value)
     seen.add(id(value))
-    return value
+    return value if active_trace() is None else Tracer(None, None, value)  # made by a program that is traced itself
 
 
 def _owners(arrays: Sequence[Any]) -> set[int]:
