@@ -1,7 +1,9 @@
 """Bugs that were found, each as the smallest program that showed it."""
 
+import copy
 import json
 import math
+import pickle
 import random
 import statistics
 import warnings
@@ -12,11 +14,12 @@ import scipy.integrate
 import scipy.linalg
 import scipy.optimize
 import scipy.signal
+import scipy.sparse
 import scipy.special
 
 import wengert as wg
 from wengert.cli import main
-from wengert.errors import ConversionError, EscapedTracerError, InputError, MutationError, UnsupportedError
+from wengert.errors import ConversionError, EscapedTracerError, FormulaError, InputError, MutationError, UnsupportedError
 
 
 def factorial_power(x, n):
@@ -519,3 +522,39 @@ def test_a_constant_derivative_can_be_written_into():
     x = np.array([1.0, 2.0])
     np.testing.assert_array_equal(wg.grad(f)(x), [4.0, 7.0])
     np.testing.assert_array_equal(wg.jit(wg.grad(f))(x), [4.0, 7.0])
+
+
+@pytest.mark.parametrize(("call", "inside"), [
+    (lambda x: np.polynomial.Polynomial(x)(2.0), "numpy.polynomial"),
+    (lambda x: scipy.optimize.nnls(np.eye(2), x)[0], "scipy.optimize"),
+    (lambda x: scipy.integrate.quad(lambda t: x[0] * t, 0, 1)[0], "scipy.integrate"),
+])
+def test_a_refusal_names_the_library_that_was_called(call, inside):
+    with pytest.raises(ConversionError, match=rf", inside {inside}, .*wg\.opaque"):
+        wg.grad(call)(np.ones(2))
+
+
+def test_an_error_of_scipy_over_a_traced_value_says_so():
+    with pytest.raises(ValueError, match="offsets") as caught:
+        wg.grad(lambda x: np.sum(scipy.sparse.diags(x) @ x))(np.ones(3))
+    assert caught.value.__notes__[0].startswith("scipy.sparse.diags was given a traced value at ")
+
+
+def test_a_traced_value_is_not_pickled():
+    with pytest.raises(ConversionError, match="cannot be pickled"):
+        wg.grad(lambda x: pickle.loads(pickle.dumps(x)))(1.0)
+    assert wg.grad(lambda x: copy.copy(x) * copy.deepcopy(x))(3.0) == 6.0
+
+
+@pytest.mark.parametrize(("text", "hint"), [
+    ("log_2 x", r"log2\(x\)"), ("x if y else z", r"where\(condition, a, b\)"), ("x and y", r"where\(condition, a, b\)"),
+    ("log_2(x)", r"log2\(\.\.\.\)"),
+])
+def test_words_that_are_no_factors_of_a_product(text, hint):
+    with pytest.raises(FormulaError, match=hint):
+        wg.formula(text)
+
+
+def test_a_formula_is_text():
+    with pytest.raises(InputError, match="a formula is text, not an int"):
+        wg.formula(3)

@@ -59,6 +59,8 @@ def formula(text: str, variables: Iterable[str] | str | None = None) -> Formula:
     (np.float64(20.0), np.float64(4.0))
     """
     from wengert.frontends.expression import parse
+    if not isinstance(text, str):
+        raise InputError(f"formula: a formula is text, not {kind_of(text)}")
     return Formula(parse(text, variables))
 
 

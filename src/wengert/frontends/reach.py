@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import MutationError
+from wengert.errors import MutationError, WengertError
 from wengert.frontends.draws import is_draw, pick
 from wengert.frontends.python_ast import CALL, OWN, reach_calls, rewrite
 from wengert.frontends.scipy_api import find
-from wengert.frontends.trace import active_trace, is_library, user_line
+from wengert.frontends.trace import active_trace, is_library, public, user_line
 from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced
 
 __all__ = ["CALLS", "INSTANCES", "call", "on_call", "own", "reach"]
@@ -126,6 +126,15 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
         implementation = find(function)
         if implementation is not None:
             return implementation(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except WengertError:
+            raise
+        except Exception as error:  # it may be the user's mistake, or SciPy does not know what a traced value is
+            name = f"{public(module)}.{getattr(function, '__name__', function)}"
+            error.add_note(f"{name} was given a traced value at {user_line()}, and its derivative is not known: if it runs "
+                           f"without wengert, wrap it: wg.opaque(f, derivative=...)")
+            raise
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
