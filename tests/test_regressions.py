@@ -558,3 +558,35 @@ def test_words_that_are_no_factors_of_a_product(text, hint):
 def test_a_formula_is_text():
     with pytest.raises(InputError, match="a formula is text, not an int"):
         wg.formula(3)
+
+
+@pytest.mark.filterwarnings("ignore::wengert.StagingWarning")
+def test_except_clauses_that_the_graph_could_not_run():
+    def caught(x):  # the refusal to stage a read by a mask is no error of the program
+        try:
+            y = x[x > 0].sum()
+        except Exception:
+            y = 0.0 * x[0]
+        return y
+
+    def jitter(x):
+        try:
+            c = np.linalg.cholesky(x)
+        except np.linalg.LinAlgError:
+            c = np.linalg.cholesky(x + 4.0 * np.eye(2))
+        return np.sum(c)
+
+    for f, x in ((caught, np.array([1.0, 2.0])), (jitter, -np.eye(2))):
+        assert wg.jit(f)(x) == f(x)
+        np.testing.assert_array_equal(wg.jit(wg.grad(f))(x), wg.grad(f)(x))
+
+
+def test_except_clauses_for_errors_of_python_are_staged():
+    def f(x):
+        try:
+            scale = {"a": 2.0}["b"]
+        except (KeyError, AttributeError):
+            scale = 3.0
+        return scale * x
+
+    assert wg.jit(wg.grad(f))(1.0) == 3.0
