@@ -590,3 +590,33 @@ def test_except_clauses_for_errors_of_python_are_staged():
         return scale * x
 
     assert wg.jit(wg.grad(f))(1.0) == 3.0
+
+
+def test_a_refusal_is_not_swallowed_by_an_except_clause():
+    def masked(x):
+        try:
+            y = x[x > 0].sum()
+        except Exception:
+            y = 0.0 * x[0]
+        return y
+
+    def filtered(x):
+        try:
+            y = scipy.signal.savgol_filter(x, 3, 1).sum()
+        except (TypeError, ValueError):
+            y = 0.0 * x[0]
+        return y
+
+    def scalar_or_sum(x):  # the error of the program itself is caught as ever
+        try:
+            y = float(x)
+        except TypeError:
+            y = np.sum(x)
+        return 2.0 * y
+
+    x = np.arange(1.0, 5.0)
+    np.testing.assert_array_equal(wg.vmap(masked)(np.stack([x, -x])), [10.0, 0.0])
+    with pytest.raises(ConversionError, match=r"inside scipy\.signal"):
+        wg.grad(filtered)(x)
+    np.testing.assert_array_equal(wg.grad(scalar_or_sum)(x), np.full(4, 2.0))
+    assert wg.grad(scalar_or_sum)(3.0) == 2.0
