@@ -181,8 +181,8 @@ def test_tree_graph_equivalents():
     (lambda f: f(1.0, x=2.0), "two values for 'x'"),
     (lambda f: f(1.0, z=2.0), "no variable 'z'"),
     (lambda f: f(1.0, "a"), "the value of 'y' is a str"),
-    (lambda f: f(1.0, None), "the value of 'y' is a NoneType"),
-    (lambda f: f(1.0, np.array(["a"])), "the value of 'y' is a ndarray"),
+    (lambda f: f(1.0, None), "the value of 'y' is None"),
+    (lambda f: f(1.0, np.array(["a"])), "the value of 'y' is an ndarray"),
     (lambda f: wg.grad(f)(1, 2.0), "Pass a float"),
     (lambda f: wg.grad(f)(x=1.0, y=2.0), "passed by position"),
 ])

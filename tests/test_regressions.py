@@ -1,7 +1,11 @@
 """Bugs that were found, each as the smallest program that showed it."""
 
+import copy
+import json
 import math
+import pickle
 import random
+import statistics
 import warnings
 
 import numpy as np
@@ -10,10 +14,12 @@ import scipy.integrate
 import scipy.linalg
 import scipy.optimize
 import scipy.signal
+import scipy.sparse
 import scipy.special
 
 import wengert as wg
-from wengert.errors import ConversionError, EscapedTracerError, InputError, MutationError, UnsupportedError
+from wengert.cli import main
+from wengert.errors import ConversionError, EscapedTracerError, FormulaError, InputError, MutationError, UnsupportedError
 
 
 def factorial_power(x, n):
@@ -407,3 +413,210 @@ def test_enumerating_a_traced_array():
                                   [[0.0, 2.0], [1.0, 7.0]])
     with pytest.raises(UnsupportedError, match=r"x\.flat"):
         wg.grad(lambda x: sum(v * v for v in np.nditer(x)))(x)
+
+
+def test_a_long_chain_of_writes_under_a_selection_does_not_recur():
+    def f(x):
+        u = np.zeros(2)
+        for _ in range(400):
+            u[1] = u[0] + x
+            u[0] = 0.5 * u[1]
+        return np.sum(np.sqrt(np.where(u > 0, u, 1.0)))
+
+    # u = (1 - 2^-400) (x, 2x), so that f = (1 + √2) √x
+    assert abs(wg.grad(wg.grad(f))(0.25) + (1 + math.sqrt(2)) / 4 * 0.25 ** -1.5) < 1e-12
+
+
+def test_the_exact_ratio_of_a_traced_value_is_refused():
+    with pytest.raises(ConversionError, match=r"exact ratio of a traced value.*inside statistics"):
+        wg.grad(lambda x: statistics.mean([x, 2.0]))(1.0)
+
+
+def test_what_the_program_prints_is_no_part_of_the_json(tmp_path, capsys):
+    (tmp_path / "p.py").write_text("def f(x):\n    print('here')\n    return x * x\n")
+    assert main(["diff", f"{tmp_path / 'p.py'}:f", "x=3", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["value"] == 9.0
+    assert err == "here\nhere\n"  # once for the value, once for the derivative; the check is silent
+
+
+@pytest.mark.parametrize(("formula", "x", "verdicts"), [
+    ("abs(x)", "0", ["kink"]),
+    ("max(x, 0)", "0", ["kink"]),
+    ("x abs(x)", "0", ["agrees"]),
+    ("abs(x) - 2", "1e-9", ["agrees"]),
+    ("abs(x)", "[0, 1]", ["kink", "agrees", "agrees", "agrees"]),
+])
+def test_a_kink_is_no_agreement(formula, x, verdicts, capsys):
+    assert main(["diff", formula, f"x={x}"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("∂")]
+    assert [row[-1] for row in rows] == verdicts
+
+
+def test_a_value_outside_the_two_derivatives_at_a_kink_disagrees(tmp_path, capsys):
+    (tmp_path / "p.py").write_text(
+        "import wengert as wg\n\n@wg.custom_jvp\ndef f(x):\n    return abs(x)\n\n"
+        "f.defjvp(lambda primals, tangents: (abs(primals[0]), 3.0 * tangents[0]))\n\ndef g(x):\n    return f(x)\n")
+    assert main(["diff", f"{tmp_path / 'p.py'}:g", "x=0"]) == 1
+    assert "DISAGREES" in capsys.readouterr().out
+
+
+def test_a_kink_is_seen_along_directions_too(tmp_path, capsys):
+    (tmp_path / "p.py").write_text("import time\ndef f(x):\n    time.sleep(2e-3)\n    return abs(x).sum()\n")
+    np.save(tmp_path / "x.npy", np.zeros(1200))
+    assert main(["diff", f"{tmp_path / 'p.py'}:f", f"x={tmp_path / 'x.npy'}", "--json"]) == 0
+    check = json.loads(capsys.readouterr().out)["derivatives"][0]["check"]
+    assert check["verdict"] == "kink"
+    assert "directions" in check["method"]
+
+
+def test_messages_say_an_int_and_none():
+    with pytest.raises(InputError, match="is None, not a number"):
+        wg.grad(lambda x: x)(None)
+    with pytest.raises(InputError, match="not an ndarray"):
+        wg.grad(np.ones(2))
+    _, pullback = wg.vjp(lambda x: (x, x), 1.0)
+    with pytest.raises(InputError, match=r"structure \*, the value \(\*, \*\) "):
+        pullback(1.0)
+
+
+def test_masks_of_what_a_loop_in_a_loop_saved_are_stacks_too():
+    def roots(x):
+        for _ in range(2):
+            y = x
+            while True:
+                if abs(y * y - x) < 1e-12:
+                    break
+                y = y - (y * y - x) / (2 * y)
+            x = y
+        return x
+
+    second = wg.jit(lambda x: wg.jvp(wg.grad(roots), (x,), (1.0,))[1])
+    assert abs(second(2.0) + 3 / 16 * 2.0**-1.75) < 1e-9
+
+
+def quadratic(x):
+    return np.sum(x**2)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: wg.hessian(quadratic)(x),
+    lambda x: wg.grad(np.sum)(x),
+    lambda x: wg.vjp(lambda x: 2.0 * x, x)[1](np.ones(2))[0],
+    lambda x: wg.jvp(wg.grad(quadratic), (x,), (np.ones(2),))[1],
+])
+def test_a_constant_derivative_is_staged_and_never_shared(f):
+    x = np.array([1.0, 2.0])
+    staged = wg.jit(f)
+    staged(x)[...] = 7.0
+    np.testing.assert_array_equal(staged(x), f(x))
+
+
+def test_a_constant_derivative_can_be_written_into():
+    def f(x):
+        h = wg.hessian(quadratic)(x)
+        h += np.outer(x, x)
+        h[0, 0] = x[1]
+        return np.sum(h)  # 2 + 2 x0 x1 + x1² + x1
+
+    x = np.array([1.0, 2.0])
+    np.testing.assert_array_equal(wg.grad(f)(x), [4.0, 7.0])
+    np.testing.assert_array_equal(wg.jit(wg.grad(f))(x), [4.0, 7.0])
+
+
+@pytest.mark.parametrize(("call", "inside"), [
+    (lambda x: np.polynomial.Polynomial(x)(2.0), "numpy.polynomial"),
+    (lambda x: scipy.optimize.nnls(np.eye(2), x)[0], "scipy.optimize"),
+    (lambda x: scipy.integrate.quad(lambda t: x[0] * t, 0, 1)[0], "scipy.integrate"),
+])
+def test_a_refusal_names_the_library_that_was_called(call, inside):
+    with pytest.raises(ConversionError, match=rf", inside {inside}, .*wg\.opaque"):
+        wg.grad(call)(np.ones(2))
+
+
+def test_an_error_of_scipy_over_a_traced_value_says_so():
+    with pytest.raises(ValueError, match="offsets") as caught:
+        wg.grad(lambda x: np.sum(scipy.sparse.diags(x) @ x))(np.ones(3))
+    assert caught.value.__notes__[0].startswith("scipy.sparse.diags was given a traced value at ")
+
+
+def test_a_traced_value_is_not_pickled():
+    with pytest.raises(ConversionError, match="cannot be pickled"):
+        wg.grad(lambda x: pickle.loads(pickle.dumps(x)))(1.0)
+    assert wg.grad(lambda x: copy.copy(x) * copy.deepcopy(x))(3.0) == 6.0
+
+
+@pytest.mark.parametrize(("text", "hint"), [
+    ("log_2 x", r"log2\(x\)"), ("x if y else z", r"where\(condition, a, b\)"), ("x and y", r"where\(condition, a, b\)"),
+    ("log_2(x)", r"log2\(\.\.\.\)"),
+])
+def test_words_that_are_no_factors_of_a_product(text, hint):
+    with pytest.raises(FormulaError, match=hint):
+        wg.formula(text)
+
+
+def test_a_formula_is_text():
+    with pytest.raises(InputError, match="a formula is text, not an int"):
+        wg.formula(3)
+
+
+@pytest.mark.filterwarnings("ignore::wengert.StagingWarning")
+def test_except_clauses_that_the_graph_could_not_run():
+    def caught(x):  # the refusal to stage a read by a mask is no error of the program
+        try:
+            y = x[x > 0].sum()
+        except Exception:
+            y = 0.0 * x[0]
+        return y
+
+    def jitter(x):
+        try:
+            c = np.linalg.cholesky(x)
+        except np.linalg.LinAlgError:
+            c = np.linalg.cholesky(x + 4.0 * np.eye(2))
+        return np.sum(c)
+
+    for f, x in ((caught, np.array([1.0, 2.0])), (jitter, -np.eye(2))):
+        assert wg.jit(f)(x) == f(x)
+        np.testing.assert_array_equal(wg.jit(wg.grad(f))(x), wg.grad(f)(x))
+
+
+def test_except_clauses_for_errors_of_python_are_staged():
+    def f(x):
+        try:
+            scale = {"a": 2.0}["b"]
+        except (KeyError, AttributeError):
+            scale = 3.0
+        return scale * x
+
+    assert wg.jit(wg.grad(f))(1.0) == 3.0
+
+
+def test_a_refusal_is_not_swallowed_by_an_except_clause():
+    def masked(x):
+        try:
+            y = x[x > 0].sum()
+        except Exception:
+            y = 0.0 * x[0]
+        return y
+
+    def filtered(x):
+        try:
+            y = scipy.signal.savgol_filter(x, 3, 1).sum()
+        except (TypeError, ValueError):
+            y = 0.0 * x[0]
+        return y
+
+    def scalar_or_sum(x):  # the error of the program itself is caught as ever
+        try:
+            y = float(x)
+        except TypeError:
+            y = np.sum(x)
+        return 2.0 * y
+
+    x = np.arange(1.0, 5.0)
+    np.testing.assert_array_equal(wg.vmap(masked)(np.stack([x, -x])), [10.0, 0.0])
+    with pytest.raises(ConversionError, match=r"inside scipy\.signal"):
+        wg.grad(filtered)(x)
+    np.testing.assert_array_equal(wg.grad(scalar_or_sum)(x), np.full(4, 2.0))
+    assert wg.grad(scalar_or_sum)(3.0) == 2.0

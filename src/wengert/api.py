@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import InputError, NonDifferentiableError
+from wengert.errors import InputError, NonDifferentiableError, kind_of
 from wengert.flatten import flatten
 from wengert.frontends.trace import require_plain
 from wengert.frontends.tracer import Tracer
@@ -42,7 +42,7 @@ def _named_after(f: Function, prefix: str) -> Callable[[Function], Function]:
 
 def _require_callable(f: Any, name: str) -> None:
     if not callable(f):
-        raise InputError(f"{name}: the first argument is a function, not a {type(f).__name__}; "
+        raise InputError(f"{name}: the first argument is a function, not {kind_of(f)}; "
                          f"write wg.{name}(f)(x), not wg.{name}(f(x))")
 
 
@@ -133,7 +133,8 @@ def _matched(name: str, what: str, given: Any, like_leaves: list[Any], like_spec
     """Leaves of a tangent or cotangent, checked against those of the primal; zeros where it is None."""
     leaves, spec = flatten(given)
     if len(leaves) != len(like_leaves) or (spec != like_spec and spec.tree is not None):
-        raise InputError(f"{name}: the {what} has structure {spec!r}, the value it belongs to {like_spec!r}")
+        raise InputError(f"{name}: the {what} has structure {spec!r}, the value it belongs to {like_spec!r} "
+                         f"(* is a number or an array)")
     return [_matched_leaf(name, what, x, like) for x, like in zip(leaves, like_leaves, strict=True)]
 
 
@@ -269,7 +270,8 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     def pullback(cotangent: Any) -> Any:
         leaves, spec = flatten(cotangent)
         if len(leaves) != len(likes) or (spec != run.out_spec and spec.tree is not None):
-            raise InputError(f"vjp: the cotangent has structure {spec!r}, the value {run.out_spec!r}")
+            raise InputError(f"vjp: the cotangent has structure {spec!r}, the value {run.out_spec!r} "
+                             f"(* is a number or an array)")
         given = [_matched_leaf("vjp", "cotangent", x, like) if like is not None else None
                  for x, like in zip(leaves, likes, strict=True)]
         by_var = [c for c, x in zip(given, run.out_leaves, strict=True) if any(x is v for v in run.out_vars)]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from wengert.api import grad, hvp, jvp, vjp
-from wengert.errors import CheckError, InputError
+from wengert.errors import CheckError, InputError, kind_of
 from wengert.flatten import flatten
 from wengert.run import leaf_type
 
@@ -191,7 +191,7 @@ def check_grads(
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise InputError(f"check_grads: order is a whole number from 1 up, not {order!r}")
     if not callable(f):
-        raise InputError(f"check_grads: the first argument is a function, not a {type(f).__name__}")
+        raise InputError(f"check_grads: the first argument is a function, not {kind_of(f)}")
     _arguments("check_grads", args)
     _check(f, tuple(args), order, settings, np.random.default_rng(seed), ())
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import InputError, MissingRuleError
+from wengert.errors import InputError, MissingRuleError, kind_of
 from wengert.flatten import Spec, flatten
 from wengert.frontends.reach import call, reach
 from wengert.frontends.trace import Trace, active_trace, user_line
@@ -99,7 +99,7 @@ class _Custom:
 
     def __init__(self, f: Callable[..., Any], nondiff_argnums: Sequence[int] = ()):
         if not callable(f):
-            raise InputError(f"{self.kind}: the first argument is a function, not a {type(f).__name__}")
+            raise InputError(f"{self.kind}: the first argument is a function, not {kind_of(f)}")
         self.f = f
         self.running: frozenset[int] = frozenset()  # threads in which a rule is being staged
         self.static = tuple(nondiff_argnums)

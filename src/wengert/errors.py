@@ -10,7 +10,14 @@ from __future__ import annotations
 __all__ = [
     "CheckError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError", "InputError",
     "MissingRuleError", "MutationError", "NonDifferentiableError", "UnstageableError", "UnsupportedError", "WengertError",
+    "kind_of",
 ]
+
+
+def kind_of(x: object) -> str:
+    """What x is, for a message: "None", "an int", "a list"."""
+    name = type(x).__name__
+    return "None" if x is None else f"{'an' if name[0] in 'aeiouAEIOU' or name.startswith('nd') else 'a'} {name}"
 
 
 class WengertError(Exception):

@@ -36,7 +36,7 @@ class Spec:
         return hash(self.tree)
 
     def __repr__(self) -> str:
-        return "*" if self.tree is None else str(self.tree)
+        return "*" if self.tree is None else str(self.tree).removeprefix("PyTreeSpec(").partition(", NoneIsLeaf")[0]
 
 
 _LEAF = Spec(None)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wengert.errors import InputError
+from wengert.errors import InputError, kind_of
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -59,6 +59,8 @@ def formula(text: str, variables: Iterable[str] | str | None = None) -> Formula:
     (np.float64(20.0), np.float64(4.0))
     """
     from wengert.frontends.expression import parse
+    if not isinstance(text, str):
+        raise InputError(f"formula: a formula is text, not {kind_of(text)}")
     return Formula(parse(text, variables))
 
 
@@ -233,7 +235,7 @@ def _as_number(name: str, x: Any) -> Any:
     if isinstance(x, (bool, int)):
         return float(x)
     if not isinstance(x, (np.ndarray, np.generic)) or x.dtype.kind not in "fciub":
-        raise InputError(f"the value of {name!r} is a {type(x).__name__}, not a number or an array of them")
+        raise InputError(f"the value of {name!r} is {kind_of(x)}, not a number or an array of them")
     return x if x.dtype.kind in "fc" else x.astype(float)
 
 

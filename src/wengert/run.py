@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.interpret import Program
-from wengert.errors import InputError, NonDifferentiableError, WengertError
+from wengert.errors import InputError, NonDifferentiableError, WengertError, kind_of
 from wengert.flatten import Spec, flatten
 from wengert.frontends import (  # noqa: F401  (they register themselves)
     callbacks,
@@ -72,7 +72,7 @@ def leaf_type(x: Any, name: str, where: str) -> ArrayType:
         raise InputError(f"{name}: {where} is {'a bool' if isinstance(x, bool) else 'an int'}; integers have no "
                          f"derivative. Pass a float: {float(x)!r}")
     else:
-        raise InputError(f"{name}: {where} is a {type(x).__name__}, not a number or an array. Differentiate with "
+        raise InputError(f"{name}: {where} is {kind_of(x)}, not a number or an array. Differentiate with "
                          f"regard to another argument (argnums=...), or convert it with np.array")
     if found.dtype == object:
         raise InputError(f"{name}: {where} is an array of Python objects; convert it: np.array(x, dtype=float)")
@@ -96,7 +96,7 @@ def own(value: Any, seen: set[int], box: bool = False) -> Any:
     if value.base is not None or not value.flags.writeable or id(value) in seen:
         value = np.array(value)
     seen.add(id(value))
-    return value
+    return value if active_trace() is None else Tracer(None, None, value)  # made by a program that is traced itself
 
 
 def _owners(arrays: Sequence[Any]) -> set[int]:
@@ -282,7 +282,7 @@ class Run:
             except (TypeError, ValueError):
                 found = ArrayType((), object)
         if found.dtype.kind not in "fiubc":
-            raise NonDifferentiableError(f"{self.name}: the function returned a {type(x).__name__}, not a number")
+            raise NonDifferentiableError(f"{self.name}: the function returned {kind_of(x)}, not a number")
         if found.shape != ():
             raise NonDifferentiableError(
                 f"{self.name}: the function returned an array of shape {found.shape}; a gradient needs one number. "

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.interpret import Program
-from wengert.errors import InputError, UnstageableError, WengertError
+from wengert.errors import InputError, UnstageableError, WengertError, kind_of
 from wengert.flatten import Spec, flatten
 from wengert.frontends import flow
 from wengert.frontends.block import MIXED, Block, Unbound
@@ -181,7 +181,7 @@ class _Jitted:
             raise UnstageableError("an array made outside is returned")
         if x is None or isinstance(x, (bool, int, float, complex, str, np.generic)):
             return None
-        raise UnstageableError(f"a {type(x).__name__} is returned")
+        raise UnstageableError(f"{kind_of(x)} is returned")
 
     def _warn(self, reason: str) -> None:
         if not self.warned:
@@ -258,7 +258,7 @@ def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), stat
     1.414214
     """
     if not callable(f):
-        raise InputError(f"jit: the first argument is a function, not a {type(f).__name__}")
+        raise InputError(f"jit: the first argument is a function, not {kind_of(f)}")
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     return _Jitted(f, numbers, names)

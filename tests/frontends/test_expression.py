@@ -340,7 +340,7 @@ def test_refusals(text, column, words):
     ("xy", "x y", "write x*y for a product"),
     ("alpa + 1", "alpha beta", "did you mean 'alpha'"),
     ("z", "x y", "the variables are x, y"),
-    ("x", "", "the variables are none"),
+    ("x", "", "only numbers can stand here"),
     ("gamma(x)", "gamma x", "declared as a variable"),
     ("x(2)", "x", "write x*(2)"),
     ("gamma", "x", "'gamma' is a function"),

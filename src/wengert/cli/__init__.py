@@ -29,7 +29,7 @@ Print the value and the derivatives of a formula, or of a function in a Python f
 number, the Jacobian of an array, with --order 2 the Hessian. Every derivative is computed exactly, by
 automatic differentiation, and again by an independent method (the complex step, or Richardson
 extrapolation of differences); both are printed with their difference, the estimated error (±) of the
-independent method, and a verdict.
+independent method, and a verdict. At a kink, such as that of abs(x) at 0, the verdict says so.
 """
 _EXAMPLES = """\
 values:

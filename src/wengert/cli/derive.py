@@ -9,6 +9,8 @@ would take too long.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import math
 import time
@@ -31,6 +33,7 @@ PATIENCE = 10.0  # seconds that a check may take before it is done along directi
 DIRECTIONS = 3
 ROUGH = "the function is too rough for differences here (a kink, a pole, noise?)"
 UNDEFINED = "the derivative is not finite"
+KINK = "left and right derivatives differ here; the value lies between them (a subgradient)"
 NO_VALUE = "the value is not finite, so there is no derivative"
 
 
@@ -39,16 +42,18 @@ class Check:
     """What the independent method says.
 
     `numbers` are its values in the derivative's shape, or None where only directions were compared;
-    `difference` is the largest disagreement, `error` the estimated error of the method there.
+    `difference` is the largest disagreement, `error` the estimated error of the method there; `kinks` are the
+    elements where the function has a kink.
     """
 
     method: str
-    verdict: str  # "agrees", "DISAGREES", "no check" or "undefined"
+    verdict: str  # "agrees", "kink", "DISAGREES", "no check" or "undefined"
     numbers: np.ndarray | None
     errors: np.ndarray | None
     difference: float
     error: float
     note: str = ""
+    kinks: np.ndarray | None = None
 
 
 @dataclass
@@ -71,7 +76,7 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        return all(d.check.verdict in ("agrees", "no check") for d in self.derivatives)
+        return all(d.check.verdict in ("agrees", "kink", "no check") for d in self.derivatives)
 
 
 def derive(target: Target, order: int, progress: Progress) -> Result:
@@ -207,6 +212,7 @@ class _Numeric:
     error: np.ndarray | None = None
     along: list[tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None  # directions, values, errors
     note: str = ""
+    sides: tuple[_Numeric, _Numeric] | None = None  # from the left and from the right
 
 
 def _numeric(flat: _Flat, order: int, progress: Progress) -> _Numeric:
@@ -221,8 +227,12 @@ def _numeric(flat: _Flat, order: int, progress: Progress) -> _Numeric:
     note = ""
     for method in methods:
         try:
-            with np.errstate(all="ignore"):
-                return _by(flat, counted, order, method)
+            # what the program prints, it printed at the point already
+            with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
+                found = _by(flat, counted, order, method)
+                if order == 1 and not (flat.is_complex or flat.complex_out):  # central differences do not see a kink
+                    found.sides = _by(flat, counted, order, "backward"), _by(flat, counted, order, "forward")
+                return found
         except Exception as error:  # the user's function at points and with numbers it was not written for
             note = " ".join(str(error).split())
     return _Numeric("none", note=note)
@@ -230,9 +240,9 @@ def _numeric(flat: _Flat, order: int, progress: Progress) -> _Numeric:
 
 def _by(flat: _Flat, f: Callable[[np.ndarray], np.ndarray], order: int, method: str) -> _Numeric:
     """The derivative by one method; raises what the method raises."""
-    numeric, name = wg.numeric, {"complex": "complex step", "richardson": "Richardson differences"}[method]
+    numeric, name = wg.numeric, {"complex": "complex step", "richardson": "Richardson differences"}.get(method, method)
     x = flat.x
-    each = {"complex": 3, "richardson": 45}[method] * (1 if order == 1 else 6 * flat.d)
+    each = {"complex": 3, "richardson": 45}.get(method, 15) * (1 if order == 1 else 6 * flat.d)
     whole = flat.d * each * flat.seconds < PATIENCE and flat.m * flat.d ** order <= 1_000_000
     if flat.d == 1 and not (flat.is_complex and not flat.holomorphic):
         found = numeric.directional_estimate(f, x, np.ones(1), order=order, method=method)
@@ -296,15 +306,31 @@ def _whole(value: np.ndarray, numeric: _Numeric, where: tuple[slice, ...], floor
     other, error = numeric.value[where], numeric.error[where]
     size = float(np.max(np.abs(value), initial=0.0))
     difference = np.abs(value - other)
+    kinks, subgradient = _kinks(value, [(s.value[where], s.error[where]) for s in numeric.sides or ()
+                                        if s.value is not None and s.error is not None], floor, scale)
     note, verdict = "", "agrees"
-    if _rough(error, size, scale):
+    if _rough(np.where(kinks, 0.0, error), size, scale):
         verdict, note = "no check", ROUGH
-    elif not np.all(difference <= SAFETY * error + floor * size):
+    elif not np.all(np.where(kinks, subgradient, difference <= SAFETY * error + floor * size)):
         verdict = "DISAGREES"
+    elif np.any(kinks):
+        verdict, note = "kink", KINK
     worst = int(np.argmax(np.where(np.isfinite(difference), difference, np.inf))) if difference.size else 0
     return Check(numeric.method, verdict, np.reshape(other, shape), np.reshape(error, shape),
                  float(difference.flat[worst]) if difference.size else 0.0,
-                 float(error.flat[worst]) if error.size else 0.0, note)
+                 float(error.flat[worst]) if error.size else 0.0, note, np.reshape(kinks, shape))
+
+
+def _kinks(value: np.ndarray, sides: list[tuple[np.ndarray, np.ndarray]], floor: float,
+           scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where differences from the left and from the right are both sure and differ; and where the value lies between."""
+    if len(sides) != 2:
+        return np.zeros(value.shape, bool), np.zeros(value.shape, bool)
+    (left, error), (right, other) = sides
+    slack = SAFETY * (error + other) + floor * np.maximum(np.abs(left), np.abs(right))
+    sure = error + other <= np.maximum(0.01 * np.abs(right - left), max(1e-6 * scale, 1e-12))
+    between = (np.minimum(left, right) - slack <= value) & (value <= np.maximum(left, right) + slack)
+    return sure & (np.abs(right - left) > slack), between
 
 
 def _along(flat: _Flat, whole: np.ndarray, numeric: _Numeric, floor: float, order: int) -> Check:
@@ -313,7 +339,9 @@ def _along(flat: _Flat, whole: np.ndarray, numeric: _Numeric, floor: float, orde
     if not np.all(np.isfinite(whole)):
         return Check(method, "undefined", None, None, math.nan, math.nan, UNDEFINED)
     verdict, note = "agrees", ""
-    for v, other, error in numeric.along or []:
+    along = numeric.along or []
+    sides = [s.along for s in numeric.sides or () if s.along is not None]
+    for k, (v, other, error) in enumerate(along):
         mine = whole
         for _ in range(order):
             mine = mine @ v
@@ -321,9 +349,12 @@ def _along(flat: _Flat, whole: np.ndarray, numeric: _Numeric, floor: float, orde
             mine = np.real(np.conj(whole) @ v)
         size = float(np.max(np.abs(other), initial=0.0))
         difference = np.abs(mine - other)
-        if _rough(error, size, flat.scale(0)):
+        kinks, subgradient = _kinks(mine, [side[k][1:] for side in sides], floor, flat.scale(0))
+        if _rough(np.where(kinks, 0.0, error), size, flat.scale(0)):
             verdict, note = "no check", ROUGH
-        elif not np.all(difference <= SAFETY * error + floor * size) and verdict == "agrees":
-            verdict = "DISAGREES"
+        elif not np.all(np.where(kinks, subgradient, difference <= SAFETY * error + floor * size)):
+            verdict, note = ("DISAGREES", "") if verdict in ("agrees", "kink") else (verdict, note)
+        elif np.any(kinks) and verdict == "agrees":
+            verdict, note = "kink", KINK
         worst, off = max(worst, float(np.max(difference))), max(off, float(np.max(error)))
     return Check(method, verdict, None, None, worst, off, note)

@@ -61,7 +61,8 @@ def _rows(result: Result) -> tuple[list[tuple[str, ...]], list[Derivative]]:
                 off = c.difference if c.numbers is None else abs(value - c.numbers[index])
                 error = c.error if c.errors is None else c.errors[index]
                 sizes = _small(float(off)), _small(float(error))
-                rows.append((_symbol(d, index), number(value), other, *sizes, c.verdict))
+                verdict = "agrees" if c.verdict == "kink" and c.kinks is not None and not c.kinks[index] else c.verdict
+                rows.append((_symbol(d, index), number(value), other, *sizes, verdict))
         else:
             shape = str(d.value.shape)
             rows.append((_symbol(d), f"array {shape}", "" if c.numbers is None else f"array {shape}",
@@ -79,15 +80,15 @@ def _heading(result: Result) -> list[str]:
     lines = [f"{target.source.name}({', '.join(target.source.names)})"
              + (f" = {target.source.text}" if target.source.is_formula else f"   from {target.source.text}")]
     for name, x in [*zip(target.source.names, target.args, strict=False), *target.kwargs.items()]:
-        lines.append(f"  {name} = {_summary(x)}")
+        lines.append(f"  {name} = {_summary(x, f'  {name} = ')}")
     return lines
 
 
-def _summary(x: Any) -> str:
+def _summary(x: Any, prefix: str = "") -> str:
     if isinstance(x, np.ndarray) and x.ndim:
         if x.size > 8:
             return f"{x.dtype} array of shape {x.shape}"
-        return np.array2string(x, separator=", ", floatmode="unique", max_line_width=10_000)
+        return np.array2string(x, separator=", ", floatmode="unique", max_line_width=10_000, prefix=prefix)
     return number(x) if isinstance(x, (bool, int, float, complex, np.generic, np.ndarray)) else repr(x)[:60]
 
 
@@ -138,7 +139,7 @@ def _print_rich(before: list[str], rows: list[tuple[str, ...]], after: list[str]
     table = Table(box=box.SIMPLE_HEAD)
     for k, name in enumerate(HEADER):
         table.add_column(name, justify="right" if k in (3, 4) else "left", no_wrap=k == 0, overflow="fold")
-    colors = {"agrees": "green", "DISAGREES": "bold red", "undefined": "yellow", "no check": "yellow"}
+    colors = {"agrees": "green", "DISAGREES": "bold red", "kink": "yellow", "undefined": "yellow", "no check": "yellow"}
     from rich.text import Text
     for row in rows:
         table.add_row(*[Text(cell) for cell in row[:-1]], Text(row[-1], style=colors[row[-1]]))

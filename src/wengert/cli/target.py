@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import wengert as wg
-from wengert.errors import InputError, WengertError
+from wengert.errors import InputError, WengertError, kind_of
 
 __all__ = ["Target", "Unbound", "find"]
 
@@ -151,7 +151,7 @@ def _as_float(x: Any, name: str) -> Any:
     if isinstance(x, (list, tuple)) and np.asarray(x).dtype.kind in "iufc":
         return np.asarray(x) * 1.0
     if not isinstance(x, (float, complex, np.ndarray, np.generic)) or np.asarray(x).dtype.kind not in "fc":
-        raise InputError(f"{name!r} is a {type(x).__name__}, not a number or an array: choose what to "
+        raise InputError(f"{name!r} is {kind_of(x)}, not a number or an array: choose what to "
                          f"differentiate with regard to by --wrt")
     return x
 
@@ -164,7 +164,7 @@ def find(text: str) -> Unbound:
     if found:
         return _function(text.strip(), Path(found["path"]), found["name"])
     if re.fullmatch(r".*\.py:?", text.strip()):
-        raise InputError(f"{text}: which function? Write {text.strip().rstrip(':')}:FUNCTION")
+        raise InputError(f"which function of {text.strip().rstrip(':')}? Write {text.strip().rstrip(':')}:FUNCTION")
     formula = wg.formula(text)
     return Unbound(str(formula), "f", formula, [Parameter(name) for name in formula.variables], True)
 
@@ -184,7 +184,7 @@ def _function(text: str, path: Path, name: str) -> Unbound:
             raise InputError(f"{path} has no function {name!r}: {_hint(name, functions)}")
         found = getattr(found, part)
     if not callable(found):
-        raise InputError(f"{text} is a {type(found).__name__}, not a function")
+        raise InputError(f"{text} is {kind_of(found)}, not a function")
     try:
         signature = inspect.signature(found)
     except (TypeError, ValueError):

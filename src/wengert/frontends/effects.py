@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import UnstageableError
+from wengert.errors import UnstageableError, kind_of
 from wengert.frontends.block import is_abstract
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import active_trace, user_line
@@ -177,7 +177,7 @@ def _draw(owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         perform(Action(name, run), (), ())
         return None
     if not isinstance(trial, (bool, int, float, np.ndarray, np.generic)):
-        raise UnstageableError(f"{type(owner).__name__}.{name} at {user_line()} gives a {type(trial).__name__}")
+        raise UnstageableError(f"{type(owner).__name__}.{name} at {user_line()} gives {kind_of(trial)}")
     (out,) = perform(Action(name, run), (), (type_of(trial),))
     out.kind = "scalar" if isinstance(trial, (bool, int, float)) and not isinstance(trial, np.generic) else ""
     return out

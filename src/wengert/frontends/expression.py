@@ -33,6 +33,9 @@ _ROOTS = {"√": ("sqrt", "sqrt"), "∛": ("cbrt", "cbrt")}
 _CLOSING = {"(": ")", "{": "}", "|": "|"}
 # A name such as `sinx` is a forgotten parenthesis more often than a variable.
 _RUN_TOGETHER = re.compile("(arcsin|arccos|arctan|sin|cos|tan|sinh|cosh|tanh|exp|log|ln|sqrt|abs)([xyzθφ])")
+# Words of Python, and bases of logarithms, are no factors of a product either.
+_NO_FACTORS = dict.fromkeys(("if", "else", "and", "or", "not"), "where(condition, a, b)") | {
+    "log_2": "log2(x)", "log_10": "log10(x)", "log_e": "log(x)"}
 
 
 @dataclass(frozen=True)
@@ -286,13 +289,15 @@ class _Parser:
         together = _RUN_TOGETHER.fullmatch(name)
         if together and together[1] in self.functions and self.declared is None:
             self.fail(f"write {together[1]}({together[2]}), or declare {name!r} as a variable", token)
+        if name in _NO_FACTORS and self.declared is None:
+            self.fail(f"write {_NO_FACTORS[name]}, or declare {name!r} as a variable", token)
         if self.declared is None:
             return
         if len(name) > 1 and self.names.issuperset(name):
             self.fail(f"unknown variable {name!r}: write {'*'.join(name)} for a product", token)
         close = _closest(name, [*self.declared, *CONSTANTS])
-        among = ", ".join(self.declared[:10]) or "none"
-        hint = f"did you mean {close[0]!r}?" if close else f"the variables are {among}"
+        among = f"the variables are {', '.join(self.declared[:10])}" if self.declared else "only numbers can stand here"
+        hint = f"did you mean {close[0]!r}?" if close else among
         self.fail(f"unknown variable {name!r}: {hint}", token)
 
     # What may stand where an operator is wanted.

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import UnstageableError
+from wengert.errors import UnstageableError, kind_of
 from wengert.frontends import effects, watch
 from wengert.frontends.block import UNBOUND, Unbound, is_abstract, truth_value
 from wengert.frontends.numpy_api.taking import Flat
@@ -236,7 +236,7 @@ def changeable(holder: Any, what: str) -> None:
     frame = active_frame()
     if frame is None or isinstance(holder, (Tracer, Flat)) or frame.made.get(id(holder)) is holder:
         return
-    raise UnstageableError(f"{what} at {user_line()} changes a {type(holder).__name__} that was made outside the staged block")
+    raise UnstageableError(f"{what} at {user_line()} changes {kind_of(holder)} that was made outside the staged block")
 
 
 def store(value: Any, holder: Any, key: Any) -> None:
@@ -301,7 +301,7 @@ def item(holder: Any, key: Any) -> Any:
     if isinstance(holder, np.ndarray):
         return Tracer(None, None, np.array(holder))[key] if _has_abstract(key) else holder[key]
     if is_abstract(key) and isinstance(holder, (list, tuple, dict, str)):
-        raise NeedsValueError(f"an item of a {type(holder).__name__} is picked by a traced value at {user_line()}")
+        raise NeedsValueError(f"an item of {kind_of(holder)} is picked by a traced value at {user_line()}")
     get = getattr(type(holder), "__getitem__", None)
     if isinstance(get, types.FunctionType) and not is_library(get.__code__.co_filename):
         return call(get, holder, key)

@@ -17,7 +17,8 @@ from typing import Any
 
 __all__ = ["CALL", "OWN", "reach_calls", "rewrite"]
 
-CALL, OWN = "__wengert_call__", "__wengert_own__"
+CALL, OWN, REFUSED = "__wengert_call__", "__wengert_own__", "__wengert_refused__"
+_CATCH_REFUSALS = {"BaseException", "Exception", "TypeError", "ValueError"}
 _FACTORY, _INNER = "__wengert_factory__", "__wengert_function__"
 # These look at the caller's frame, so they are called as they stand.
 _FRAME_READERS = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"}
@@ -34,7 +35,7 @@ class _Calls(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id in _FRAME_READERS | {CALL, OWN}:
+        if isinstance(node.func, ast.Name) and node.func.id in _FRAME_READERS | {CALL, OWN, REFUSED}:
             return node
         name = ast.copy_location(ast.Name(CALL, ast.Load()), node.func)
         return ast.copy_location(ast.Call(name, [node.func, *node.args], node.keywords), node)
@@ -47,6 +48,15 @@ class _Calls(ast.NodeTransformer):
         function = ast.Attribute(node.left, "__mod__", ast.Load())
         new = ast.Call(ast.Name(CALL, ast.Load()), [function, node.right], [])
         return ast.fix_missing_locations(ast.copy_location(new, node))
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+        """``except Exception`` is for errors of the program; a refusal to trace it is none."""
+        self.generic_visit(node)
+        types = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        if any(t is None or (isinstance(t, ast.Name) and t.id in _CATCH_REFUSALS) for t in types):
+            check = ast.Expr(ast.Call(ast.Name(REFUSED, ast.Load()), [], []))
+            node.body.insert(0, ast.fix_missing_locations(ast.copy_location(check, node)))
+        return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._scope(node)

@@ -121,6 +121,16 @@ def _ends(body: list[ast.stmt]) -> bool:
     return isinstance(last, (ast.Return, ast.Raise)) or (isinstance(last, ast.If) and _ends(last.body) and _ends(last.orelse))
 
 
+_WHILE_TRACED = {"AttributeError", "ImportError", "KeyError", "ModuleNotFoundError", "NameError"}
+
+
+def _known_while_traced(error: ast.expr | None) -> bool:
+    """Whether an except clause is for errors of Python alone: no graph raises them, nor is a refusal to stage one of them."""
+    if isinstance(error, ast.Tuple):
+        return all(_known_while_traced(e) for e in error.elts)
+    return isinstance(error, ast.Name) and error.id in _WHILE_TRACED
+
+
 # ---------------------------------------------------------------- jumps
 
 
@@ -164,6 +174,8 @@ class _Jumps:
             return [ast.Expr(_operator("raise_", _thunk(s.exc), _thunk(s.cause or ast.Constant(None)))), _true(_RETURN)]
         if isinstance(s, (ast.Try, ast.Match)) and _has([s], ast.Return, ast.Break, ast.Continue):
             raise NotRewrittenError("a jump out of try or match", s)
+        if isinstance(s, (ast.Try, ast.TryStar)) and not all(_known_while_traced(h.type) for h in s.handlers):
+            raise NotRewrittenError("a try whose except clauses may have to run when the graph runs", s)
         if isinstance(s, ast.If):
             s.body, s.orelse = self.block(s.body, loop), self.block(s.orelse, loop)
         elif isinstance(s, ast.With):

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import MutationError
+from wengert.errors import ConversionError, MutationError, UnsupportedError, WengertError
 from wengert.frontends.draws import is_draw, pick
-from wengert.frontends.python_ast import CALL, OWN, reach_calls, rewrite
+from wengert.frontends.python_ast import CALL, OWN, REFUSED, reach_calls, rewrite
 from wengert.frontends.scipy_api import find
-from wengert.frontends.trace import active_trace, is_library, user_line
+from wengert.frontends.trace import active_trace, is_library, public, user_line
 from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced
 
 __all__ = ["CALLS", "INSTANCES", "call", "on_call", "own", "reach"]
@@ -54,7 +54,7 @@ def _reach_function(f: types.FunctionType) -> types.FunctionType:
     else:
         if CALL in code.co_freevars or is_library(code.co_filename):
             return f
-        new = rewrite(f, {CALL: call, OWN: own}, reach_calls)
+        new = rewrite(f, {CALL: call, OWN: own, REFUSED: refused}, reach_calls)
         _REACHED[f] = code, new
     if new is None:
         return f
@@ -126,6 +126,15 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
         implementation = find(function)
         if implementation is not None:
             return implementation(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except WengertError:
+            raise
+        except Exception as error:  # it may be the user's mistake, or SciPy does not know what a traced value is
+            name = f"{public(module)}.{getattr(function, '__name__', function)}"
+            error.add_note(f"{name} was given a traced value at {user_line()}, and its derivative is not known: if it runs "
+                           f"without wengert, wrap it: wg.opaque(f, derivative=...)")
+            raise
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
@@ -206,6 +215,13 @@ def _fresh(result: Any, args: tuple[Any, ...]) -> Any:
             and _private(result) and not any(result is a for a in args) and sys.getrefcount(result) <= _ALONE:
         return Tracer(None, None, result, kind="" if result.ndim else "box")
     return result
+
+
+def refused() -> None:
+    """At the beginning of an ``except`` clause: what it would do after a refusal is not what the program does."""
+    error = sys.exception()
+    if isinstance(error, (ConversionError, MutationError, UnsupportedError)):
+        raise error
 
 
 def own(array: Any, value: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import UnstageableError
+from wengert.errors import UnstageableError, kind_of
 from wengert.frontends.block import (
     Block,
     Carried,
@@ -402,15 +402,15 @@ class _Loop:
             if late:
                 return True
             raise NeedsValueError(
-                f"`{self.names[k]}` becomes a {type(b).__name__} in the loop at {self.at}; only arrays, "
+                f"`{self.names[k]}` becomes {kind_of(b)} in the loop at {self.at}; only arrays, "
                 f"numbers and tuples of them are carried from one iteration to the next"
             )
         if late:
             self.variables[k] = _Variable([self.block.type_of(u) for u in x.leaves], x.kinds, None, x.rebuild)
         elif first is None or len(first.leaves) != len(x.leaves):
             raise NeedsValueError(
-                f"`{self.names[k]}` is a {type(old).__name__} before the loop at {self.at} and a "
-                f"{type(b).__name__} after one iteration"
+                f"`{self.names[k]}` is {kind_of(old)} before the loop at {self.at} and "
+                f"{kind_of(b)} after one iteration"
             )
         else:
             self.variables[k] = _Variable([leaf_type(u) for u in first.leaves], first.kinds, first.leaves, first.rebuild)

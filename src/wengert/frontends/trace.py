@@ -26,6 +26,7 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 _LIBRARIES = tuple({os.path.realpath(p) + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")
                     if (p := sysconfig.get_paths().get(key))} | {HERE})
+_WRAPPERS = ("numpy._core", "numpy.lib")  # what any call of NumPy runs through
 _LIBRARY: dict[str, bool] = {}
 _LIMIT = 200_000  # equations kept for re-use by later calls, per thread
 
@@ -54,14 +55,20 @@ def user_line() -> str:
     return library or "<unknown>"
 
 
+def public(module: str) -> str:
+    """``scipy.sparse`` for ``scipy.sparse._construct``."""
+    return ".".join(part for part in module.split(".") if not part.startswith("_"))
+
+
 def library_call() -> str:
     """", inside scipy.signal" if a library, and not the user, is at work on a traced value; else ""."""
     frame = sys._getframe(1)
     inside = ""
     while frame is not None and is_library(name := frame.f_code.co_filename):
-        if not name.startswith((HERE, _NUMPY, "<")):
-            module = frame.f_globals.get("__name__", "")
-            inside = ".".join(part for part in module.split(".") if not part.startswith("_"))
+        module = frame.f_globals.get("__name__", "")
+        decorator = inside and module.startswith("scipy._lib")  # it stands around the function that was called
+        if not name.startswith((HERE, "<")) and not module.startswith(_WRAPPERS) and not decorator:
+            inside = public(module)
         frame = frame.f_back  # type: ignore[assignment]
     return f", inside {inside}" if inside and frame is not None else ""
 

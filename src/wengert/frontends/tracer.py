@@ -260,15 +260,20 @@ class Tracer(Handle):
     def __complex__(self) -> complex:
         return complex(self._lossless("complex(x)"))
 
+    def as_integer_ratio(self) -> tuple[int, int]:
+        """As of a float; what ``fractions`` and ``statistics`` call."""
+        return self._lossless("the exact ratio").as_integer_ratio()  # type: ignore[no-any-return]
+
     def _lossless(self, what: str) -> Any:
         if self.build is not None and not self.build.is_open:
             raise escaped(self)
         if self.build is None or not self.type.inexact:
             return self.concrete(what)
+        inside = library_call()
         raise ConversionError(
-            f"{what} of a traced value at {user_line()}{library_call()} would lose its derivative (a call of math.*, or "
-            f"a write into an ordinary array, does the same). Use np functions (np.sin for math.sin), keep the value "
-            f"traced, or take wg.stop_gradient(x) if a constant is meant{_WRAP if library_call() else ''}")
+            f"{what} of a traced value at {user_line()}{inside}{',' if inside else ''} would lose its derivative (a call of "
+            f"math.*, or a write into an ordinary array, does the same). Use np functions (np.sin for math.sin), keep the "
+            f"value traced, or take wg.stop_gradient(x) if a constant is meant{_WRAP if inside else ''}")
 
     def item(self, *args: Any) -> Any:
         """As ``ndarray.item``, but the result stays traced."""
@@ -321,6 +326,10 @@ class Tracer(Handle):
     def __hash__(self) -> int:
         raise ConversionError(f"a traced value cannot be a key (of a dict, a set, a cache) at {user_line()}: it would be "
                               f"found again where its derivative is another. Use its position or a name as the key")
+
+    def __reduce__(self) -> Any:
+        raise ConversionError(f"a traced value at {user_line()} cannot be pickled (saved, or sent to another process): it has "
+                              f"a meaning in this run only. Use a thread, or take wg.stop_gradient(x) if a constant is meant")
 
     def __str__(self) -> str:
         return TracedText(self.concrete("text"))

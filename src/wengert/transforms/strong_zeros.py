@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.graph import ArrayType, Build, Const, Equation, Graph, Handle, Var
+from wengert.graph import ArrayType, Build, Const, Equation, Graph, Handle, StackType, Type, Var
 from wengert.primitives.contract import contract, split_spec
 from wengert.primitives.elementwise import logical_not, logical_or
 from wengert.primitives.structure import broadcast, convert, full, pad, reduce_sum, reshape, select
@@ -94,7 +94,7 @@ class _Walk:
         self.asked: dict[Any, None] = {}  # masks that factors ask for
         self.chosen: set[Any] = {v for v, flag in zip(known, chosen, strict=True) if flag}  # by a predicate
         for v in known:
-            self.alive[v] = self.build.input(ArrayType(v.type.shape, _BOOL))
+            self.alive[v] = self.build.input(_mask_type(v.type))
         for e in graph.equations:
             self.build.at = graph.lines.get(e, frozenset())
             moving = any(o in is_linear for o in e.operands)
@@ -343,8 +343,14 @@ class _Loop:
             carries=len(carries), reverse=self.e.params["reverse"], size=self.e.params["size"])
 
 
+def _mask_type(t: Type) -> Type:
+    """Masks are kept as the values are: those of what an inner loop saved are a stack, too."""
+    return StackType(_mask_type(t.element)) if isinstance(t, StackType) else ArrayType(t.shape, _BOOL)
+
+
 def _uses(graph: Graph, v: Any) -> bool:
     return v in graph.outputs or any(v in e.operands for e in graph.equations)
+
 
 def _can_spoil(e: Equation, linear: set[Var]) -> bool:
     """Whether a factor of this equation may be infinite or NaN."""
