@@ -297,7 +297,7 @@ def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     a = as_traced(a)
     if not isinstance(a, Tracer) or a.value is not None:
         return np.count_nonzero(_plain(a, "np.count_nonzero"), axis, keepdims=keepdims)
-    out = FUNCTIONS[np.sum](FUNCTIONS.get(np.not_equal, np.not_equal)(a, np.zeros((), a.dtype)), axis=axis, keepdims=keepdims)
+    out = FUNCTIONS[np.sum](ufunc_call(np.not_equal, a, np.zeros((), a.dtype)[()]), axis=axis, keepdims=keepdims)
     if axis is None and not keepdims:
         out.kind = "scalar"  # a Python int
     return out
