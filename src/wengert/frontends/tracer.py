@@ -545,6 +545,8 @@ def _admitted(x: Any) -> Any:
     """An operand that is neither a tracer nor a plain array."""
     if isinstance(x, np.ndarray):
         require_plain(x)
+    elif getattr(type(x), "__array_ufunc__", x) is None and not isinstance(x, Tracer):
+        raise TypeError(f"operand '{type(x).__name__}' does not support ufuncs (__array_ufunc__=None)")
     return as_traced(x)
 
 
