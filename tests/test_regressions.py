@@ -499,3 +499,41 @@ def test_operators_are_left_to_operands_that_ask_for_them():
         for way in (f, wg.grad(f)):
             with pytest.raises(TypeError):
                 way(np.ones(3))
+
+
+def logarithm_of_nothing(x):
+    np.geterr()
+    return np.sum(np.log(x))
+
+
+def test_warnings_while_a_value_is_recorded_name_the_users_line():
+    wanted = f"{__file__}:{logarithm_of_nothing.__code__.co_firstlineno + 2}: divide by zero encountered in log"
+
+    def said(f):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            f(np.zeros(2))
+        return f"{caught[0].filename}:{caught[0].lineno}: {caught[0].message}"
+    for f in (logarithm_of_nothing, wg.grad(logarithm_of_nothing), wg.hessian(logarithm_of_nothing)):
+        assert said(f) == wanted
+    assert said(wg.jit(logarithm_of_nothing)).startswith(__file__)
+    with pytest.raises(RuntimeWarning):
+        wg.grad(logarithm_of_nothing)(np.zeros(2))  # warnings are errors in these tests
+
+
+def test_the_users_error_state_stays_the_users():
+    for mode in ("ignore", "raise", "warn", "print"):
+        with np.errstate(divide=mode):
+            before = np.geterr()
+            assert wg.grad(lambda x: x * (np.geterr() == before))(1.0) == 1.0
+            assert np.geterr() == before
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        wg.grad(logarithm_of_nothing)(np.zeros(2))
+    heard = []
+    with np.errstate(divide="call", call=lambda *said: heard.append(said)):
+        wg.grad(logarithm_of_nothing)(np.zeros(2))
+    assert heard and heard[0][0] == "divide by zero"
+    with np.errstate():
+        wg.grad(lambda x: x * len(np.seterr(over="ignore")))(1.0)
+        assert np.geterr() == {"divide": "warn", "over": "ignore", "under": "ignore", "invalid": "warn"}
+        assert np.geterrcall() is None

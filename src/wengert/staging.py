@@ -17,7 +17,7 @@ import numpy as np
 from wengert.backends.interpret import Program
 from wengert.errors import InputError, UnstageableError, WengertError
 from wengert.flatten import Spec, flatten
-from wengert.frontends import flow
+from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
@@ -213,9 +213,13 @@ class _Jitted:
             )
         else:
             seen: set[int] = {id(x) for x in leaves}
-            values = staged.program(
-                *[x if isinstance(x, (np.ndarray, np.generic)) else type_of(x).dtype.type(x) for x in leaves]
-            )
+            begun = warned.begin()
+            try:
+                values = staged.program(
+                    *[x if isinstance(x, (np.ndarray, np.generic)) else type_of(x).dtype.type(x) for x in leaves]
+                )
+            finally:
+                warned.end(begun)
             results = iter([own(v, seen) for v in values])
         return staged.out_spec.unflatten([x.of(next(results)) if type(x) is _Result else x for x in staged.out_leaves])
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import EscapedTracerError, UnsupportedError
+from wengert.frontends import warned
 from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, has_no_effect, type_of
 
 __all__ = ["CLOCK", "HERE", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home",
@@ -174,6 +175,7 @@ class _Local(threading.local):
         self.build = Interned()
         self.stack: list[Trace] = []
         self.frame: Frame | None = None
+        self.begun: Any = None
 
 
 _LOCAL = _Local()
@@ -231,6 +233,8 @@ class Trace:
 
     def __enter__(self) -> Trace:
         self.is_open = True
+        if not _LOCAL.stack:
+            _LOCAL.begun = warned.begin()
         self.level = len(_LOCAL.stack) + 1
         _LOCAL.stack.append(self)
         return self
@@ -238,6 +242,8 @@ class Trace:
     def __exit__(self, *exc: object) -> None:
         self.is_open = False
         _LOCAL.stack.remove(self)
+        if not _LOCAL.stack:
+            warned.end(_LOCAL.begun)
 
     def argument(self, k: int, type: ArrayType, value: Any) -> Var:
         """The variable of the k-th argument leaf; a value of None makes it abstract."""
