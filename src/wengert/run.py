@@ -291,15 +291,15 @@ class Run:
         if found.shape != ():
             raise NonDifferentiableError(
                 f"{self.name}: the function returned an array of shape {found.shape}; a gradient needs one number. "
-                f"Return a sum (or a mean), or use wg.jacobian (at {self._line_of(x)})")
+                f"Return a sum (or a mean), or use wg.jacobian (at {user_line()})")
         if found.dtype.kind == "c":
             raise NonDifferentiableError(
                 f"{self.name}: the function returned a complex number; a gradient needs a real one. Return its real "
-                f"part or modulus, or use wg.jacobian(f, holomorphic=True) (at {self._line_of(x)})")
+                f"part or modulus, or use wg.jacobian(f, holomorphic=True) (at {user_line()})")
         if not found.inexact:
             raise NonDifferentiableError(
                 f"{self.name}: the function returned an integer ({found.dtype}), which has no derivative; return a float "
-                f"(at {self._line_of(x)})")
+                f"(at {user_line()})")
 
     def require_inexact(self) -> None:
         """For Jacobians: floats or complex numbers come out; None is an empty tree."""
@@ -319,11 +319,7 @@ class Run:
             if not found.inexact:
                 raise NonDifferentiableError(
                     f"{self.name}: the {where} has dtype {found.dtype}; integers and booleans have no derivative. Return a "
-                    f"float, or return it as an extra result (has_aux=True) (at {self._line_of(x)})")
-
-    def _line_of(self, x: Any) -> str:
-        """The user's line that computed an output; the line of the call if it was not computed under this trace."""
-        return (self.trace.build.producer_line(x) if isinstance(x, Var) else "") or user_line()
+                    f"float, or return it as an extra result (has_aux=True) (at {user_line()})")
 
     def linear(self) -> Linear:
         """The tangent graph, kept with the interned graph."""

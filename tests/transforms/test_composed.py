@@ -28,7 +28,8 @@ def test_the_hessian_of_a_square_at_zero(f):
 
 
 def test_of_one_number():
-    for f in (lambda x: abs(x) ** 2, lambda x: abs(x) ** 2.0, lambda x: np.abs(x) * np.abs(x), lambda x: np.linalg.norm([x]) ** 2):
+    for f in (lambda x: abs(x) ** 2, lambda x: abs(x) ** 2.0, lambda x: np.abs(x) * np.abs(x),
+              lambda x: np.linalg.norm([x]) ** 2):
         assert wg.grad(wg.grad(f))(0.0) == 2.0
         assert wg.value_and_grad(f)(-1.5) == (2.25, -3.0)
 

@@ -48,6 +48,14 @@ class _Calls(ast.NodeTransformer):
         new = ast.Call(ast.Name(CALL, ast.Load()), [function, node.right], [])
         return ast.fix_missing_locations(ast.copy_location(new, node))
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """``np.r_[...]`` and ``np.c_[...]`` are calls in the shape of a subscript."""
+        self.generic_visit(node)
+        if isinstance(node.ctx, ast.Load) and getattr(node.value, "attr", getattr(node.value, "id", "")) in ("r_", "c_"):
+            new = ast.Call(ast.Name(OWN, ast.Load()), [node.value, ast.Constant(None)], [])
+            node.value = ast.fix_missing_locations(ast.copy_location(new, node.value))
+        return node
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._scope(node)
 

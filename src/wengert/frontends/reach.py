@@ -18,6 +18,7 @@ import numpy as np
 
 from wengert.errors import MutationError
 from wengert.frontends.draws import is_draw, pick
+from wengert.frontends.numpy_api.concatenators import Concatenator
 from wengert.frontends.python_ast import CALL, OWN, bound, reach_calls, rewritten_code
 from wengert.frontends.scipy_api import find
 from wengert.frontends.trace import active_trace, is_library, user_line
@@ -126,10 +127,15 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     module = getattr(function, "__module__", None) or ""
     if module.startswith("numpy"):
         return _numpy(function, args, kwargs)
-    if module.startswith("scipy") and any(_traced(a) for a in (*args, *kwargs.values())):
+    if module.startswith(("scipy", "statistics")) and any(_traced(a) for a in (*args, *kwargs.values())):
         implementation = find(function)
         if implementation is not None:
             return implementation(*args, **kwargs)
+        if module.startswith("scipy.stats"):
+            from wengert.frontends.scipy_stats import frozen
+            found = frozen(function, args, kwargs)
+            if found is not None:
+                return found
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
@@ -217,6 +223,8 @@ def own(array: Any, value: Any) -> Any:
 
     Only if no other name or view could see the write; else it is refused.
     """
+    if array is np.r_ or array is np.c_:
+        return Concatenator(array)
     if type(array) is not np.ndarray or not _traced(value) or array.dtype == object:
         return array
     value = as_traced(value)

@@ -127,11 +127,6 @@ class Interned(Build):
             self.producer[r] = place
         return results
 
-    def producer_line(self, atom: Any) -> str:
-        """The line that computed a variable, or ""."""
-        place = self.producer.get(atom)
-        return ", ".join(sorted(self.lines.get(place[1], ()))) if place else ""
-
     def extract(self, inputs: Sequence[Var], outputs: Sequence[Atom], effects: Sequence[Equation] = ()) -> Graph:
         """The graph of these outputs (and effects), cut out of all that was ever recorded."""
         found: dict[int, Equation] = {self.place[e]: e for e in effects}
@@ -338,7 +333,8 @@ class Trace:
         return results
 
     def line_of(self, atom: Any) -> str:
-        return self.build.producer_line(atom) or "the argument list"
+        place = self.build.producer.get(atom)
+        return ", ".join(sorted(self.build.lines.get(place[1], ()))) if place else "the argument list"
 
 
 class Frame(Trace):

@@ -73,8 +73,8 @@ def _inv_evaluate(a: Any, *, use: str = "") -> Any:
 
 _LARGEST = 12  # rows of a singular matrix whose determinant is differentiated more than twice: see `_polynomial`
 _SINGULAR = {
-    "eig": "np.linalg.eig of a matrix without a full set of eigenvectors (to working precision): its eigenvalues and eigenvectors "
-           "have no derivative there",
+    "eig": "np.linalg.eig of a matrix without a full set of eigenvectors (to working precision): its eigenvalues and "
+           "eigenvectors have no derivative there",
     "det": f"np.linalg.det of a singular matrix (to working precision) is differentiated more than twice up to {_LARGEST} rows "
            f"only. Take the determinant of a smaller block (a Schur complement), or move away from the singular point"}
 
@@ -166,7 +166,7 @@ def _well_conditioned_evaluate(a: Any) -> Any:
     return s[..., -1] > 1e-3 * s[..., 0]
 
 
-well_conditioned = Primitive(
+well_conditioned: Primitive = Primitive(
     "well_conditioned", type=lambda a: ArrayType(a.shape[:-2], np.bool_), evaluate=_well_conditioned_evaluate,
     differentiable=False, batch=lambda n, ops, batched: well_conditioned(ops[0]), sample=_square_sample)
 
