@@ -34,11 +34,13 @@ def check(f, x, rtol=1e-12):
 
 @pytest.mark.parametrize("f", [
     lambda x: np.r_[x, 1.0, x[0]], lambda x: np.r_[0:3, x], lambda x: np.r_[x[1], 2, [x[2], 3.0]],
-    lambda x: np.c_[x, x[::-1], X], lambda x: np.r_["-1", x, X], lambda x: np.c_[0:6, x], lambda x: np.r_["0,2,0", x, X], lambda x: np.r_["0,2", x, X], lambda x: np.r_["1,3,1", x, x],
+    lambda x: np.c_[x, x[::-1], X], lambda x: np.r_["-1", x, X], lambda x: np.c_[0:6, x],
+    lambda x: np.r_["0,2,0", x, X], lambda x: np.r_["0,2", x, X], lambda x: np.r_["1,3,1", x, x],
     lambda x: np.c_[x.reshape(2, 3), x.reshape(2, 3)], lambda x: np.r_[1:2:3j, x], lambda x: np.r_[x],
     lambda x: np.r_[np.float32(2.0), np.ones(2, np.float32), x[0]]])
 def test_concatenators(f):
     check(f, X)
+    np.testing.assert_array_equal(wg.jit(f)(X), f(X))  # a warning that it runs unstaged would be an error
 
 
 def test_concatenators_keep_single_precision_and_refuse_matrices():
