@@ -1,7 +1,8 @@
 """What is kept from call to call is bounded, and keeps no array or function of the user's alive for good.
 
-What comes in: many calls, each with an array and functions of its own. What goes out: nothing of them lives on. The one idea:
-weak references tell who is still alive, and the sizes of the caches are looked at after more calls than they hold.
+What comes in: many calls, each with an array and functions of its own. What goes out: nothing of them lives on. The one
+idea: weak references tell who is still alive, and the sizes of the caches are looked at after more calls than they
+hold.
 """
 
 import gc

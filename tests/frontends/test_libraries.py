@@ -54,7 +54,8 @@ def test_concatenators_keep_single_precision_and_refuse_matrices():
     assert wg.grad(lambda x: x * Mine().r_[0])(1.0) == 2.0
 
 
-@pytest.mark.parametrize("deg, w, cov", [(1, None, False), (2, None, False), (2, np.arange(1.0, 7.0), False), (1, None, True),
+@pytest.mark.parametrize("deg, w, cov", [(1, None, False), (2, None, False), (2, np.arange(1.0, 7.0), False),
+                                         (1, None, True),
                                          (1, np.ones(6), "unscaled")])
 def test_polyfit(deg, w, cov):
     first = lambda c: c[0].ravel() if cov else c
@@ -154,8 +155,8 @@ def test_what_is_not_there_names_the_remedy():
 
 
 def test_pythons_statistics():
-    for f in (statistics.mean, statistics.fmean, statistics.variance, statistics.pvariance, statistics.stdev, statistics.pstdev,
-              statistics.median):
+    for f in (statistics.mean, statistics.fmean, statistics.variance, statistics.pvariance, statistics.stdev,
+              statistics.pstdev, statistics.median):
         check(lambda x: f(list(x)), X, 1e-13)
         check(lambda x: f([x[0], 2.0, x[1]]), X, 1e-13)
     check(lambda x: statistics.fmean(list(x), weights=[1, 2, 3, 4, 5, 6]), X)

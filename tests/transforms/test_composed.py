@@ -11,7 +11,8 @@ SQUARES = [
     lambda x: np.sum(abs(x) ** 2), lambda x: np.sum(np.abs(x) * np.abs(x)), lambda x: np.sum(np.fabs(x) ** 2.0),
     lambda x: np.linalg.norm(x) ** 2, lambda x: np.linalg.norm(x, keepdims=True)[0] ** 2,
     lambda x: np.sum(np.linalg.norm(np.stack([x, x]), axis=1) ** 2) / 2.0, lambda x: np.linalg.vector_norm(x) ** 2,
-    lambda x: sum(a ** 2 for a in np.abs(x)), lambda x: np.hypot(x[0], x[1]) ** 2 + np.sum(np.abs(x[2:].reshape(1, 1)) ** 2),
+    lambda x: sum(a ** 2 for a in np.abs(x)),
+    lambda x: np.hypot(x[0], x[1]) ** 2 + np.sum(np.abs(x[2:].reshape(1, 1)) ** 2),
     lambda x: np.sum(np.square(np.abs(x + 1j * x))) / 2.0, lambda x: 0.5 * 6.0 * np.std(x) ** 2 + np.sum(x) ** 2 / 3.0,
 ]
 

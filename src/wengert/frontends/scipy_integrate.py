@@ -1,7 +1,8 @@
 """Quadrature of samples, from ``scipy.integrate``, on tracers.
 
-What comes in: samples, and where they were taken (or their distance). What goes out: the integral. The one idea: each rule is
-a weighted sum over slices along one axis; the weights are formulas in the distances, so these may be traced too.
+What comes in: samples, and where they were taken (or their distance). What goes out: the integral. The one idea: each
+rule is a weighted sum over slices along one axis; the weights are formulas in the distances, so these may be traced
+too.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 def _prepared(y: Any, x: Any, axis: int) -> tuple[Any, Any]:
     """The samples with the axis last, and the distances between them (None: constant)."""
     y = as_array(y)
-    axis, = axis_of(axis, y.ndim),
+    axis = axis_of(axis, y.ndim)
     y = FUNCTIONS[np.moveaxis](y, axis, -1)
     if x is None:
         return y, None
@@ -66,8 +67,8 @@ def _parabolas(y: Any, steps: Any, dx: Any) -> Any:
     h0, h1 = steps[..., 0::2], steps[..., 1::2]
     total, product = h0 + h1, h0 * h1
     ratio = _over(h0, h1)
-    terms = total / 6.0 * (left * (2.0 - _over(1.0, ratio)) + middle * (total * _over(total, product)) + right * (2.0 - ratio))
-    return FUNCTIONS[np.sum](terms, axis=-1)
+    weighted = left * (2.0 - _over(1.0, ratio)) + middle * (total * _over(total, product)) + right * (2.0 - ratio)
+    return FUNCTIONS[np.sum](total / 6.0 * weighted, axis=-1)
 
 
 def _over(a: Any, b: Any) -> Any:

@@ -1,8 +1,8 @@
 """Distributions of ``scipy.stats`` on tracers: densities, distribution functions and their inverses.
 
-What comes in: ``norm.logpdf(x, loc, scale)``, also of frozen distributions. What goes out: its formula, in double precision as
-SciPy computes it. The one idea: a distribution is a table of formulas in the standardized variable, on a support; location,
-scale, arguments that are not allowed and values outside the support are the same for all.
+What comes in: ``norm.logpdf(x, loc, scale)``, also of frozen distributions. What goes out: its formula, in double
+precision as SciPy computes it. The one idea: a distribution is a table of formulas in the standardized variable, on a
+support; location, scale, arguments that are not allowed and values outside the support are the same for all.
 """
 
 from __future__ import annotations
@@ -100,8 +100,9 @@ def _plain(x: Any) -> Any:
 _DENSITIES, _INVERSES = ("pdf", "logpdf", "pmf", "logpmf"), ("ppf", "isf")
 _METHODS = ("pdf", "logpdf", "cdf", "sf", "ppf", "isf", "logcdf", "logsf")
 # Below and above the support.
-_OUTSIDE = {"pdf": (0.0, 0.0), "logpdf": (-np.inf, -np.inf), "pmf": (0.0, 0.0), "logpmf": (-np.inf, -np.inf), "cdf": (0.0, 1.0),
-            "sf": (1.0, 0.0), "logcdf": (-np.inf, 0.0), "logsf": (0.0, -np.inf)}
+_OUTSIDE = {
+    "pdf": (0.0, 0.0), "logpdf": (-np.inf, -np.inf), "pmf": (0.0, 0.0), "logpmf": (-np.inf, -np.inf), "cdf": (0.0, 1.0),
+    "sf": (1.0, 0.0), "logcdf": (-np.inf, 0.0), "logsf": (0.0, -np.inf)}
 
 
 def _log1mexp(x: Any) -> Any:
@@ -112,19 +113,20 @@ def _log1mexp(x: Any) -> Any:
 _LOG_ROOT = 0.5 * np.log(2.0 * np.pi)
 _TABLE = {
     "norm": _Distribution(
-        lambda z: -z * z / 2.0 - _LOG_ROOT, cdf=lambda z: sp.ndtr(z), sf=lambda z: sp.ndtr(-z), ppf=lambda q: sp.ndtri(q),
-        isf=lambda q: -sp.ndtri(q), logcdf=lambda z: sp.log_ndtr(z), logsf=lambda z: sp.log_ndtr(-z),
+        lambda z: -z * z / 2.0 - _LOG_ROOT, cdf=lambda z: sp.ndtr(z), sf=lambda z: sp.ndtr(-z),
+        ppf=lambda q: sp.ndtri(q), isf=lambda q: -sp.ndtri(q), logcdf=lambda z: sp.log_ndtr(z),
+        logsf=lambda z: sp.log_ndtr(-z),
         pdf=lambda z: np.exp(-z * z / 2.0) / np.sqrt(2.0 * np.pi)),
     "expon": _Distribution(
         lambda z: -z, cdf=lambda z: -np.expm1(-z), sf=lambda z: np.exp(-z), ppf=lambda q: -np.log1p(-q),
         isf=lambda q: -np.log(q), logcdf=_log1mexp, logsf=lambda z: -z, low=0.0),
     "uniform": _Distribution(
-        lambda z: z * 0.0, cdf=lambda z: z * 1.0, sf=lambda z: 1.0 - z, ppf=lambda q: q * 1.0, isf=lambda q: 1.0 - q, low=0.0,
-        high=1.0),
+        lambda z: z * 0.0, cdf=lambda z: z * 1.0, sf=lambda z: 1.0 - z, ppf=lambda q: q * 1.0, isf=lambda q: 1.0 - q,
+        low=0.0, high=1.0),
     "gamma": _Distribution(
         lambda z, a: sp.xlogy(a - 1.0, z) - z - sp.gammaln(a), cdf=lambda z, a: sp.gammainc(a, z),
-        sf=lambda z, a: sp.gammaincc(a, z), ppf=lambda q, a: sp.gammaincinv(a, q), isf=lambda q, a: sp.gammainccinv(a, q),
-        low=0.0, shapes=1),
+        sf=lambda z, a: sp.gammaincc(a, z), ppf=lambda q, a: sp.gammaincinv(a, q),
+        isf=lambda q, a: sp.gammainccinv(a, q), low=0.0, shapes=1),
     "chi2": _Distribution(
         lambda z, k: sp.xlogy(k / 2.0 - 1.0, z) - z / 2.0 - sp.gammaln(k / 2.0) - k * (np.log(2.0) / 2.0),
         cdf=lambda z, k: sp.gammainc(k / 2.0, z / 2.0), sf=lambda z, k: sp.gammaincc(k / 2.0, z / 2.0),
@@ -133,7 +135,8 @@ _TABLE = {
     "beta": _Distribution(
         lambda z, a, b: sp.xlog1py(b - 1.0, -z) + sp.xlogy(a - 1.0, z) - sp.betaln(a, b),
         cdf=lambda z, a, b: sp.betainc(a, b, z), sf=lambda z, a, b: sp.betaincc(a, b, z),
-        ppf=lambda q, a, b: sp.betaincinv(a, b, q), isf=lambda q, a, b: sp.betainccinv(a, b, q), low=0.0, high=1.0, shapes=2),
+        ppf=lambda q, a, b: sp.betaincinv(a, b, q), isf=lambda q, a, b: sp.betainccinv(a, b, q), low=0.0, high=1.0,
+        shapes=2),
     "t": _Distribution(
         lambda z, k: sp.gammaln((k + 1.0) / 2.0) - sp.gammaln(k / 2.0) - (
             np.log(k * np.pi) + (k + 1.0) * np.log1p(z * z / k)) / 2.0,
@@ -147,7 +150,8 @@ _TABLE = {
         ppf=lambda q: sp.logit(q), isf=lambda q: -sp.logit(q), logcdf=lambda z: sp.log_expit(z),
         logsf=lambda z: sp.log_expit(-z)),
     "lognorm": _Distribution(
-        lambda z, k: -np.square(np.log(z) / k) / 2.0 - np.log(k * z) - _LOG_ROOT, cdf=lambda z, k: sp.ndtr(np.log(z) / k),
+        lambda z, k: -np.square(np.log(z) / k) / 2.0 - np.log(k * z) - _LOG_ROOT,
+        cdf=lambda z, k: sp.ndtr(np.log(z) / k),
         sf=lambda z, k: sp.ndtr(-np.log(z) / k), ppf=lambda q, k: np.exp(k * sp.ndtri(q)),
         isf=lambda q, k: np.exp(-k * sp.ndtri(q)), logcdf=lambda z, k: sp.log_ndtr(np.log(z) / k),
         logsf=lambda z, k: sp.log_ndtr(-np.log(z) / k), low=0.0, shapes=1),

@@ -1,9 +1,10 @@
 """NumPy's floating-point warnings, at the user's line.
 
-What comes in: "divide by zero encountered in log", raised while a value is computed for the user. What goes out: the same
-warning, with the file and line of the user's program, where NumPy alone would have put it. The one idea: NumPy attributes a
-warning to the innermost Python frame, which is wengert's; in its mode "log" it hands the text to an object instead, which
-warns on behalf of the frame that it finds outside of wengert. What the user ignores, raises or calls stays as it is.
+What comes in: "divide by zero encountered in log", raised while a value is computed for the user. What goes out: the
+same warning, with the file and line of the user's program, where NumPy alone would have put it. The one idea: NumPy
+attributes a warning to the innermost Python frame, which is wengert's; in its mode "log" it hands the text to an object
+instead, which warns on behalf of the frame that it finds outside of wengert. What the user ignores, raises or calls
+stays as it is.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _KEPT: dict[int, tuple[Any, Any]] = {}  # by the id of a state: the state, and t
 
 
 def _relayed(state: Any) -> Any:
-    """The present state, with the relay in the place of warnings; the state itself if the user's own call is in the way."""
+    """The present state, with the relay in the place of warnings; as it is if the user's own call is in the way."""
     found = np.geterr()
     if "warn" not in found.values() or np.geterrcall() is not None:
         return state

@@ -55,7 +55,7 @@ def _square_type(a: ArrayType, **params: Any) -> ArrayType:
 
 
 def _inv_evaluate(a: Any, *, use: str = "") -> Any:
-    """`use` is "" (a singular matrix is an error), "nan" (it gives NaN), "eig" or "det" (an error that says what is meant)."""
+    """`use` is "" (a singular matrix is an error), "nan" (it gives NaN), "eig" or "det" (an error of their own)."""
     try:
         out = np.linalg.inv(a)
     except np.linalg.LinAlgError:
@@ -75,8 +75,9 @@ _LARGEST = 12  # rows of a singular matrix whose determinant is differentiated m
 _SINGULAR = {
     "eig": "np.linalg.eig of a matrix without a full set of eigenvectors (to working precision): its eigenvalues and "
            "eigenvectors have no derivative there",
-    "det": f"np.linalg.det of a singular matrix (to working precision) is differentiated more than twice up to {_LARGEST} rows "
-           f"only. Take the determinant of a smaller block (a Schur complement), or move away from the singular point"}
+    "det": f"np.linalg.det of a singular matrix (to working precision) is differentiated more than twice up to "
+           f"{_LARGEST} rows only. Take the determinant of a smaller block (a Schur complement), or move away from the "
+           f"singular point"}
 
 
 def _inv_or_nan(a: Any) -> Any:
@@ -172,7 +173,7 @@ well_conditioned: Primitive = Primitive(
 
 
 def _adjugate_tangent_jvp(y: Any, ops: Any, tangents: Any) -> Any:
-    """The third differential of det: through the inverse, or as the polynomial that it is where the inverse is not exact."""
+    """The third differential of det: through the inverse, or as a polynomial where the inverse is not exact."""
     e, a = ops
     f = tangents[1]
     if a.shape[-1] > _LARGEST:
@@ -186,8 +187,8 @@ def _adjugate_tangent_jvp(y: Any, ops: Any, tangents: Any) -> Any:
 def _polynomial(a: Any, e: Any, f: Any) -> Any:
     """D² adj(A)[E, F] by the recursion of Faddeev and LeVerrier, which divides by 1, ..., n only.
 
-    ``M ← A M + c 1``, ``c = -tr(A M) / k``; adj(A) is the last M up to its sign. Each matrix carries its differentials along
-    E, F and both.
+    ``M ← A M + c 1``, ``c = -tr(A M) / k``; adj(A) is the last M up to its sign. Each matrix carries its differentials
+    along E, F and both.
     """
     n = a.shape[-1]
     one = Const(np.eye(n, dtype=a.dtype))

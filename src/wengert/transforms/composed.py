@@ -1,9 +1,9 @@
 """Differentials of compositions that are smoother than their parts.
 
-What comes in: an equation and the equations before it. What goes out: its tangent, if it is an even power of a modulus, else
-None. The one idea: ``|x|²`` is a polynomial although ``|x|`` has a kink, and so is the square of a norm, whose root has an
-infinite derivative at 0; the chain rule through the kink gives the first derivative and loses the second. Values stay what
-they are, to the bit: only the differential goes around the modulus.
+What comes in: an equation and the equations before it. What goes out: its tangent, if it is an even power of a modulus,
+else None. The one idea: ``|x|²`` is a polynomial although ``|x|`` has a kink, and so is the square of a norm, whose
+root has an infinite derivative at 0; the chain rule through the kink gives the first derivative and loses the second.
+Values stay what they are, to the bit: only the differential goes around the modulus.
 """
 
 from __future__ import annotations

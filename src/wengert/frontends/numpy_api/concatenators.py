@@ -1,7 +1,8 @@
 """``np.r_`` and ``np.c_`` of traced values.
 
-What comes in: the key of a subscript, ``np.r_[0:3, x, 1.0]``. What goes out: the pieces, joined. The one idea: NumPy's object
-makes pieces of slices by itself; traced pieces get their axes here, by the same three numbers, and `concatenate` joins all.
+What comes in: the key of a subscript, ``np.r_[0:3, x, 1.0]``. What goes out: the pieces, joined. The one idea: NumPy's
+object makes pieces of slices by itself; traced pieces get their axes here, by the same three numbers, and `concatenate`
+joins all.
 """
 
 from __future__ import annotations
@@ -36,15 +37,16 @@ class Concatenator:
             try:
                 axis, ndmin, first = [int(n) for n in numbers] + [axis, ndmin, first][len(numbers):]
             except ValueError:
-                raise UnsupportedError(f"np.r_[{','.join(numbers)!r}, ...] of traced values (at {user_line()}) would be a "
-                                       f"matrix; use np.stack or np.concatenate") from None
+                raise UnsupportedError(
+                    f"np.r_[{','.join(numbers)!r}, ...] of traced values (at {user_line()}) would be a matrix; use "
+                    f"np.stack or np.concatenate") from None
         pieces, kinds = [], []
         for p in parts:
             if isinstance(p, slice):
                 if any(isinstance(e, Tracer) for e in _bounds(p)):
                     raise UnsupportedError(f"a slice with traced bounds in np.r_ (at {user_line()}); use np.linspace")
                 p = np.r_[p]
-            number = not isinstance(p, (Tracer, np.ndarray, list, tuple)) or (isinstance(p, Tracer) and p.kind == "scalar")
+            number = p.kind == "scalar" if isinstance(p, Tracer) else not isinstance(p, (np.ndarray, list, tuple))
             array = p if isinstance(p, Tracer) else np.asarray(p)
             weak = 1j if array.dtype.kind == "c" else 1.0  # a Python number takes the dtype of the others
             kinds.append(array.dtype if not number else weak if isinstance(p, Tracer) else p)
