@@ -332,7 +332,8 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorph
     -------
     callable
         Takes what f takes; gives arrays of shape ``output.shape + input.shape`` in the structure of the output,
-        each leaf in the structure of the arguments.
+        each leaf in the structure of the arguments. Where input and output differ in dtype, a block has the dtype of
+        the input (as from `jacrev`; `jacfwd` gives that of the output).
 
     Examples
     --------
@@ -351,13 +352,17 @@ def _jacobian(f: Function, argnums: Argnums, has_aux: bool, holomorphic: bool, n
     @_named_after(f, name)
     def jac(*args: Any, **kwargs: Any) -> Any:
         run = Run(name, f, args, kwargs, argnums, has_aux)
+        run.require_inexact()
         _require_real_or_holomorphic(run, holomorphic, name)
         inputs = sum(v.type.size for v in run.inputs)
         outputs = sum(v.type.size for v in run.out_vars)
         forward = name == "jacfwd" or (name == "jacobian" and inputs < outputs)
         columns = _by_columns(run) if forward else _by_rows(run, holomorphic)
+        if forward and name == "jacobian":  # the mode must not decide the dtype
+            columns = [[b.astype(v.type.dtype) for b, v in zip(row, run.inputs, strict=True)] for row in columns]
         seen: set[int] = set()
-        leaves = [run.arrange([own(b, seen) for b in row]) for row in columns]
+        leaves = [None if x is None else run.arrange([own(b, seen) for b in row])
+                  for x, row in zip(run.out_leaves, columns, strict=True)]
         out = run.out_spec.unflatten(leaves)
         return (out, run.aux) if has_aux else out
     return jac
@@ -446,9 +451,9 @@ def _by_rows(run: Run, holomorphic: bool) -> list[list[Any]]:
         start += v.type.size
     rows = []
     for x in run.out_leaves:
-        shape, dtype = _leaf_shape(x)
+        shape, _ = _leaf_shape(x)
         at = None if isinstance(x, Tracer) or not hasattr(x, "type") else starts.get(x)
-        rows.append([np.zeros((*shape, *v.type.shape), v.type.dtype if v.type.dtype.kind == "f" else dtype)
+        rows.append([np.zeros((*shape, *v.type.shape), v.type.dtype)
                      if at is None or block is None else
                      np.reshape(block[at:at + x.type.size], (*shape, *v.type.shape))
                      for v, block in zip(run.inputs, blocks, strict=True)])

@@ -33,7 +33,7 @@ class InputError(WengertError, TypeError):
     >>> wg.grad(lambda x: x * x)(3)
     Traceback (most recent call last):
         ...
-    wengert.errors.InputError: grad: argument 0 is an int; integers have no derivative. Pass a float: 3.0
+    wengert.errors.InputError: grad: argument 0 is an int; integers have no derivative. Pass a float: 3.0 (at ...)
     """
 
 

@@ -29,6 +29,10 @@ class Spec:
     def unflatten(self, leaves: Sequence[Any]) -> Any:
         return leaves[0] if self.tree is None else self.tree.unflatten(leaves)
 
+    def place(self, k: int) -> str:
+        """How the k-th leaf is reached, ``['weights'][0]``; "" for a tree that is one leaf."""
+        return "" if self.tree is None else str(self.tree.accessors()[k].codify(""))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spec) and bool(self.tree == other.tree)
 

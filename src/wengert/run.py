@@ -27,7 +27,7 @@ from wengert.frontends import (  # noqa: F401  (they register themselves)
 )
 from wengert.frontends.lens import stand_in
 from wengert.frontends.reach import reach
-from wengert.frontends.trace import Trace, active_frame, active_trace, escaped, require_plain
+from wengert.frontends.trace import Trace, active_frame, active_trace, escaped, require_plain, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Build, Const, Equation, Graph, Var, type_of
 from wengert.transforms.linearize import Linear, linearize
@@ -61,8 +61,12 @@ def _effect(e: Equation, values: Sequence[Any]) -> Any:
     return [Tracer(trace, r) for r in trace.emit(e.primitive, atoms, e.params)]
 
 
-def leaf_type(x: Any, name: str, where: str) -> ArrayType:
-    """The type of a leaf to differentiate with regard to, or an error that says what is wrong with it."""
+def leaf_type(x: Any, name: str, where: str, inside: bool = False) -> ArrayType:
+    """The type of a leaf to differentiate with regard to, or an error that says what is wrong with it.
+
+    `inside` a container, what has no derivative can also be passed in another argument.
+    """
+    apart = "; or pass what is not differentiated in another argument (argnums= says which are)" if inside else ""
     if isinstance(x, Tracer):
         found = x.type
     elif isinstance(x, (float, complex, np.ndarray, np.generic)):
@@ -70,18 +74,19 @@ def leaf_type(x: Any, name: str, where: str) -> ArrayType:
         found = type_of(x)
     elif isinstance(x, (bool, int)):
         raise InputError(f"{name}: {where} is {'a bool' if isinstance(x, bool) else 'an int'}; integers have no "
-                         f"derivative. Pass a float: {float(x)!r}")
+                         f"derivative. Pass a float: {float(x)!r} (at {user_line()})")
     else:
         raise InputError(f"{name}: {where} is {kind_of(x)}, not a number or an array. Differentiate with "
-                         f"regard to another argument (argnums=...), or convert it with np.array")
+                         f"regard to another argument (argnums=...), or convert it with np.array (at {user_line()})")
     if found.dtype == object:
-        raise InputError(f"{name}: {where} is an array of Python objects; convert it: np.array(x, dtype=float)")
+        raise InputError(f"{name}: {where} is an array of Python objects; convert it: np.array(x, dtype=float){apart} "
+                         f"(at {user_line()})")
     if not found.inexact:
         raise InputError(f"{name}: {where} has dtype {found.dtype}; integers and booleans have no derivative. "
-                         f"Convert it: x.astype(float)")
+                         f"Convert it: x.astype(float){apart} (at {user_line()})")
     if found.dtype.byteorder not in "=|" or found.dtype.itemsize not in (4, 8, 16) or found.dtype.char in "gG":
         raise InputError(f"{name}: {where} has dtype {found.dtype!r}; float32, float64, complex64 and complex128 in "
-                         f"native byte order are differentiated. Convert it: x.astype(float)")
+                         f"native byte order are differentiated. Convert it: x.astype(float){apart} (at {user_line()})")
     return found
 
 
@@ -147,22 +152,21 @@ class Run:
             leaves, spec = flatten(args[p])
             self.specs.append((spec, len(leaves)))
             before = len(self.inputs)
-            full[p] = spec.unflatten([self._argument(x, p, spec) for x in leaves])
+            full[p] = spec.unflatten([self._argument(x, k, p, spec) for k, x in enumerate(leaves)])
             if len(self.inputs) == before:
-                raise InputError(f"{self.name}: argument {p} holds no float to differentiate with regard to; integers have no "
-                                 f"derivative. Write them as floats (3.0 for 3)")
+                raise InputError(f"{self.name}: argument {p} holds no float to differentiate with regard to; integers "
+                                 f"have no derivative. Write them as floats (3.0 for 3) (at {user_line()})")
         return full
 
-    def _argument(self, x: Any, position: int, spec: Spec) -> Any:
-        """The tracer of one leaf. Inside a container, Python ints, strings and the like stay as they are."""
+    def _argument(self, x: Any, k: int, position: int, spec: Spec) -> Any:
+        """The tracer of the k-th leaf. Inside a container, Python ints, strings and the like stay as they are."""
         self.leaves.append(x)
         static = spec.tree is not None and not isinstance(x, (float, complex, np.ndarray, np.generic, Tracer))
         self.active.append(not static)
         if static:
             return x
         model = x if isinstance(x, np.ndarray) else stand_in(x) if isinstance(x, Tracer) else None
-        where = f"argument {position}" if spec.tree is None else f"a leaf of argument {position}"
-        found = leaf_type(x, self.name, where)
+        found = leaf_type(x, self.name, f"argument {position}{spec.place(k)}", spec.tree is not None)
         if isinstance(x, Tracer):
             kind = x.kind
             x = self.leaves[-1] = x.frozen()  # the function may write into the array that it was given
@@ -271,29 +275,52 @@ class Run:
         if len(self.out_leaves) != 1 or self.out_spec.tree is not None:
             raise NonDifferentiableError(
                 f"{self.name}: the function returned {len(self.out_leaves)} values in a container; it has to return one "
-                f"number. Return the sum, or use has_aux=True for extra results, or wg.jacobian")
+                f"number. Return the sum, or use has_aux=True for extra results, or wg.jacobian (at {user_line()})")
         x = self.out_leaves[0]
         found = x.type if isinstance(x, (Var, Tracer)) else None
         if found is None:
             if x is None:
-                raise NonDifferentiableError(f"{self.name}: the function returned None; is a return missing?")
+                raise NonDifferentiableError(f"{self.name}: the function returned None; is a return missing? "
+                                             f"(at {user_line()})")
             try:
                 found = type_of(x)
             except (TypeError, ValueError):
                 found = ArrayType((), object)
         if found.dtype.kind not in "fiubc":
-            raise NonDifferentiableError(f"{self.name}: the function returned {kind_of(x)}, not a number")
+            raise NonDifferentiableError(f"{self.name}: the function returned {kind_of(x)}, not a number "
+                                         f"(at {user_line()})")
         if found.shape != ():
             raise NonDifferentiableError(
                 f"{self.name}: the function returned an array of shape {found.shape}; a gradient needs one number. "
-                f"Return a sum (or a mean), or use wg.jacobian")
+                f"Return a sum (or a mean), or use wg.jacobian (at {user_line()})")
         if found.dtype.kind == "c":
             raise NonDifferentiableError(
                 f"{self.name}: the function returned a complex number; a gradient needs a real one. Return its real "
-                f"part or modulus, or use wg.jacobian(f, holomorphic=True)")
+                f"part or modulus, or use wg.jacobian(f, holomorphic=True) (at {user_line()})")
         if not found.inexact:
             raise NonDifferentiableError(
-                f"{self.name}: the function returned an integer ({found.dtype}), which has no derivative")
+                f"{self.name}: the function returned an integer ({found.dtype}), which has no derivative; return a float "
+                f"(at {user_line()})")
+
+    def require_inexact(self) -> None:
+        """For Jacobians: floats or complex numbers come out; None is an empty tree."""
+        for k, x in enumerate(self.out_leaves):
+            if x is None and len(self.out_leaves) > 1:
+                continue
+            where = f"result{self.out_spec.place(k)}"
+            kind = type(x).__name__
+            try:
+                found = x.type if isinstance(x, (Var, Tracer)) else None if x is None else type_of(x)
+            except (TypeError, ValueError):
+                found = None
+            if found is None or found.dtype.kind not in "fiubc":
+                raise NonDifferentiableError(
+                    f"{self.name}: the {where} is a {kind}, not a number or an array. Return it as an extra "
+                    f"result (has_aux=True){'; or is a return missing?' if x is None else ''} (at {user_line()})")
+            if not found.inexact:
+                raise NonDifferentiableError(
+                    f"{self.name}: the {where} has dtype {found.dtype}; integers and booleans have no derivative. Return a "
+                    f"float, or return it as an extra result (has_aux=True) (at {user_line()})")
 
     def linear(self) -> Linear:
         """The tangent graph, kept with the interned graph."""
@@ -418,17 +445,18 @@ def _positions(name: str, argnums: int | Sequence[int], count: int) -> tuple[int
     try:
         wanted = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
     except TypeError:
-        raise InputError(f"{name}: argnums is an int or a tuple of ints, not {argnums!r}") from None
+        raise InputError(f"{name}: argnums is an int or a tuple of ints, not {argnums!r} (at {user_line()})") from None
     out = []
     for a in wanted:
         if isinstance(a, bool) or not isinstance(a, (int, np.integer)):
-            raise InputError(f"{name}: argnums is an int or a tuple of ints, not {argnums!r}")
+            raise InputError(f"{name}: argnums is an int or a tuple of ints, not {argnums!r} (at {user_line()})")
         if not -count <= a < count:
             raise InputError(f"{name}: argnums={argnums} but the function was called with {count} positional "
-                             f"argument{'s' * (count != 1)}. Differentiated arguments are passed by position")
+                             f"argument{'s' * (count != 1)}. Differentiated arguments are passed by position "
+                             f"(at {user_line()})")
         out.append(int(a) % count)
     if len(set(out)) != len(out):
-        raise InputError(f"{name}: argnums={argnums} names an argument twice")
+        raise InputError(f"{name}: argnums={argnums} names an argument twice (at {user_line()})")
     return tuple(out)
 
 

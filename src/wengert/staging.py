@@ -17,7 +17,7 @@ import numpy as np
 from wengert.backends.interpret import Program
 from wengert.errors import InputError, UnstageableError, WengertError, kind_of
 from wengert.flatten import Spec, flatten
-from wengert.frontends import flow
+from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
@@ -65,6 +65,10 @@ def _leaf_key(x: Any) -> Any:
     return None
 
 
+_TRACED = object()
+_MOST = 1_000  # signatures of one function whose graphs are kept
+
+
 class _Jitted:
     """What `jit` returns."""
 
@@ -84,6 +88,9 @@ class _Jitted:
         staged = self.found.get(key)
         if staged is None or not staged.watched.unchanged():
             staged = self._stage(leaves, key, rebuild)
+            self.found.pop(key, None)
+            if len(self.found) >= _MOST:
+                del self.found[next(iter(self.found))]  # the oldest
             self.found[key] = staged
         if staged.graph is None:
             self._warn(staged.reason)
@@ -107,10 +114,11 @@ class _Jitted:
         ]
         key = (spec, tuple(keys), tuple(fingerprint(x) for x in static), tuple((k, fingerprint(x)) for k, x in apart))
         traced = [x for x, k in zip(leaves, keys, strict=True) if k is not None]
+        fixed = [x if k is None else _TRACED for x, k in zip(leaves, keys, strict=True)]  # what is kept: no array of this call
 
         def rebuild(values: Sequence[Any]) -> Any:
             rest = iter(values)
-            given, words = spec.unflatten([x if k is None else next(rest) for x, k in zip(leaves, keys, strict=True)])
+            given, words = spec.unflatten([next(rest) if x is _TRACED else x for x in fixed])
             full = list(given)
             for k, value in sorted((k, v) for k, v in apart if isinstance(k, int)):
                 full.insert(k, value)
@@ -205,9 +213,13 @@ class _Jitted:
             )
         else:
             seen: set[int] = {id(x) for x in leaves}
-            values = staged.program(
-                *[x if isinstance(x, (np.ndarray, np.generic)) else type_of(x).dtype.type(x) for x in leaves]
-            )
+            begun = warned.begin()
+            try:
+                values = staged.program(
+                    *[x if isinstance(x, (np.ndarray, np.generic)) else type_of(x).dtype.type(x) for x in leaves]
+                )
+            finally:
+                warned.end(begun)
             results = iter([own(v, seen) for v in values])
         return staged.out_spec.unflatten([x.of(next(results)) if type(x) is _Result else x for x in staged.out_leaves])
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
+import scipy.integrate
 import scipy.linalg
 import scipy.special as sp
+import scipy.stats
 
 Entry = tuple[Callable[..., Any], Any]
 ENTRIES: dict[str, Entry] = {}
@@ -414,3 +416,25 @@ for name, f, x in [
     ("boxcox", lambda x: sp.boxcox(x, 0.7), POSITIVE),
 ]:
     entry(f"scipy.special.{name}", f, x)
+
+
+# ---------------------------------------------------------------- functions that no protocol reaches
+
+entry("np.r_", lambda x: np.r_[x, 1.0, x[:2]], ANY)
+entry("np.c_", lambda x: np.c_[x, x[::-1] * 2.0], ANY)
+entry("np.polyfit", lambda y: np.polyfit(POSITIVE, y, 2), ANY)
+entry("np.polyfit (points)", lambda x: np.polyfit(x, ANY, 1), POSITIVE)
+entry("scipy.integrate.simpson", lambda y: scipy.integrate.simpson(y, POSITIVE), ANY)
+entry("scipy.integrate.trapezoid", lambda x: scipy.integrate.trapezoid(ANY, x), POSITIVE)
+entry("scipy.integrate.cumulative_trapezoid", lambda x: scipy.integrate.cumulative_trapezoid(ANY, x), POSITIVE)
+for name, shapes in {"norm": (), "expon": (), "uniform": (), "gamma": (1.7,), "chi2": (3.2,), "beta": (1.3, 2.4), "t": (4.5,),
+                     "cauchy": (), "logistic": (), "lognorm": (0.8,)}.items():
+    for way in ("pdf", "logpdf", "cdf", "sf", "logcdf", "logsf", "ppf", "isf"):
+        if name != "t" or way not in ("ppf", "isf"):
+            entry(f"scipy.stats.{name}.{way}", (lambda n, w, s: lambda x: getattr(getattr(scipy.stats, n), w)(x, *s))(
+                name, way, shapes), OPEN * 0.9)
+for way in ("pmf", "logpmf", "cdf", "sf"):
+    entry(f"scipy.stats.poisson.{way}", (lambda w: lambda mu: getattr(scipy.stats.poisson, w)(np.arange(5), mu))(way), POSITIVE)
+entry("scipy.stats.bernoulli.logpmf", lambda p: scipy.stats.bernoulli.logpmf(np.arange(5) % 2, p), OPEN)
+entry("scipy.stats.multivariate_normal.logpdf", lambda x: scipy.stats.multivariate_normal.logpdf(
+    x, np.ones(3), np.eye(3) + 0.2), B)

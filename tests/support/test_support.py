@@ -49,6 +49,9 @@ ROUNDED = (
     "scipy.special.soft",
     "np.cov",
     "np.corrcoef",
+    "np.polyfit",
+    "scipy.integrate",
+    "scipy.stats",
 )
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import UnsupportedError
+from wengert.frontends import warned
 from wengert.frontends.numpy_api.structure import as_array, axes_of
-from wengert.frontends.reach import INSTANCES, on_call, reach
+from wengert.frontends.reach import CALLS, INSTANCES, on_call, reach
 from wengert.frontends.registry import FUNCTIONS, implements
 from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import Tracer, as_traced
@@ -46,6 +47,9 @@ def _gathered(values: Any, shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 INSTANCES[np.vectorize] = _vectorized
+
+
+CALLS[np.geterr], CALLS[np.seterr] = warned.modes, warned.set_modes
 
 
 @implements(np.apply_along_axis)

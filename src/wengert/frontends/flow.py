@@ -18,6 +18,7 @@ import numpy as np
 from wengert.errors import UnstageableError, kind_of
 from wengert.frontends import effects, watch
 from wengert.frontends.block import UNBOUND, Unbound, is_abstract, truth_value
+from wengert.frontends.numpy_api.concatenators import Concatenator
 from wengert.frontends.numpy_api.taking import Flat
 from wengert.frontends.python_ast import rewrite
 from wengert.frontends.python_flow import FLOW, NotRewrittenError, lower
@@ -298,6 +299,8 @@ def attribute(holder: Any, name: str) -> Any:
 def item(holder: Any, key: Any) -> Any:
     if isinstance(holder, Tracer) or active_frame() is None:
         return holder[key]
+    if holder is np.r_ or holder is np.c_:
+        return Concatenator(holder)[key]
     if isinstance(holder, np.ndarray):
         return Tracer(None, None, np.array(holder))[key] if _has_abstract(key) else holder[key]
     if is_abstract(key) and isinstance(holder, (list, tuple, dict, str)):

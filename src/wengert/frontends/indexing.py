@@ -176,11 +176,19 @@ def set_item(x: Tracer, key: Any, value: Any) -> None:
                 f"depends on the "
                 f"order of the writes. Write x[mask] = value.copy()")
     k = normalize(x.shape, key)
+    if k.shape == () and not k.ellipsis and np.shape(value) != ():
+        _element_from_array(x, value)
     if isinstance(value, Tracer) and value.lens is not None and value.lens.base is x and k.basic \
             and value.lens.kind == "index" and _same_key(value.lens.payload, k) \
             and value.lens.version == value.lens.stamp():
         return  # the second half of ``x[i] += y``: the view has written already
     write_at(x, k, value)
+
+
+def _element_from_array(x: Tracer, value: Any) -> None:
+    """Let this installation's NumPy warn of, or refuse, an array with axes where one element is written."""
+    given = np.zeros(value.shape, value.dtype) if isinstance(value, Tracer) else value
+    np.zeros((), x.dtype)[()] = given
 
 
 def _same_key(payload: Any, k: Key) -> bool:

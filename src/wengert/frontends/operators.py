@@ -22,9 +22,7 @@ def _operator(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
         out = _directly(ufunc, self, other, False)
         if out is not None:
             return out
-        if isinstance(other, (str, bytes, dict, set)) or other is None:
-            return NotImplemented
-        return ufunc_call(ufunc, self, other)
+        return NotImplemented if _yields_to(other) else ufunc_call(ufunc, self, other)
 
     def backward(self: Tracer, other: Any) -> Any:
         out = _directly(ufunc, self, other, True)
@@ -33,6 +31,24 @@ def _operator(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
     def in_place(self: Tracer, other: Any) -> Any:
         return self.in_place(ufunc, other)
     return forward, backward, in_place
+
+
+def _yields_to(other: Any) -> bool:
+    """Whether NumPy's arrays leave an operator to the other operand: text, dicts, and classes that ask for it."""
+    kind = type(other)
+    if kind is Tracer or kind is np.ndarray or kind in _NUMBERS:
+        return False
+    if other is None or isinstance(other, (str, bytes, dict, set)):
+        return True
+    protocol = getattr(kind, "__array_ufunc__", _ABSENT)
+    if protocol is not _ABSENT:
+        return protocol is None
+    priority = getattr(kind, "__array_priority__", 0.0)
+    return isinstance(priority, (int, float)) and priority > 0.0
+
+
+_NUMBERS = frozenset((bool, int, float, complex, list, tuple))
+_ABSENT = object()
 
 
 def _directly(ufunc: np.ufunc, x: Tracer, other: Any, swapped: bool) -> Any:
@@ -96,7 +112,7 @@ for _name, _ufunc in dict(neg=np.negative, pos=np.positive, abs=np.absolute, inv
 
 
 def _power(self: Tracer, other: Any, mod: Any = None) -> Any:
-    return FUNCTIONS["pow"](self, other) if mod is None else NotImplemented
+    return FUNCTIONS["pow"](self, other) if mod is None and not _yields_to(other) else NotImplemented
 
 
 def _right_power(self: Tracer, other: Any, mod: Any = None) -> Any:

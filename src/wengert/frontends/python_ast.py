@@ -58,6 +58,14 @@ class _Calls(ast.NodeTransformer):
             node.body.insert(0, ast.fix_missing_locations(ast.copy_location(check, node)))
         return node
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """``np.r_[...]`` and ``np.c_[...]`` are calls in the shape of a subscript."""
+        self.generic_visit(node)
+        if isinstance(node.ctx, ast.Load) and getattr(node.value, "attr", getattr(node.value, "id", "")) in ("r_", "c_"):
+            new = ast.Call(ast.Name(OWN, ast.Load()), [node.value, ast.Constant(None)], [])
+            node.value = ast.fix_missing_locations(ast.copy_location(new, node.value))
+        return node
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._scope(node)
 
@@ -117,6 +125,7 @@ _Codes = dict[tuple[str, int], list[types.CodeType]]
 # By the id of a code object: the object itself, which keeps the id its own, and its rewritten code.
 _Done = dict[tuple[int, Any], tuple[types.CodeType, types.CodeType]]
 _FILES: dict[str, tuple[int, ast.Module | None, _Codes, _Done]] = {}
+_MOST_FILES, _MOST_CODES = 1_000, 10_000  # every cell of a notebook is a file; one compiled again and again gives new code
 
 
 def _file(filename: str) -> tuple[ast.Module | None, _Codes, _Done]:
@@ -136,6 +145,8 @@ def _file(filename: str) -> tuple[ast.Module | None, _Codes, _Done]:
                 _collect(compile(tree, filename, "exec", dont_inherit=True), codes)
         except (SyntaxError, ValueError):
             tree = None
+        if len(_FILES) >= _MOST_FILES:
+            _FILES.clear()
         found = _FILES[filename] = (key, tree, codes, {})
     return found[1:]
 
@@ -227,7 +238,13 @@ Transform = Callable[[FunctionNode, types.FunctionType, "str | None"], None]
 
 
 def rewrite(function: types.FunctionType, cells: dict[str, Any], transform: Transform) -> types.FunctionType | None:
-    """The function with its tree transformed, or None if its source is not to be had.
+    """The function with its tree transformed, or None if its source is not to be had; the parameters are `rewritten_code`'s."""
+    compiled = rewritten_code(function, cells, transform)
+    return None if compiled is None else bound(function, compiled, cells)
+
+
+def rewritten_code(function: types.FunctionType, cells: dict[str, Any], transform: Transform) -> types.CodeType | None:
+    """The code of the function with its tree transformed, or None if its source is not to be had.
 
     The code is rewritten once, however many functions a loop makes of it.
 
@@ -253,8 +270,10 @@ def rewrite(function: types.FunctionType, cells: dict[str, Any], transform: Tran
         compiled = _rewritten(function, *nodes[0], tuple(cells), transform) if len(nodes) == 1 else None
         if compiled is None:
             return None
+        if len(done) >= _MOST_CODES:
+            done.clear()
         found = done[id(code), transform] = code, compiled
-    return _bound(function, found[1], cells)
+    return found[1]
 
 
 def _rewritten(function: types.FunctionType, node: FunctionNode, owner: str | None, names: tuple[str, ...],
@@ -269,11 +288,11 @@ def _rewritten(function: types.FunctionType, node: FunctionNode, owner: str | No
         return None
 
 
-def _bound(function: types.FunctionType, compiled: types.CodeType, cells: dict[str, Any]) -> types.FunctionType:
+def bound(function: types.FunctionType, compiled: types.CodeType, cells: dict[str, Any]) -> types.FunctionType:
     """The rewritten code with everything else of the function: its closure, globals, defaults and names."""
-    bound = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-    bound.update({name: types.CellType(value) for name, value in cells.items()})
-    closure = tuple(bound[n] for n in compiled.co_freevars)
+    known = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    known.update({name: types.CellType(value) for name, value in cells.items()})
+    closure = tuple([known[n] for n in compiled.co_freevars])
     out = types.FunctionType(compiled, function.__globals__, function.__name__, function.__defaults__, closure)
     out.__kwdefaults__ = function.__kwdefaults__
     out.__dict__.update(function.__dict__)

@@ -18,7 +18,8 @@ import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError, WengertError
 from wengert.frontends.draws import is_draw, pick
-from wengert.frontends.python_ast import CALL, OWN, REFUSED, reach_calls, rewrite
+from wengert.frontends.numpy_api.concatenators import Concatenator
+from wengert.frontends.python_ast import CALL, OWN, REFUSED, bound, reach_calls, rewritten_code
 from wengert.frontends.scipy_api import find
 from wengert.frontends.trace import active_trace, is_library, public, user_line
 from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced
@@ -42,22 +43,26 @@ def on_call(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 # ---------------------------------------------------------------- the user's own functions
 
-# The code that was rewritten, and the function that came of it (None: it is called as it is).
-_REACHED: weakref.WeakKeyDictionary[types.FunctionType, tuple[types.CodeType, types.FunctionType | None]] = \
-    weakref.WeakKeyDictionary()
+# The code that was rewritten, the code that came of it (None: it is called as it is), and the function with that code. A
+# function with a closure is bound anew for each call: its closure may lead back to the key, which would then live forever.
+_REACHED: weakref.WeakKeyDictionary[
+    types.FunctionType, tuple[types.CodeType, types.CodeType | None, types.FunctionType | None]] = weakref.WeakKeyDictionary()
+
 
 def _reach_function(f: types.FunctionType) -> types.FunctionType:
     code = f.__code__
     found = _REACHED.get(f)
-    if found is not None and found[0] is code:
-        new = found[1]
-    else:
+    if found is None or found[0] is not code:
         if CALL in code.co_freevars or is_library(code.co_filename):
             return f
-        new = rewrite(f, {CALL: call, OWN: own, REFUSED: refused}, reach_calls)
-        _REACHED[f] = code, new
-    if new is None:
+        compiled = rewritten_code(f, _CELLS, reach_calls)
+        new = bound(f, compiled, _CELLS) if compiled is not None and f.__closure__ is None else None
+        found = _REACHED[f] = code, compiled, new
+    _, compiled, new = found
+    if compiled is None:
         return f
+    if new is None:
+        return bound(f, compiled, _CELLS)
     if new.__defaults__ is not f.__defaults__:
         new.__defaults__ = f.__defaults__
     new.__kwdefaults__ = f.__kwdefaults__
@@ -122,10 +127,15 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     module = getattr(function, "__module__", None) or ""
     if module.startswith("numpy"):
         return _numpy(function, args, kwargs)
-    if module.startswith("scipy") and any(_traced(a) for a in (*args, *kwargs.values())):
+    if module.startswith(("scipy", "statistics")) and any(_traced(a) for a in (*args, *kwargs.values())):
         implementation = find(function)
         if implementation is not None:
             return implementation(*args, **kwargs)
+        if module.startswith("scipy.stats"):
+            from wengert.frontends.scipy_stats import frozen
+            found = frozen(function, args, kwargs)
+            if found is not None:
+                return found
         try:
             return function(*args, **kwargs)
         except WengertError:
@@ -229,6 +239,8 @@ def own(array: Any, value: Any) -> Any:
 
     Only if no other name or view could see the write; else it is refused.
     """
+    if array is np.r_ or array is np.c_:
+        return Concatenator(array)
     if type(array) is not np.ndarray or not _traced(value) or array.dtype == object:
         return array
     value = as_traced(value)
@@ -243,3 +255,4 @@ def own(array: Any, value: Any) -> Any:
     return Tracer(None, None, array.copy())
 
 
+_CELLS = {CALL: call, OWN: own, REFUSED: refused}

@@ -32,9 +32,9 @@ def find(function: Any) -> Callable[..., Any] | None:
     """The implementation of a SciPy function, found by the public module that holds it."""
     import sys
 
-    from wengert.frontends import scipy_linalg, scipy_special  # noqa: F401  (they register themselves)
+    from wengert.frontends import scipy_integrate, scipy_linalg, scipy_special, scipy_stats  # noqa: F401  (they register)
     for name, implementation in BY_NAME.items():
         module, _, attribute = name.rpartition(".")
         if getattr(sys.modules.get(module), attribute, None) is function:
             return implementation
-    return None
+    return scipy_stats.method_of(function) if "scipy.stats" in sys.modules else None

@@ -7,16 +7,19 @@ function again finds the same variables, and an output variable *is* the key of 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import sysconfig
 import threading
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from wengert.errors import EscapedTracerError, UnsupportedError
+from wengert.frontends import warned
 from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, has_no_effect, type_of
 
 __all__ = ["CLOCK", "HERE", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home",
@@ -28,13 +31,18 @@ _LIBRARIES = tuple({os.path.realpath(p) + os.sep for key in ("stdlib", "platstdl
                     if (p := sysconfig.get_paths().get(key))} | {HERE})
 _WRAPPERS = ("numpy._core", "numpy.lib")  # what any call of NumPy runs through
 _LIBRARY: dict[str, bool] = {}
-_LIMIT = 200_000  # equations kept for re-use by later calls, per thread
+_MOST_FILES = 10_000
+_MOST_SEEN = 10_000  # objects looked at for what one operand holds
+_LIMIT = 50_000  # equations, and what is as large as an equation, kept for re-use by later calls, per thread
+_EQUATION = 4_000  # bytes of an equation and of what is derived from it, about
 
 
 def is_library(filename: str) -> bool:
     """Whether a file is not the user's own: Python's, an installed package's, wengert's."""
     found = _LIBRARY.get(filename)
     if found is None:
+        if len(_LIBRARY) >= _MOST_FILES:
+            _LIBRARY.clear()
         real = os.path.realpath(filename)
         found = _LIBRARY[filename] = filename.startswith(("<frozen", "<__array_function__")) or (
             real.startswith(_LIBRARIES) or f"{os.sep}site-packages{os.sep}" in real)
@@ -98,6 +106,13 @@ class Interned(Build):
         self.derived: dict[Any, Any] = {}
         self.place: dict[Equation, int] = {}  # of equations with an effect
         self.lock = threading.RLock()  # a traced function may share its work among threads
+        self.held = 0  # bytes of constants and of what Python functions hold, about
+        self.before = self.largest = 0  # size at the start of the last call; the most that a call added
+
+    @property
+    def size(self) -> int:
+        """About how much is kept, in equations."""
+        return len(self.equations) + 10 * len(self.derived) + self.held // _EQUATION
 
     def number(self, kind: str, k: int, type: ArrayType) -> Var:
         """The k-th input of a kind ("argument", "captured", "lifted")."""
@@ -111,6 +126,7 @@ class Interned(Build):
         """Emit a new equation, remembering the user's line."""
         self.at = frozenset((user_line(),))
         results = self.emit(primitive, operands, params)
+        self.held += sum(bytes_held(x) for x in (*operands, *params.values()) if type(x) not in _SMALL)
         place = (len(self.equations), self.equations[-1])
         if not self.equations[-1].pure:
             self.place[self.equations[-1]] = place[0]
@@ -132,11 +148,36 @@ class Interned(Build):
                      {e: self.lines[e] for e in equations if e in self.lines})
 
 
+_SMALL = frozenset((Var, int, str, bool, float, type(None), ArrayType))
+
+
+def bytes_held(x: Any) -> int:
+    """About how many bytes an operand or a parameter keeps alive: constants, graphs, closures of Python functions."""
+    found, seen, stack = 0, {id(x)}, [x]
+    while stack and len(seen) < _MOST_SEEN:
+        y = stack.pop(0)
+        if isinstance(y, np.ndarray):
+            found += y.nbytes
+            continue
+        if isinstance(y, Const):
+            found += 2 * y.value.nbytes  # the value, and the bytes that it is compared by
+            continue
+        if type(y) in _SMALL or isinstance(y, (type, types.ModuleType, types.CodeType, Build, Primitive, Trace)):
+            continue
+        found += _EQUATION if isinstance(y, Equation) or callable(y) else 0
+        inner = (y.__closure__, y.__defaults__) if isinstance(y, types.FunctionType) else gc.get_referents(y)
+        fresh = [z for z in inner if id(z) not in seen]
+        seen.update(map(id, fresh))
+        stack.extend(fresh)
+    return found
+
+
 class _Local(threading.local):
     def __init__(self) -> None:
         self.build = Interned()
         self.stack: list[Trace] = []
         self.frame: Frame | None = None
+        self.begun: Any = None
 
 
 _LOCAL = _Local()
@@ -144,10 +185,14 @@ CLOCK = [0]  # advances when a frame opens; what was made before it is older tha
 
 
 def interned_build() -> Interned:
-    """This thread's interned build; started anew when it has grown too large."""
-    if len(_LOCAL.build.equations) > _LIMIT and not _LOCAL.stack:
-        _LOCAL.build = Interned()
-    return _LOCAL.build
+    """This thread's interned build; started anew when it has grown too large for more than the largest program in it."""
+    build = _LOCAL.build
+    if not _LOCAL.stack:
+        size = build.size
+        build.before, build.largest = size, max(build.largest, size - build.before)
+        if size > _LIMIT + build.largest:
+            build = _LOCAL.build = Interned()
+    return build
 
 
 def active_trace() -> Trace | None:
@@ -190,6 +235,8 @@ class Trace:
 
     def __enter__(self) -> Trace:
         self.is_open = True
+        if not _LOCAL.stack:
+            _LOCAL.begun = warned.begin()
         self.level = len(_LOCAL.stack) + 1
         _LOCAL.stack.append(self)
         return self
@@ -197,6 +244,8 @@ class Trace:
     def __exit__(self, *exc: object) -> None:
         self.is_open = False
         _LOCAL.stack.remove(self)
+        if not _LOCAL.stack:
+            warned.end(_LOCAL.begun)
 
     def argument(self, k: int, type: ArrayType, value: Any) -> Var:
         """The variable of the k-th argument leaf; a value of None makes it abstract."""

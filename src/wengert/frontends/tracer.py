@@ -21,6 +21,7 @@ from wengert.frontends.lens import Lens, is_c_ordered, order_of_result, settle, 
 from wengert.frontends.registry import FUNCTIONS, INDEXING, METHODS, PROPERTIES, NeedsValueError, TracedText, implements
 from wengert.frontends.trace import (
     CLOCK,
+    Frame,
     Trace,
     active_frame,
     escaped,
@@ -118,11 +119,14 @@ class Tracer(Handle):
         lens = self.lens
         assert lens is not None
         stamp = lens.stamp()
-        stale = lens.version != stamp or (self._build is not None and not self._build.is_open)  # of a block that is closed
-        if stale and settle(self):
+        if (lens.version != stamp or self.is_of_closed_block()) and settle(self):
             lens.base.current()
             self.become(lens.read())
             lens.version = stamp
+
+    def is_of_closed_block(self) -> bool:
+        """Whether a view was last read in a block whose staging has ended: it has to be read anew."""
+        return active_frame() is not None and isinstance(self._build, Frame) and not self._build.is_open
 
     def become(self, other: Any) -> None:
         """Take the value of another tracer (or plain array)."""
@@ -567,6 +571,8 @@ def _admitted(x: Any) -> Any:
     """An operand that is neither a tracer nor a plain array."""
     if isinstance(x, np.ndarray):
         require_plain(x)
+    elif getattr(type(x), "__array_ufunc__", x) is None and not isinstance(x, Tracer):
+        raise TypeError(f"operand '{type(x).__name__}' does not support ufuncs (__array_ufunc__=None)")
     return as_traced(x)
 
 

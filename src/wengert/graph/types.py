@@ -6,11 +6,16 @@ object per (shape, dtype), so that comparing two of them is comparing two pointe
 
 from __future__ import annotations
 
+import weakref
 from typing import Any, ClassVar
 
 import numpy as np
 
 __all__ = ["ArrayType", "Stack", "StackType", "Type", "type_of"]
+
+
+_Key = tuple[tuple[int, ...], np.dtype[Any]]
+_MOST = 10_000
 
 
 class ArrayType:
@@ -29,18 +34,23 @@ class ArrayType:
     True
     """
 
-    __slots__ = ("dtype", "shape")
-    _interned: ClassVar[dict[tuple[tuple[int, ...], np.dtype[Any]], ArrayType]] = {}
+    __slots__ = ("__weakref__", "dtype", "shape")
+    # every type that is in use, and the recent ones for speed
+    _interned: ClassVar[weakref.WeakValueDictionary[_Key, ArrayType]] = weakref.WeakValueDictionary()
+    _recent: ClassVar[dict[_Key, ArrayType]] = {}
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     def __new__(cls, shape: tuple[int, ...], dtype: Any) -> ArrayType:
         key = (tuple(shape), np.dtype(dtype))
-        found = cls._interned.get(key)
+        found = cls._recent.get(key)
         if found is None:
-            found = object.__new__(cls)
-            found.shape, found.dtype = tuple(int(n) for n in shape), key[1]
-            cls._interned[key] = found
+            made = object.__new__(cls)
+            made.shape, made.dtype = tuple(int(n) for n in shape), key[1]
+            found = cls._interned.setdefault(key, made)
+            if len(cls._recent) >= _MOST:
+                cls._recent.clear()
+            cls._recent[key] = found
         return found
 
     @property

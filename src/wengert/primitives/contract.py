@@ -11,6 +11,7 @@ user called, where the last bit of the result depends on it; what is derived lea
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -43,23 +44,18 @@ def make_spec(a: Labels, b: Labels, out: Labels) -> str:
     return f"{first},{second}->{result}"
 
 
-_SPLIT: dict[str, tuple[str, str, str]] = {}
-
-
+@functools.lru_cache(maxsize=10_000)
 def split_spec(spec: str) -> tuple[str, str, str]:
     """The labels of the operands and of the result; raises unless each stands in two of the three groups."""
-    found = _SPLIT.get(spec)
-    if found is None:
-        operands, _, out = spec.partition("->")
-        a, _, b = operands.partition(",")
-        for group in (a, b, out):
-            if len(set(group)) != len(group):
-                raise ValueError(f"contract: a label is repeated in {group!r} of {spec!r}")
-        for label in {*a, *b, *out}:
-            if (label in a) + (label in b) + (label in out) < 2:
-                raise ValueError(f"contract: label {label!r} of {spec!r} stands in one group only")
-        found = _SPLIT[spec] = (a, b, out)
-    return found
+    operands, _, out = spec.partition("->")
+    a, _, b = operands.partition(",")
+    for group in (a, b, out):
+        if len(set(group)) != len(group):
+            raise ValueError(f"contract: a label is repeated in {group!r} of {spec!r}")
+    for label in {*a, *b, *out}:
+        if (label in a) + (label in b) + (label in out) < 2:
+            raise ValueError(f"contract: label {label!r} of {spec!r} stands in one group only")
+    return a, b, out
 
 
 def _contract_type(a: ArrayType, b: ArrayType, *, spec: str, by: str = "") -> ArrayType:
@@ -78,18 +74,15 @@ def _contract_type(a: ArrayType, b: ArrayType, *, spec: str, by: str = "") -> Ar
 # ---------------------------------------------------------------- evaluation
 
 Run = Callable[[Any, Any], Any]
-_PLANS: dict[tuple[str, str], Run] = {}
 _dot: Run = np.dot
 _BY_NUMPY: dict[str, Run] = {"dot": np.dot, "inner": np.inner}
 
 
 def _evaluate(a: Any, b: Any, *, spec: str, by: str = "") -> Any:
-    run = _PLANS.get((spec, by))
-    if run is None:
-        run = _PLANS[(spec, by)] = _plan(spec, by)
-    return run(a, b)
+    return _plan(spec, by)(a, b)
 
 
+@functools.lru_cache(maxsize=10_000)
 def _plan(spec: str, by: str) -> Run:
     """How a contraction is evaluated."""
     a, b, out = split_spec(spec)

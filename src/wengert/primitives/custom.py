@@ -156,10 +156,16 @@ class PythonFunction:
         ``jacobian(*arrays)`` gives a tuple of arrays of shape ``output.shape + input.shape``.
     """
 
-    __slots__ = ("f", "jacobian", "name")
+    __slots__ = ("blocks", "f", "jacobian", "name")
 
     def __init__(self, f: Any, jacobian: Any, name: str):
         self.f, self.jacobian, self.name = f, jacobian, name
+        self.blocks: dict[int, PythonFunction] = {}
+
+    def block(self, i: int) -> PythonFunction:
+        """The Jacobian with regard to operand i: one object, so that equal calls are shared."""
+        made = PythonFunction(lambda *xs: self.jacobian(*xs)[i], None, f"the Jacobian of {self.name}")
+        return self.blocks.setdefault(i, made)
 
     def __call__(self, *xs: Any) -> Any:
         """The result as an array of its own; the arrays given are the program's values and must stay as they are."""
@@ -195,21 +201,12 @@ def _call_jvp(y: Any, operands: Any, tangents: Any, *, function: PythonFunction,
     for i, (o, t) in enumerate(zip(operands, tangents, strict=True)):
         if t is None:
             continue
-        jac = PythonFunction(lambda *xs, i=i: function.jacobian(*xs)[i], None, f"the Jacobian of {function.name}")
         shape = ArrayType((*result.shape, *o.shape), result.dtype)
-        matrix = reshape(python_call(*operands, function=_same(function, i, jac), result=shape, nth=nth),
+        matrix = reshape(python_call(*operands, function=function.block(i), result=shape, nth=nth),
                          shape=(result.size, o.type.size))
         term = reshape(matmul(matrix, reshape(t, shape=(o.type.size, 1))), shape=result.shape)
         total = term if total is None else total + term
     return total
-
-
-_JACOBIANS: dict[tuple[PythonFunction, int], PythonFunction] = {}
-
-
-def _same(function: PythonFunction, i: int, made: PythonFunction) -> PythonFunction:
-    """One object per (function, operand), so that equal calls are shared."""
-    return _JACOBIANS.setdefault((function, i), made)
 
 
 def _call_sample(rng: np.random.Generator) -> Any:

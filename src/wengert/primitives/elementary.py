@@ -37,8 +37,8 @@ from wengert.primitives.elementwise import (
 from wengert.primitives.sampling import complex_too, interval
 from wengert.primitives.structure import broadcast, convert, select, sum_to
 
-__all__ = ["absolute", "arctan", "cos", "cosh", "exp", "expm1", "integer_power", "log", "log1p", "sign", "sin", "sinh", "sqrt",
-           "square", "stop_gradient", "tan", "tanh"]
+__all__ = ["absolute", "arctan", "cos", "cosh", "exp", "expm1", "integer_power", "log", "log1p", "root", "sign", "sin",
+           "sinh", "sqrt", "square", "stop_gradient", "tan", "tanh"]
 
 POSITIVE = (0.3, 3.0)
 INSIDE = (-0.9, 0.9)
@@ -66,6 +66,15 @@ log1p = elementwise("log1p", np.log1p, partials=lambda y, x: 1.0 / (1.0 + x), sa
 
 square = elementwise("square", np.square, partials=lambda y, x: 2.0 * x, sample=complex_too(ANY))
 sqrt = elementwise("sqrt", np.sqrt, partials=lambda y, x: 0.5 / y, sample=complex_too(POSITIVE))
+
+
+def _root_jvp(y: Any, operands: Any, tangents: Any) -> Any:
+    """0 at 0, whatever the tangent: selected, so that the infinite derivative of the root appears nowhere."""
+    flat = equal(y, 0.0)
+    return zero_where(flat, tangents[0] * (0.5 / select(flat, Const(np.ones((), y.dtype)), y)))
+
+
+root = elementwise("root", lambda x: np.sqrt(x), jvp=_root_jvp, sample=interval(POSITIVE))
 cbrt = elementwise("cbrt", np.cbrt, partials=lambda y, x: 1.0 / (3.0 * y * y), sample=interval(POSITIVE))
 reciprocal = elementwise("reciprocal", np.reciprocal, partials=lambda y, x: -(y * y), sample=complex_too(POSITIVE))
 
@@ -134,51 +143,73 @@ def _above(x: Any) -> Any:
     return x + complex(1.0, -0.0) if x.dtype.kind == "c" else x + 1.0
 
 
+# 1 - x², by factors; its derivative is stated, for that of the factors, (1 - x) - (1 + x), loses what is small beside 1.
+one_minus_square: Primitive = elementwise("one_minus_square", lambda x: (1.0 - x) * (1.0 + x), partials=lambda y, x: -2.0 * x,
+                                          sample=complex_too(INSIDE))
+# 1 / (1 + x²); the derivative is taken by factors that do not overflow where x² does.
+witch: Primitive = elementwise("witch", lambda x: 1.0 / (1.0 + x * x), partials=lambda y, x: -2.0 * (x * y) * y,
+                               sample=interval(ANY))
+
+
 def _arc(x: Any) -> Any:
     """``√(1 - x²)``, each root on its own side of the branch cuts."""
-    return sqrt(-(x - 1.0)) * sqrt(_above(x)) if x.dtype.kind == "c" else sqrt((1.0 - x) * (1.0 + x))
+    return sqrt(-(x - 1.0)) * sqrt(_above(x)) if x.dtype.kind == "c" else sqrt(one_minus_square(x))
 
 
 arcsin = elementwise("arcsin", np.arcsin, partials=lambda y, x: 1.0 / _arc(x), sample=complex_too(INSIDE))
 arccos = elementwise("arccos", np.arccos, partials=lambda y, x: -1.0 / _arc(x), sample=complex_too(INSIDE))
 arctan = elementwise("arctan", np.arctan, sample=complex_too(INSIDE), partials=lambda y, x: (
-    1.0 / ((x - 1j) * (x + 1j)) if x.dtype.kind == "c" else 1.0 / (1.0 + x * x)))
+    1.0 / ((x - 1j) * (x + 1j)) if x.dtype.kind == "c" else witch(x)))
+
+
+def _or_one(r: Any) -> tuple[Any, Any]:
+    """Where r is 0, and r with 1 there."""
+    origin = equal(r, 0.0)
+    return origin, select(origin, Const(np.ones((), r.dtype)), r)
+
+
+def _cosine(a: Any, b: Any) -> Any:
+    r = np.hypot(a, b)
+    return np.where(r == 0.0, a * 0.0, a / np.where(r == 0.0, 1.0, r))[()]
+
+
+def _cosine_partials(i: int) -> Callable[..., Any]:
+    """``s² / r`` in a and ``-c s / r`` in b: no difference of nearly equal numbers."""
+    def partial(y: Any, a: Any, b: Any) -> Any:
+        origin, r = _or_one(hypot(a, b))
+        s = cosine(b, a)
+        return zero_where(origin, s * s / r if i == 0 else -(y * s) / r)
+    return partial
+
+
+# a / √(a² + b²), the derivative of `hypot`, and the cosine of the angle of (a, b); 0 at the origin.
+cosine: Primitive = elementwise("cosine", _cosine, partials=(_cosine_partials(0), _cosine_partials(1)),
+                                sample=interval(POSITIVE, ANY))
 
 
 def _atan2_partials(sign: float, i: int) -> Callable[..., Any]:
     """``∂/∂a = b/(a²+b²)``, ``∂/∂b = -a/(a²+b²)``; divided twice, so that squares do not overflow; 0 at the origin."""
     def partial(y: Any, a: Any, b: Any) -> Any:
-        r = hypot(a, b)
-        origin = equal(r, 0.0)
-        safe = select(origin, Const(np.ones((), r.dtype)), r)
-        part = (b if i == 0 else a) / safe / safe
+        origin, r = _or_one(hypot(a, b))
+        part = (cosine(b, a) if i == 0 else cosine(a, b)) / r
         return zero_where(origin, part if sign > 0 else -part)
     return partial
 
 
 arctan2 = elementwise("arctan2", np.arctan2, partials=(_atan2_partials(1.0, 0), _atan2_partials(-1.0, 1)),
                       sample=interval(POSITIVE, ANY))
-
-
-def _hypot_partial(i: int) -> Callable[..., Any]:
-    def partial(y: Any, a: Any, b: Any) -> Any:
-        origin = equal(y, 0.0)
-        safe = select(origin, Const(np.ones((), y.dtype)), y)
-        return zero_where(origin, (b if i else a) / safe)
-    return partial
-
-
-hypot = elementwise("hypot", np.hypot, partials=(_hypot_partial(0), _hypot_partial(1)), sample=interval(POSITIVE, ANY))
+hypot = elementwise("hypot", np.hypot, partials=(lambda y, a, b: cosine(a, b), lambda y, a, b: cosine(b, a)),
+                    sample=interval(POSITIVE, ANY))
 
 # ---------------------------------------------------------------- hyperbolic
 
 sinh = elementwise("sinh", np.sinh, partials=lambda y, x: cosh(x), sample=complex_too(ANY))
 cosh: Primitive = elementwise("cosh", np.cosh, partials=lambda y, x: sinh(x), sample=complex_too(ANY))
-tanh = elementwise("tanh", np.tanh, partials=lambda y, x: (1.0 - y) * (1.0 + y), sample=complex_too((-1.0, 1.0)))
+tanh = elementwise("tanh", np.tanh, partials=lambda y, x: one_minus_square(y), sample=complex_too((-1.0, 1.0)))
 arcsinh = elementwise("arcsinh", np.arcsinh, partials=lambda y, x: 1.0 / cosh(y), sample=complex_too(INSIDE))
 arccosh = elementwise("arccosh", np.arccosh, partials=lambda y, x: 1.0 / (sqrt(x - 1.0) * sqrt(_above(x))),
                       sample=complex_too((1.2, 3.0)))
-arctanh = elementwise("arctanh", np.arctanh, partials=lambda y, x: 1.0 / ((1.0 - x) * (1.0 + x)), sample=complex_too(INSIDE))
+arctanh = elementwise("arctanh", np.arctanh, partials=lambda y, x: 1.0 / one_minus_square(x), sample=complex_too(INSIDE))
 
 # ---------------------------------------------------------------- angles
 

@@ -8,6 +8,7 @@ Anal. 10, 1973), so these are closed under differentiation.
 The derivative of a determinant is its adjugate, which exists for singular matrices too. It and its first
 derivative are computed from singular values, as products that leave one or two of them out; with
 A = U S Vᴴ, adj(A) = det(U) det(Vᴴ) V adj(S) Uᴴ (Stewart, "On the adjugate matrix", Linear Algebra Appl. 283, 1998).
+Further derivatives of a singular matrix are those of a polynomial that divides by integers only.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import NonDifferentiableError
-from wengert.graph import ArrayType, Primitive
+from wengert.graph import ArrayType, Const, Primitive
 from wengert.primitives.contract import matmul, mT
 from wengert.primitives.elementwise import imag, make_complex
 from wengert.primitives.matrices import aligned, diag_of, lifted, mH, real_part, square_only
-from wengert.primitives.structure import reduce_sum, reshape, sum_to
+from wengert.primitives.structure import broadcast, reduce_sum, reshape, select, sum_to
 
 __all__ = ["adjugate", "det", "inv", "lstsq", "pinv", "slogdet", "trace_of_product"]
 
@@ -54,24 +55,29 @@ def _square_type(a: ArrayType, **params: Any) -> ArrayType:
 
 
 def _inv_evaluate(a: Any, *, use: str = "") -> Any:
-    """`use` is "" (a singular matrix is an error), "nan" (it gives NaN), or "eig" (an error about eigenvectors)."""
+    """`use` is "" (a singular matrix is an error), "nan" (it gives NaN), "eig" or "det" (an error of their own)."""
     try:
         out = np.linalg.inv(a)
     except np.linalg.LinAlgError:
         if use == "nan":
             return _inv_or_nan(a)
-        if use == "eig":
-            raise NonDifferentiableError(_DEFECTIVE) from None
+        if use:
+            raise NonDifferentiableError(_SINGULAR[use]) from None
         raise
-    if use == "eig" and a.size:
+    if use in _SINGULAR and a.size:
         size = np.abs(out).sum((-2, -1)) * np.abs(a).sum((-2, -1))
         if np.any(size * np.finfo(a.dtype).eps > 1e-4):
-            raise NonDifferentiableError(_DEFECTIVE)
+            raise NonDifferentiableError(_SINGULAR[use])
     return out
 
 
-_DEFECTIVE = ("np.linalg.eig of a matrix without a full set of eigenvectors (to working precision): its eigenvalues "
-              "and eigenvectors have no derivative there")
+_LARGEST = 12  # rows of a singular matrix whose determinant is differentiated more than twice: see `_polynomial`
+_SINGULAR = {
+    "eig": "np.linalg.eig of a matrix without a full set of eigenvectors (to working precision): its eigenvalues and "
+           "eigenvectors have no derivative there",
+    "det": f"np.linalg.det of a singular matrix (to working precision) is differentiated more than twice up to "
+           f"{_LARGEST} rows only. Take the determinant of a smaller block (a Schur complement), or move away from the "
+           f"singular point"}
 
 
 def _inv_or_nan(a: Any) -> Any:
@@ -153,11 +159,54 @@ def _adjugate_tangent_evaluate(e: Any, a: Any) -> Any:
     return (sign * (v @ core @ uh)).astype(a.dtype)
 
 
+def _well_conditioned_evaluate(a: Any) -> Any:
+    """Whether derivatives may go through the inverse."""
+    if not a.size:
+        return np.ones(a.shape[:-2], bool)[()]
+    s = np.linalg.svd(np.where(np.isfinite(a), a, 0.0), compute_uv=False)
+    return s[..., -1] > 1e-3 * s[..., 0]
+
+
+well_conditioned: Primitive = Primitive(
+    "well_conditioned", type=lambda a: ArrayType(a.shape[:-2], np.bool_), evaluate=_well_conditioned_evaluate,
+    differentiable=False, batch=lambda n, ops, batched: well_conditioned(ops[0]), sample=_square_sample)
+
+
 def _adjugate_tangent_jvp(y: Any, ops: Any, tangents: Any) -> Any:
-    """The third differential of det; through the inverse, so the matrix has to be regular."""
+    """The third differential of det: through the inverse, or as a polynomial where the inverse is not exact."""
     e, a = ops
     f = tangents[1]
-    d, x = det(a), inv(a)
+    if a.shape[-1] > _LARGEST:
+        return _through_inverse(a, e, f)
+    regular = well_conditioned(a)
+    each = broadcast(reshape(regular, shape=(*regular.shape, 1, 1)), shape=a.shape)
+    safe = select(each, a, Const(np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape)))
+    return select(each, _through_inverse(safe, e, f), _polynomial(a, e, f))
+
+
+def _polynomial(a: Any, e: Any, f: Any) -> Any:
+    """D² adj(A)[E, F] by the recursion of Faddeev and LeVerrier, which divides by 1, ..., n only.
+
+    ``M ← A M + c 1``, ``c = -tr(A M) / k``; adj(A) is the last M up to its sign. Each matrix carries its differentials
+    along E, F and both.
+    """
+    n = a.shape[-1]
+    one = Const(np.eye(n, dtype=a.dtype))
+    product: tuple[Any, ...] = (a, e, f, None)
+    for k in range(1, n):
+        m, me, mf, mef = [None if p is None else p - scaled(reduce_sum(diag_of(p), axes=(a.ndim - 2,)) / float(k), one)
+                          for p in product]
+        both = matmul(e, mf) + matmul(f, me)
+        product = (matmul(a, m), matmul(e, m) + matmul(a, me), matmul(f, m) + matmul(a, mf),
+                   both if mef is None else both + matmul(a, mef))
+    if mef is None:
+        return a * 0.0
+    return mef if n % 2 else -mef
+
+
+def _through_inverse(a: Any, e: Any, f: Any) -> Any:
+    """D² adj(A)[E, F] of a regular matrix."""
+    d, x = det(a), inv(a, use="det")
     xe, xf = matmul(x, e), matmul(x, f)
     te, tf = reduce_sum(diag_of(xe), axes=(a.ndim - 2,)), reduce_sum(diag_of(xf), axes=(a.ndim - 2,))
     xex, xfx = matmul(xe, x), matmul(xf, x)

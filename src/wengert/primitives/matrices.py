@@ -7,6 +7,7 @@ routine does not read contributes exactly nothing.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -22,25 +23,26 @@ __all__ = ["add_to_all", "aligned", "as_complex", "block", "column", "diag_matri
            "herm", "lifted", "lower", "mH", "mapped", "on_diagonal", "real_part", "rest", "row", "skew",
            "square_only", "stack_of", "upper"]
 
-_TRIANGLES: dict[tuple[int, int, int], Const] = {}
+_LARGEST = 10_000  # elements of a constant that is kept for the next call; equal constants are one in a graph anyway
 
 
 def _triangle(n: int, m: int, k: int) -> Const:
     """Where the lower triangle up to the k-th diagonal is, as a constant of the graph."""
-    found = _TRIANGLES.get((n, m, k))
-    if found is None:
-        found = _TRIANGLES[n, m, k] = Const(np.tri(n, m, k, dtype=bool))
-    return found
+    return (_kept_triangle if n * m <= _LARGEST else _kept_triangle.__wrapped__)(n, m, k)
 
 
-_EYES: dict[int, Const] = {}
+@functools.lru_cache(maxsize=256)
+def _kept_triangle(n: int, m: int, k: int) -> Const:
+    return Const(np.tri(n, m, k, dtype=bool))
 
 
 def _eye(n: int) -> Const:
-    found = _EYES.get(n)
-    if found is None:
-        found = _EYES[n] = Const(np.eye(n, dtype=bool))
-    return found
+    return (_kept_eye if n * n <= _LARGEST else _kept_eye.__wrapped__)(n)
+
+
+@functools.lru_cache(maxsize=256)
+def _kept_eye(n: int) -> Const:
+    return Const(np.eye(n, dtype=bool))
 
 
 def zero(x: Any) -> Const:

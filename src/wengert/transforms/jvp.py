@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wengert.graph import Build, Equation, Graph, Handle, Var
+from wengert.transforms.composed import even_power
 from wengert.transforms.linearize import differential
 from wengert.transforms.strong_zeros import masked_values
 
@@ -26,6 +27,7 @@ def jvp(graph: Graph, active: Sequence[bool]) -> tuple[Graph, tuple[bool, ...]]:
     build = Build()
     env: dict[Any, Any] = {v: build.input(v.type).atom for v in graph.inputs}
     tangents: dict[Any, Any] = {env[v]: build.input(v.type) for v, a in zip(graph.inputs, active, strict=True) if a}
+    makers: dict[Any, Equation] = {}
     for e in graph.equations:
         build.at = graph.lines.get(e, frozenset())
         operands = tuple([env[o] if isinstance(o, Var) else o for o in e.operands])
@@ -38,9 +40,12 @@ def jvp(graph: Graph, active: Sequence[bool]) -> tuple[Graph, tuple[bool, ...]]:
         else:
             results = build.emit(e.primitive, operands, e.params)
             outgoing = [None] * len(results)
+            new = Equation(e.primitive, operands, e.params, results)
+            makers.update(dict.fromkeys(results, new))
             if moving:
-                outgoing = differential(build, Equation(e.primitive, operands, e.params, results), incoming,
-                                        tuple([True] * len(results)))
+                smooth = even_power(build, new, makers, tangents.get)
+                outgoing = [smooth] if smooth is not None else differential(
+                    build, new, incoming, tuple([True] * len(results)))
         env.update(zip(e.results, results, strict=True))
         for r, t in zip(results, outgoing, strict=True):
             if t is not None and r.type.inexact and r not in tangents:

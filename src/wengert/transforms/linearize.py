@@ -17,6 +17,7 @@ import numpy as np
 from wengert.errors import MissingRuleError
 from wengert.graph import Build, Const, Equation, Graph, Handle, Missing, Var, params_key
 from wengert.primitives.structure import broadcast, full
+from wengert.transforms.composed import even_power
 
 __all__ = ["Linear", "differential", "linearize"]
 
@@ -63,7 +64,9 @@ def linearize(graph: Graph, active: Sequence[bool], needed: Sequence[bool] | Non
             tangents[v] = build.input(v.type)
     count = len(build.inputs)
     recorded: dict[Equation, Equation] = {}
+    makers: dict[Any, Equation] = {}
     for e in graph.equations:
+        makers.update(dict.fromkeys(e.results, e))
         if not e.primitive.differentiable or not any(r in live for r in e.results):
             continue
         incoming = [tangents.get(o) for o in e.operands]
@@ -72,6 +75,8 @@ def linearize(graph: Graph, active: Sequence[bool], needed: Sequence[bool] | Non
         build.at = graph.lines.get(e, frozenset())
         if e.primitive.record is not None:
             recorded[e], outgoing = e.primitive.record(build, e, incoming, linearize)
+        elif (smooth := even_power(build, e, makers, tangents.get)) is not None:
+            outgoing = [smooth]
         else:
             outgoing = differential(build, e, incoming, tuple(r in live for r in e.results))
         for r, t in zip(e.results, outgoing, strict=True):

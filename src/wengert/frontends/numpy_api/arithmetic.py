@@ -87,8 +87,8 @@ def _power(x: Any, y: Any) -> Any:
             return ufunc_call(np.reciprocal, x)
         if not _is_number(x) and y == 0.5:
             return ufunc_call(np.sqrt, x)
-        if type(y) is int:
-            out = REGISTRY["integer_power"](x, n=y)
+        if type(y) is int or y == 2:
+            out = REGISTRY["integer_power"](x, n=int(y))
             out.kind = x.kind if x.kind == "scalar" else ""
             return out
     if _is_number(x) and _is_number(y):

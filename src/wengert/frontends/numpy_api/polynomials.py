@@ -7,6 +7,7 @@ them).
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -122,3 +123,45 @@ def poly(seq_of_zeros: Any) -> Any:
         if np.all(np.sort(plain) == np.sort(plain.conjugate())):
             out = real(out)
     return out
+
+
+@implements(np.polyfit)
+def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
+    """``np.polyfit``: least squares with scaled columns, as there; points, values and weights may be traced."""
+    order = int(deg) + 1
+    x, y = strong(x) + 0.0, strong(y) + 0.0
+    if deg < 0:
+        raise ValueError("expected deg >= 0")
+    if x.ndim != 1:
+        raise TypeError("expected 1D vector for x")
+    if x.shape[0] == 0:
+        raise TypeError("expected non-empty vector for x")
+    if y.ndim < 1 or y.ndim > 2:
+        raise TypeError("expected 1D or 2D array for y")
+    if x.shape[0] != y.shape[0]:
+        raise TypeError("expected x and y to have same length")
+    cut = x.shape[0] * np.finfo(x.dtype).eps if rcond is None else rcond
+    left, right = np.vander(x, order), y
+    if w is not None:
+        w = strong(w) + 0.0
+        if w.ndim != 1:
+            raise TypeError("expected a 1-d array for weights")
+        if w.shape[0] != y.shape[0]:
+            raise TypeError("expected w and y to have the same length")
+        left, right = left * w[:, None], right * (w[:, None] if right.ndim == 2 else w)
+    scale = np.sqrt(np.sum(left * left, axis=0))
+    c, rest, rank, values = np.linalg.lstsq(left / scale, right, cut)
+    c = (c.T / scale).T
+    if rank != order and not full:
+        warnings.warn("Polyfit may be poorly conditioned", np.exceptions.RankWarning, stacklevel=2)
+    if full:
+        return c, rest, rank, values, cut
+    if not cov:
+        return c
+    base = np.linalg.inv(np.dot((left / scale).T, left / scale)) / np.outer(scale, scale)
+    if isinstance(cov, str) and cov == "unscaled":
+        return c, base
+    if len(x) <= order:
+        raise ValueError("the number of data points must exceed order to scale the covariance matrix")
+    factor = rest / (len(x) - order)
+    return c, base * factor if y.ndim == 1 else base[:, :, None] * factor

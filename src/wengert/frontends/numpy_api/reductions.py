@@ -20,6 +20,7 @@ from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, implements, ufunc_call
 from wengert.primitives import reduce as r
 from wengert.primitives import structure as s
+from wengert.primitives.elementary import root
 
 __all__ = ["cumulative", "finished", "given", "kept", "masks", "safe_sqrt", "selected", "summed"]
 
@@ -89,11 +90,9 @@ def _start(initial: Any, dtype: np.dtype[Any]) -> Any:
 def safe_sqrt(v: Tracer) -> Any:
     """``sqrt(v)``, whose derivative at 0 is taken to be 0: for standard deviations and norms.
 
-    The root is not taken there, so its infinite derivative appears nowhere.
+    The derivatives of its even powers are those of the polynomial in `v`.
     """
-    zero, one = v.dtype.type(0), v.dtype.type(1)
-    flat = ufunc_call(np.equal, v, 0)
-    return s.select(flat, zero, ufunc_call(np.sqrt, s.select(flat, one, v)))
+    return root(v)
 
 
 # ---------------------------------------------------------------- sums and products

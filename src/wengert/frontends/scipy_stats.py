@@ -1,0 +1,342 @@
+"""Distributions of ``scipy.stats`` on tracers: densities, distribution functions and their inverses.
+
+What comes in: ``norm.logpdf(x, loc, scale)``, also of frozen distributions. What goes out: its formula, in double
+precision as SciPy computes it. The one idea: a distribution is a table of formulas in the standardized variable, on a
+support; location, scale, arguments that are not allowed and values outside the support are the same for all.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import UnsupportedError
+from wengert.frontends.scipy_api import scipy_function
+from wengert.frontends.trace import user_line
+from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, ufunc_call
+from wengert.primitives import structure as s
+
+__all__ = ["frozen", "method_of"]
+
+Formula = Callable[..., Any]
+
+
+class _Special:
+    """The ufuncs of ``scipy.special``, which is there by the time that one of its distributions is called."""
+
+    def __getattr__(self, name: str) -> Any:
+        import scipy.special
+        ufunc = getattr(scipy.special, name)
+        return lambda *xs: ufunc_call(ufunc, *xs) if any(isinstance(x, Tracer) for x in xs) else ufunc(*xs)
+
+
+sp: Any = _Special()
+
+
+@dataclass(frozen=True)
+class _Distribution:
+    """Formulas in the standardized variable and the shape parameters.
+
+    Attributes
+    ----------
+    logpdf, pdf, cdf, sf, ppf, isf, logcdf, logsf
+        What is not stated follows from the others.
+    low, high : float
+        The support.
+    allowed : callable
+        Whether the shape parameters are.
+    shapes : int
+        How many there are.
+    discrete : bool
+        Then ``logpdf`` is the logarithm of the probability of an integer, and there is no scale.
+    """
+
+    logpdf: Formula
+    cdf: Formula | None = None
+    sf: Formula | None = None
+    ppf: Formula | None = None
+    isf: Formula | None = None
+    logcdf: Formula | None = None
+    logsf: Formula | None = None
+    pdf: Formula | None = None
+    low: float = -np.inf
+    high: float = np.inf
+    middle: float = 0.5
+    allowed: Formula = field(default=lambda *shapes: np.asarray(True) if not shapes else _all_positive(*shapes))
+    shapes: int = 0
+    discrete: bool = False
+
+    def formula(self, name: str) -> Formula | None:
+        """A formula as stated, or from the others."""
+        name = {"pmf": "pdf", "logpmf": "logpdf"}.get(name, name) if self.discrete else name
+        stated: Formula | None = getattr(self, name, None) if name in _METHODS else None
+        if stated is not None:
+            return stated
+        base, outer = _FROM.get(name, ("", np.exp))
+        inner = self.formula(base) if base else None
+        return None if inner is None else lambda *xs: outer(inner(*xs))
+
+
+_FROM: dict[str, tuple[str, Formula]] = {"pdf": ("logpdf", np.exp), "logcdf": ("cdf", np.log), "logsf": ("sf", np.log)}
+
+
+def _all_positive(*shapes: Any) -> Any:
+    out = _plain(shapes[0]) > 0
+    for x in shapes[1:]:
+        out = out & (_plain(x) > 0)
+    return out
+
+
+def _plain(x: Any) -> Any:
+    """What decides between cases: a value, or a traced condition where there is none."""
+    return x.value if isinstance(x, Tracer) and x.value is not None else x
+
+
+_DENSITIES, _INVERSES = ("pdf", "logpdf", "pmf", "logpmf"), ("ppf", "isf")
+_METHODS = ("pdf", "logpdf", "cdf", "sf", "ppf", "isf", "logcdf", "logsf")
+# Below and above the support.
+_OUTSIDE = {
+    "pdf": (0.0, 0.0), "logpdf": (-np.inf, -np.inf), "pmf": (0.0, 0.0), "logpmf": (-np.inf, -np.inf), "cdf": (0.0, 1.0),
+    "sf": (1.0, 0.0), "logcdf": (-np.inf, 0.0), "logsf": (0.0, -np.inf)}
+
+
+def _log1mexp(x: Any) -> Any:
+    """``log(1 - exp(-x))``."""
+    return np.log(-np.expm1(-x))
+
+
+_LOG_ROOT = 0.5 * np.log(2.0 * np.pi)
+_TABLE = {
+    "norm": _Distribution(
+        lambda z: -z * z / 2.0 - _LOG_ROOT, cdf=lambda z: sp.ndtr(z), sf=lambda z: sp.ndtr(-z),
+        ppf=lambda q: sp.ndtri(q), isf=lambda q: -sp.ndtri(q), logcdf=lambda z: sp.log_ndtr(z),
+        logsf=lambda z: sp.log_ndtr(-z),
+        pdf=lambda z: np.exp(-z * z / 2.0) / np.sqrt(2.0 * np.pi)),
+    "expon": _Distribution(
+        lambda z: -z, cdf=lambda z: -np.expm1(-z), sf=lambda z: np.exp(-z), ppf=lambda q: -np.log1p(-q),
+        isf=lambda q: -np.log(q), logcdf=_log1mexp, logsf=lambda z: -z, low=0.0),
+    "uniform": _Distribution(
+        lambda z: z * 0.0, cdf=lambda z: z * 1.0, sf=lambda z: 1.0 - z, ppf=lambda q: q * 1.0, isf=lambda q: 1.0 - q,
+        low=0.0, high=1.0),
+    "gamma": _Distribution(
+        lambda z, a: sp.xlogy(a - 1.0, z) - z - sp.gammaln(a), cdf=lambda z, a: sp.gammainc(a, z),
+        sf=lambda z, a: sp.gammaincc(a, z), ppf=lambda q, a: sp.gammaincinv(a, q),
+        isf=lambda q, a: sp.gammainccinv(a, q), low=0.0, shapes=1),
+    "chi2": _Distribution(
+        lambda z, k: sp.xlogy(k / 2.0 - 1.0, z) - z / 2.0 - sp.gammaln(k / 2.0) - k * (np.log(2.0) / 2.0),
+        cdf=lambda z, k: sp.gammainc(k / 2.0, z / 2.0), sf=lambda z, k: sp.gammaincc(k / 2.0, z / 2.0),
+        ppf=lambda q, k: 2.0 * sp.gammaincinv(k / 2.0, q), isf=lambda q, k: 2.0 * sp.gammainccinv(k / 2.0, q), low=0.0,
+        shapes=1),
+    "beta": _Distribution(
+        lambda z, a, b: sp.xlog1py(b - 1.0, -z) + sp.xlogy(a - 1.0, z) - sp.betaln(a, b),
+        cdf=lambda z, a, b: sp.betainc(a, b, z), sf=lambda z, a, b: sp.betaincc(a, b, z),
+        ppf=lambda q, a, b: sp.betaincinv(a, b, q), isf=lambda q, a, b: sp.betainccinv(a, b, q), low=0.0, high=1.0,
+        shapes=2),
+    "t": _Distribution(
+        lambda z, k: sp.gammaln((k + 1.0) / 2.0) - sp.gammaln(k / 2.0) - (
+            np.log(k * np.pi) + (k + 1.0) * np.log1p(z * z / k)) / 2.0,
+        cdf=lambda z, k: sp.stdtr(k, z), sf=lambda z, k: sp.stdtr(k, -z), shapes=1),
+    "cauchy": _Distribution(
+        lambda z: -np.log(np.pi) - np.log1p(z * z), cdf=lambda z: np.arctan2(1.0, -z) / np.pi,
+        sf=lambda z: np.arctan2(1.0, z) / np.pi, ppf=lambda q: np.tan(np.pi * q - np.pi / 2.0),
+        isf=lambda q: np.tan(np.pi / 2.0 - np.pi * q)),
+    "logistic": _Distribution(
+        lambda z: sp.log_expit(z) + sp.log_expit(-z), cdf=lambda z: sp.expit(z), sf=lambda z: sp.expit(-z),
+        ppf=lambda q: sp.logit(q), isf=lambda q: -sp.logit(q), logcdf=lambda z: sp.log_expit(z),
+        logsf=lambda z: sp.log_expit(-z)),
+    "lognorm": _Distribution(
+        lambda z, k: -np.square(np.log(z) / k) / 2.0 - np.log(k * z) - _LOG_ROOT,
+        cdf=lambda z, k: sp.ndtr(np.log(z) / k),
+        sf=lambda z, k: sp.ndtr(-np.log(z) / k), ppf=lambda q, k: np.exp(k * sp.ndtri(q)),
+        isf=lambda q, k: np.exp(-k * sp.ndtri(q)), logcdf=lambda z, k: sp.log_ndtr(np.log(z) / k),
+        logsf=lambda z, k: sp.log_ndtr(-np.log(z) / k), low=0.0, shapes=1),
+    "poisson": _Distribution(
+        lambda k, mu: sp.xlogy(k, mu) - sp.gammaln(k + 1.0) - mu, cdf=lambda k, mu: sp.gammaincc(np.floor(k) + 1.0, mu),
+        sf=lambda k, mu: sp.gammainc(np.floor(k) + 1.0, mu), low=0.0, middle=1.0, shapes=1, discrete=True,
+        allowed=lambda mu: _plain(mu) >= 0),
+    "bernoulli": _Distribution(
+        lambda k, p: sp.xlogy(k, p) + sp.xlog1py(1.0 - k, -p), low=0.0, high=1.0, middle=1.0, shapes=1, discrete=True,
+        allowed=lambda p: (_plain(p) >= 0) & (_plain(p) <= 1)),
+}
+
+
+# ---------------------------------------------------------------- location, scale, support
+
+def _double(x: Any) -> Any:
+    """In double precision, as SciPy computes."""
+    x = as_traced(x)
+    if isinstance(x, Tracer):
+        return x if x.dtype == np.float64 else s.convert(x, dtype=np.dtype(float))
+    return np.asarray(x, float)
+
+
+def _evaluated(name: str, method: str, args: Any, kwds: Any) -> Any:
+    """One method of one distribution."""
+    known = _TABLE[name]
+    formula = known.formula(method)
+    if formula is None:
+        raise _unsupported(f"scipy.stats.{name}.{method}")
+    x, shapes, loc, scale = _bound(name, known, args, kwds)
+    good = known.allowed(*shapes) & (_plain(scale) > 0)
+    where = FUNCTIONS[np.where]
+    if method in _INVERSES:
+        inside = (_plain(x) >= 0) & (_plain(x) <= 1) & good
+        out = formula(where(inside, x, 0.5), *shapes) * scale + loc
+        return _masked(inside, out, np.nan)
+    z = (x - loc) / scale
+    at = _plain(z)
+    inside = (at >= known.low) & (at <= known.high) & good
+    if known.discrete and method in _DENSITIES:
+        inside = inside & (at == np.floor(at))
+    out = formula(where(inside, z, known.middle), *shapes)
+    if not known.discrete and method == "pdf":
+        out = out / scale
+    elif not known.discrete and method == "logpdf":
+        out = out - np.log(scale)
+    below, above = _OUTSIDE[method]
+    out = _masked(inside, out, where(at < known.low, below, above))
+    return _masked(good & (at == at), out, np.nan)
+
+
+def _masked(mask: Any, x: Any, other: Any) -> Any:
+    """``where(mask, x, other)``, or x if the mask holds everywhere."""
+    return x if not isinstance(mask, Tracer) and np.all(mask) else FUNCTIONS[np.where](mask, x, other)
+
+
+def _bound(name: str, known: _Distribution, args: Any, kwds: Any) -> tuple[Any, list[Any], Any, Any]:
+    """The argument, the shape parameters, location and scale."""
+    names = [n.strip() for n in (getattr(sys.modules["scipy.stats"], name).shapes or "").split(",") if n.strip()]
+    order = ["x", *names, "loc"] + ([] if known.discrete else ["scale"])
+    kwds = {"x" if k in ("q", "k") and k not in names else k: v for k, v in kwds.items()}
+    if len(args) > len(order) or set(kwds) - set(order) or set(order[:len(args)]) & set(kwds):
+        raise TypeError(f"scipy.stats.{name} takes {', '.join(order)}")
+    given: dict[str, Any] = {"loc": 0.0, "scale": 1.0, **dict(zip(order, args, strict=False)), **kwds}
+    missing = [n for n in order if n not in given]
+    if missing:
+        raise TypeError(f"scipy.stats.{name}: missing {', '.join(missing)}")
+    return (_double(given["x"]), [_double(given[n]) for n in names], _double(given["loc"]), _double(given["scale"]))
+
+
+def _unsupported(what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{what} cannot be traced (at {user_line()}). The densities, distribution functions and their inverses of "
+        f"{', '.join(_TABLE)} can, and the densities of multivariate_normal; write others with np and scipy.special "
+        f"functions, or wrap the call: wg.opaque(f, derivative=...)")
+
+
+class _Frozen:
+    """A distribution with traced parameters."""
+
+    def __init__(self, name: str, args: Any, kwds: Any):
+        self._given = name, args, kwds
+
+    def __getattr__(self, method: str) -> Any:
+        name, args, kwds = self._given
+        if _TABLE[name].formula(method) is None:
+            raise _unsupported(f"scipy.stats.{name}.{method}")
+        return lambda x: _evaluated(name, method, (x, *args), kwds)
+
+
+def _name_of(distribution: Any) -> str:
+    """The name of one of SciPy's own distributions, or ""."""
+    name = getattr(distribution, "name", "")
+    stats = sys.modules.get("scipy.stats")
+    own = isinstance(name, str) and stats is not None and type(getattr(stats, name, None)) is type(distribution)
+    return name if own else ""
+
+
+def frozen(distribution: Any, args: Any, kwds: Any) -> Any:
+    """``norm(loc, scale)`` with traced parameters; None if this is no distribution of SciPy's."""
+    name = _name_of(distribution)
+    if not name:
+        return None
+    if name not in _TABLE:
+        raise _unsupported(f"scipy.stats.{name}")
+    return _Frozen(name, args, kwds)
+
+
+def method_of(function: Any) -> Any:
+    """The implementation of a method of a distribution, frozen or not; None if it is no such method."""
+    if type(function) is not types.MethodType:
+        return None
+    owner: Any = function.__self__
+    method = function.__name__
+    inner = getattr(owner, "dist", None)
+    name = _name_of(owner if inner is None else inner)
+    if name not in _TABLE or _TABLE[name].formula(method) is None:
+        if name or type(owner).__name__.startswith("multivariate_normal"):
+            return _multivariate(owner, method)
+        return None
+    if inner is None:
+        return lambda *args, **kwds: _evaluated(name, method, args, kwds)
+    return lambda x: _evaluated(name, method, (x, *owner.args), owner.kwds)
+
+
+# ---------------------------------------------------------------- the normal distribution of vectors
+
+def _multivariate(owner: Any, method: str) -> Any:
+    if type(owner).__name__ != "multivariate_normal_gen" or method not in ("pdf", "logpdf"):
+        raise _unsupported(f"scipy.stats.{getattr(owner, 'name', type(owner).__name__)}.{method}")
+    return (lambda *args, **kwds: np.exp(_log_normal(*args, **kwds))) if method == "pdf" else _log_normal
+
+
+def _log_normal(x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
+    """``multivariate_normal.logpdf``: by the factor of Cholesky, which reads the lower triangle, as SciPy does."""
+    if allow_singular:
+        raise _unsupported("multivariate_normal.logpdf(allow_singular=True)")
+    x, cov = _double(x), _double(cov)
+    mean = None if mean is None else _double(mean)
+    n = cov.shape[-1] if cov.ndim else (1 if mean is None or not mean.ndim else mean.shape[0])
+    if cov.ndim < 2:
+        cov = cov * np.eye(n)
+    if cov.shape != (n, n) or (mean is not None and mean.ndim and mean.shape != (n,)):
+        raise ValueError(f"multivariate_normal: the mean has {n} elements, the covariance matrix shape {cov.shape}")
+    if x.ndim == 0:
+        x = x.reshape((1, 1))
+    elif x.ndim == 1:
+        x = x.reshape((x.shape[0], 1)) if n == 1 else x.reshape((1, x.shape[0]))
+    if x.shape[-1] != n:
+        raise ValueError(f"multivariate_normal: points of {x.shape[-1]} elements, a mean of {n}")
+    d = x if mean is None else x - mean
+    root = np.linalg.cholesky(cov)
+    z = np.linalg.solve(root, FUNCTIONS[np.reshape](d, (-1, n)).T)
+    squares = FUNCTIONS[np.reshape](FUNCTIONS[np.sum](z * z, axis=0), d.shape[:-1]) if isinstance(z, Tracer) \
+        else np.sum(z * z, axis=0).reshape(d.shape[:-1])
+    logs = np.sum(np.log(np.diagonal(root)))
+    out = -0.5 * squares - logs - 0.5 * n * np.log(2.0 * np.pi)
+    return out[()] if out.shape != (1,) else out[0]
+
+
+# ---------------------------------------------------------------- Python's statistics
+
+@scipy_function("statistics.mean", "statistics.fmean")
+def mean(data: Any, weights: Any = None) -> Any:
+    """``statistics.mean`` and ``fmean``."""
+    xs = FUNCTIONS[np.array](list(data)) if not isinstance(data, Tracer) else data
+    if not xs.shape[0]:
+        raise sys.modules["statistics"].StatisticsError("mean requires at least one data point")
+    return FUNCTIONS[np.average](xs, weights=weights).tolist()
+
+
+def _spread(delta: int, root: bool) -> Callable[..., Any]:
+    def function(data: Any, center: Any = None) -> Any:
+        xs = FUNCTIONS[np.array](list(data)) if not isinstance(data, Tracer) else data
+        n = xs.shape[0]
+        if n <= delta:
+            raise sys.modules["statistics"].StatisticsError(f"variance requires at least {delta + 1} data points")
+        if center is not None:
+            xs = xs - center
+            out = FUNCTIONS[np.sum](xs * xs) / float(n - delta)
+            return (out ** 0.5 if root else out).tolist()
+        return FUNCTIONS[np.std if root else np.var](xs, ddof=delta).tolist()
+    return function
+
+
+for _names, _delta, _root in (("variance", 1, False), ("pvariance", 0, False), ("stdev", 1, True), ("pstdev", 0, True)):
+    scipy_function(f"statistics.{_names}")(_spread(_delta, _root))
+scipy_function("statistics.median")(lambda data: FUNCTIONS[np.median](FUNCTIONS[np.array](list(data))).tolist())

@@ -1,0 +1,92 @@
+"""NumPy's floating-point warnings, at the user's line.
+
+What comes in: "divide by zero encountered in log", raised while a value is computed for the user. What goes out: the
+same warning, with the file and line of the user's program, where NumPy alone would have put it. The one idea: NumPy
+attributes a warning to the innermost Python frame, which is wengert's; in its mode "log" it hands the text to an object
+instead, which warns on behalf of the frame that it finds outside of wengert. What the user ignores, raises or calls
+stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Any
+
+import numpy as np
+
+__all__ = ["begin", "end", "modes", "set_modes"]
+
+# The state that np.errstate sets, for this thread and context; without it warnings keep the line that NumPy gives them.
+_STATE: Any = getattr(getattr(getattr(np, "_core", None), "umath", None), "_extobj_contextvar", None)
+_HERE = (os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep, "<wengert", "<__array_function__")
+
+
+class _Relay:
+    """Takes what NumPy writes in its mode "log"."""
+
+    def write(self, message: str) -> None:
+        """Warn, on behalf of the innermost frame that is not wengert's."""
+        frame = sys._getframe(1)
+        while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+            frame = frame.f_back
+        space = frame.f_globals
+        warnings.warn_explicit(
+            message.removeprefix("Warning: ").rstrip("\n"), RuntimeWarning, frame.f_code.co_filename, frame.f_lineno,
+            space.get("__name__", "<string>"), space.setdefault("__warningregistry__", {}))
+
+
+_RELAY = _Relay()
+_KEPT: dict[int, tuple[Any, Any]] = {}  # by the id of a state: the state, and the same with its warnings relayed
+
+
+def _relayed(state: Any) -> Any:
+    """The present state, with the relay in the place of warnings; as it is if the user's own call is in the way."""
+    found = np.geterr()
+    if "warn" not in found.values() or np.geterrcall() is not None:
+        return state
+    relayed: Any = {k: "log" for k, mode in found.items() if mode == "warn"}
+    with np.errstate(call=_RELAY, **relayed):
+        return _STATE.get()
+
+
+def begin() -> Any:
+    """From here on, warnings are relayed; gives what `end` takes."""
+    if _STATE is None:
+        return None
+    state = _STATE.get()
+    found = _KEPT.get(id(state))
+    if found is None:
+        if len(_KEPT) >= 100:
+            _KEPT.clear()
+        found = _KEPT[id(state)] = state, _relayed(state)
+    return _STATE.set(found[1]), found[1]
+
+
+def end(begun: Any) -> None:
+    """Back to the state before `begin`, but for what the user has set since."""
+    if begun is None:
+        return
+    token, state = begun
+    if _STATE.get() is state:
+        _STATE.reset(token)
+        return
+    wanted, call = modes(), np.geterrcall()
+    _STATE.reset(token)
+    np.seterr(**wanted)
+    if call is not _RELAY:
+        np.seterrcall(call)
+
+
+def modes() -> Any:
+    """``np.geterr`` as the user knows it."""
+    found = np.geterr()
+    return {k: "warn" if mode == "log" else mode for k, mode in found.items()} if np.geterrcall() is _RELAY else found
+
+
+def set_modes(**kwargs: Any) -> Any:
+    """``np.seterr``: gives the modes before it."""
+    before = modes()
+    np.seterr(**kwargs)
+    return before
