@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FLOW", "NotRewrittenError", "Refusal", "lower"]
+__all__ = ["FLOW", "FRAME_READERS", "NotRewrittenError", "Refusal", "lower"]
 
 FLOW = "__wengert_flow__"
 _BREAK, _CONTINUE, _RETURN, VALUE = "__wengert_break", "__wengert_continue", "__wengert_return__", "__wengert_value__"
 _ITEM = "__wengert_item__"
-_FRAME_READERS = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"}
+FRAME_READERS = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"}
 _SCOPES = (
     ast.FunctionDef,
     ast.AsyncFunctionDef,
@@ -409,7 +409,7 @@ class _Lower(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id in _FRAME_READERS:
+        if isinstance(node.func, ast.Name) and node.func.id in FRAME_READERS:
             return node
         return ast.copy_location(
             ast.Call(ast.Attribute(_load(FLOW), "call", ast.Load()), [node.func, *node.args], node.keywords), node

@@ -25,7 +25,7 @@ from wengert.frontends.tracer import Tracer
 from wengert.primitives.control import truncate
 from wengert.primitives.structure import convert, reshape
 
-__all__ = ["STAGED", "changes_owner", "impurity", "refuse_effects"]
+__all__ = ["STAGED", "WRITES_FIRST", "changes_owner", "home", "impurity", "refuse_effects"]
 
 STAGED: dict[Any, Callable[..., Any]] = {}
 
@@ -212,7 +212,7 @@ _CHANGES = {
     "__setitem__",
     "__delitem__",
 }
-_WRITES_FIRST = {"copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis", "at"}
+WRITES_FIRST = {"copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis", "at"}
 
 
 def changes_owner(name: str) -> bool:
@@ -227,14 +227,16 @@ def impurity(function: Any, module: str, name: str) -> str | None:
     """
     if module == "numpy.random" or module.startswith("numpy.random."):
         return "random numbers are drawn"
+    if any(function is f for f in _IMPURE_BUILTINS):
+        return f"{name}() is not part of a graph"
     if module == "builtins":
-        return f"{name}() is not part of a graph" if function in _IMPURE_BUILTINS else None
+        return None
     if module.split(".")[0] not in _PURE and not isinstance(function, type):
         return f"{module}.{name} may not depend on its arguments alone"
     return None
 
 
-def _home(function: Any) -> tuple[str, Any]:
+def home(function: Any) -> tuple[str, Any]:
     """The module of a callable, and the object that it is a method of."""
     owner = getattr(function, "__self__", None)
     if isinstance(owner, types.ModuleType):
@@ -252,12 +254,12 @@ def refuse_effects(
         isinstance(function, types.FunctionType) and function.__code__.co_filename.startswith(HERE)
     ):
         return
-    name, (module, owner) = getattr(function, "__name__", ""), _home(function)
+    name, (module, owner) = getattr(function, "__name__", ""), home(function)
     if owner is not None and name in _CHANGES and not module.startswith("numpy.random"):
         changeable(owner, f"{type(owner).__name__}.{name}")
         return
     out = kwargs.get("out")
-    for target in [*(out if isinstance(out, tuple) else [out]), *(args[:1] if name in _WRITES_FIRST else ())]:
+    for target in [*(out if isinstance(out, tuple) else [out]), *(args[:1] if name in WRITES_FIRST else ())]:
         if isinstance(target, np.ndarray):
             changeable(target, f"np.{name}")
     why = impurity(function, module, name)
