@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from wengert.errors import InputError
-from wengert.frontends.diagnose import DERIVATIVE, JIT, Finding, called, diagnose, lambdas
+from wengert.frontends.diagnose import diagnose
+from wengert.frontends.findings import DERIVATIVE, JIT, Finding, called, nested, passed
 from wengert.frontends.names import File, Scope
 
 __all__ = ["Report", "examine", "examine_file"]
@@ -128,12 +129,12 @@ def _functions(nodes: Any, file: File, outer: Scope | None, prefix: str, owner: 
         if isinstance(n, ast.ClassDef):
             yield from _functions(n.body, file, outer, f"{prefix}{n.name}.", n.name)
         elif isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            name = prefix + getattr(n, "name", "<lambda>")
+            name = f"{prefix}{file.lambdas.get(n) or getattr(n, 'name', '<lambda>')}"
             static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in getattr(n, "decorator_list", []))
             method = owner is not None and not isinstance(n, ast.Lambda) and prefix.endswith(f"{owner}.") and not static
             scope = Scope(n, file, outer, method)
             yield _Known(Report(name, n.lineno), scope, owner)
-            yield from _functions(lambdas(scope), file, scope, f"{name}.", owner)
+            yield from _functions(nested(scope), file, scope, f"{name}.", owner)
         else:
             yield from _functions(ast.iter_child_nodes(n), file, outer, prefix, owner)
 
@@ -154,25 +155,46 @@ def _callee(caller: _Known, name: str, functions: dict[str, _Known]) -> _Known |
     return functions.get(f"{name}.__init__")
 
 
+def _concerning(caller: _Known, n: ast.Call, callee: _Known, given: bool) -> list[tuple[Finding, str]]:
+    """The findings of a callee that concern its caller, each with the caller's own argument that it is about, or ""."""
+    arguments = passed(n, callee.scope, caller.scope)
+    inside = callee.report.name.startswith(f"{caller.report.name}.")
+    out = []
+    for f in callee.report.findings:
+        about = arguments.get(f.argument, "") if f.argument else ""
+        if f.own or (f.argument and not about) or not (f.always or given):
+            continue
+        if f.outside and inside:  # the function around it is staged with it, and so are its variables
+            continue
+        out.append((f, about))
+    return out
+
+
 def _travel(found: list[_Known]) -> None:
     """Findings go from callee to caller: what blocks a function blocks those that call it."""
     functions = {k.report.name: k for k in found}
     calls = [(k, n, c, given) for k in found for n, name, given in called(k.scope)
              if (c := _callee(k, name, functions)) is not None and c is not k]
-    seen: set[tuple[int, int, int]] = set()
     changed = True
     while changed:
         changed = False
         for caller, n, callee, given in calls:
-            reasons = [f for f in callee.report.findings if f.always or given]
-            blocks = tuple(b for b in (DERIVATIVE, JIT) if any(b in f.blocks for f in reasons))
-            key = (id(n), id(callee), hash((blocks, any(f.sure for f in reasons))))
-            if not blocks or key in seen:
-                continue
-            seen.add(key)
-            changed = True
-            first = next((f for f in reasons if f.sure), reasons[0])
-            note = Finding(n.lineno, n.col_offset, f"{callee.report.name}()", f"what it calls is blocked at line {first.line}",
-                           "mend that line", blocks, any(f.sure for f in reasons), any(f.always for f in reasons))
-            mine = [f for f in caller.report.findings if (f.line, f.column, f.what) != (note.line, note.column, note.what)]
-            caller.report.findings = sorted([*mine, note], key=lambda f: (f.line, f.column))
+            for sure in (True, False):
+                concerning = [(f, a) for f, a in _concerning(caller, n, callee, given) if f.sure is sure]
+                if concerning:
+                    changed |= _noted(caller.report, n, callee.report.name, concerning)
+
+
+def _noted(report: Report, n: ast.Call, name: str, concerning: list[tuple[Finding, str]]) -> bool:
+    """Add to a caller what blocks its callee; False if it is known already."""
+    first, argument = concerning[0]
+    known = {b for f in report.findings if (f.line, f.column, f.what) == (n.lineno, n.col_offset, f"{name}()")
+             and f.sure >= first.sure for b in f.blocks}
+    blocks = tuple(b for b in (DERIVATIVE, JIT) if any(b in f.blocks for f, _ in concerning) and b not in known)
+    if not blocks:
+        return False
+    note = Finding(n.lineno, n.col_offset, f"{name}()", f"it is blocked at line {first.line}: {first.what}",
+                   f"see line {first.line}", blocks, first.sure, any(f.always for f, _ in concerning),
+                   argument if all(a for _, a in concerning) else "", outside=all(f.outside for f, _ in concerning))
+    report.findings = sorted([*report.findings, note], key=lambda f: (f.line, f.column))
+    return True

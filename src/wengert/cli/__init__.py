@@ -1,8 +1,8 @@
 """The command line.
 
 What comes in: a formula or a function in a file, and numbers. What goes out: its value, its derivatives, and
-the check of each by an independent method; or what stands in the way of them (``doctor``). The one idea: every mistake is answered by one line that says what
-to write instead, and exit status 2, never by a traceback.
+the check of each by an independent method; or what stands in the way of them (``doctor``). The one idea: every
+mistake is answered by one line that says what to write instead, and exit status 2, never by a traceback.
 """
 
 from __future__ import annotations

@@ -11,50 +11,21 @@ import ast
 import copy
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from wengert.frontends import known
+from wengert.frontends.findings import DERIVATIVE, JIT, Finding, aliased, at, branches, is_argument, is_container
 from wengert.frontends.known import shown
-from wengert.frontends.names import SCOPES, Scope, base_name, parameters
+from wengert.frontends.names import Scope, base_name
 from wengert.frontends.python_flow import FRAME_READERS, NotRewrittenError, lower
 
-__all__ = ["DERIVATIVE", "JIT", "Finding", "diagnose"]
+__all__ = ["diagnose"]
 
-DERIVATIVE, JIT = "derivative", "jit"
 _SUPPORTED = "use functions of the table of supported functions, or wrap it: wg.opaque(f, derivative=...)"
 _OUTSIDE = "call it before, and pass what it gives as an argument"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that blocks.
-
-    Parameters
-    ----------
-    line, column : int
-    what : str
-        The construct or the call.
-    why, remedy : str
-        What goes wrong, and what to write instead.
-    blocks : tuple of str
-        Of "derivative" and "jit".
-    sure : bool
-        False if it depends on values that the text does not show.
-    always : bool
-        False if it blocks only where arguments are traced.
-    """
-
-    line: int
-    column: int
-    what: str
-    why: str
-    remedy: str
-    blocks: tuple[str, ...] = (JIT,)
-    sure: bool = True
-    always: bool = False
 
 
 def diagnose(scope: Scope, owner: str | None = None) -> list[Finding]:
@@ -66,15 +37,20 @@ def diagnose(scope: Scope, owner: str | None = None) -> list[Finding]:
     owner : str, optional
         The class around it.
     """
-    found: dict[Finding, None] = {}
-    for rule in (_rewriting(scope, owner), _nodes(scope)):
-        for f in rule:
-            found[f] = None
-    return sorted(found, key=lambda f: (f.line, f.column))
+    found: dict[Any, Finding] = {}
+    for part, s in ((DERIVATIVE, scope), (JIT, scope.under_jit())):
+        for key, f in _judged(s, part).items():
+            found[key] = replace(f, blocks=(*(found[key].blocks if key in found else ()), part))
+    for key in _judged(scope.under_jit(given=False), JIT):
+        if key in found:
+            found[key] = replace(found[key], always=True)
+    return sorted([*_rewriting(scope, owner), *found.values()], key=lambda f: (f.line, f.column))
 
 
-def _at(node: Any, what: str, why: str, remedy: str, *blocks: str, sure: bool = True, always: bool = False) -> Finding:
-    return Finding(node.lineno, node.col_offset, what, why, remedy, blocks or (JIT,), sure, always)
+def _judged(scope: Scope, part: str) -> dict[Any, Finding]:
+    """What blocks derivatives, or what blocks jit."""
+    rules = (_decorators(scope), _nodes(scope), branches(scope))
+    return {(f.line, f.column, f.what, f.why, f.sure): f for rule in rules for f in rule if part in f.blocks}
 
 
 def _rewriting(scope: Scope, owner: str | None) -> Iterator[Finding]:
@@ -83,7 +59,20 @@ def _rewriting(scope: Scope, owner: str | None) -> Iterator[Finding]:
         lower(copy.deepcopy(scope.node), owner)
     except NotRewrittenError as error:
         for r in error.refusals:
-            yield Finding(r.line, r.column, r.what, "it cannot be part of a graph", r.remedy, always=True)
+            yield Finding(r.line, r.column, r.what, "it cannot be part of a graph", r.remedy, always=True,
+                          outside="outside" in r.what)
+
+
+def _decorators(scope: Scope) -> Iterator[Finding]:
+    for d in getattr(scope.node, "decorator_list", []):
+        path = scope.path(d.func if isinstance(d, ast.Call) else d)
+        if path in ("functools.lru_cache", "functools.cache"):
+            yield at(d, f"@{path}", "it keeps what it was called with, and a traced value kept would lose its derivative",
+                     "leave the decorator out", DERIVATIVE, JIT)
+        elif path and not scope.file.is_own(path) and known.impurity(None, path.rpartition(".")[0], path) \
+                and not path.startswith(("contextlib.", "abc.")):
+            yield at(d, f"@{path}", "what it makes of the function is not in this file", "leave the decorator out", DERIVATIVE,
+                     JIT, sure=False)
 
 
 def _nodes(scope: Scope) -> Iterator[Finding]:
@@ -95,10 +84,10 @@ def _nodes(scope: Scope) -> Iterator[Finding]:
                 for part in _parts(t):
                     yield from _store(scope, n, part)
         elif isinstance(n, ast.Assert) and scope.is_traced(n.test):
-            yield _at(n, "assert on a traced value", "a graph has no assertions",
+            yield at(n, "assert on a traced value", "a graph has no assertions",
                       "check arguments before the call, or write if ...: raise ...")
         elif isinstance(n, ast.comprehension) and any(map(scope.is_traced, n.ifs)):
-            yield _at(n.target, "a comprehension with a traced condition", "its length depends on values",
+            yield at(n.target, "a comprehension with a traced condition", "its length depends on values",
                       "keep every item and weigh it: np.where(condition, value, 0.0)")
         elif isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load):
             yield from _item(scope, n)
@@ -106,7 +95,7 @@ def _nodes(scope: Scope) -> Iterator[Finding]:
             yield from _keys(scope, n)
         elif isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod) and isinstance(n.left, ast.Constant) \
                 and isinstance(n.left.value, str) and scope.is_traced(n.right):
-            yield _at(n, "'...' % x", "the text needs the value of a traced number", "an f-string: print(f'{x:.3f}')")
+            yield at(n, "'...' % x", "the text needs the value of a traced number", "an f-string: print(f'{x:.3f}')")
         elif isinstance(n, ast.Match):
             yield from _match(scope, n)
         elif isinstance(n, ast.With):
@@ -128,7 +117,7 @@ def _parts(t: Any) -> Iterator[Any]:
 
 def _match(scope: Scope, n: ast.Match) -> Iterator[Finding]:
     if scope.is_traced(n.subject) or any(c.guard is not None and scope.is_traced(c.guard) for c in n.cases):
-        yield _at(n, "match on a traced value", "the case is chosen by a value", "if ... elif ... else")
+        yield at(n, "match on a traced value", "the case is chosen by a value", "if ... elif ... else")
 
 
 def _with(scope: Scope, n: ast.With) -> Iterator[Finding]:
@@ -136,28 +125,29 @@ def _with(scope: Scope, n: ast.With) -> Iterator[Finding]:
         e = item.context_expr
         root = scope.path(e.func if isinstance(e, ast.Call) else e).split(".")[0]
         if root not in ("numpy", "contextlib", "warnings", "builtins", "wengert"):
-            yield _at(n, "with", "it is entered while the program is traced, and not when the graph runs",
+            yield at(n, "with", "it is entered while the program is traced, and not when the graph runs",
                       "put the with statement around the call of the function", sure=False, always=True)
 
 
 def _keys(scope: Scope, n: Any) -> Iterator[Finding]:
     keys = [k for k in n.keys if k is not None] if isinstance(n, ast.Dict) else n.elts if isinstance(n, ast.Set) else [n.elt]
     if any(map(scope.is_traced, keys)):
-        yield _at(n, "a traced value as a key", "found again, it would be a number without a derivative",
+        yield at(n, "a traced value as a key", "found again, it would be a number without a derivative",
                   "a list of pairs, or keys that are integers or texts", DERIVATIVE, JIT, sure=False)
 
 
 def _item(scope: Scope, n: ast.Subscript) -> Iterator[Finding]:
     """Reading items: by a mask (the shape depends on values), or from a list by a traced position."""
     if scope.is_traced(n.value) and _is_mask(scope, n.slice):
-        yield _at(n, "an index that is a mask", "how many elements it picks depends on values",
+        yield at(n, "an index that is a mask", "how many elements it picks depends on values",
                   "np.where(mask, x, 0.0) with a sum or mean over all elements")
         return
     made = scope.values.get(base_name(n.value), []) if isinstance(n.value, ast.Name) else []
     if isinstance(n.value, ast.Name) and scope.is_module_name(n.value.id):
         made = [scope.file.values[n.value.id]]
-    if scope.is_traced(n.slice) and not _is_key_of(scope, n) and any(isinstance(v, (ast.List, ast.Dict, ast.ListComp, ast.DictComp, ast.Tuple)) for v in made):
-        yield _at(n, f"{ast.unparse(n)}", "an item of a Python container is picked by a traced value",
+    containers = (ast.List, ast.Dict, ast.ListComp, ast.DictComp, ast.Tuple)
+    if scope.is_traced(n.slice) and not _is_key_of(scope, n) and any(isinstance(v, containers) for v in made):
+        yield at(n, f"{ast.unparse(n)}", "an item of a Python container is picked by a traced value",
                   "an array in place of the container", sure=False)
 
 
@@ -186,27 +176,35 @@ def _store(scope: Scope, n: Any, t: Any) -> Iterator[Finding]:
     """Writes into what the caller, or the module, can see."""
     name = base_name(t)
     if isinstance(t, ast.Name):
-        if isinstance(n, ast.AugAssign) and _is_argument(scope, name) and scope.is_traced(t):
-            yield _at(n, f"{name} {_OPERATORS.get(type(n.op), '')}= ...", f"if `{name}` is an array, this writes into the argument",
-                      f"{name} = {name} {_OPERATORS.get(type(n.op), '')} ...", DERIVATIVE, JIT, sure=False)
+        if isinstance(n, ast.AugAssign) and is_argument(scope, name) and scope.is_traced(t):
+            sign = _OPERATORS.get(type(n.op), "")
+            yield at(n, f"{name} {sign}= ...", f"if `{name}` is an array, this writes into the argument",
+                     f"{name} = {name} {sign} ...", DERIVATIVE, JIT, sure=False, argument=name)
+        elif isinstance(n, ast.AugAssign) and (source := aliased(scope, name)):
+            yield at(n, f"{name} {_OPERATORS.get(type(n.op), '')}= ...", f"`{name}` may be a view of the argument `{source}`",
+                     f"copy it first: {source} = {source}.copy()", DERIVATIVE, JIT, sure=False, argument=source)
         return
     if not name:
         return
     shown_ = ast.unparse(t)
     if isinstance(t, ast.Attribute) or _through_attribute(t):
         yield from _attribute_store(scope, n, t, name)
-    elif _is_argument(scope, name):
+    elif is_argument(scope, name):
         blocks = (DERIVATIVE, JIT) if scope.is_traced(ast.Name(name, ast.Load())) else (JIT,)
-        yield _at(n, f"{shown_} = ...", f"a write into the argument `{name}`: its caller would see it",
-                  f"copy it first: {name} = {name}.copy()", *blocks, always=True)
+        yield at(n, f"{shown_} = ...", f"a write into the argument `{name}`: its caller would see it",
+                  f"copy it first: {name} = {name}.copy()", *blocks, always=True, argument=name)
+    elif source := aliased(scope, name):
+        yield at(n, f"{shown_} = ...", f"`{name}` may be a view of the argument `{source}`, whose caller would see the write",
+                 f"copy it first: {source} = {source}.copy()", DERIVATIVE, JIT, sure=False, argument=source)
     elif scope.is_module_name(name):
-        yield _at(n, f"{shown_} = ...", f"`{name}` was made outside the function, and a graph would not write into it again",
+        yield at(n, f"{shown_} = ...", f"`{name}` was made outside the function, and a graph would not write into it again",
                   "make it inside the function, and return it", always=True)
-    elif _is_integer_array(scope, name) and scope.is_traced(n.value) and not scope.is_integer(n.value):
-        yield _at(n, f"{shown_} = ...", f"`{name}` has an integer dtype, which would cut a traced float",
+    elif _is_integer_array(scope, name) and scope.is_traced(n.value) \
+            and not scope.is_integer(n.value):
+        yield at(n, f"{shown_} = ...", f"`{name}` has an integer dtype, which would cut a traced float",
                   "make the array with a float dtype", DERIVATIVE, JIT, sure=False)
-    elif scope.conditional(n) and _is_container(scope, name):
-        yield _at(n, f"{shown_} = ...", "a container is changed where a traced condition decides",
+    elif scope.conditional(n) and is_container(scope, name):
+        yield at(n, f"{shown_} = ...", "a container is changed where a traced condition decides",
                   "an array made before the loop", sure=False)
 
 
@@ -224,26 +222,10 @@ def _attribute_store(scope: Scope, n: Any, t: Any, name: str) -> Iterator[Findin
     instance = scope.method and bool(scope.parameters) and name == scope.parameters[0]
     if instance and getattr(scope.node, "name", "") == "__init__":
         return
-    if _is_argument(scope, name) or (scope.is_module_name(name) and name not in scope.bound):
-        yield _at(n, f"{ast.unparse(t)} = ...", f"`{name}` was made outside the function, and a graph would not change it again",
-                  "return the new value, or a new object (dataclasses.replace)", sure=isinstance(t, ast.Attribute), always=True)
-
-
-def _is_argument(scope: Scope, name: str) -> bool:
-    """Whether a name is a parameter that is never assigned again."""
-    return name in scope.parameters and name not in scope.values and not _rebound(scope, name)
-
-
-def _rebound(scope: Scope, name: str) -> bool:
-    augmented = {n.target for n in scope.nodes if isinstance(n, ast.AugAssign)}
-    return any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) and n not in augmented
-               for n in scope.nodes)
-
-
-def _is_container(scope: Scope, name: str) -> bool:
-    return any(isinstance(v, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp))
-               or (isinstance(v, ast.Call) and scope.path(v.func) in ("builtins.list", "builtins.dict", "builtins.set"))
-               for v in scope.values.get(name, []))
+    if is_argument(scope, name) or (scope.is_module_name(name) and name not in scope.bound):
+        yield at(n, f"{ast.unparse(t)} = ...", f"`{name}` was made outside the function, and a graph would not change it again",
+                  "return the new value, or a new object (dataclasses.replace)", sure=isinstance(t, ast.Attribute), always=True,
+                  argument=name if name in scope.parameters else "")
 
 
 def _is_integer_array(scope: Scope, name: str) -> bool:
@@ -266,7 +248,7 @@ def _call(scope: Scope, n: ast.Call) -> Iterator[Finding]:
     function = scope.file.known(path)
     name = path.removeprefix("builtins.")
     if name in FRAME_READERS - {"super"} and path.startswith("builtins."):
-        yield _at(n, f"{name}()", "it looks at the variables of a function that is rewritten",
+        yield at(n, f"{name}()", "it looks at the variables of a function that is rewritten",
                   "use the variables by their names", sure=False, always=True)
     elif function is None:
         yield from _unknown(n, path, bool(traced or named))
@@ -282,29 +264,29 @@ def _unknown(n: ast.Call, path: str, traced: bool) -> Iterator[Finding]:
     if not known.impurity(None, path.rpartition(".")[0] or root, last):
         return
     if traced:
-        yield _at(n, f"{path}()", f"a call {why}, with traced values, which it may convert", _SUPPORTED, DERIVATIVE, JIT,
+        yield at(n, f"{path}()", f"a call {why}, with traced values, which it may convert", _SUPPORTED, DERIVATIVE, JIT,
                   sure=False)
-    yield _at(n, f"{path}()", f"a call {why}", _OUTSIDE, sure=standard or not last[:1].isupper(), always=True)
+    yield at(n, f"{path}()", f"a call {why}", _OUTSIDE, sure=standard or not last[:1].isupper(), always=True)
 
 
 def _library(scope: Scope, n: ast.Call, path: str, function: Any, traced: list[int], named: list[Any]) -> Iterator[Finding]:
     why = known.not_staged(function, path)
     if why:
-        yield _at(n, f"{shown(path)}()", why, _instead(path), always=True)
+        yield at(n, f"{shown(path)}()", why, _instead(path), always=True)
     given = bool(traced or named)
     loses, sure = known.no_derivative(function, path) if given else ("", True)
     if loses:
-        yield _at(n, f"{shown(path)}()", loses, _remedy(path), DERIVATIVE, *(() if why else (JIT,)), sure=sure)
+        yield at(n, f"{shown(path)}()", loses, _remedy(path), DERIVATIVE, *(() if why else (JIT,)), sure=sure)
     elif not why and given:
         if known.is_draw(function) and function.__name__ not in known.SCALED:
-            yield _at(n, f"{shown(path)}()", "a draw with traced parameters", "draw standard numbers and transform them")
+            yield at(n, f"{shown(path)}()", "a draw with traced parameters", "draw standard numbers and transform them")
         asked = known.needed_values(path, len(n.args))
         if asked is not None and set(asked).intersection(traced):
-            yield _at(n, f"{shown(path)}()", "its result depends on values that a graph does not have while it is made",
+            yield at(n, f"{shown(path)}()", "its result depends on values that a graph does not have while it is made",
                       _without_values(path))
-    if known.writes_first(path) and n.args and isinstance(n.args[0], ast.Name) and _is_argument(scope, n.args[0].id):
-        yield _at(n, f"{shown(path)}()", f"a write into the argument `{n.args[0].id}`: its caller would see it",
-                  f"copy it first: {n.args[0].id} = {n.args[0].id}.copy()", DERIVATIVE, JIT)
+    if known.writes_first(path) and n.args and isinstance(n.args[0], ast.Name) and is_argument(scope, n.args[0].id):
+        yield at(n, f"{shown(path)}()", f"a write into the argument `{n.args[0].id}`: its caller would see it",
+                  f"copy it first: {n.args[0].id} = {n.args[0].id}.copy()", DERIVATIVE, JIT, argument=n.args[0].id)
 
 
 def _instead(path: str) -> str:
@@ -336,14 +318,14 @@ def _method(scope: Scope, n: ast.Call, given: bool) -> Iterator[Finding]:
     what, root = f".{name}()", base_name(holder)
     if isinstance(holder, ast.Constant) and isinstance(holder.value, str):
         if name == "format" and given:
-            yield _at(n, "'...'.format(x)", "the text needs the value of a traced number", "an f-string: print(f'{x:.3f}')")
+            yield at(n, "'...'.format(x)", "the text needs the value of a traced number", "an f-string: print(f'{x:.3f}')")
         return
-    if _is_generator(scope, holder):
+    if isinstance(holder, ast.Name) and scope.is_generator(holder.id):
         yield from _draw(n, name, given)
     elif scope.is_traced(holder) and known.method_without_rule(name):
-        yield _at(n, what, f"traced arrays have no method {name}", "np functions on the array", DERIVATIVE, JIT, sure=False)
+        yield at(n, what, f"traced arrays have no method {name}", "np functions on the array", DERIVATIVE, JIT, sure=False)
     elif scope.is_traced(holder) and known.method_needs_values(name, len(n.args)):
-        yield _at(n, what, "its result depends on values that a graph does not have while it is made",
+        yield at(n, what, "its result depends on values that a graph does not have while it is made",
                   "np.where with all elements", sure=False)
     elif known.changes_owner(name) and isinstance(holder, ast.Name):
         yield from _change(scope, n, root, name)
@@ -352,27 +334,17 @@ def _method(scope: Scope, n: ast.Call, given: bool) -> Iterator[Finding]:
 def _change(scope: Scope, n: ast.Call, root: str, name: str) -> Iterator[Finding]:
     """A method that changes its object, on an object that may have been made outside."""
     array = hasattr(np.ndarray, name)
-    if _is_argument(scope, root):
+    if is_argument(scope, root):
         blocks = (DERIVATIVE, JIT) if array and scope.is_traced(ast.Name(root, ast.Load())) else (JIT,)
-        yield _at(n, f"{root}.{name}()", f"it changes the argument `{root}`", f"copy it first: {root} = {root}.copy()",
-                  *blocks, sure=False, always=True)
+        yield at(n, f"{root}.{name}()", f"it changes the argument `{root}`", f"copy it first: {root} = {root}.copy()",
+                  *blocks, sure=False, always=True, argument=root)
     elif scope.is_module_name(root):
         displays = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp)
-        yield _at(n, f"{root}.{name}()", f"`{root}` was made outside the function, and a graph would not change it again",
+        yield at(n, f"{root}.{name}()", f"`{root}` was made outside the function, and a graph would not change it again",
                   "return what is to be kept", sure=isinstance(scope.file.values[root], displays), always=True)
-    elif scope.conditional(n) and _is_container(scope, root):
-        yield _at(n, f"{root}.{name}()", "a container is changed where a traced condition decides",
+    elif scope.conditional(n) and is_container(scope, root):
+        yield at(n, f"{root}.{name}()", "a container is changed where a traced condition decides",
                   "an array of the full length, made before and written by index", sure=False)
-
-
-def _is_generator(scope: Scope, holder: ast.AST) -> bool:
-    """Whether an expression is a generator of NumPy's, as far as the text shows."""
-    if not isinstance(holder, ast.Name):
-        return False
-    made = [v for v in scope.values.get(holder.id, []) if isinstance(v, ast.Call)]
-    if any(scope.path(v.func) in ("numpy.random.default_rng", "numpy.random.RandomState") for v in made):
-        return True
-    return holder.id in scope.parameters and holder.id in ("rng", "generator")
 
 
 def _draw(n: ast.Call, name: str, given: bool) -> Iterator[Finding]:
@@ -380,34 +352,8 @@ def _draw(n: ast.Call, name: str, given: bool) -> Iterator[Finding]:
     if method is None:
         return
     if name in known.UNKNOWN_DRAWS:
-        yield _at(n, f".{name}()", "it changes more than the generator", "rng.permutation in place of rng.shuffle", always=True)
+        yield at(n, f".{name}()", "it changes more than the generator", "rng.permutation in place of rng.shuffle", always=True)
     elif given and name not in known.SCALED:
         loses = known.no_derivative(method, f"Generator.{name}")[0]
-        yield _at(n, f".{name}()", loses or "a draw with traced parameters", "draw standard numbers and transform them",
+        yield at(n, f".{name}()", loses or "a draw with traced parameters", "draw standard numbers and transform them",
                   *((DERIVATIVE, JIT) if loses else (JIT,)))
-
-
-# ---------------------------------------------------------------- who calls whom
-
-
-def called(scope: Scope) -> Iterator[tuple[ast.Call, str, bool]]:
-    """Calls of functions by a plain name, or of methods of the same instance: the call, the name, whether given traced values."""
-    for n in scope.nodes:
-        if not isinstance(n, ast.Call):
-            continue
-        given = any(map(scope.is_traced, [*n.args, *[k.value for k in n.keywords]]))
-        if isinstance(n.func, ast.Name) and not scope.path(n.func):
-            yield n, n.func.id, given
-        elif isinstance(n.func, ast.Attribute) and isinstance(n.func.value, ast.Name) and scope.method \
-                and scope.parameters[:1] == [n.func.value.id]:
-            yield n, f"self.{n.func.attr}", given
-
-
-def lambdas(scope: Scope) -> Iterator[Any]:
-    """The functions that are nested in this one, defaults and decorators left out."""
-    for n in scope.nodes:
-        if isinstance(n, SCOPES):
-            yield n
-
-
-__all__ += ["called", "lambdas", "parameters"]

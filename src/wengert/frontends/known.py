@@ -21,8 +21,8 @@ from wengert.frontends.registry import FUNCTIONS, METHODS
 from wengert.frontends.staged_calls import STAGED, WRITES_FIRST, changes_owner, home, impurity
 from wengert.frontends.tracer import Tracer, function_of, primitive_of
 
-__all__ = ["SCALED", "SHAPE_ONLY", "UNKNOWN_DRAWS", "changes_owner", "draw_of", "impurity", "is_draw", "method_needs_values", "method_without_rule", "needed_values", "no_derivative",
-           "not_staged", "shown", "writes_first"]
+__all__ = ["SCALED", "SHAPE_ONLY", "UNKNOWN_DRAWS", "changes_owner", "draw_of", "impurity", "is_draw",
+           "method_needs_values", "method_without_rule", "needed_values", "no_derivative", "not_staged", "shown", "writes_first"]
 
 # Results that depend on shapes and dtypes only.
 SHAPE_ONLY = {"shape", "ndim", "size", "dtype", "itemsize", "nbytes", "strides", "flags"}
@@ -132,4 +132,6 @@ def method_needs_values(name: str, count: int) -> bool:
 def method_without_rule(name: str) -> bool:
     """Whether arrays have a method of this name and traced ones have not."""
     found = getattr(np.ndarray, name, None)
-    return name == "resize" or isinstance(found, types.MethodDescriptorType) and name not in METHODS and not hasattr(Tracer, name)
+    if name == "resize":
+        return True
+    return isinstance(found, types.MethodDescriptorType) and name not in METHODS and not hasattr(Tracer, name)

@@ -32,6 +32,8 @@ _PLAIN = {"builtins.range", "builtins.open", "numpy.zeros", "numpy.ones", "numpy
           "numpy.random.default_rng", "numpy.random.RandomState", "numpy.random.seed", "pathlib.Path"}
 _INTEGERS = {"builtins.int", "builtins.round", "numpy.argmax", "numpy.argmin", "numpy.argsort", "numpy.searchsorted",
              "numpy.count_nonzero", "builtins.bool", "math.floor", "math.ceil"}
+_GENERATORS = {"numpy.random.default_rng", "numpy.random.RandomState"}
+_NO_DRAWS = {"default_rng", "RandomState", "Generator", "seed", "shuffle", "SeedSequence", "get_state", "set_state"}
 _MAKERS = {f"numpy.{f}" for f in ("ones", "zeros", "empty", "full", "array", "asarray", "arange")}
 _INTEGER_TYPES = {"int", "bool", "np.int64", "np.int32", "np.bool_", "int64", "int32"}
 
@@ -92,6 +94,10 @@ class File:
         self.imports = _imports(walk(tree.body))
         self.values: dict[str, ast.expr] = {}  # what is assigned to the names of the module
         self.functions: dict[str, Any] = {}
+        # A lambda that is assigned goes by the name that it is given.
+        self.lambdas: dict[ast.AST, str] = {
+            n.value: n.targets[0].id for n in ast.walk(tree)
+            if isinstance(n, ast.Assign) and isinstance(n.value, ast.Lambda) and isinstance(n.targets[0], ast.Name)}
         for n in walk(tree.body):
             if isinstance(n, SCOPES) and not isinstance(n, ast.Lambda):
                 self.functions[n.name] = n
@@ -108,8 +114,8 @@ class File:
         parts = path.split(".")
         if parts[0] not in _LOOKED_INTO or self.is_own(path):
             return None
-        found, start = importlib.import_module(parts[0]), 1
-        for k in range(start, len(parts)):
+        found: Any = importlib.import_module(parts[0])
+        for k in range(1, len(parts)):
             if not hasattr(found, parts[k]):
                 name = ".".join(parts[: k + 1])
                 try:
@@ -136,10 +142,15 @@ class Scope:
         The function around it.
     method : bool
         Whether its first parameter is the instance.
+    draws : bool
+        Whether what a random generator gives counts as traced, as it is under jit.
+    given : bool
+        Whether arguments may be traced.
     """
 
-    def __init__(self, node: Function, file: File, outer: Scope | None = None, method: bool = False):
-        self.node, self.file, self.outer, self.method = node, file, outer, method
+    def __init__(self, node: Function, file: File, outer: Scope | None = None, method: bool = False, draws: bool = False,
+                 given: bool = True):
+        self.node, self.file, self.outer, self.method, self.draws = node, file, outer, method, draws
         self.nodes = list(walk(body_of(node)))
         self.parameters = [p.arg for p in parameters(node)]
         self.imports = _imports(self.nodes)
@@ -147,9 +158,14 @@ class Scope:
         self.values: dict[str, list[ast.expr]] = {}  # every expression that is assigned to a name as a whole
         self.functions = {n.name: n for n in self.nodes if isinstance(n, SCOPES) and not isinstance(n, ast.Lambda)}
         self.bound = self._bound()
-        self.traced = self._parameters_that_may_be_traced()
+        self.traced = self._parameters_that_may_be_traced() if given else set()
         self.deciders = self._decided()
         self._settle()
+
+    def under_jit(self, given: bool = True) -> Scope:
+        """The same function, where draws count as traced, and arguments do or do not."""
+        outer = None if self.outer is None else self.outer.under_jit(given)
+        return Scope(self.node, self.file, outer, self.method, draws=True, given=given)
 
     def _bound(self) -> set[str]:
         """Names that are assigned here; parameters only if they are assigned again."""
@@ -157,8 +173,10 @@ class Scope:
         for n in self.nodes:
             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store):
                 out.add(n.id)
-            if isinstance(n, ast.Assign) and len(n.targets) == 1 and isinstance(n.targets[0], ast.Name):
-                self.values.setdefault(n.targets[0].id, []).append(n.value)
+            if isinstance(n, ast.Assign):
+                for t, value in _pairs(n):
+                    if isinstance(t, ast.Name):
+                        self.values.setdefault(t.id, []).append(value)
             elif isinstance(n, ast.NamedExpr):
                 self.values.setdefault(n.target.id, []).append(n.value)
             elif isinstance(n, ast.AnnAssign) and n.value is not None and isinstance(n.target, ast.Name):
@@ -265,10 +283,7 @@ class Scope:
     def _flow(self, n: Any) -> None:
         """Let traced values flow through one assignment."""
         if isinstance(n, ast.Assign):
-            pairs = [(t, n.value) for t in n.targets]
-            if len(n.targets) == 1 and isinstance(n.targets[0], ast.Tuple) and isinstance(n.value, ast.Tuple) \
-                    and len(n.targets[0].elts) == len(n.value.elts):
-                pairs = list(zip(n.targets[0].elts, n.value.elts, strict=True))
+            pairs = _pairs(n)
         elif isinstance(n, (ast.AnnAssign, ast.AugAssign, ast.NamedExpr)) and n.value is not None:
             pairs = [(n.target, n.value)]
         elif isinstance(n, (ast.For, ast.comprehension)):
@@ -295,6 +310,8 @@ class Scope:
         if isinstance(e, ast.Call):
             if self.path(e.func) in _STATIC_CALLS:
                 return False
+            if self.draws and self.is_draw(e.func):
+                return True
             parts = [e.func, *e.args, *[k.value for k in e.keywords]]
             return any(self.is_traced(p.value if isinstance(p, ast.Starred) else p) for p in parts)
         if isinstance(e, ast.Compare):
@@ -305,6 +322,26 @@ class Scope:
         elif isinstance(e, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
             return self.is_traced(e.elt)
         return any(self.is_traced(c) for c in ast.iter_child_nodes(e) if isinstance(c, (ast.expr, ast.keyword)))
+
+    def is_draw(self, function: ast.AST) -> bool:
+        """Whether a function is a method of a generator of NumPy's, as far as the text shows."""
+        if not isinstance(function, ast.Attribute):
+            return False
+        holder = function.value
+        if self.path(holder) == "numpy.random":
+            return function.attr not in _NO_DRAWS
+        return isinstance(holder, ast.Name) and self.is_generator(holder.id)
+
+    def is_generator(self, name: str) -> bool:
+        """Whether a name stands for a generator of NumPy's, as far as the text shows."""
+        if name in self.values or name in self.parameters:
+            made = [v for v in self.values.get(name, []) if isinstance(v, ast.Call)]
+            return any(self.path(v.func) in _GENERATORS for v in made) or (
+                name in self.parameters and name in ("rng", "generator"))
+        if self.outer is not None:
+            return self.outer.is_generator(name)
+        value = self.file.values.get(name)
+        return isinstance(value, ast.Call) and self.path(value.func) in _GENERATORS
 
     def is_integer(self, e: ast.AST, depth: int = 4) -> bool:
         """Whether an expression is an integer or a truth value, as far as the text shows."""
@@ -348,6 +385,15 @@ class Scope:
 
 def _has_text(e: ast.AST) -> bool:
     return any(isinstance(n, ast.Constant) and isinstance(n.value, str) for n in ast.walk(e))
+
+
+def _pairs(n: ast.Assign) -> list[tuple[Any, Any]]:
+    """Targets with their values; of ``a, b = c, d`` one by one."""
+    out: list[tuple[Any, Any]] = []
+    for t in n.targets:
+        both = isinstance(t, ast.Tuple) and isinstance(n.value, ast.Tuple) and len(t.elts) == len(n.value.elts)
+        out += zip(t.elts, n.value.elts, strict=True) if both else [(t, n.value)]  # type: ignore[attr-defined]
+    return out
 
 
 def _targets(t: Any) -> Iterator[str]:

@@ -295,13 +295,14 @@ class _Lower(ast.NodeTransformer):
         self.refuse("a generator or coroutine", node)
         return node
 
-    def visit_Try(self, node: ast.Try) -> Any:
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> Any:
         """What Python would raise for a value, a graph does not raise: its result would be another, in silence."""
         if node.handlers:
             self.refuse("an except clause", node.handlers[0])
         return self.generic_visit(node)
 
-    visit_TryStar = visit_Try
+    def visit_TryStar(self, node: ast.TryStar) -> Any:
+        return self.visit_Try(node)
 
     # ------------------------------------------------------------ blocks
 
