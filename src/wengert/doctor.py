@@ -90,8 +90,10 @@ def examine(source: str, name: str | None = None, neighbors: frozenset[str] = fr
     if name is not None:
         reports = [r for r in reports if r.name == name or r.name.startswith(f"{name}.")]
         if not reports:
-            raise InputError(f"there is no function {name!r}: it has "
-                             f"{', '.join(k.report.name for k in found if '<' not in k.report.name) or 'none'}")
+            raise InputError(
+                f"there is no function {name!r}: it has "
+                f"{', '.join(k.report.name for k in found if '<' not in k.report.name) or 'none'}"
+            )
     return reports
 
 
@@ -173,8 +175,12 @@ def _concerning(caller: _Known, n: ast.Call, callee: _Known, given: bool) -> lis
 def _travel(found: list[_Known]) -> None:
     """Findings go from callee to caller: what blocks a function blocks those that call it."""
     functions = {k.report.name: k for k in found}
-    calls = [(k, n, c, given) for k in found for n, name, given in called(k.scope)
-             if (c := _callee(k, name, functions)) is not None and c is not k]
+    calls = [
+        (k, n, c, given)
+        for k in found
+        for n, name, given in called(k.scope)
+        if (c := _callee(k, name, functions)) is not None and c is not k
+    ]
     changed = True
     while changed:
         changed = False
@@ -188,13 +194,26 @@ def _travel(found: list[_Known]) -> None:
 def _noted(report: Report, n: ast.Call, name: str, concerning: list[tuple[Finding, str]]) -> bool:
     """Add to a caller what blocks its callee; False if it is known already."""
     first, argument = concerning[0]
-    known = {b for f in report.findings if (f.line, f.column, f.what) == (n.lineno, n.col_offset, f"{name}()")
-             and f.sure >= first.sure for b in f.blocks}
+    known = {
+        b
+        for f in report.findings
+        if (f.line, f.column, f.what) == (n.lineno, n.col_offset, f"{name}()") and f.sure >= first.sure
+        for b in f.blocks
+    }
     blocks = tuple(b for b in (DERIVATIVE, JIT) if any(b in f.blocks for f, _ in concerning) and b not in known)
     if not blocks:
         return False
-    note = Finding(n.lineno, n.col_offset, f"{name}()", f"it is blocked at line {first.line}: {first.what}",
-                   f"see line {first.line}", blocks, first.sure, any(f.always for f, _ in concerning),
-                   argument if all(a for _, a in concerning) else "", outside=all(f.outside for f, _ in concerning))
+    note = Finding(
+        n.lineno,
+        n.col_offset,
+        f"{name}()",
+        f"it is blocked at line {first.line}: {first.what}",
+        f"see line {first.line}",
+        blocks,
+        first.sure,
+        any(f.always for f, _ in concerning),
+        argument if all(a for _, a in concerning) else "",
+        outside=all(f.outside for f, _ in concerning),
+    )
     report.findings = sorted([*report.findings, note], key=lambda f: (f.line, f.column))
     return True

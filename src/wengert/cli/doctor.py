@@ -36,8 +36,9 @@ def examined(text: str) -> tuple[str, list[Report]]:
         close = difflib.get_close_matches(path.name, beside, n=1)
         raise InputError(f"there is no file {path}" + (f": did you mean {path.with_name(close[0])}?" if close else ""))
     relative = os.path.relpath(path)
-    return relative if len(relative) < len(str(path)) and not relative.startswith("..") else str(path), \
-        examine_file(path, found["name"])
+    return relative if len(relative) < len(str(path)) and not relative.startswith("..") else str(path), examine_file(
+        path, found["name"]
+    )
 
 
 def status(reports: Sequence[Report]) -> int:
@@ -46,11 +47,27 @@ def status(reports: Sequence[Report]) -> int:
 
 
 def print_json(file: str, reports: Sequence[Report], out: TextIO) -> None:
-    functions = [{
-        "name": r.name, "line": r.line, "differentiates": r.verdict("derivative"), "stages": r.verdict("jit"),
-        "findings": [{"line": f.line, "column": f.column + 1, "what": f.what, "why": f.why, "write": f.remedy,
-                      "blocks": list(f.blocks), "sure": f.sure} for f in r.findings],
-    } for r in reports]
+    functions = [
+        {
+            "name": r.name,
+            "line": r.line,
+            "differentiates": r.verdict("derivative"),
+            "stages": r.verdict("jit"),
+            "findings": [
+                {
+                    "line": f.line,
+                    "column": f.column + 1,
+                    "what": f.what,
+                    "why": f.why,
+                    "write": f.remedy,
+                    "blocks": list(f.blocks),
+                    "sure": f.sure,
+                }
+                for f in r.findings
+            ],
+        }
+        for r in reports
+    ]
     print(json.dumps({"file": file, "blocks": bool(status(reports)), "functions": functions}, indent=1), file=out)
 
 
@@ -78,8 +95,13 @@ def _findings(file: str, report: Report) -> Iterator[str]:
         verb = "blocks" if f.sure else "may block"
         yield f"  {file}:{f.line}: {f.what} {verb} {' and '.join(_NAMES[b] for b in f.blocks)}"
         yield textwrap.fill(f.why, _WIDTH, initial_indent="      ", subsequent_indent="      ")
-        yield textwrap.fill(f"write: {f.remedy}", _WIDTH, initial_indent="      ", subsequent_indent="             ",
-                            break_long_words=False)
+        yield textwrap.fill(
+            f"write: {f.remedy}",
+            _WIDTH,
+            initial_indent="      ",
+            subsequent_indent="             ",
+            break_long_words=False,
+        )
 
 
 _NAMES = {"derivative": "derivatives", "jit": "jit"}
@@ -88,5 +110,7 @@ _NAMES = {"derivative": "derivatives", "jit": "jit"}
 def _summary(reports: Sequence[Report]) -> str:
     n = len(reports)
     good = [sum(r.verdict(what) == "yes" for r in reports) for what in ("derivative", "jit")]
-    return f"{n} function{'s' * (n != 1)}: {good[0]} differentiate, {good[1]} stage. " + (
-        "What does not stage runs as it stands, with a warning." if good[1] < n else "Nothing stands in the way.")
+    return (
+        f"{n} function{'s' * (n != 1)}: {good[0]} differentiate{'s' * (good[0] == 1)}, {good[1]} "
+        f"stage{'s' * (good[1] == 1)}. "
+    ) + ("What does not stage runs as it stands, with a warning." if good[1] < n else "Nothing stands in the way.")

@@ -59,20 +59,44 @@ def _rewriting(scope: Scope, owner: str | None) -> Iterator[Finding]:
         lower(copy.deepcopy(scope.node), owner)
     except NotRewrittenError as error:
         for r in error.refusals:
-            yield Finding(r.line, r.column, r.what, "it cannot be part of a graph", r.remedy, always=True,
-                          outside="outside" in r.what)
+            yield Finding(
+                r.line,
+                r.column,
+                r.what,
+                "it cannot be part of a graph",
+                r.remedy,
+                always=True,
+                outside="outside" in r.what,
+            )
 
 
 def _decorators(scope: Scope) -> Iterator[Finding]:
     for d in getattr(scope.node, "decorator_list", []):
         path = scope.path(d.func if isinstance(d, ast.Call) else d)
         if path in ("functools.lru_cache", "functools.cache"):
-            yield at(d, f"@{path}", "it keeps what it was called with, and a traced value kept would lose its derivative",
-                     "leave the decorator out", DERIVATIVE, JIT)
-        elif path and not scope.file.is_own(path) and known.impurity(None, path.rpartition(".")[0], path) \
-                and not path.startswith(("contextlib.", "abc.")):
-            yield at(d, f"@{path}", "what it makes of the function is not in this file", "leave the decorator out", DERIVATIVE,
-                     JIT, sure=False)
+            yield at(
+                d,
+                f"@{path}",
+                "it keeps what it was called with, and a traced value kept would lose its derivative",
+                "leave the decorator out",
+                DERIVATIVE,
+                JIT,
+            )
+        elif (
+            path
+            and not scope.file.is_own(path)
+            and known.impurity(None, path.rpartition(".")[0], path)
+            and not path.startswith(("contextlib.", "abc."))
+        ):
+            yield at(
+                d,
+                f"@{path}",
+                "what it makes of the function is not in this file",
+                "leave the decorator out",
+                DERIVATIVE,
+                JIT,
+                sure=False,
+            )
 
 
 def _nodes(scope: Scope) -> Iterator[Finding]:
@@ -84,17 +108,30 @@ def _nodes(scope: Scope) -> Iterator[Finding]:
                 for part in _parts(t):
                     yield from _store(scope, n, part)
         elif isinstance(n, ast.Assert) and scope.is_traced(n.test):
-            yield at(n, "assert on a traced value", "a graph has no assertions",
-                      "check arguments before the call, or write if ...: raise ...")
+            yield at(
+                n,
+                "assert on a traced value",
+                "a graph has no assertions",
+                "check arguments before the call, or write if ...: raise ...",
+            )
         elif isinstance(n, ast.comprehension) and any(map(scope.is_traced, n.ifs)):
-            yield at(n.target, "a comprehension with a traced condition", "its length depends on values",
-                      "keep every item and weigh it: np.where(condition, value, 0.0)")
+            yield at(
+                n.target,
+                "a comprehension with a traced condition",
+                "its length depends on values",
+                "keep every item and weigh it: np.where(condition, value, 0.0)",
+            )
         elif isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load):
             yield from _item(scope, n)
         elif isinstance(n, (ast.Set, ast.SetComp)) or (isinstance(n, ast.Dict) and n.keys):
             yield from _keys(scope, n)
-        elif isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod) and isinstance(n.left, ast.Constant) \
-                and isinstance(n.left.value, str) and scope.is_traced(n.right):
+        elif (
+            isinstance(n, ast.BinOp)
+            and isinstance(n.op, ast.Mod)
+            and isinstance(n.left, ast.Constant)
+            and isinstance(n.left.value, str)
+            and scope.is_traced(n.right)
+        ):
             yield at(n, "'...' % x", "the text needs the value of a traced number", "an f-string: print(f'{x:.3f}')")
         elif isinstance(n, ast.Match):
             yield from _match(scope, n)
@@ -125,36 +162,68 @@ def _with(scope: Scope, n: ast.With) -> Iterator[Finding]:
         e = item.context_expr
         root = scope.path(e.func if isinstance(e, ast.Call) else e).split(".")[0]
         if root not in ("numpy", "contextlib", "warnings", "builtins", "wengert"):
-            yield at(n, "with", "it is entered while the program is traced, and not when the graph runs",
-                      "put the with statement around the call of the function", sure=False, always=True)
+            yield at(
+                n,
+                "with",
+                "it is entered while the program is traced, and not when the graph runs",
+                "put the with statement around the call of the function",
+                sure=False,
+                always=True,
+            )
 
 
 def _keys(scope: Scope, n: Any) -> Iterator[Finding]:
-    keys = [k for k in n.keys if k is not None] if isinstance(n, ast.Dict) else n.elts if isinstance(n, ast.Set) else [n.elt]
+    keys = (
+        [k for k in n.keys if k is not None]
+        if isinstance(n, ast.Dict)
+        else n.elts
+        if isinstance(n, ast.Set)
+        else [n.elt]
+    )
     if any(map(scope.is_traced, keys)):
-        yield at(n, "a traced value as a key", "found again, it would be a number without a derivative",
-                  "a list of pairs, or keys that are integers or texts", DERIVATIVE, JIT, sure=False)
+        yield at(
+            n,
+            "a traced value as a key",
+            "found again, it would be a number without a derivative",
+            "a list of pairs, or keys that are integers or texts",
+            DERIVATIVE,
+            JIT,
+            sure=False,
+        )
 
 
 def _item(scope: Scope, n: ast.Subscript) -> Iterator[Finding]:
     """Reading items: by a mask (the shape depends on values), or from a list by a traced position."""
     if scope.is_traced(n.value) and _is_mask(scope, n.slice):
-        yield at(n, "an index that is a mask", "how many elements it picks depends on values",
-                  "np.where(mask, x, 0.0) with a sum or mean over all elements")
+        yield at(
+            n,
+            "an index that is a mask",
+            "how many elements it picks depends on values",
+            "np.where(mask, x, 0.0) with a sum or mean over all elements",
+        )
         return
     made = scope.values.get(base_name(n.value), []) if isinstance(n.value, ast.Name) else []
     if isinstance(n.value, ast.Name) and scope.is_module_name(n.value.id):
         made = [scope.file.values[n.value.id]]
     containers = (ast.List, ast.Dict, ast.ListComp, ast.DictComp, ast.Tuple)
     if scope.is_traced(n.slice) and not _is_key_of(scope, n) and any(isinstance(v, containers) for v in made):
-        yield at(n, f"{ast.unparse(n)}", "an item of a Python container is picked by a traced value",
-                  "an array in place of the container", sure=False)
+        yield at(
+            n,
+            f"{ast.unparse(n)}",
+            "an item of a Python container is picked by a traced value",
+            "an array in place of the container",
+            sure=False,
+        )
 
 
 def _is_key_of(scope: Scope, n: ast.Subscript) -> bool:
     """Whether the index is what a loop over the same container gives: ``for k in table: table[k]``."""
-    return any(isinstance(loop, (ast.For, ast.comprehension)) and base_name(loop.iter) == base_name(n.value)
-               and ast.unparse(loop.target) == ast.unparse(n.slice) for loop in scope.nodes)
+    return any(
+        isinstance(loop, (ast.For, ast.comprehension))
+        and base_name(loop.iter) == base_name(n.value)
+        and ast.unparse(loop.target) == ast.unparse(n.slice)
+        for loop in scope.nodes
+    )
 
 
 def _is_mask(scope: Scope, e: ast.AST, depth: int = 3) -> bool:
@@ -178,11 +247,27 @@ def _store(scope: Scope, n: Any, t: Any) -> Iterator[Finding]:
     if isinstance(t, ast.Name):
         if isinstance(n, ast.AugAssign) and is_argument(scope, name) and scope.is_traced(t):
             sign = _OPERATORS.get(type(n.op), "")
-            yield at(n, f"{name} {sign}= ...", f"if `{name}` is an array, this writes into the argument",
-                     f"{name} = {name} {sign} ...", DERIVATIVE, JIT, sure=False, argument=name)
+            yield at(
+                n,
+                f"{name} {sign}= ...",
+                f"if `{name}` is an array, this writes into the argument",
+                f"{name} = {name} {sign} ...",
+                DERIVATIVE,
+                JIT,
+                sure=False,
+                argument=name,
+            )
         elif isinstance(n, ast.AugAssign) and (source := aliased(scope, name)):
-            yield at(n, f"{name} {_OPERATORS.get(type(n.op), '')}= ...", f"`{name}` may be a view of the argument `{source}`",
-                     f"copy it first: {source} = {source}.copy()", DERIVATIVE, JIT, sure=False, argument=source)
+            yield at(
+                n,
+                f"{name} {_OPERATORS.get(type(n.op), '')}= ...",
+                f"`{name}` may be a view of the argument `{source}`",
+                f"copy it first: {source} = {source}.copy()",
+                DERIVATIVE,
+                JIT,
+                sure=False,
+                argument=source,
+            )
         return
     if not name:
         return
@@ -191,25 +276,64 @@ def _store(scope: Scope, n: Any, t: Any) -> Iterator[Finding]:
         yield from _attribute_store(scope, n, t, name)
     elif is_argument(scope, name):
         blocks = (DERIVATIVE, JIT) if scope.is_traced(ast.Name(name, ast.Load())) else (JIT,)
-        yield at(n, f"{shown_} = ...", f"a write into the argument `{name}`: its caller would see it",
-                  f"copy it first: {name} = {name}.copy()", *blocks, always=True, argument=name)
+        yield at(
+            n,
+            f"{shown_} = ...",
+            f"a write into the argument `{name}`: its caller would see it",
+            f"copy it first: {name} = {name}.copy()",
+            *blocks,
+            always=True,
+            argument=name,
+        )
     elif source := aliased(scope, name):
-        yield at(n, f"{shown_} = ...", f"`{name}` may be a view of the argument `{source}`, whose caller would see the write",
-                 f"copy it first: {source} = {source}.copy()", DERIVATIVE, JIT, sure=False, argument=source)
+        yield at(
+            n,
+            f"{shown_} = ...",
+            f"`{name}` may be a view of the argument `{source}`, whose caller would see the write",
+            f"copy it first: {source} = {source}.copy()",
+            DERIVATIVE,
+            JIT,
+            sure=False,
+            argument=source,
+        )
     elif scope.is_module_name(name):
-        yield at(n, f"{shown_} = ...", f"`{name}` was made outside the function, and a graph would not write into it again",
-                  "make it inside the function, and return it", always=True)
-    elif _is_integer_array(scope, name) and scope.is_traced(n.value) \
-            and not scope.is_integer(n.value):
-        yield at(n, f"{shown_} = ...", f"`{name}` has an integer dtype, which would cut a traced float",
-                  "make the array with a float dtype", DERIVATIVE, JIT, sure=False)
+        yield at(
+            n,
+            f"{shown_} = ...",
+            f"`{name}` was made outside the function, and a graph would not write into it again",
+            "make it inside the function, and return it",
+            always=True,
+        )
+    elif _is_integer_array(scope, name) and scope.is_traced(n.value) and not scope.is_integer(n.value):
+        yield at(
+            n,
+            f"{shown_} = ...",
+            f"`{name}` has an integer dtype, which would cut a traced float",
+            "make the array with a float dtype",
+            DERIVATIVE,
+            JIT,
+            sure=False,
+        )
     elif scope.conditional(n) and is_container(scope, name):
-        yield at(n, f"{shown_} = ...", "a container is changed where a traced condition decides",
-                  "an array made before the loop", sure=False)
+        yield at(
+            n,
+            f"{shown_} = ...",
+            "a container is changed where a traced condition decides",
+            "an array made before the loop",
+            sure=False,
+        )
 
 
-_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.MatMult: "@", ast.FloorDiv: "//",
-              ast.Mod: "%"}
+_OPERATORS = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.Pow: "**",
+    ast.MatMult: "@",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+}
 
 
 def _through_attribute(t: Any) -> bool:
@@ -223,9 +347,15 @@ def _attribute_store(scope: Scope, n: Any, t: Any, name: str) -> Iterator[Findin
     if instance and getattr(scope.node, "name", "") == "__init__":
         return
     if is_argument(scope, name) or (scope.is_module_name(name) and name not in scope.bound):
-        yield at(n, f"{ast.unparse(t)} = ...", f"`{name}` was made outside the function, and a graph would not change it again",
-                  "return the new value, or a new object (dataclasses.replace)", sure=isinstance(t, ast.Attribute), always=True,
-                  argument=name if name in scope.parameters else "")
+        yield at(
+            n,
+            f"{ast.unparse(t)} = ...",
+            f"`{name}` was made outside the function, and a graph would not change it again",
+            "return the new value, or a new object (dataclasses.replace)",
+            sure=isinstance(t, ast.Attribute),
+            always=True,
+            argument=name if name in scope.parameters else "",
+        )
 
 
 def _is_integer_array(scope: Scope, name: str) -> bool:
@@ -248,8 +378,14 @@ def _call(scope: Scope, n: ast.Call) -> Iterator[Finding]:
     function = scope.file.known(path)
     name = path.removeprefix("builtins.")
     if name in FRAME_READERS - {"super"} and path.startswith("builtins."):
-        yield at(n, f"{name}()", "it looks at the variables of a function that is rewritten",
-                  "use the variables by their names", sure=False, always=True)
+        yield at(
+            n,
+            f"{name}()",
+            "it looks at the variables of a function that is rewritten",
+            "use the variables by their names",
+            sure=False,
+            always=True,
+        )
     elif function is None:
         yield from _unknown(n, path, bool(traced or named))
     else:
@@ -264,12 +400,21 @@ def _unknown(n: ast.Call, path: str, traced: bool) -> Iterator[Finding]:
     if not known.impurity(None, path.rpartition(".")[0] or root, last):
         return
     if traced:
-        yield at(n, f"{path}()", f"a call {why}, with traced values, which it may convert", _SUPPORTED, DERIVATIVE, JIT,
-                  sure=False)
+        yield at(
+            n,
+            f"{path}()",
+            f"a call {why}, with traced values, which it may convert",
+            _SUPPORTED,
+            DERIVATIVE,
+            JIT,
+            sure=False,
+        )
     yield at(n, f"{path}()", f"a call {why}", _OUTSIDE, sure=standard or not last[:1].isupper(), always=True)
 
 
-def _library(scope: Scope, n: ast.Call, path: str, function: Any, traced: list[int], named: list[Any]) -> Iterator[Finding]:
+def _library(
+    scope: Scope, n: ast.Call, path: str, function: Any, traced: list[int], named: list[Any]
+) -> Iterator[Finding]:
     why = known.not_staged(function, path)
     if why:
         yield at(n, f"{shown(path)}()", why, _instead(path), always=True)
@@ -282,11 +427,22 @@ def _library(scope: Scope, n: ast.Call, path: str, function: Any, traced: list[i
             yield at(n, f"{shown(path)}()", "a draw with traced parameters", "draw standard numbers and transform them")
         asked = known.needed_values(path, len(n.args))
         if asked is not None and set(asked).intersection(traced):
-            yield at(n, f"{shown(path)}()", "its result depends on values that a graph does not have while it is made",
-                      _without_values(path))
+            yield at(
+                n,
+                f"{shown(path)}()",
+                "its result depends on values that a graph does not have while it is made",
+                _without_values(path),
+            )
     if known.writes_first(path) and n.args and isinstance(n.args[0], ast.Name) and is_argument(scope, n.args[0].id):
-        yield at(n, f"{shown(path)}()", f"a write into the argument `{n.args[0].id}`: its caller would see it",
-                  f"copy it first: {n.args[0].id} = {n.args[0].id}.copy()", DERIVATIVE, JIT, argument=n.args[0].id)
+        yield at(
+            n,
+            f"{shown(path)}()",
+            f"a write into the argument `{n.args[0].id}`: its caller would see it",
+            f"copy it first: {n.args[0].id} = {n.args[0].id}.copy()",
+            DERIVATIVE,
+            JIT,
+            argument=n.args[0].id,
+        )
 
 
 def _instead(path: str) -> str:
@@ -305,10 +461,14 @@ def _remedy(path: str) -> str:
 
 def _without_values(path: str) -> str:
     name = path.rpartition(".")[2]
-    return {"sorted": "np.sort(x)", "count_nonzero": "np.sum(mask)", "str": "an f-string that is printed",
-            "where": "np.where(condition, a, b), with three arguments",
-            "allclose": "np.all(np.abs(a - b) < tolerance)", "array_equal": "np.all(a == b)"}.get(
-        name, "leave this function out of wg.jit, or pass these arguments as static_argnums")
+    return {
+        "sorted": "np.sort(x)",
+        "count_nonzero": "np.sum(mask)",
+        "str": "an f-string that is printed",
+        "where": "np.where(condition, a, b), with three arguments",
+        "allclose": "np.all(np.abs(a - b) < tolerance)",
+        "array_equal": "np.all(a == b)",
+    }.get(name, "leave this function out of wg.jit, or pass these arguments as static_argnums")
 
 
 def _method(scope: Scope, n: ast.Call, given: bool) -> Iterator[Finding]:
@@ -318,15 +478,24 @@ def _method(scope: Scope, n: ast.Call, given: bool) -> Iterator[Finding]:
     what, root = f".{name}()", base_name(holder)
     if isinstance(holder, ast.Constant) and isinstance(holder.value, str):
         if name == "format" and given:
-            yield at(n, "'...'.format(x)", "the text needs the value of a traced number", "an f-string: print(f'{x:.3f}')")
+            yield at(
+                n, "'...'.format(x)", "the text needs the value of a traced number", "an f-string: print(f'{x:.3f}')"
+            )
         return
     if isinstance(holder, ast.Name) and scope.is_generator(holder.id):
         yield from _draw(n, name, given)
     elif scope.is_traced(holder) and known.method_without_rule(name):
-        yield at(n, what, f"traced arrays have no method {name}", "np functions on the array", DERIVATIVE, JIT, sure=False)
+        yield at(
+            n, what, f"traced arrays have no method {name}", "np functions on the array", DERIVATIVE, JIT, sure=False
+        )
     elif scope.is_traced(holder) and known.method_needs_values(name, len(n.args)):
-        yield at(n, what, "its result depends on values that a graph does not have while it is made",
-                  "np.where with all elements", sure=False)
+        yield at(
+            n,
+            what,
+            "its result depends on values that a graph does not have while it is made",
+            "np.where with all elements",
+            sure=False,
+        )
     elif known.changes_owner(name) and isinstance(holder, ast.Name):
         yield from _change(scope, n, root, name)
 
@@ -336,15 +505,34 @@ def _change(scope: Scope, n: ast.Call, root: str, name: str) -> Iterator[Finding
     array = hasattr(np.ndarray, name)
     if is_argument(scope, root):
         blocks = (DERIVATIVE, JIT) if array and scope.is_traced(ast.Name(root, ast.Load())) else (JIT,)
-        yield at(n, f"{root}.{name}()", f"it changes the argument `{root}`", f"copy it first: {root} = {root}.copy()",
-                  *blocks, sure=False, always=True, argument=root)
+        yield at(
+            n,
+            f"{root}.{name}()",
+            f"it changes the argument `{root}`",
+            f"copy it first: {root} = {root}.copy()",
+            *blocks,
+            sure=False,
+            always=True,
+            argument=root,
+        )
     elif scope.is_module_name(root):
         displays = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp)
-        yield at(n, f"{root}.{name}()", f"`{root}` was made outside the function, and a graph would not change it again",
-                  "return what is to be kept", sure=isinstance(scope.file.values[root], displays), always=True)
+        yield at(
+            n,
+            f"{root}.{name}()",
+            f"`{root}` was made outside the function, and a graph would not change it again",
+            "return what is to be kept",
+            sure=isinstance(scope.file.values[root], displays),
+            always=True,
+        )
     elif scope.conditional(n) and is_container(scope, root):
-        yield at(n, f"{root}.{name}()", "a container is changed where a traced condition decides",
-                  "an array of the full length, made before and written by index", sure=False)
+        yield at(
+            n,
+            f"{root}.{name}()",
+            "a container is changed where a traced condition decides",
+            "an array of the full length, made before and written by index",
+            sure=False,
+        )
 
 
 def _draw(n: ast.Call, name: str, given: bool) -> Iterator[Finding]:
@@ -352,8 +540,19 @@ def _draw(n: ast.Call, name: str, given: bool) -> Iterator[Finding]:
     if method is None:
         return
     if name in known.UNKNOWN_DRAWS:
-        yield at(n, f".{name}()", "it changes more than the generator", "rng.permutation in place of rng.shuffle", always=True)
+        yield at(
+            n,
+            f".{name}()",
+            "it changes more than the generator",
+            "rng.permutation in place of rng.shuffle",
+            always=True,
+        )
     elif given and name not in known.SCALED:
         loses = known.no_derivative(method, f"Generator.{name}")[0]
-        yield at(n, f".{name}()", loses or "a draw with traced parameters", "draw standard numbers and transform them",
-                  *((DERIVATIVE, JIT) if loses else (JIT,)))
+        yield at(
+            n,
+            f".{name}()",
+            loses or "a draw with traced parameters",
+            "draw standard numbers and transform them",
+            *((DERIVATIVE, JIT) if loses else (JIT,)),
+        )

@@ -14,8 +14,19 @@ from typing import Any
 
 from wengert.frontends.names import SCOPES, Scope, base_name
 
-__all__ = ["DERIVATIVE", "JIT", "Finding", "aliased", "at", "branches", "called", "is_argument", "is_container", "nested",
-           "passed"]
+__all__ = [
+    "DERIVATIVE",
+    "JIT",
+    "Finding",
+    "aliased",
+    "at",
+    "branches",
+    "called",
+    "is_argument",
+    "is_container",
+    "nested",
+    "passed",
+]
 
 DERIVATIVE, JIT = "derivative", "jit"
 _GROWS = {f"numpy.{f}" for f in ("append", "concatenate", "hstack", "vstack", "stack", "insert", "delete", "r_")}
@@ -78,13 +89,23 @@ def branches(scope: Scope) -> Iterator[Finding]:
         elif isinstance(n, ast.IfExp) and scope.is_traced(n.test):
             said = sorted({_literal(n.body) or "a number", _literal(n.orelse) or "a number"})
             if said != ["a number"] and not (said == ["text"] and ast.unparse(n.body) == ast.unparse(n.orelse)):
-                yield at(n, "... if ... else ...", f"a traced condition decides whether it is {' or '.join(said)}: a graph "
-                         f"selects numbers only", _CASES, sure=False)
+                yield at(
+                    n,
+                    "... if ... else ...",
+                    f"a traced condition decides whether it is {' or '.join(said)}: a graph selects numbers only",
+                    _CASES,
+                    sure=False,
+                )
         elif isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == getattr(scope.node, "name", ""):
             tests = [t.test for t in scope.nodes if isinstance(t, (ast.If, ast.IfExp))]
             if any(map(scope.is_traced, n.args)) and any(map(scope.is_traced, tests)):
-                yield at(n, f"{n.func.id}()", "how deep the recursion goes may depend on a traced value", "a while loop",
-                         sure=False)
+                yield at(
+                    n,
+                    f"{n.func.id}()",
+                    "how deep the recursion goes may depend on a traced value",
+                    "a while loop",
+                    sure=False,
+                )
 
 
 def _returns(scope: Scope) -> Iterator[Finding]:
@@ -95,30 +116,61 @@ def _returns(scope: Scope) -> Iterator[Finding]:
             continue
         name = n.value.id if isinstance(n.value, ast.Name) else ""
         if name in scope.functions or isinstance(n.value, (ast.Lambda, ast.GeneratorExp, ast.Set, ast.SetComp)):
-            yield at(n, "return", "the result is no number, array or tree of them", "return the numbers", sure=False, own=True)
+            yield at(
+                n,
+                "return",
+                "the result is no number, array or tree of them",
+                "return the numbers",
+                sure=False,
+                own=True,
+            )
         for e in n.value.elts if isinstance(n.value, ast.Tuple) else [n.value]:
             base = base_name(e)
             if base and scope.is_module_name(base) and not isinstance(scope.file.values[base], ast.Constant):
-                yield at(n, "return", f"if `{ast.unparse(e)}` is an array, it was made outside the graph", f"{ast.unparse(e)} * 1.0",
-                         sure=False, own=True)
+                yield at(
+                    n,
+                    "return",
+                    f"if `{ast.unparse(e)}` is an array, it was made outside the graph",
+                    f"{ast.unparse(e)} * 1.0",
+                    sure=False,
+                    own=True,
+                )
         if scope.conditional(n) and not isinstance(scope.node.body[-1], (ast.Return, ast.Raise, ast.If)):
-            yield at(n, "return", "the function returns a value on some ways and None on others", "end it with a return")
+            yield at(
+                n, "return", "the function returns a value on some ways and None on others", "end it with a return"
+            )
 
 
 def _one_arm(scope: Scope, n: ast.If) -> Iterator[Finding]:
     """A variable that exists only if the branch is taken, and is read later."""
-    arms = [{e.id for s in arm for e in ast.walk(s) if isinstance(e, ast.Name) and isinstance(e.ctx, ast.Store)}
-            for arm in (n.body, n.orelse)]
+    arms = [
+        {e.id for s in arm for e in ast.walk(s) if isinstance(e, ast.Name) and isinstance(e.ctx, ast.Store)}
+        for arm in (n.body, n.orelse)
+    ]
     if any(arm and isinstance(arm[-1], (ast.Return, ast.Raise, ast.Break, ast.Continue)) for arm in (n.body, n.orelse)):
         return
     for name in sorted(arms[0] ^ arms[1]):
-        stores = [e.lineno for e in scope.nodes if isinstance(e, ast.Name) and e.id == name and isinstance(e.ctx, ast.Store)]
-        loads = [e.lineno for e in scope.nodes if isinstance(e, ast.Name) and e.id == name and isinstance(e.ctx, ast.Load)]
+        stores = [
+            e.lineno for e in scope.nodes if isinstance(e, ast.Name) and e.id == name and isinstance(e.ctx, ast.Store)
+        ]
+        loads = [
+            e.lineno for e in scope.nodes if isinstance(e, ast.Name) and e.id == name and isinstance(e.ctx, ast.Load)
+        ]
         last = n.end_lineno or n.lineno
         later = [k for k in loads if k > last and not any(last < s < k for s in stores)]
-        if name not in scope.parameters and name not in scope.globals and later and not any(s < n.lineno for s in stores):
-            yield at(n, f"if ...: {name} = ...", f"`{name}` may have no value after it (read at line {min(later)})",
-                     f"give {name} a value in both arms, or before", sure=False)
+        if (
+            name not in scope.parameters
+            and name not in scope.globals
+            and later
+            and not any(s < n.lineno for s in stores)
+        ):
+            yield at(
+                n,
+                f"if ...: {name} = ...",
+                f"`{name}` may have no value after it (read at line {min(later)})",
+                f"give {name} a value in both arms, or before",
+                sure=False,
+            )
 
 
 def _literal(e: ast.expr) -> str:
@@ -133,8 +185,13 @@ def _kinds(scope: Scope, n: ast.Assign, name: str) -> Iterator[Finding]:
     texts = {v.value for v in scope.values.get(name, []) if isinstance(v, ast.Constant) and isinstance(v.value, str)}
     if len(kinds) > 1 or len(texts) > 1 or "a function" in kinds:
         said = " or ".join(sorted(k or "a number" for k in kinds))
-        yield at(n, f"{name} = ...", f"a traced condition decides whether `{name}` is {said}: a graph selects numbers only",
-                 _CASES, sure=False)
+        yield at(
+            n,
+            f"{name} = ...",
+            f"a traced condition decides whether `{name}` is {said}: a graph selects numbers only",
+            _CASES,
+            sure=False,
+        )
 
 
 def _aliases(scope: Scope, n: ast.Assign, target: ast.expr) -> Iterator[Finding]:
@@ -146,15 +203,31 @@ def _aliases(scope: Scope, n: ast.Assign, target: ast.expr) -> Iterator[Finding]
         if not isinstance(t, ast.Name):
             continue
         name = t.id
-        if isinstance(value, ast.Call) and scope.path(value.func) in _GROWS and any(
-                isinstance(e, ast.Name) and e.id == name for e in ast.walk(value)):
-            yield at(n, f"{name} = ...", f"a traced condition decides how long `{name}` is", "an array of the full length",
-                     sure=False)
-        elif isinstance(value, (ast.Name, ast.Subscript, ast.Attribute)) and not scope.is_integer(value) \
-                and _written(scope, {name, base_name(value)}):
+        if (
+            isinstance(value, ast.Call)
+            and scope.path(value.func) in _GROWS
+            and any(isinstance(e, ast.Name) and e.id == name for e in ast.walk(value))
+        ):
+            yield at(
+                n,
+                f"{name} = ...",
+                f"a traced condition decides how long `{name}` is",
+                "an array of the full length",
+                sure=False,
+            )
+        elif (
+            isinstance(value, (ast.Name, ast.Subscript, ast.Attribute))
+            and not scope.is_integer(value)
+            and _written(scope, {name, base_name(value)})
+        ):
             said = ast.unparse(value)
-            yield at(n, f"{name} = {said}", f"a traced condition decides which array `{name}` is, and it is written to",
-                     f"{name} = {said}.copy(), or np.where", sure=False)
+            yield at(
+                n,
+                f"{name} = {said}",
+                f"a traced condition decides which array `{name}` is, and it is written to",
+                f"{name} = {said}.copy(), or np.where",
+                sure=False,
+            )
 
 
 def _written(scope: Scope, names: set[str]) -> bool:
@@ -168,9 +241,11 @@ def _written(scope: Scope, names: set[str]) -> bool:
 
 
 def is_container(scope: Scope, name: str) -> bool:
-    return any(isinstance(v, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp))
-               or (isinstance(v, ast.Call) and scope.path(v.func) in ("builtins.list", "builtins.dict", "builtins.set"))
-               for v in scope.values.get(name, []))
+    return any(
+        isinstance(v, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp))
+        or (isinstance(v, ast.Call) and scope.path(v.func) in ("builtins.list", "builtins.dict", "builtins.set"))
+        for v in scope.values.get(name, [])
+    )
 
 
 def is_argument(scope: Scope, name: str) -> bool:
@@ -180,8 +255,23 @@ def is_argument(scope: Scope, name: str) -> bool:
 
 _VIEWS = {"reshape", "ravel", "transpose", "swapaxes", "view", "squeeze", "diagonal"}
 
-_NUMPY_VIEWS = {f"numpy.{f}" for f in ("asarray", "ravel", "reshape", "transpose", "atleast_1d", "atleast_2d", "squeeze",
-                                       "swapaxes", "moveaxis", "broadcast_to", "diagonal", "expand_dims")}
+_NUMPY_VIEWS = {
+    f"numpy.{f}"
+    for f in (
+        "asarray",
+        "ravel",
+        "reshape",
+        "transpose",
+        "atleast_1d",
+        "atleast_2d",
+        "squeeze",
+        "swapaxes",
+        "moveaxis",
+        "broadcast_to",
+        "diagonal",
+        "expand_dims",
+    )
+}
 
 
 def aliased(scope: Scope, name: str) -> str:
@@ -201,8 +291,10 @@ def aliased(scope: Scope, name: str) -> str:
 
 def _rebound(scope: Scope, name: str) -> bool:
     augmented = {n.target for n in scope.nodes if isinstance(n, ast.AugAssign)}
-    return any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) and n not in augmented
-               for n in scope.nodes)
+    return any(
+        isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) and n not in augmented
+        for n in scope.nodes
+    )
 
 
 # ---------------------------------------------------------------- who calls whom
@@ -216,8 +308,12 @@ def called(scope: Scope) -> Iterator[tuple[ast.Call, str, bool]]:
         given = any(map(scope.is_traced, [*n.args, *[k.value for k in n.keywords]]))
         if isinstance(n.func, ast.Name) and not scope.path(n.func):
             yield n, n.func.id, given
-        elif isinstance(n.func, ast.Attribute) and isinstance(n.func.value, ast.Name) and scope.method \
-                and scope.parameters[:1] == [n.func.value.id]:
+        elif (
+            isinstance(n.func, ast.Attribute)
+            and isinstance(n.func.value, ast.Name)
+            and scope.method
+            and scope.parameters[:1] == [n.func.value.id]
+        ):
             yield n, f"self.{n.func.attr}", given
 
 

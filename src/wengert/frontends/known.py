@@ -21,21 +21,45 @@ from wengert.frontends.registry import FUNCTIONS, METHODS
 from wengert.frontends.staged_calls import STAGED, WRITES_FIRST, changes_owner, home, impurity
 from wengert.frontends.tracer import Tracer, function_of, primitive_of
 
-__all__ = ["SCALED", "SHAPE_ONLY", "UNKNOWN_DRAWS", "changes_owner", "draw_of", "impurity", "is_draw",
-           "method_needs_values", "method_without_rule", "needed_values", "no_derivative", "not_staged", "shown", "writes_first"]
+__all__ = [
+    "SCALED",
+    "SHAPE_ONLY",
+    "UNKNOWN_DRAWS",
+    "changes_owner",
+    "draw_of",
+    "impurity",
+    "is_draw",
+    "method_needs_values",
+    "method_without_rule",
+    "needed_values",
+    "no_derivative",
+    "not_staged",
+    "shown",
+    "writes_first",
+]
 
 # Results that depend on shapes and dtypes only.
 SHAPE_ONLY = {"shape", "ndim", "size", "dtype", "itemsize", "nbytes", "strides", "flags"}
 # Given traced values, these need them under jit, where there are none: by the positions of those arguments (None: any).
-_VALUES: dict[str, tuple[int, ...] | None] = dict.fromkeys("""
+_VALUES: dict[str, tuple[int, ...] | None] = dict.fromkeys(
+    """
     numpy.nonzero numpy.flatnonzero numpy.argwhere numpy.count_nonzero numpy.unique numpy.unique_all numpy.unique_counts
     numpy.unique_inverse numpy.unique_values numpy.union1d numpy.setdiff1d numpy.intersect1d numpy.setxor1d numpy.isin
     numpy.array_equal numpy.array_equiv numpy.allclose numpy.trim_zeros numpy.histogram numpy.digitize numpy.piecewise
     numpy.geomspace numpy.linalg.eig numpy.linalg.eigvals numpy.linalg.lstsq scipy.linalg.lstsq scipy.linalg.lu
     scipy.linalg.lu_factor scipy.linalg.eig scipy.linalg.logm scipy.linalg.sqrtm
     builtins.sorted builtins.str builtins.repr builtins.format builtins.iter
-""".split()) | {"numpy.compress": (0,), "numpy.extract": (0,), "numpy.delete": (1,), "numpy.repeat": (1,), "numpy.tile": (1,),
-                "numpy.resize": (1,), "numpy.roll": (1,), "numpy.reshape": (1,)}
+""".split()
+) | {
+    "numpy.compress": (0,),
+    "numpy.extract": (0,),
+    "numpy.delete": (1,),
+    "numpy.repeat": (1,),
+    "numpy.tile": (1,),
+    "numpy.resize": (1,),
+    "numpy.roll": (1,),
+    "numpy.reshape": (1,),
+}
 _VALUE_METHODS: dict[str, tuple[int, ...] | None] = {"nonzero": None, "compress": (0,), "repeat": (0,), "tobytes": None}
 # Python's own number types and what is computed with them.
 _OTHER_NUMBERS = {"fractions", "decimal", "statistics", "_statistics", "struct", "_struct", "array", "json"}
@@ -69,7 +93,14 @@ def draw_of(name: str) -> Any:
 def no_derivative(function: Any, path: str) -> tuple[str, bool]:
     """Why the function cannot be given traced values, or "", and whether that is certain."""
     name, module = getattr(function, "__name__", ""), (getattr(function, "__module__", None) or "")
-    if _in(CALLS, function) or _in(STAGED, function) or _in(INSTANCES, function) or _implementation(function) is not None:
+    if _in(_KEYS, function):
+        return f"{name}() makes a key of a traced value, and its derivative would be lost", True
+    if (
+        _in(CALLS, function)
+        or _in(STAGED, function)
+        or _in(INSTANCES, function)
+        or _implementation(function) is not None
+    ):
         return "", True
     root = path.split(".")[0]
     if is_draw(function):
@@ -80,8 +111,6 @@ def no_derivative(function: Any, path: str) -> tuple[str, bool]:
     if isinstance(getattr(function, "__self__", None), np.ufunc):
         known = _in(FUNCTIONS, (function.__self__, name)) or _in(FUNCTIONS, name)
         return ("" if known else f"{shown(path)} has no derivative here"), True
-    if _in(_KEYS, function):
-        return f"{name}() makes a key of a traced value, and its derivative would be lost", True
     if root in ("math", "cmath") or root in _OTHER_NUMBERS or module in _OTHER_NUMBERS:
         return f"{shown(path)} converts what it is given, and the derivative would be lost", True
     if root == "scipy" and not (isinstance(function, type) and issubclass(function, BaseException)):

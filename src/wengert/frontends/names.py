@@ -21,17 +21,72 @@ __all__ = ["SCOPES", "File", "Scope", "walk"]
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 # Modules that are imported to look their functions up; of others the name alone is known.
-_LOOKED_INTO = {"numpy", "scipy", "math", "cmath", "builtins", "operator", "functools", "itertools", "random", "statistics",
-                "copy", "collections", "fractions", "decimal", "time", "datetime", "os", "json", "struct", "array", "pathlib"}
+_LOOKED_INTO = {
+    "numpy",
+    "scipy",
+    "math",
+    "cmath",
+    "builtins",
+    "operator",
+    "functools",
+    "itertools",
+    "random",
+    "statistics",
+    "copy",
+    "collections",
+    "fractions",
+    "decimal",
+    "time",
+    "datetime",
+    "os",
+    "json",
+    "struct",
+    "array",
+    "pathlib",
+}
 _STATIC_TYPES = {"int", "str", "bool", "bytes", "Callable", "None", "Generator", "RandomState", "type"}
-_STATIC_CALLS = {"builtins.len", "builtins.isinstance", "builtins.type", "builtins.callable", "builtins.hasattr", "builtins.id",
-                 "builtins.range", "numpy.shape", "numpy.ndim", "numpy.size", "numpy.zeros_like", "numpy.ones_like",
-                 "numpy.empty_like", "wengert.stop_gradient"}
+_STATIC_CALLS = {
+    "builtins.len",
+    "builtins.isinstance",
+    "builtins.type",
+    "builtins.callable",
+    "builtins.hasattr",
+    "builtins.id",
+    "builtins.range",
+    "numpy.shape",
+    "numpy.ndim",
+    "numpy.size",
+    "numpy.zeros_like",
+    "numpy.ones_like",
+    "numpy.empty_like",
+    "wengert.stop_gradient",
+}
 # What these are given is a size, a seed or a file, and no traced number.
-_PLAIN = {"builtins.range", "builtins.open", "numpy.zeros", "numpy.ones", "numpy.empty", "numpy.eye", "numpy.identity",
-          "numpy.random.default_rng", "numpy.random.RandomState", "numpy.random.seed", "pathlib.Path"}
-_INTEGERS = {"builtins.int", "builtins.round", "numpy.argmax", "numpy.argmin", "numpy.argsort", "numpy.searchsorted",
-             "numpy.count_nonzero", "builtins.bool", "math.floor", "math.ceil"}
+_PLAIN = {
+    "builtins.range",
+    "builtins.open",
+    "numpy.zeros",
+    "numpy.ones",
+    "numpy.empty",
+    "numpy.eye",
+    "numpy.identity",
+    "numpy.random.default_rng",
+    "numpy.random.RandomState",
+    "numpy.random.seed",
+    "pathlib.Path",
+}
+_INTEGERS = {
+    "builtins.int",
+    "builtins.round",
+    "numpy.argmax",
+    "numpy.argmin",
+    "numpy.argsort",
+    "numpy.searchsorted",
+    "numpy.count_nonzero",
+    "builtins.bool",
+    "math.floor",
+    "math.ceil",
+}
 _GENERATORS = {"numpy.random.default_rng", "numpy.random.RandomState"}
 _NO_DRAWS = {"default_rng", "RandomState", "Generator", "seed", "shuffle", "SeedSequence", "get_state", "set_state"}
 _MAKERS = {f"numpy.{f}" for f in ("ones", "zeros", "empty", "full", "array", "asarray", "arange")}
@@ -96,14 +151,16 @@ class File:
         self.functions: dict[str, Any] = {}
         # A lambda that is assigned goes by the name that it is given.
         self.lambdas: dict[ast.AST, str] = {
-            n.value: n.targets[0].id for n in ast.walk(tree)
-            if isinstance(n, ast.Assign) and isinstance(n.value, ast.Lambda) and isinstance(n.targets[0], ast.Name)}
+            n.value: n.targets[0].id
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Assign) and isinstance(n.value, ast.Lambda) and isinstance(n.targets[0], ast.Name)
+        }
         for n in walk(tree.body):
             if isinstance(n, SCOPES) and not isinstance(n, ast.Lambda):
                 self.functions[n.name] = n
             elif isinstance(n, (ast.Assign, ast.AnnAssign)) and n.value is not None:
-                for t in n.targets if isinstance(n, ast.Assign) else [n.target]:
-                    self.values.update({e.id: n.value for e in ast.walk(t) if isinstance(e, ast.Name)})
+                for t, value in _pairs(n) if isinstance(n, ast.Assign) else [(n.target, n.value)]:
+                    self.values.update({e.id: value for e in ast.walk(t) if isinstance(e, ast.Name)})
 
     def is_own(self, path: str) -> bool:
         """Whether a dotted name belongs to the user's files, this one or its neighbors."""
@@ -148,8 +205,15 @@ class Scope:
         Whether arguments may be traced.
     """
 
-    def __init__(self, node: Function, file: File, outer: Scope | None = None, method: bool = False, draws: bool = False,
-                 given: bool = True):
+    def __init__(
+        self,
+        node: Function,
+        file: File,
+        outer: Scope | None = None,
+        method: bool = False,
+        draws: bool = False,
+        given: bool = True,
+    ):
         self.node, self.file, self.outer, self.method, self.draws = node, file, outer, method, draws
         self.nodes = list(walk(body_of(node)))
         self.parameters = [p.arg for p in parameters(node)]
@@ -216,7 +280,7 @@ class Scope:
     def _parameters_that_may_be_traced(self) -> set[str]:
         a = self.node.args
         positional = [*a.posonlyargs, *a.args]
-        given = dict(zip([p.arg for p in positional[len(positional) - len(a.defaults):]], a.defaults, strict=True))
+        given = dict(zip([p.arg for p in positional[len(positional) - len(a.defaults) :]], a.defaults, strict=True))
         given.update({p.arg: d for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d is not None})
         out = set()
         for k, p in enumerate(parameters(self.node)):
@@ -224,20 +288,36 @@ class Scope:
             fixed = isinstance(default, ast.Constant) and not isinstance(default.value, (float, complex))
             words = {n.id for n in ast.walk(p.annotation) if isinstance(n, ast.Name)} if p.annotation else set()
             words |= {n.attr for n in ast.walk(p.annotation) if isinstance(n, ast.Attribute)} if p.annotation else set()
-            known_type = bool(words) and words <= _STATIC_TYPES | {"np", "numpy", "random", "typing", "collections", "abc"}
-            if not (fixed or known_type or (self.method and k == 0) or p.arg in ("rng", "generator") or self._is_plain(p.arg)):
+            known_type = bool(words) and words <= _STATIC_TYPES | {
+                "np",
+                "numpy",
+                "random",
+                "typing",
+                "collections",
+                "abc",
+            }
+            if not (
+                fixed
+                or known_type
+                or (self.method and k == 0)
+                or p.arg in ("rng", "generator")
+                or self._is_plain(p.arg)
+            ):
                 out.add(p.arg)
         return out
 
     def _is_plain(self, name: str) -> bool:
         """Whether a parameter is used as a size, a seed, a file, a text or a function: such are no traced numbers."""
+
         def is_it(e: ast.AST) -> bool:
             return isinstance(e, ast.Name) and e.id == name
 
         for n in self.nodes:
             if isinstance(n, ast.Call):
-                if is_it(n.func) or (self.path(n.func) in _PLAIN and any(is_it(e) for a in n.args[:2] for e in ast.walk(a)
-                                                                      if not self._under_shape(a))):
+                if is_it(n.func) or (
+                    self.path(n.func) in _PLAIN
+                    and any(is_it(e) for a in n.args[:2] for e in ast.walk(a) if not self._under_shape(a))
+                ):
                     return True
             elif isinstance(n, ast.Compare) and is_it(n.left) and any(_has_text(c) for c in n.comparators):
                 return True
@@ -315,7 +395,9 @@ class Scope:
             parts = [e.func, *e.args, *[k.value for k in e.keywords]]
             return any(self.is_traced(p.value if isinstance(p, ast.Starred) else p) for p in parts)
         if isinstance(e, ast.Compare):
-            if all(isinstance(op, (ast.Is, ast.IsNot)) for op in e.ops) or any(map(_has_text, [e.left, *e.comparators])):
+            if all(isinstance(op, (ast.Is, ast.IsNot)) for op in e.ops) or any(
+                map(_has_text, [e.left, *e.comparators])
+            ):
                 return False
         elif isinstance(e, ast.Lambda):
             return self._uses_traced(e)
@@ -337,7 +419,8 @@ class Scope:
         if name in self.values or name in self.parameters:
             made = [v for v in self.values.get(name, []) if isinstance(v, ast.Call)]
             return any(self.path(v.func) in _GENERATORS for v in made) or (
-                name in self.parameters and name in ("rng", "generator"))
+                name in self.parameters and name in ("rng", "generator")
+            )
         if self.outer is not None:
             return self.outer.is_generator(name)
         value = self.file.values.get(name)
@@ -348,7 +431,9 @@ class Scope:
         if isinstance(e, (ast.Compare, ast.Constant)):
             return not isinstance(getattr(e, "value", None), (float, complex))
         if isinstance(e, ast.Call):
-            return self.path(e.func) in _INTEGERS or (isinstance(e.func, ast.Attribute) and e.func.attr.startswith("arg"))
+            return self.path(e.func) in _INTEGERS or (
+                isinstance(e.func, ast.Attribute) and e.func.attr.startswith("arg")
+            )
         if isinstance(e, ast.Name) and e.id in self._counters():
             return True
         if isinstance(e, (ast.Name, ast.Subscript)) and depth:
@@ -357,13 +442,21 @@ class Scope:
         kinds = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.IfExp, ast.Tuple)
         if isinstance(e, kinds) and not isinstance(getattr(e, "op", None), ast.Div):
             test = getattr(e, "test", None)
-            return all(self.is_integer(c, depth) for c in ast.iter_child_nodes(e) if isinstance(c, ast.expr) and c is not test)
+            return all(
+                self.is_integer(c, depth) for c in ast.iter_child_nodes(e) if isinstance(c, ast.expr) and c is not test
+            )
         return False
 
     def _counters(self) -> set[str]:
         """Names that loops over ranges count with."""
-        return {n.target.id for n in self.nodes if isinstance(n, ast.For) and isinstance(n.target, ast.Name)
-                and isinstance(n.iter, ast.Call) and self.path(n.iter.func) == "builtins.range"}
+        return {
+            n.target.id
+            for n in self.nodes
+            if isinstance(n, ast.For)
+            and isinstance(n.target, ast.Name)
+            and isinstance(n.iter, ast.Call)
+            and self.path(n.iter.func) == "builtins.range"
+        }
 
     def makes_integers(self, e: ast.AST) -> bool:
         """Whether an expression makes an array of integers."""
@@ -379,8 +472,11 @@ class Scope:
         if isinstance(inner, ast.ClassDef):
             return False
         own = {p.arg for p in parameters(inner)}
-        return any(isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.id in self.traced - own
-                   for b in body_of(inner) for n in ast.walk(b))
+        return any(
+            isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.id in self.traced - own
+            for b in body_of(inner)
+            for n in ast.walk(b)
+        )
 
 
 def _has_text(e: ast.AST) -> bool:

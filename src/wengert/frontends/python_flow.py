@@ -262,8 +262,9 @@ class _Lower(ast.NodeTransformer):
         self.scopes.append((globals_, rebound.intersection(names)))
         node.body = self.block(node.body)
         self.scopes.pop()
-        if names:  # never run: it makes the names local to this function, not to its blocks
-            node.body.insert(0, ast.If(ast.Constant(False), [_assign(n, ast.Constant(None)) for n in names], []))
+        # never run: it makes the names local to this function, not to its blocks, and shows that the function is rewritten
+        never = [*[_assign(n, ast.Constant(None)) for n in names], ast.Expr(_load(FLOW))]
+        node.body.insert(0, ast.If(ast.Constant(False), never, []))
         return node
 
     def outside(self, node: Any, globals_: set[str]) -> None:
