@@ -1,7 +1,8 @@
 """``wengert doctor``: what it says of a file, held against what happens when the file is run.
 
-Every program below is examined from its text, then run: what is said to differentiate or stage does, what is said not to does
-not, and everything that is refused is reported. The tables of library functions are held against real calls likewise.
+Every program below is examined from its text, then run: what is said to differentiate or stage does, what is said not
+to does not, and everything that is refused is reported. The tables of library functions are held against real calls
+likewise.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ PROGRAMS: dict[str, tuple[str, tuple[Any, ...], str, str]] = {
     "plain": ("def f(x):\n return np.sum(np.sin(x) * expit(x))", (X,), "yes", "yes"),
     "math": ("def f(x):\n return math.exp(x) + sine(x)", (0.5,), "yes", "yes"),
     "control flow": (
-        "def f(x):\n s = 0.0\n for v in x:\n  if v > 0 and s < 3: s += v\n  elif v < -1: continue\n while s > 1: s *= 0.5\n return s",
+        "def f(x):\n s = 0.0\n for v in x:\n  if v > 0 and s < 3: s += v\n  elif v < -1: continue\n"
+        " while s > 1: s *= 0.5\n return s",
         (X,),
         "yes",
         "yes",

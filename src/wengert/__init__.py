@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 __all__ = [
     "StagingWarning", "check_grads", "convolve_nd",
     "custom_jvp", "custom_vjp", "errors", "formula", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "stop_gradient", "taylor_test",
-    "value_and_grad", "vjp", "vmap",
+    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "stop_gradient",
+    "taylor_test", "value_and_grad", "vjp", "vmap",
 ]
 
 _HOME = {

@@ -1,7 +1,7 @@
 """What of a file differentiates, what stages, and what stands in the way; the file is read, never run.
 
-What comes in: the text of a Python file. What goes out: a report for each of its functions. The one idea: a function is as good
-as the functions that it calls, so findings travel from callee to caller until nothing changes.
+What comes in: the text of a Python file. What goes out: a report for each of its functions. The one idea: a function is
+as good as the functions that it calls, so findings travel from callee to caller until nothing changes.
 """
 
 from __future__ import annotations

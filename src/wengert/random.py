@@ -1,7 +1,8 @@
 """Random numbers from keys: reproducible, in any order and in parallel.
 
-What comes in: a key, and what to draw. What goes out: numbers that depend on the key alone. The one idea: there is no state; a key
-gives the same numbers in every way of running (plain, `jit`, `vmap`, `grad`, a loop), and new keys are made by `split` and `fold_in`.
+What comes in: a key, and what to draw. What goes out: numbers that depend on the key alone. The one idea: there is no
+state; a key gives the same numbers in every way of running (plain, `jit`, `vmap`, `grad`, a loop), and new keys are
+made by `split` and `fold_in`.
 
 Use a key once: two draws from one key are the same draw. Names and argument order are JAX's, the numbers are not.
 """
@@ -113,12 +114,12 @@ def _key(key: Any, what: str) -> Any:
     """The key, checked: an integer in its place would be a seed that is not mixed, and an array would be many keys."""
     dtype, shape = getattr(key, "dtype", None), np.shape(key)
     if dtype != np.uint64:
-        raise InputError(
-            f"{what} at {user_line()} is given {f'{dtype} numbers' if dtype is not None else f'a value of type {type(key).__name__}'}"
-            f", not a key; make one: wg.random.key(seed)"
-        )
+        given = f"{dtype} numbers" if dtype is not None else f"a value of type {type(key).__name__}"
+        raise InputError(f"{what} at {user_line()} is given {given}, not a key; make one: wg.random.key(seed)")
     if shape:
-        raise InputError(f"{what} at {user_line()} is given keys of shape {shape}; it takes one. Map over them with wg.vmap")
+        raise InputError(
+            f"{what} at {user_line()} is given keys of shape {shape}; it takes one. Map over them with wg.vmap"
+        )
     return key
 
 
@@ -242,7 +243,8 @@ def _of_shape(x: Any, shape: Any, what: str) -> Any:
     """The draws, checked: parameters that broadcast them to a larger shape would use one draw for several numbers."""
     if np.shape(x) != _shape(shape):
         raise InputError(
-            f"{what} at {user_line()}: shape={shape!r}, but the parameters make it {np.shape(x)}; pass shape={np.shape(x)}"
+            f"{what} at {user_line()}: shape={shape!r}, but the parameters have shape {np.shape(x)}; "
+            f"pass shape={np.shape(x)}"
         )
     return x
 
@@ -441,7 +443,9 @@ def _probabilities(p: Any, n: int, needed: int) -> Any:
     if not isinstance(p, Tracer):
         p = np.asarray(p, np.float64)
         if not np.all(p >= 0) or np.count_nonzero(p) < needed or not np.all(np.isfinite(p)):
-            raise InputError(f"choice at {user_line()}: probabilities are at least 0, and {needed} or more are positive")
+            raise InputError(
+                f"choice at {user_line()}: probabilities are at least 0, and {needed} or more are positive"
+            )
     if np.shape(p) != (n,):
         raise InputError(f"choice at {user_line()}: {n} elements need {n} probabilities, not shape {np.shape(p)}")
     return p

@@ -1,7 +1,7 @@
 """``wengert doctor``: what of a file differentiates, what stages, and what stands in the way.
 
-What comes in: ``FILE.py`` or ``FILE.py:FUNCTION``. What goes out: a table of functions with what blocks each, as text or JSON.
-The one idea: a finding is printed as ``file:line``, so an editor jumps to it, and says what to write instead.
+What comes in: ``FILE.py`` or ``FILE.py:FUNCTION``. What goes out: a table of functions with what blocks each, as text
+or JSON. The one idea: a finding is printed as ``file:line``, so an editor jumps to it, and says what to write instead.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Why a function would not differentiate or not stage, found without running it.
 
-What comes in: a function of a file, as a `Scope`. What goes out: findings, each with its line, what it blocks, why, and what to
-write instead. The one idea: constructs are judged by the rewriting itself and calls by the tables that real calls go through;
-only which names are traced is guessed here, so a finding that hangs on the kind of a value says "may".
+What comes in: a function of a file, as a `Scope`. What goes out: findings, each with its line, what it blocks, why, and
+what to write instead. The one idea: constructs are judged by the rewriting itself and calls by the tables that real
+calls go through; only which names are traced is guessed here, so a finding that hangs on the kind of a value says
+"may".
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from wengert.frontends import known
-from wengert.frontends.findings import DERIVATIVE, JIT, Finding, aliased, at, branches, is_argument, is_container
+from wengert.frontends.findings import BOTH, DERIVATIVE, JIT, Finding, aliased, at, branches, is_argument, is_container
 from wengert.frontends.known import shown
 from wengert.frontends.names import Scope, base_name
 from wengert.frontends.python_flow import FRAME_READERS, NotRewrittenError, lower
@@ -79,8 +80,7 @@ def _decorators(scope: Scope) -> Iterator[Finding]:
                 f"@{path}",
                 "it keeps what it was called with, and a traced value kept would lose its derivative",
                 "leave the decorator out",
-                DERIVATIVE,
-                JIT,
+                BOTH,
             )
         elif (
             path
@@ -93,8 +93,7 @@ def _decorators(scope: Scope) -> Iterator[Finding]:
                 f"@{path}",
                 "what it makes of the function is not in this file",
                 "leave the decorator out",
-                DERIVATIVE,
-                JIT,
+                BOTH,
                 sure=False,
             )
 
@@ -186,8 +185,7 @@ def _keys(scope: Scope, n: Any) -> Iterator[Finding]:
             "a traced value as a key",
             "found again, it would be a number without a derivative",
             "a list of pairs, or keys that are integers or texts",
-            DERIVATIVE,
-            JIT,
+            BOTH,
             sure=False,
         )
 
@@ -245,85 +243,47 @@ def _store(scope: Scope, n: Any, t: Any) -> Iterator[Finding]:
     """Writes into what the caller, or the module, can see."""
     name = base_name(t)
     if isinstance(t, ast.Name):
-        if isinstance(n, ast.AugAssign) and is_argument(scope, name) and scope.is_traced(t):
-            sign = _OPERATORS.get(type(n.op), "")
-            yield at(
-                n,
-                f"{name} {sign}= ...",
-                f"if `{name}` is an array, this writes into the argument",
-                f"{name} = {name} {sign} ...",
-                DERIVATIVE,
-                JIT,
-                sure=False,
-                argument=name,
-            )
-        elif isinstance(n, ast.AugAssign) and (source := aliased(scope, name)):
-            yield at(
-                n,
-                f"{name} {_OPERATORS.get(type(n.op), '')}= ...",
-                f"`{name}` may be a view of the argument `{source}`",
-                f"copy it first: {source} = {source}.copy()",
-                DERIVATIVE,
-                JIT,
-                sure=False,
-                argument=source,
-            )
-        return
-    if not name:
-        return
-    shown_ = ast.unparse(t)
-    if isinstance(t, ast.Attribute) or _through_attribute(t):
+        if isinstance(n, ast.AugAssign):
+            yield from _update(scope, n, name)
+    elif isinstance(t, ast.Attribute) or _through_attribute(t):
         yield from _attribute_store(scope, n, t, name)
-    elif is_argument(scope, name):
-        blocks = (DERIVATIVE, JIT) if scope.is_traced(ast.Name(name, ast.Load())) else (JIT,)
-        yield at(
-            n,
-            f"{shown_} = ...",
-            f"a write into the argument `{name}`: its caller would see it",
-            f"copy it first: {name} = {name}.copy()",
-            *blocks,
-            always=True,
-            argument=name,
-        )
+    elif name:
+        yield from _item_store(scope, n, f"{ast.unparse(t)} = ...", name)
+
+
+def _update(scope: Scope, n: ast.AugAssign, name: str) -> Iterator[Finding]:
+    """``x += v``: an array is changed in place."""
+    sign = _OPERATORS.get(type(n.op), "")
+    both: dict[str, Any] = {"sure": False, "blocks": BOTH}
+    if is_argument(scope, name) and scope.is_traced(n.target):
+        why = f"if `{name}` is an array, this writes into the argument"
+        yield at(n, f"{name} {sign}= ...", why, f"{name} = {name} {sign} ...", argument=name, **both)
     elif source := aliased(scope, name):
-        yield at(
-            n,
-            f"{shown_} = ...",
-            f"`{name}` may be a view of the argument `{source}`, whose caller would see the write",
-            f"copy it first: {source} = {source}.copy()",
-            DERIVATIVE,
-            JIT,
-            sure=False,
-            argument=source,
-        )
+        why = f"`{name}` may be a view of the argument `{source}`"
+        yield at(n, f"{name} {sign}= ...", why, _COPY.format(source), argument=source, **both)
+
+
+def _item_store(scope: Scope, n: Any, what: str, name: str) -> Iterator[Finding]:
+    """``y[k] = v``."""
+    if is_argument(scope, name):
+        blocks = BOTH if scope.is_traced(ast.Name(name, ast.Load())) else (JIT,)
+        why = f"a write into the argument `{name}`: its caller would see it"
+        yield at(n, what, why, _COPY.format(name), blocks=blocks, always=True, argument=name)
+    elif source := aliased(scope, name):
+        why = f"`{name}` may be a view of the argument `{source}`, whose caller would see the write"
+        yield at(n, what, why, _COPY.format(source), blocks=BOTH, sure=False, argument=source)
     elif scope.is_module_name(name):
-        yield at(
-            n,
-            f"{shown_} = ...",
-            f"`{name}` was made outside the function, and a graph would not write into it again",
-            "make it inside the function, and return it",
-            always=True,
-        )
+        why = f"`{name}` was made outside the function, and a graph would not write into it again"
+        yield at(n, what, why, "make it inside the function, and return it", always=True)
     elif _is_integer_array(scope, name) and scope.is_traced(n.value) and not scope.is_integer(n.value):
-        yield at(
-            n,
-            f"{shown_} = ...",
-            f"`{name}` has an integer dtype, which would cut a traced float",
-            "make the array with a float dtype",
-            DERIVATIVE,
-            JIT,
-            sure=False,
-        )
+        why = f"`{name}` has an integer dtype, which would cut a traced float"
+        yield at(n, what, why, "make the array with a float dtype", blocks=BOTH, sure=False)
     elif scope.conditional(n) and is_container(scope, name):
-        yield at(
-            n,
-            f"{shown_} = ...",
-            "a container is changed where a traced condition decides",
-            "an array made before the loop",
-            sure=False,
-        )
+        why = "a container is changed where a traced condition decides"
+        yield at(n, what, why, "an array made before the loop", sure=False)
 
 
+_COPY = "copy it first: {0} = {0}.copy()"
 _OPERATORS = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -401,13 +361,7 @@ def _unknown(n: ast.Call, path: str, traced: bool) -> Iterator[Finding]:
         return
     if traced:
         yield at(
-            n,
-            f"{path}()",
-            f"a call {why}, with traced values, which it may convert",
-            _SUPPORTED,
-            DERIVATIVE,
-            JIT,
-            sure=False,
+            n, f"{path}()", f"a call {why}, with traced values, which it may convert", _SUPPORTED, BOTH, sure=False
         )
     yield at(n, f"{path}()", f"a call {why}", _OUTSIDE, sure=standard or not last[:1].isupper(), always=True)
 
@@ -421,7 +375,7 @@ def _library(
     given = bool(traced or named)
     loses, sure = known.no_derivative(function, path) if given else ("", True)
     if loses:
-        yield at(n, f"{shown(path)}()", loses, _remedy(path), DERIVATIVE, *(() if why else (JIT,)), sure=sure)
+        yield at(n, f"{shown(path)}()", loses, _remedy(path), (DERIVATIVE,) if why else BOTH, sure=sure)
     elif not why and given:
         if known.is_draw(function) and function.__name__ not in known.SCALED:
             yield at(n, f"{shown(path)}()", "a draw with traced parameters", "draw standard numbers and transform them")
@@ -439,8 +393,7 @@ def _library(
             f"{shown(path)}()",
             f"a write into the argument `{n.args[0].id}`: its caller would see it",
             f"copy it first: {n.args[0].id} = {n.args[0].id}.copy()",
-            DERIVATIVE,
-            JIT,
+            BOTH,
             argument=n.args[0].id,
         )
 
@@ -485,9 +438,7 @@ def _method(scope: Scope, n: ast.Call, given: bool) -> Iterator[Finding]:
     if isinstance(holder, ast.Name) and scope.is_generator(holder.id):
         yield from _draw(n, name, given)
     elif scope.is_traced(holder) and known.method_without_rule(name):
-        yield at(
-            n, what, f"traced arrays have no method {name}", "np functions on the array", DERIVATIVE, JIT, sure=False
-        )
+        yield at(n, what, f"traced arrays have no method {name}", "np functions on the array", BOTH, sure=False)
     elif scope.is_traced(holder) and known.method_needs_values(name, len(n.args)):
         yield at(
             n,
@@ -504,13 +455,13 @@ def _change(scope: Scope, n: ast.Call, root: str, name: str) -> Iterator[Finding
     """A method that changes its object, on an object that may have been made outside."""
     array = hasattr(np.ndarray, name)
     if is_argument(scope, root):
-        blocks = (DERIVATIVE, JIT) if array and scope.is_traced(ast.Name(root, ast.Load())) else (JIT,)
+        blocks = BOTH if array and scope.is_traced(ast.Name(root, ast.Load())) else (JIT,)
         yield at(
             n,
             f"{root}.{name}()",
             f"it changes the argument `{root}`",
             f"copy it first: {root} = {root}.copy()",
-            *blocks,
+            blocks,
             sure=False,
             always=True,
             argument=root,
@@ -554,5 +505,5 @@ def _draw(n: ast.Call, name: str, given: bool) -> Iterator[Finding]:
             f".{name}()",
             loses or "a draw with traced parameters",
             "draw standard numbers and transform them",
-            *((DERIVATIVE, JIT) if loses else (JIT,)),
+            BOTH if loses else (JIT,),
         )

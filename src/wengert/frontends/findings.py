@@ -1,8 +1,8 @@
 """Findings, and those that come from branches: variables whose kind, shape or existence a traced condition decides.
 
-What comes in: a function of a file, as a `Scope`. What goes out: what a graph cannot merge where a branch ends. The one idea: a
-branch on a traced value becomes a selection, and only numbers and arrays of one shape can be selected; how the values come out
-is not in the text, so these findings say "may".
+What comes in: a function of a file, as a `Scope`. What goes out: what a graph cannot merge where a branch ends. The one
+idea: a branch on a traced value becomes a selection, and only numbers and arrays of one shape can be selected; how the
+values come out is not in the text, so these findings say "may".
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from wengert.frontends.names import SCOPES, Scope, base_name
 
 __all__ = [
+    "BOTH",
     "DERIVATIVE",
     "JIT",
     "Finding",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 DERIVATIVE, JIT = "derivative", "jit"
+BOTH = (DERIVATIVE, JIT)
 _GROWS = {f"numpy.{f}" for f in ("append", "concatenate", "hstack", "vstack", "stack", "insert", "delete", "r_")}
 _CASES = "numbers for the cases, and np.nan or np.inf in place of None"
 
@@ -71,8 +73,9 @@ class Finding:
     outside: bool = False
 
 
-def at(node: Any, what: str, why: str, remedy: str, *blocks: str, **more: Any) -> Finding:
-    return Finding(node.lineno, node.col_offset, what, why, remedy, blocks or (JIT,), **more)
+def at(node: Any, what: str, why: str, remedy: str, blocks: tuple[str, ...] = (JIT,), **more: Any) -> Finding:
+    """A finding at the place of a node."""
+    return Finding(node.lineno, node.col_offset, what, why, remedy, blocks, **more)
 
 
 def branches(scope: Scope) -> Iterator[Finding]:
@@ -301,7 +304,7 @@ def _rebound(scope: Scope, name: str) -> bool:
 
 
 def called(scope: Scope) -> Iterator[tuple[ast.Call, str, bool]]:
-    """Calls by a plain name, or of methods of the same instance: the call, the name, whether it is given traced values."""
+    """Calls by a plain name, or of methods of the same instance: call, name, whether it is given traced values."""
     for n in scope.nodes:
         if not isinstance(n, ast.Call):
             continue

@@ -1,8 +1,8 @@
 """What the tables know of a library function, asked without a call.
 
-What comes in: a callable of NumPy, SciPy or Python's library. What goes out: whether it takes traced values, whether a call of
-it can be part of a graph, and why not. The one idea: the answers come from the very tables that calls go through, so what is
-said before a run is what happens in it.
+What comes in: a callable of NumPy, SciPy or Python's library. What goes out: whether it takes traced values, whether a
+call of it can be part of a graph, and why not. The one idea: the answers come from the very tables that calls go
+through, so what is said before a run is what happens in it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What the names of a source file stand for, and which of them may hold traced values; nothing is run.
 
-What comes in: the syntax tree of a file. What goes out: the library function behind ``np.linalg.svd`` (through the file's
-imports), the functions of the file, and for each function the names that may depend on its arguments. The one idea: a name is
-traced if anything that is ever assigned to it is, or if a traced condition decides whether it is assigned.
+What comes in: the syntax tree of a file. What goes out: the library function behind ``np.linalg.svd`` (through the
+file's imports), the functions of the file, and for each function the names that may depend on its arguments. The one
+idea: a name is traced if anything that is ever assigned to it is, or if a traced condition decides whether it is
+assigned.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Random words from keys and counters: the block cipher Threefry-2x32 with 20 rounds.
 
-What comes in: keys and counters, 64 bits each. What goes out: 64 random bits for each pair of them. The one idea: the words are a
-function of key and counter and of nothing else, so it does not matter how, where, or in which order they are computed.
+What comes in: keys and counters, 64 bits each. What goes out: 64 random bits for each pair of them. The one idea: the
+words are a function of key and counter and of nothing else, so it does not matter how, where, or in which order they
+are computed.
 
 J. K. Salmon, M. A. Moraes, R. O. Dror and D. E. Shaw, Parallel random numbers: as easy as 1, 2, 3, SC11 (2011).
 """
