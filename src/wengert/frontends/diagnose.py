@@ -112,6 +112,7 @@ def _nodes(scope: Scope) -> Iterator[Finding]:
                 "assert on a traced value",
                 "a graph has no assertions",
                 "check arguments before the call, or write if ...: raise ...",
+                sure=scope.is_certain(n.test),
             )
         elif isinstance(n, ast.comprehension) and any(map(scope.is_traced, n.ifs)):
             yield at(
@@ -119,6 +120,7 @@ def _nodes(scope: Scope) -> Iterator[Finding]:
                 "a comprehension with a traced condition",
                 "its length depends on values",
                 "keep every item and weigh it: np.where(condition, value, 0.0)",
+                sure=any(map(scope.is_certain, [*n.ifs, n.iter])),
             )
         elif isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load):
             yield from _item(scope, n)
@@ -198,6 +200,7 @@ def _item(scope: Scope, n: ast.Subscript) -> Iterator[Finding]:
             "an index that is a mask",
             "how many elements it picks depends on values",
             "np.where(mask, x, 0.0) with a sum or mean over all elements",
+            sure=scope.is_certain(n.slice),
         )
         return
     made = scope.values.get(base_name(n.value), []) if isinstance(n.value, ast.Name) else []
@@ -245,6 +248,11 @@ def _store(scope: Scope, n: Any, t: Any) -> Iterator[Finding]:
     if isinstance(t, ast.Name):
         if isinstance(n, ast.AugAssign):
             yield from _update(scope, n, name)
+    elif isinstance(n, ast.AugAssign) and isinstance(t, ast.Subscript) and _is_mask(scope, t.slice):
+        why = "how many elements the mask picks depends on values"
+        yield at(n, f"{ast.unparse(t)} op= ...", why, "x = np.where(mask, new, x)", sure=False)
+    elif ".flat[" in ast.unparse(t) and scope.conditional(n):
+        yield at(n, f"{ast.unparse(t)} = ...", "a traced condition decides whether it is written", "an index", sure=False)
     elif isinstance(t, ast.Attribute) or _through_attribute(t):
         yield from _attribute_store(scope, n, t, name)
     elif name:
@@ -380,13 +388,10 @@ def _library(
         if known.is_draw(function) and function.__name__ not in known.SCALED:
             yield at(n, f"{shown(path)}()", "a draw with traced parameters", "draw standard numbers and transform them")
         asked = known.needed_values(path, len(n.args))
-        if asked is not None and set(asked).intersection(traced):
-            yield at(
-                n,
-                f"{shown(path)}()",
-                "its result depends on values that a graph does not have while it is made",
-                _without_values(path),
-            )
+        if asked is not None and set(asked).intersection(traced) and not _is_dict(scope, n.args[0]):
+            why = "its result depends on values that a graph does not have while it is made"
+            sure = any(scope.is_certain(n.args[k]) for k in set(asked).intersection(traced))
+            yield at(n, f"{shown(path)}()", why, _without_values(path), sure=sure)
     if known.writes_first(path) and n.args and isinstance(n.args[0], ast.Name) and is_argument(scope, n.args[0].id):
         yield at(
             n,
@@ -396,6 +401,12 @@ def _library(
             BOTH,
             argument=n.args[0].id,
         )
+
+
+def _is_dict(scope: Scope, e: ast.expr) -> bool:
+    """Whether an expression is a dict, whose keys are known whatever its values are."""
+    values = scope.values.get(e.id, []) if isinstance(e, ast.Name) else [e]
+    return any(isinstance(v, (ast.Dict, ast.DictComp)) for v in values)
 
 
 def _instead(path: str) -> str:

@@ -376,7 +376,7 @@ class Scope:
         else:
             return
         for target, value in pairs:
-            if self.is_traced(value) or (isinstance(n, ast.stmt) and self.conditional(n)):
+            if self.is_traced(value) or (isinstance(n, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and self.conditional(n)):
                 self.traced.update(_targets(target))
 
     def is_traced(self, e: Any) -> bool:
@@ -467,6 +467,18 @@ class Scope:
         if not dtypes and self.path(e.func) == "numpy.arange":
             return all(not isinstance(a, ast.Constant) or isinstance(a.value, int) for a in e.args)
         return any(d in _INTEGER_TYPES for d in dtypes)
+
+    def is_certain(self, e: ast.AST, depth: int = 4) -> bool:
+        """Whether a traced expression is made of an argument beyond doubt: names that are assigned here may be constants."""
+        for n in ast.walk(e):
+            if not isinstance(n, ast.Name) or not self.is_traced(n):
+                continue
+            values = self.values.get(n.id, [])
+            if n.id in self.parameters and n.id not in self.bound:
+                return True
+            if values and depth and all(self.is_traced(v) and self.is_certain(v, depth - 1) for v in values):
+                return True
+        return False
 
     def _uses_traced(self, inner: Any) -> bool:
         """Whether a nested function reads traced names of this one."""
