@@ -58,7 +58,7 @@ def key(seed: Any) -> Any:
     Examples
     --------
     >>> import wengert as wg
-    >>> wg.random.uniform(wg.random.key(0)) == wg.random.uniform(wg.random.key(0))
+    >>> bool(wg.random.uniform(wg.random.key(0)) == wg.random.uniform(wg.random.key(0)))
     True
     """
     return threefry(_SEEDING, _word(seed, "key: the seed"))
@@ -104,7 +104,7 @@ def fold_in(key: Any, data: Any) -> Any:
     --------
     >>> import wengert as wg
     >>> key = wg.random.key(0)
-    >>> wg.random.fold_in(key, 1) == wg.random.fold_in(key, 2)
+    >>> bool(wg.random.fold_in(key, 1) == wg.random.fold_in(key, 2))
     False
     """
     return threefry(threefry(_key(key, "fold_in"), _FOLD), _word(data, "fold_in: the data"))
@@ -286,7 +286,7 @@ def uniform(key: Any, shape: Shape = (), dtype: Any = np.float64, minval: Any = 
     --------
     >>> import wengert as wg
     >>> key = wg.random.key(0)
-    >>> wg.grad(lambda b: wg.random.uniform(key, maxval=b))(2.0) == wg.random.uniform(key)
+    >>> bool(wg.grad(lambda b: wg.random.uniform(key, maxval=b))(2.0) == wg.random.uniform(key))
     True
     """
     dtype = _float(dtype, "uniform")
