@@ -26,8 +26,8 @@ CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "transforms", "frontends", "views", "numeric", "backends")
 # The api layer: these modules import everything below, and each other.
-API_MODULES = ("api", "run", "mapping", "flatten", "custom", "check", "formulas", "staging")
-API = ("", "api", "custom", "check", "staging")  # what users of the api see; "" is `import wengert` itself
+API_MODULES = ("api", "run", "mapping", "flatten", "custom", "check", "formulas", "staging", "random", "doctor")
+API = ("", "api", "custom", "check", "staging", "random")  # what users of the api see; "" is `import wengert` itself
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "nn")
 
 # What each package may import of wengert, besides itself and `errors`.
@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "backends": (*CORE, *TRANSFORMS_FOR_BACKENDS),
     **dict.fromkeys(API_MODULES, (*BELOW_API, *API_MODULES)),
     **dict.fromkeys(APPLICATIONS, API),
-    "cli": (*API, "views"),
+    "cli": (*API, "doctor", "views"),
     "page": (*API, "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),
     "__main__": ("cli",),

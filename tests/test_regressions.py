@@ -1,5 +1,6 @@
 """Bugs that were found, each as the smallest program that showed it."""
 
+import contextlib
 import copy
 import json
 import math
@@ -745,3 +746,23 @@ def test_the_users_error_state_stays_the_users():
         wg.grad(lambda x: x * len(np.seterr(over="ignore")))(1.0)
         assert np.geterr() == {"divide": "warn", "over": "ignore", "under": "ignore", "invalid": "warn"}
         assert np.geterrcall() is None
+
+
+@pytest.mark.filterwarnings("ignore::wengert.StagingWarning")
+def test_suppressing_errors_does_not_suppress_a_refusal():
+    def f(x):
+        y = 0.0 * x[0]
+        with contextlib.suppress(Exception):
+            y = np.sum(x[x > 0][:1])
+        return y
+
+    def g(x):
+        with contextlib.suppress(TypeError):
+            return scipy.integrate.quad(lambda t: t * x, 0.0, 1.0)[0]
+        return 0.0 * x
+
+    x = np.array([3.0, -1.0])
+    assert wg.jit(f)(x) == wg.value_and_grad(f)(x)[0] == 3.0
+    np.testing.assert_array_equal(wg.grad(wg.jit(f))(x), [1.0, 0.0])
+    with pytest.raises(ConversionError):
+        wg.grad(g)(2.0)

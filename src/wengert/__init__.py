@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric
+    from wengert import errors, numeric, random
     from wengert.api import (
         grad,
         hessian,
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 __all__ = [
     "StagingWarning", "check_grads", "convolve_nd",
     "custom_jvp", "custom_vjp", "errors", "formula", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "stop_gradient", "taylor_test",
-    "value_and_grad", "vjp", "vmap",
+    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "stop_gradient",
+    "taylor_test", "value_and_grad", "vjp", "vmap",
 ]
 
 _HOME = {
     "check_grads": "check", "taylor_test": "check", "custom_jvp": "custom", "custom_vjp": "custom", "opaque": "custom",
     "formula": "formulas", "convolve_nd": "frontends.numpy_api.convolution", "jit": "staging", "StagingWarning": "staging",
 }
-_MODULES = {"errors", "numeric"}
+_MODULES = {"errors", "numeric", "random"}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 
@@ -404,6 +405,64 @@ def test_runs_unstaged_with_one_warning(f, args, line):
         run(*args)
         run(*args)
     assert len(caught) == 1
+
+
+TOTAL = 0.0
+
+
+def caught_by_value(x):
+    try:
+        y = math.log(x)
+    except ValueError:
+        y = -7.0
+    return y
+
+
+def kept_in_a_global(x):
+    global TOTAL
+    TOTAL = x
+    return 2.0 * x
+
+
+@pytest.mark.parametrize("f, line", [(caught_by_value, "except"), (kept_in_a_global, "outside")], ids=lambda f: str(f)[:12])
+def test_what_a_graph_would_not_repeat_runs_unstaged(f, line):
+    with pytest.warns(StagingWarning, match=line):
+        assert wg.jit(f)(-1.0) == f(-1.0)
+    assert type(TOTAL) is float
+
+
+def test_a_nested_function_may_assign_to_variables_of_the_staged_one():
+    def f(x):
+        s = 0.0
+
+        def add(v):
+            nonlocal s
+            s = s + v
+
+        add(x)
+        add(2.0 * x)
+        return s
+
+    assert staged(f)(1.5) == 4.5
+
+
+@dataclasses.dataclass
+class Pair:
+    first: float
+    second: float = 2.0
+    rest: list = dataclasses.field(default_factory=list)
+
+
+def test_a_dataclass_is_made_while_staged():
+    def f(x):
+        p = Pair(x)
+        if x > 0:
+            p = Pair(p.second, p.first)
+        return p.first * 3.0 + p.second
+
+    assert staged(lambda x: Pair(x).first * Pair(x).second)(1.5) == 3.0
+    with pytest.warns(StagingWarning):
+        assert wg.jit(f)(1.5) == f(1.5)
 
 
 def test_growing_shapes_unroll():

@@ -1,8 +1,8 @@
 """The command line.
 
 What comes in: a formula or a function in a file, and numbers. What goes out: its value, its derivatives, and
-the check of each by an independent method. The one idea: every mistake is answered by one line that says what
-to write instead, and exit status 2, never by a traceback.
+the check of each by an independent method; or what stands in the way of them (``doctor``). The one idea: every
+mistake is answered by one line that says what to write instead, and exit status 2, never by a traceback.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _ABOUT = "Derivatives of formulas and of functions in Python files, each checked
 _TOP = """examples:
   wengert diff 'cos(x) e^{x^2}' x=0.5
   wengert diff program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert doctor program.py
 
-`wengert diff --help` says more.
+`wengert diff --help` and `wengert doctor --help` say more.
 """
 _DIFF = """\
 Print the value and the derivatives of a formula, or of a function in a Python file: the gradient of a
@@ -52,12 +53,24 @@ examples:
 exit status: 0 if all checks agree (or none was possible), 1 if one disagrees or a derivative is undefined,
 2 for wrong input, which is explained in one line.
 """
+_DOCTOR = """\
+Say which functions of a Python file differentiate and which stage under wg.jit, what stands in the way, at
+which line and why, and what to write instead. The file is read, never run: where the text does not show
+whether a value is traced, the answer is "perhaps".
+"""
+_DOCTOR_EXAMPLES = """\
+examples:
+  wengert doctor program.py
+  wengert doctor program.py:loss
+  wengert doctor program.py:Model.step --json
+
+exit status: 0 if nothing blocks, 1 if something does, 2 for wrong input.
+"""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        command = "wengert diff" if "diff" in self.prog else "wengert"
-        _fail(f"{message} (see {command} --help)")
+        _fail(f"{message} (see {self.prog.partition(' [')[0]} --help)")
 
 
 def _fail(message: str) -> NoReturn:
@@ -66,7 +79,7 @@ def _fail(message: str) -> NoReturn:
     raise SystemExit(2)
 
 
-def _parser() -> tuple[_Parser, _Parser]:
+def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     raw = argparse.RawDescriptionHelpFormatter
     parser = _Parser("wengert", description=_ABOUT, epilog=_TOP, formatter_class=raw, allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="print the version and exit")
@@ -84,7 +97,11 @@ def _parser() -> tuple[_Parser, _Parser]:
                       help="all derivatives up to order N (default 1; above 2 for numbers only)")
     diff.add_argument("--json", action="store_true", help="print one JSON object")
     diff.add_argument("--allow-nan", action="store_true", help="accept NaN and infinity in the data")
-    return parser, diff
+    doctor = commands.add_parser("doctor", help="what of a file differentiates and stages, and what does not",
+                                 description=_DOCTOR, epilog=_DOCTOR_EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    doctor.add_argument("target", metavar="FILE.py[:FUNCTION]", help="the file, or one function (or method) of it")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser, {"diff": diff, "doctor": doctor}
 
 
 def _order(text: str) -> int:
@@ -145,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ...
     0
     """
-    parser, diff = _parser()
+    parser, commands = _parser()
     try:
         options, extra = parser.parse_known_args(_words(sys.argv[1:] if argv is None else argv))
         if options.version:
@@ -160,7 +177,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         strange = [word for word in extra if word.startswith("--")]
         if strange:
-            diff.error(f"unknown option {strange[0]}")
+            commands[options.command].error(f"unknown option {strange[0]}")
+        if options.command == "doctor":
+            if extra:
+                commands["doctor"].error(f"one file at a time, not {extra[0].strip()!r} too")
+            return _doctor(options)
         return _diff(options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
@@ -170,6 +191,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from wengert.errors import WengertError
+    try:
+        from wengert.cli.doctor import examined, print_json, print_reports, status
+        file, reports = examined(options.target)
+        (print_json if options.json else print_reports)(file, reports, sys.stdout)
+        sys.stdout.flush()
+        return status(reports)
+    except WengertError as error:
+        _fail(" ".join(str(error).split()))
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # a mistake of ours; still no traceback
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        _fail(f"internal error: {said}. Please report it with the file that led to it")
 
 
 def _diff(options: argparse.Namespace, words: list[str]) -> int:

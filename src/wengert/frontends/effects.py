@@ -21,7 +21,7 @@ from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, type_of
 from wengert.primitives.effects import Action, effect
 
-__all__ = ["NOT_A_DRAW", "LateText", "draw", "perform", "print_later", "raise_later", "text"]
+__all__ = ["NOT_A_DRAW", "SCALED", "UNKNOWN_DRAWS", "LateText", "draw", "perform", "print_later", "raise_later", "text"]
 
 
 def perform(action: Action, operands: Sequence[Tracer], result_types: tuple[ArrayType, ...]) -> list[Tracer]:
@@ -135,13 +135,13 @@ def raise_later(error: Any) -> None:
 
 NOT_A_DRAW = object()
 # Made of a standard draw: NumPy computes them so, operation by operation.
-_SCALED: dict[str, tuple[str, Callable[..., Any]]] = {
+SCALED: dict[str, tuple[str, Callable[..., Any]]] = {
     "normal": ("standard_normal", lambda z, loc=0.0, scale=1.0: loc + scale * z),
     "uniform": ("random", lambda u, low=0.0, high=1.0: low + (high - low) * u),
     "exponential": ("standard_exponential", lambda e, scale=1.0: scale * e),
 }
 _MAKERS = {np.random.default_rng, np.random.RandomState}
-_UNKNOWN = {"shuffle", "spawn", "bytes", "get_state", "set_state", "bit_generator"}
+UNKNOWN_DRAWS = {"shuffle", "spawn", "bytes", "get_state", "set_state", "bit_generator"}
 
 
 def draw(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -165,7 +165,7 @@ def _known(x: Any) -> Any:
 
 def _draw(owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Draw at each run; the type of the result is that of a draw from a copy of the generator."""
-    if name in _UNKNOWN or kwargs.get("out") is not None:
+    if name in UNKNOWN_DRAWS or kwargs.get("out") is not None:
         raise UnstageableError(f"{type(owner).__name__}.{name} at {user_line()} changes more than the generator")
     args, kwargs = tuple(map(_known, args)), {k: _known(v) for k, v in kwargs.items()}
     trial = getattr(copy.deepcopy(owner), name)(*args, **kwargs)
@@ -185,10 +185,10 @@ def _draw(owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 def _scaled(owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A draw with traced parameters: a standard draw, scaled."""
-    if name not in _SCALED:
+    if name not in SCALED:
         raise UnstageableError(f"{type(owner).__name__}.{name} at {user_line()} is given traced parameters; draw standard "
                                f"numbers and transform them")
-    standard, scale = _SCALED[name]
+    standard, scale = SCALED[name]
     names = scale.__code__.co_varnames[1:scale.__code__.co_argcount]
     given = {**dict(zip((*names, "size"), args, strict=False)), **kwargs}
     size = given.pop("size", None)

@@ -7,6 +7,7 @@ the graph that is being made; if that cannot be, the whole function is run unsta
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 import types
@@ -350,6 +351,14 @@ def stageable(f: types.FunctionType) -> types.FunctionType:
     return new
 
 
+def _only_stores(cls: type) -> bool:
+    """Whether the ``__init__`` of a class is that of a dataclass: it has no source, and only stores what it is given."""
+    fields = cls.__dict__.get("__dataclass_fields__")
+    if fields is None or not cls.__dataclass_params__.init or hasattr(cls, "__post_init__"):  # type: ignore[attr-defined]
+        return False
+    return all(f.default_factory in (dataclasses.MISSING, list, dict, set) for f in fields.values())
+
+
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """What ``function(*args, **kwargs)`` becomes in staged code."""
     if active_frame() is None:
@@ -388,7 +397,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         and not is_library(function.__init__.__code__.co_filename)
     ):
         new = made(object.__new__(function))
-        stageable(function.__init__)(new, *args, **kwargs)
+        init = function.__init__ if _only_stores(function) else stageable(function.__init__)
+        init(new, *args, **kwargs)
         return new
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import cmath
+import contextlib
 import functools
 import math
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.frontends.reach import CALLS, on_call, reach
-from wengert.frontends.trace import user_line
+from wengert.errors import UnstageableError
+from wengert.frontends.reach import CALLS, REFUSALS, on_call, reach
+from wengert.frontends.trace import active_frame, user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, ufunc_call
 from wengert.primitives.structure import convert, reshape
 
@@ -273,5 +275,22 @@ def _with_callbacks(original: Any) -> None:
 
 
 _FUNCTION = type(_with_callbacks)
+
+
+class _Suppress(contextlib.suppress):
+    """``contextlib.suppress`` is for errors of the program; a refusal to trace it is none."""
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> bool:
+        return not isinstance(error, REFUSALS) and bool(super().__exit__(kind, error, traceback))
+
+
+@on_call(contextlib.suppress)
+def suppress(*exceptions: Any) -> Any:
+    """``contextlib.suppress``: a graph raises nothing that could be suppressed."""
+    if active_frame() is not None and not all(e in (AttributeError, ImportError, KeyError, NameError) for e in exceptions):
+        raise UnstageableError(f"contextlib.suppress at {user_line()} of what may be raised when the graph runs")
+    return _Suppress(*exceptions)
+
+
 for _taker in (map, filter, functools.reduce, sorted, min, max):
     _with_callbacks(_taker)

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FLOW", "NotRewrittenError", "lower"]
+__all__ = ["FLOW", "FRAME_READERS", "NotRewrittenError", "Refusal", "lower"]
 
 FLOW = "__wengert_flow__"
 _BREAK, _CONTINUE, _RETURN, VALUE = "__wengert_break", "__wengert_continue", "__wengert_return__", "__wengert_value__"
 _ITEM = "__wengert_item__"
-_FRAME_READERS = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"}
+FRAME_READERS = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"}
 _SCOPES = (
     ast.FunctionDef,
     ast.AsyncFunctionDef,
@@ -31,11 +32,55 @@ _SCOPES = (
 _LOOPS = (ast.For, ast.While)
 
 
-class NotRewrittenError(Exception):
-    """A construct that cannot be staged; the message says which, and the line."""
+# What is refused, and what to write instead.
+_REMEDIES = {
+    "a generator or coroutine": "return a list or an array in place of yielding; keep the coroutine outside the function",
+    "':=' inside a condition": "assign in a statement of its own, before the condition",
+    "a jump out of try or match": "set a variable inside, and return, break or continue after it",
+    "del of an item or attribute": "make a new container without the item: a[:k] + a[k + 1:]",
+    "an except clause": "test before, in place of catching: if x > 0: ... else: ...; a graph raises nothing that can be caught",
+    "an assignment to a name outside the function": "return the value in place of storing it",
+}
 
-    def __init__(self, what: str, node: Any):
-        super().__init__(f"{what} (line {getattr(node, 'lineno', '?')})")
+
+@dataclass(frozen=True)
+class Refusal:
+    """A construct that cannot be staged: what, where, and what to write instead."""
+
+    what: str
+    line: int
+    column: int
+
+    @property
+    def remedy(self) -> str:
+        return _REMEDIES[self.what]
+
+
+class NotRewrittenError(Exception):
+    """A function that cannot be staged; `refusals` says why, the message says the first of them."""
+
+    def __init__(self, refusals: Sequence[Refusal]):
+        self.refusals = tuple(refusals)
+        super().__init__(f"{refusals[0].what} (line {refusals[0].line})")
+
+
+class _Refusals:
+    """Collects what a function is refused for, so that all of it can be said at once."""
+
+    def __init__(self) -> None:
+        self.found: dict[Refusal, None] = {}
+
+    def refuse(self, what: str, node: Any) -> None:
+        self.found[Refusal(what, getattr(node, "lineno", 0), getattr(node, "col_offset", 0))] = None
+
+    def thunk(self, e: ast.expr) -> ast.Lambda:
+        """The expression, to be evaluated later or not at all."""
+        for n in ast.walk(e):
+            if isinstance(n, ast.NamedExpr):
+                self.refuse("':=' inside a condition", n)
+            if isinstance(n, (ast.Await, ast.Yield, ast.YieldFrom)):
+                self.refuse("a generator or coroutine", n)
+        return _thunk(e)
 
 
 # ---------------------------------------------------------------- small makers of nodes
@@ -66,11 +111,6 @@ def _false(name: str) -> ast.stmt:
 
 
 def _thunk(e: ast.expr) -> ast.Lambda:
-    for n in ast.walk(e):
-        if isinstance(n, ast.NamedExpr):
-            raise NotRewrittenError("':=' inside a condition", n)
-        if isinstance(n, (ast.Await, ast.Yield, ast.YieldFrom)):
-            raise NotRewrittenError("a generator or coroutine", n)
     return ast.Lambda(_arguments(), e)
 
 
@@ -137,7 +177,8 @@ def _known_while_traced(error: ast.expr | None) -> bool:
 class _Jumps:
     """``break``, ``continue`` and early ``return`` become flags; what follows a jump is guarded."""
 
-    def __init__(self, body: list[ast.stmt]):
+    def __init__(self, body: list[ast.stmt], refusals: _Refusals):
+        self.refusals = refusals
         jumps = (ast.Return, ast.Raise)
         self.early = _has(body[:-1], *jumps) or (not isinstance(body[-1], jumps) and _has(body, *jumps))
         self.loops = 0
@@ -171,11 +212,10 @@ class _Jumps:
         if isinstance(s, ast.Return) and self.early:
             return [_assign(VALUE, s.value or ast.Constant(None)), _true(_RETURN)]
         if isinstance(s, ast.Raise) and self.early and s.exc is not None:
-            return [ast.Expr(_operator("raise_", _thunk(s.exc), _thunk(s.cause or ast.Constant(None)))), _true(_RETURN)]
+            why = self.refusals.thunk(s.cause or ast.Constant(None))
+            return [ast.Expr(_operator("raise_", self.refusals.thunk(s.exc), why)), _true(_RETURN)]
         if isinstance(s, (ast.Try, ast.Match)) and _has([s], ast.Return, ast.Break, ast.Continue):
-            raise NotRewrittenError("a jump out of try or match", s)
-        if isinstance(s, (ast.Try, ast.TryStar)) and not all(_known_while_traced(h.type) for h in s.handlers):
-            raise NotRewrittenError("a try whose except clauses may have to run when the graph runs", s)
+            self.refusals.refuse("a jump out of try or match", s)
         if isinstance(s, ast.If):
             s.body, s.orelse = self.block(s.body, loop), self.block(s.orelse, loop)
         elif isinstance(s, ast.With):
@@ -207,18 +247,20 @@ class _Jumps:
 class _Lower(ast.NodeTransformer):
     """Control flow to calls of operators, innermost last."""
 
-    def __init__(self, owner: str | None) -> None:
+    def __init__(self, owner: str | None, refusals: _Refusals) -> None:
         self.owner = owner
+        self.refuse, self.thunk, self.refusals = refusals.refuse, refusals.thunk, refusals
         self.count = 0
         self.scopes: list[tuple[set[str], set[str]]] = []  # global names; names that nested functions rebind
 
     # ------------------------------------------------------------ functions
 
     def function(self, node: Any) -> Any:
-        if _has(node.body, ast.Yield, ast.YieldFrom, ast.Await):
-            raise NotRewrittenError("a generator or coroutine", node)
-        ends, jumps = _ends(node.body), _Jumps(node.body)
+        if isinstance(node, ast.AsyncFunctionDef) or _has(node.body, ast.Yield, ast.YieldFrom, ast.Await):
+            self.refuse("a generator or coroutine", node)
+        ends, jumps = _ends(node.body), _Jumps(node.body, self.refusals)
         globals_ = _declared(node.body, ast.Global)
+        self.outside(node, globals_)
         node.body = jumps.block(node.body, 0)
         if jumps.early:
             last = _load(VALUE) if ends else _operator("returned", _load(_RETURN), _load(VALUE))
@@ -230,9 +272,17 @@ class _Lower(ast.NodeTransformer):
         self.scopes.append((globals_, rebound.intersection(names)))
         node.body = self.block(node.body)
         self.scopes.pop()
-        if names:  # never run: it makes the names local to this function, not to its blocks
-            node.body.insert(0, ast.If(ast.Constant(False), [_assign(n, ast.Constant(None)) for n in names], []))
+        # never run: it makes the names local to this function, not to its blocks, and shows that the function is rewritten
+        never = [*[_assign(n, ast.Constant(None)) for n in names], ast.Expr(_load(FLOW))]
+        node.body.insert(0, ast.If(ast.Constant(False), never, []))
         return node
+
+    def outside(self, node: Any, globals_: set[str]) -> None:
+        """Refuse assignments that the graph would not repeat: to globals, and to variables around the staged function."""
+        names = globals_ if self.scopes else globals_ | _declared(node.body, ast.Nonlocal)
+        for n in _walk(node.body):
+            if set(_assigned([n] if isinstance(n, (ast.Name, *_SCOPES)) else [])) & names:
+                self.refuse("an assignment to a name outside the function", n)
 
     def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         out: list[ast.stmt] = []
@@ -253,7 +303,18 @@ class _Lower(ast.NodeTransformer):
         return node
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> Any:
-        raise NotRewrittenError("a coroutine", node)
+        self.refuse("a generator or coroutine", node)
+        return node
+
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> Any:
+        """What Python would raise for a value, a graph does not raise: its result would be another, in silence."""
+        caught = next((h for h in node.handlers if not _known_while_traced(h.type)), None)
+        if caught is not None:
+            self.refuse("an except clause", caught)
+        return self.generic_visit(node)
+
+    def visit_TryStar(self, node: ast.TryStar) -> Any:
+        return self.visit_Try(node)
 
     # ------------------------------------------------------------ blocks
 
@@ -311,14 +372,14 @@ class _Lower(ast.NodeTransformer):
         names = self.changed([*before, *node.body])
         functions, state = self.state(k, names)
         stops = getattr(node, "stops", [])
-        halt: ast.expr = _thunk(self.visit(_any(stops))) if stops else ast.Constant(None)
+        halt: ast.expr = self.thunk(self.visit(_any(stops))) if stops else ast.Constant(None)
         body = self.closure(f"__wengert_body{k}__", [*self.block(before), *self.block(node.body)], names, *arguments)
         return self.at(
             [*functions, body, ast.Expr(_operator(operator, first, halt, _load(f"__wengert_body{k}__"), *state))], node
         )
 
     def visit_While(self, node: ast.While) -> Any:
-        return self.loop(node, "while_", _thunk(self.visit(node.test)), [])
+        return self.loop(node, "while_", self.thunk(self.visit(node.test)), [])
 
     def visit_For(self, node: ast.For) -> Any:
         item = ast.copy_location(ast.Assign([node.target], _load(_ITEM)), node)
@@ -331,7 +392,7 @@ class _Lower(ast.NodeTransformer):
         name = "and_" if isinstance(node.op, ast.And) else "or_"
         out = node.values[-1]
         for value in reversed(node.values[:-1]):
-            out = _operator(name, value, _thunk(out))
+            out = _operator(name, value, self.thunk(out))
         return ast.copy_location(out, node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
@@ -340,7 +401,7 @@ class _Lower(ast.NodeTransformer):
 
     def visit_IfExp(self, node: ast.IfExp) -> Any:
         self.generic_visit(node)
-        return ast.copy_location(_operator("if_else", node.test, _thunk(node.body), _thunk(node.orelse)), node)
+        return ast.copy_location(_operator("if_else", node.test, self.thunk(node.body), self.thunk(node.orelse)), node)
 
     def visit_Compare(self, node: ast.Compare) -> Any:
         """``a < b < c``: the middle operand is evaluated once, the rest only if the first comparison holds."""
@@ -356,12 +417,12 @@ class _Lower(ast.NodeTransformer):
         a, b = f"__wengert_a{len(node.ops)}__", f"__wengert_b{len(node.ops)}__"
         rest = self.chain(ast.Compare(_load(b), node.ops[1:], node.comparators[1:]))
         first = self.chain(ast.Compare(_load(a), node.ops[:1], [_load(b)]))
-        body = _operator("and_", first, _thunk(rest))
+        body = _operator("and_", first, self.thunk(rest))
         return ast.copy_location(ast.Call(ast.Lambda(_arguments(a, b), body), [node.left, node.comparators[0]], []), node)
 
     def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id in _FRAME_READERS:
+        if isinstance(node.func, ast.Name) and node.func.id in FRAME_READERS:
             return node
         return ast.copy_location(
             ast.Call(ast.Attribute(_load(FLOW), "call", ast.Load()), [node.func, *node.args], node.keywords), node
@@ -442,7 +503,7 @@ class _Lower(ast.NodeTransformer):
         node.value = self.visit(node.value)
         if isinstance(node.target, ast.Name):
             return node
-        kind, value = ast.Constant(type(node.op).__name__), _thunk(node.value)  # Python reads the item before the value
+        kind, value = ast.Constant(type(node.op).__name__), self.thunk(node.value)  # Python reads the item before the value
         holder = self.visit(node.target.value)
         if isinstance(node.target, ast.Attribute):
             name = ast.Constant(self.mangled(node.target.attr))
@@ -450,12 +511,12 @@ class _Lower(ast.NodeTransformer):
         return self.at([ast.Expr(_operator("update", holder, self.visit(_index(node.target.slice)), kind, value))], node)
 
     def visit_Assert(self, node: ast.Assert) -> Any:
-        message: ast.expr = _thunk(self.visit(node.msg)) if node.msg else ast.Constant(None)
+        message: ast.expr = self.thunk(self.visit(node.msg)) if node.msg else ast.Constant(None)
         return self.at([ast.Expr(_operator("assert_", self.visit(node.test), message))], node)
 
     def visit_Delete(self, node: ast.Delete) -> Any:
         if any(not isinstance(t, ast.Name) for t in node.targets):
-            raise NotRewrittenError("del of an item or attribute", node)
+            self.refuse("del of an item or attribute", node)
         return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> Any:
@@ -482,8 +543,13 @@ def _index(node: Any) -> Any:
 
 def lower(node: Any, owner: str | None) -> Any:
     """The function (or lambda) of a class or of none, with its control flow rewritten; the node is changed in place."""
+    refusals = _Refusals()
+    lowering = _Lower(owner, refusals)
     if isinstance(node, ast.Lambda):
-        node.body = _Lower(owner).visit(node.body)
-        return node
-    node.decorator_list = []
-    return _Lower(owner).function(node)
+        node.body = lowering.visit(node.body)
+    else:
+        node.decorator_list = []
+        node = lowering.function(node)
+    if refusals.found:
+        raise NotRewrittenError(sorted(refusals.found, key=lambda r: (r.line, r.column)))
+    return node

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import ConversionError, MutationError, UnsupportedError, WengertError
+from wengert.errors import ConversionError, MutationError, UnstageableError, UnsupportedError, WengertError
 from wengert.frontends.draws import is_draw, pick
 from wengert.frontends.numpy_api.concatenators import Concatenator
 from wengert.frontends.python_ast import CALL, OWN, REFUSED, bound, reach_calls, rewritten_code
@@ -227,10 +227,13 @@ def _fresh(result: Any, args: tuple[Any, ...]) -> Any:
     return result
 
 
+REFUSALS = (ConversionError, MutationError, UnsupportedError, UnstageableError)
+
+
 def refused() -> None:
     """At the beginning of an ``except`` clause: what it would do after a refusal is not what the program does."""
     error = sys.exception()
-    if isinstance(error, (ConversionError, MutationError, UnsupportedError)):
+    if isinstance(error, REFUSALS):
         raise error
 
 

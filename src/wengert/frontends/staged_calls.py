@@ -25,7 +25,7 @@ from wengert.frontends.tracer import Tracer
 from wengert.primitives.control import truncate
 from wengert.primitives.structure import convert, reshape
 
-__all__ = ["STAGED", "refuse_effects"]
+__all__ = ["STAGED", "WRITES_FIRST", "changes_owner", "home", "impurity", "refuse_effects"]
 
 STAGED: dict[Any, Callable[..., Any]] = {}
 
@@ -154,6 +154,8 @@ _PURE = (
     "numpy",
     "scipy",
     "math",
+    "statistics",
+    "contextlib",
     "cmath",
     "operator",
     "functools",
@@ -212,7 +214,38 @@ _CHANGES = {
     "__setitem__",
     "__delitem__",
 }
-_WRITES_FIRST = {"copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis", "at"}
+WRITES_FIRST = {"copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis", "at"}
+
+
+def changes_owner(name: str) -> bool:
+    """Whether a method of this name changes the object that it belongs to."""
+    return name in _CHANGES
+
+
+def impurity(function: Any, module: str, name: str) -> str | None:
+    """Why a call is no part of a graph, or None: it has an effect, or may not depend on its arguments alone.
+
+    `module` is the name of the module that the function (or the class of a method's owner) comes from.
+    """
+    if module == "numpy.random" or module.startswith("numpy.random."):
+        return "random numbers are drawn"
+    if any(function is f for f in _IMPURE_BUILTINS):
+        return f"{name}() is not part of a graph"
+    if module == "builtins":
+        return None
+    if module.split(".")[0] not in _PURE and not isinstance(function, type):
+        return f"{module}.{name} may not depend on its arguments alone"
+    return None
+
+
+def home(function: Any) -> tuple[str, Any]:
+    """The module of a callable, and the object that it is a method of."""
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, types.ModuleType):
+        return owner.__name__, None
+    if owner is not None and not isinstance(owner, (Tracer, type)):
+        return type(owner).__module__, owner
+    return getattr(function, "__module__", None) or type(function).__module__ or "", None
 
 
 def refuse_effects(
@@ -223,26 +256,14 @@ def refuse_effects(
         isinstance(function, types.FunctionType) and function.__code__.co_filename.startswith(HERE)
     ):
         return
-    name, owner = getattr(function, "__name__", ""), getattr(function, "__self__", None)
-    module = getattr(function, "__module__", None) or type(function).__module__ or ""
-    if isinstance(owner, types.ModuleType):
-        module, owner = owner.__name__, None
-    if owner is not None and not isinstance(owner, (Tracer, type)):
-        if type(owner).__module__.startswith("numpy.random"):
-            raise UnstageableError(f"random numbers are drawn at {user_line()}")
-        if name in _CHANGES:
-            changeable(owner, f"{type(owner).__name__}.{name}")
-            return
-        module = type(owner).__module__
-    if module.startswith("numpy.random") or getattr(function, "__module__", None) == "numpy.random":
-        raise UnstageableError(f"random numbers are drawn at {user_line()}")
+    name, (module, owner) = getattr(function, "__name__", ""), home(function)
+    if owner is not None and name in _CHANGES and not module.startswith("numpy.random"):
+        changeable(owner, f"{type(owner).__name__}.{name}")
+        return
     out = kwargs.get("out")
-    for target in [*(out if isinstance(out, tuple) else [out]), *(args[:1] if name in _WRITES_FIRST else ())]:
+    for target in [*(out if isinstance(out, tuple) else [out]), *(args[:1] if name in WRITES_FIRST else ())]:
         if isinstance(target, np.ndarray):
             changeable(target, f"np.{name}")
-    if module == "builtins":
-        if function in _IMPURE_BUILTINS:
-            raise UnstageableError(f"{name}() at {user_line()} is not part of a graph")
-        return
-    if module.split(".")[0] not in _PURE and not isinstance(function, type):
-        raise UnstageableError(f"a call of {module}.{name} at {user_line()}: it may not depend on its arguments alone")
+    why = impurity(function, module, name)
+    if why is not None:
+        raise UnstageableError(f"a call at {user_line()}: {why}")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError
+from wengert.frontends.dtypes import operand_dtypes
 from wengert.frontends.lens import Lens, is_c_ordered, order_of_result, settle, stand_in
 from wengert.frontends.registry import FUNCTIONS, INDEXING, METHODS, PROPERTIES, NeedsValueError, TracedText, implements
 from wengert.frontends.trace import (
@@ -464,7 +465,6 @@ Tracer.real, Tracer.imag = _assignable("real"), _assignable("imag")  # type: ign
 
 _PRIMITIVES: dict[Any, Primitive] = {}
 _LOOPS: dict[Any, str] = {}  # the dtypes that a ufunc of one operand takes as they are: wofz no real ones
-_DTYPES: dict[Any, tuple[np.dtype[Any], ...]] = {}
 _WHOLE: dict[tuple[int, np.dtype[Any]], Const] = {}  # True and 1 are equal keys, and become equal constants
 
 
@@ -495,19 +495,6 @@ def _kind_of(x: Any) -> Any:
     if kind is bool:
         return np.dtype(bool)
     return np.asarray(x).dtype
-
-
-def operand_dtypes(ufunc: np.ufunc, kinds: tuple[Any, ...]) -> tuple[np.dtype[Any], ...]:
-    """The dtypes in which NumPy would run this ufunc."""
-    key = (ufunc, kinds)
-    found = _DTYPES.get(key)
-    if found is None:
-        asked = tuple(np.dtype(k) if len(kinds) == 1 and isinstance(k, type) else k for k in kinds)
-        if all(isinstance(k, type) for k in asked):
-            asked = tuple(np.dtype(k) for k in asked)
-        resolved = ufunc.resolve_dtypes((*asked, *(None,) * ufunc.nout))
-        found = _DTYPES[key] = resolved[:ufunc.nin]
-    return found
 
 
 def constant(x: Any, dtype: np.dtype[Any]) -> Any:

@@ -17,6 +17,7 @@ from wengert.primitives import (
     index,
     inverse,
     matrix_functions,
+    random,
     reduce,
     softmax,
     solve,
@@ -28,6 +29,6 @@ from wengert.primitives import (
 
 __all__ = [
     "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen", "elementary",
-    "elementwise", "fourier", "gauge", "incomplete", "index", "inverse", "matrix_functions", "reduce", "softmax",
-    "solve", "sort", "special", "structure", "window",
+    "elementwise", "fourier", "gauge", "incomplete", "index", "inverse", "matrix_functions", "random", "reduce",
+    "softmax", "solve", "sort", "special", "structure", "window",
 ]
