@@ -18,7 +18,7 @@ from wengert.backends.interpret import Program
 from wengert.errors import InputError, UnstageableError, WengertError
 from wengert.flatten import Spec, flatten
 from wengert.frontends import flow
-from wengert.frontends.block import MIXED, Block, Unbound
+from wengert.frontends.block import MIXED, Block, Unbound, raised
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import active_frame
@@ -154,11 +154,11 @@ class _Jitted:
                 out_leaves, staged.out_spec = flatten(out)
                 outputs = [self._settle(block, x) for x in out_leaves]
         except RecursionError as error:
-            raise UnstageableError("recursion whose depth depends on a traced value") from error
+            raise UnstageableError(f"{raised(error)}: a recursion that is endless, or whose depth a traced value decides") from error
         except (NeedsValueError, WengertError):
             raise
         except Exception as error:  # the plain run raises it, or does not
-            raise UnstageableError(f"{type(error).__name__} while the function is traced: {error}") from error
+            raise UnstageableError(f"{raised(error)} while the function is traced") from error
         if block.mixed and block.single:
             raise UnstageableError(MIXED)
         if block.captured:
@@ -174,7 +174,7 @@ class _Jitted:
 
     def _settle(self, block: Block, x: Any) -> Any:
         if isinstance(x, Unbound):
-            x._fail()
+            x.refuse()
         if isinstance(x, Tracer):
             return block.atom(x, x.type)
         if isinstance(x, np.ndarray):

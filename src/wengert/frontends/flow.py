@@ -146,7 +146,7 @@ def while_(
         frame = active_frame()
         if is_abstract(c) or (frame is not None and n >= _TRIED and grew):
             try:
-                return loop(get, put, names, lambda _: body(), test=go_on)
+                return loop(get, put, names, lambda _: body(), test=go_on, sure=not is_abstract(c))
             except NothingTraced:
                 pass
             except (NeedsValueError, UnstageableError):
@@ -198,9 +198,12 @@ def _staged_for(found: Any, halt: Any, body: Any, get: Any, put: Any, names: Seq
     def run(index: Any) -> None:
         body(found.item(index))
 
+    runs = not is_abstract(found.length)  # then it is more than two
     if halt is None:
-        return loop(get, put, names, run, length=found.length, step=step)
-    return loop(get, put, names, run, test=lambda i: and_(found.inside(i), lambda: not_(halt())), step=step)
+        return loop(get, put, names, run, length=found.length, step=step, sure=runs)
+    stopped = halt()
+    sure = runs and not is_abstract(stopped) and not stopped
+    return loop(get, put, names, run, test=lambda i: and_(found.inside(i), lambda: not_(halt())), step=step, sure=sure)
 
 
 # ---------------------------------------------------------------- stores
@@ -235,7 +238,9 @@ def changeable(holder: Any, what: str) -> None:
     frame = active_frame()
     if frame is None or isinstance(holder, Tracer) or frame.made.get(id(holder)) is holder:
         return
-    raise UnstageableError(f"{what} at {user_line()} changes a {type(holder).__name__} that was made outside the staged block")
+    name = "array" if isinstance(holder, np.ndarray) else type(holder).__name__
+    article = "an" if name[0] in "aeiouAEIOU" else "a"
+    raise UnstageableError(f"{what} at {user_line()} changes {article} {name} that was made outside the staged block")
 
 
 def store(value: Any, holder: Any, key: Any) -> None:
@@ -325,7 +330,7 @@ def _made_here(holder: Any) -> bool:
 
 
 def _lowered(node: Any, function: types.FunctionType, owner: str | None) -> None:
-    lower(node, owner)
+    lower(node, owner, function.__code__.co_freevars)
 
 
 def stageable(f: types.FunctionType) -> types.FunctionType:
@@ -337,7 +342,8 @@ def stageable(f: types.FunctionType) -> types.FunctionType:
     try:
         new = rewrite(f, {FLOW: flow}, _lowered)
     except NotRewrittenError as error:
-        raise UnstageableError(f"{f.__qualname__} holds {error}, which cannot be staged") from None
+        line = f"{f.__code__.co_filename}:{error.line}"
+        raise UnstageableError(f"{f.__qualname__} holds {error} at {line}, which cannot be staged") from None
     if new is None:
         raise UnstageableError(
             f"the source of {f.__qualname__} is not to be had (a function typed at a prompt, or compiled); put it in a file"

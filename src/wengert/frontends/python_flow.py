@@ -32,10 +32,11 @@ _LOOPS = (ast.For, ast.While)
 
 
 class NotRewrittenError(Exception):
-    """A construct that cannot be staged; the message says which, and the line."""
+    """A construct that cannot be staged; the message says which."""
 
     def __init__(self, what: str, node: Any):
-        super().__init__(f"{what} (line {getattr(node, 'lineno', '?')})")
+        super().__init__(what)
+        self.line = getattr(node, "lineno", "?")
 
 
 # ---------------------------------------------------------------- small makers of nodes
@@ -218,8 +219,10 @@ class _Lower(ast.NodeTransformer):
         self.scopes.append((globals_, rebound.intersection(names)))
         node.body = self.block(node.body)
         self.scopes.pop()
-        if names:  # never run: it makes the names local to this function, not to its blocks
-            node.body.insert(0, ast.If(ast.Constant(False), [_assign(n, ast.Constant(None)) for n in names], []))
+        # never run: it makes the names local to this function, not to its blocks, and FLOW known to it, which says that the
+        # function is rewritten
+        never: list[ast.stmt] = [ast.Expr(_load(FLOW)), *[_assign(n, ast.Constant(None)) for n in names]]
+        node.body.insert(0, ast.If(ast.Constant(False), never, []))
         return node
 
     def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
@@ -235,7 +238,9 @@ class _Lower(ast.NodeTransformer):
         return self.function(node)
 
     def visit_Lambda(self, node: ast.Lambda) -> Any:
-        return self.generic_visit(node)
+        self.generic_visit(node)
+        node.body = ast.copy_location(ast.IfExp(ast.Constant(True), node.body, _load(FLOW)), node.body)
+        return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
         return node
@@ -429,7 +434,8 @@ class _Lower(ast.NodeTransformer):
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         node.value = self.visit(node.value)
         if isinstance(node.target, ast.Name):
-            return node
+            new = _operator("augmented", ast.Constant(type(node.op).__name__), _load(node.target.id), node.value)
+            return self.at([_assign(node.target.id, new)], node)
         kind, value = ast.Constant(type(node.op).__name__), _thunk(node.value)  # Python reads the item before the value
         holder = self.visit(node.target.value)
         if isinstance(node.target, ast.Attribute):
@@ -468,8 +474,21 @@ def _index(node: Any) -> Any:
     return node
 
 
-def lower(node: Any, owner: str | None) -> Any:
-    """The function (or lambda) of a class or of none, with its control flow rewritten; the node is changed in place."""
+def _refuse_stores_outside(node: Any, free: Sequence[str]) -> None:
+    """A graph would not repeat a store into a variable that outlives the call, and tracing would make it once too often."""
+    for n in ast.walk(node):
+        if isinstance(n, ast.Global):
+            raise NotRewrittenError(f"a store into the global variable `{n.names[0]}`", n)
+        if isinstance(n, ast.Nonlocal) and (outside := [name for name in n.names if name in free]):
+            raise NotRewrittenError(f"a store into `{outside[0]}`, a variable of the function around it", n)
+
+
+def lower(node: Any, owner: str | None, free: Sequence[str] = ()) -> Any:
+    """The function (or lambda) of a class or of none, with its control flow rewritten; the node is changed in place.
+
+    `free` are the variables of functions around it that it uses.
+    """
+    _refuse_stores_outside(node, free)
     if isinstance(node, ast.Lambda):
         node.body = _Lower(owner).visit(node.body)
         return node

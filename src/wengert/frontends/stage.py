@@ -70,7 +70,7 @@ def branch(
         plan = _merge(name, a[k], b[k], (yes, no), outputs, slots)
         if plan is None:
             after[k] = Unbound(
-                name,
+                "the returned value" if name == VALUE else f"`{name}`",
                 f"differs in kind, type or shape between the arms of the branch at {at}, or has a value "
                 f"in one arm only; give it a value of one type before the branch",
             )
@@ -214,7 +214,7 @@ class _Loop:
                 values[k] = (
                     None
                     if self.names[k] == VALUE
-                    else Unbound(self.names[k], f"has no value before the loop at {self.at} and may not get one inside it")
+                    else Unbound(f"`{self.names[k]}`", f"has no value before the loop at {self.at} and may not get one inside it")
                 )
                 continue
             leaves = []
@@ -415,14 +415,14 @@ class _Loop:
         shared: dict[Any, Any] = {}
         for k, x in enumerate(self.after):
             if k not in self.variables and x is not self.before[k] and not same_value(x, self.before[k]):
-                values[k] = Unbound(self.names[k], f"is made in the loop at {self.at} and cannot leave it")
+                values[k] = Unbound(f"`{self.names[k]}`", f"is made in the loop at {self.at} and cannot leave it")
         for k, v in kept:
             leaves = results[place : place + len(v.types)]
             place += len(v.types)
             for leaf, kind in zip(leaves, v.kinds, strict=True):
                 leaf.kind = kind
             if v.late and not sure and self.names[k] != VALUE:
-                values[k] = Unbound(self.names[k], f"has no value if the loop at {self.at} does not run; give it one before")
+                values[k] = Unbound(f"`{self.names[k]}`", f"has no value if the loop at {self.at} does not run; give it one before")
                 continue
             x = self.after[k]
             key = id(x) if is_array(x) else object()
@@ -494,11 +494,12 @@ def loop(
     test: Any = None,
     length: Any = None,
     step: tuple[Any, int] | None = None,
+    sure: bool = False,
 ) -> None:
     """A loop as one equation: a `scan` of `length` iterations, or a `while_loop` on `test`; ``body(index)`` runs the block.
 
-    `step` gives the first index and what is added to it in each iteration.
+    `step` gives the first index and what is added to it in each iteration; `sure` says that the first iteration runs.
     """
     found = _Loop(get, put, names, body, test, step)
     found.settle()
-    found.emit(length, sure=test is None and not isinstance(length, Tracer) and length > 0)
+    found.emit(length, sure)

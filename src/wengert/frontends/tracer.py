@@ -370,8 +370,9 @@ class Tracer(Handle):
             raise MutationError(f"a write at {user_line()} into an array that {root.guard}; copy it first")
         note_write(root)
         if root.kind == "argument":
+            which = "differentiated" if active_frame() is None else "staged"
             raise MutationError(
-                f"a write into an argument of the differentiated function at {user_line()}: its caller would see "
+                f"a write into an argument of the {which} function at {user_line()}: its caller would see "
                 f"the change. Copy it first: x = x.copy()")
         if self.lens is not None:
             self.refresh()
