@@ -111,9 +111,10 @@ class Program:
         env[:len(values)] = values
         for k, value in self.constants:
             env[k] = value
-        step = 0
+        step = -1
         try:
-            for step, (run, ins, outs, dead) in enumerate(self.steps):
+            for run, ins, outs, dead in self.steps:
+                step += 1
                 if type(outs) is int:
                     env[outs] = run(*[env[i] for i in ins])
                 else:

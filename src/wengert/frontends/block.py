@@ -236,7 +236,7 @@ def attempt(run: Callable[[], Any], undo: Callable[[], None]) -> tuple[Block, An
     except (NeedsValueError, UnstageableError):
         raise
     except RecursionError as error:
-        raise UnstageableError(f"{raised(error)}: a recursion that is endless, or whose depth a traced value decides") from error
+        raise UnstageableError(f"{raised(error)}: recursion without end, or to a depth that a traced value decides") from error
     except WengertError as error:
         raise UnstageableError(str(error)) from error
     except Exception as error:  # the block may never run: its errors are not the program's

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 import operator
+import sys
 import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from wengert.errors import UnstageableError
+from wengert.errors import UnstageableError, WengertError
 from wengert.frontends import effects, watch
 from wengert.frontends.block import UNBOUND, Unbound, is_abstract, truth_value
 from wengert.frontends.python_ast import rewrite
@@ -27,6 +28,7 @@ from wengert.frontends.stage import NothingTraced, branch, loop
 from wengert.frontends.staged_calls import STAGED, refuse_effects
 from wengert.frontends.trace import active_frame, is_library, user_line
 from wengert.frontends.tracer import Tracer
+from wengert.primitives.control import may_raise
 from wengert.primitives.elementwise import logical_not
 
 __all__ = ["call", "stageable"]
@@ -118,6 +120,24 @@ def raise_(error: Callable[[], Any], cause: Callable[[], Any]) -> None:
     if frame is None or frame.outer is None:
         raise found from reason
     effects.raise_later(found)
+
+
+def mark() -> int:
+    """Where a ``try`` begins in the graph that is made."""
+    return _size()
+
+
+def tried(start: int) -> None:
+    """At the end of the block of a ``try``, or where it is left by an error: what it computes may raise no other one later."""
+    error, frame = sys.exc_info()[1], active_frame()
+    if isinstance(error, (NeedsValueError, WengertError)):  # not the program's: no handler of the user's may have it
+        raise error
+    if frame is None:
+        return
+    for e in frame.build.equations[start:]:
+        if may_raise(e):
+            line = ", ".join(sorted(frame.build.lines.get(e, ())))
+            raise UnstageableError(f"an error of {e.primitive.name} at {line} could not be caught by the try around it")
 
 
 def returned(flag: Any, value: Any) -> Any:

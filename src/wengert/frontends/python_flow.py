@@ -9,7 +9,7 @@ what they saw before; a jump becomes a flag, and what follows it is guarded.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 __all__ = ["FLOW", "NotRewrittenError", "lower"]
@@ -82,12 +82,21 @@ def _any(names: Sequence[str]) -> ast.expr:
 # ---------------------------------------------------------------- looking at a scope
 
 
-def _walk(nodes: Any, enter: Callable[[ast.AST], bool] = lambda n: not isinstance(n, _SCOPES)) -> Iterator[ast.AST]:
-    """Nodes of this scope: nested functions are seen, not entered."""
+def _inside(n: ast.AST) -> Iterable[ast.AST]:
+    """What lies inside a node in this scope: nested functions are not entered."""
+    return () if isinstance(n, _SCOPES) else ast.iter_child_nodes(n)
+
+
+def _inside_turn(n: ast.AST) -> Iterable[ast.AST]:
+    """Likewise; of an inner loop only the ``else``, whose jumps are those of the loop around it."""
+    return n.orelse if isinstance(n, _LOOPS) else _inside(n)  # type: ignore[attr-defined]
+
+
+def _walk(nodes: Any, inside: Callable[[ast.AST], Iterable[ast.AST]] = _inside) -> Iterator[ast.AST]:
+    """Nodes of this scope."""
     for n in nodes:
         yield n
-        if enter(n):
-            yield from _walk(ast.iter_child_nodes(n), enter)
+        yield from _walk(inside(n), inside)
 
 
 def _assigned(nodes: Any) -> list[str]:
@@ -110,10 +119,7 @@ def _declared(nodes: Any, kind: Any) -> set[str]:
 
 def _has(nodes: Any, *kinds: Any, loops: bool = True) -> bool:
     """Whether a statement of these kinds is in the blocks, those of inner loops included or not."""
-    return any(
-        isinstance(n, kinds)
-        for n in _walk(nodes, lambda n: not isinstance(n, _SCOPES) and (loops or not isinstance(n, _LOOPS)))
-    )
+    return any(isinstance(n, kinds) for n in _walk(nodes, _inside if loops else _inside_turn))
 
 
 def _ends(body: list[ast.stmt]) -> bool:
@@ -316,6 +322,23 @@ class _Lower(ast.NodeTransformer):
     def visit_For(self, node: ast.For) -> Any:
         item = ast.copy_location(ast.Assign([node.target], _load(_ITEM)), node)
         return self.loop(node, "for_", self.visit(node.iter), [item], _ITEM)
+
+    def visit_Try(self, node: ast.Try) -> Any:
+        """An error of the program that runs later can be caught no more: blocks that may raise one are refused."""
+        node.body = self.block(node.body)
+        node.orelse, node.finalbody = self.block(node.orelse), self.block(node.finalbody)
+        if not node.handlers:
+            return node
+        self.count += 1
+        mark = f"__wengert_mark{self.count}__"
+        seen = ast.Expr(_operator("tried", _load(mark)))
+        for handler in node.handlers:
+            handler.type = handler.type and self.visit(handler.type)
+            handler.body = [seen, *self.block(handler.body)]
+        node.orelse = [seen, *node.orelse]
+        return self.at([_assign(mark, _operator("mark")), node], node)
+
+    visit_TryStar = visit_Try
 
     # ------------------------------------------------------------ expressions
 

@@ -214,7 +214,7 @@ class _Loop:
                 values[k] = (
                     None
                     if self.names[k] == VALUE
-                    else Unbound(f"`{self.names[k]}`", f"has no value before the loop at {self.at} and may not get one inside it")
+                    else Unbound(f"`{self.names[k]}`", f"has no value before the loop at {self.at}, and perhaps none inside it")
                 )
                 continue
             leaves = []
@@ -422,7 +422,8 @@ class _Loop:
             for leaf, kind in zip(leaves, v.kinds, strict=True):
                 leaf.kind = kind
             if v.late and not sure and self.names[k] != VALUE:
-                values[k] = Unbound(f"`{self.names[k]}`", f"has no value if the loop at {self.at} does not run; give it one before")
+                why = f"has no value if the loop at {self.at} does not run; give it one before"
+                values[k] = Unbound(f"`{self.names[k]}`", why)
                 continue
             x = self.after[k]
             key = id(x) if is_array(x) else object()

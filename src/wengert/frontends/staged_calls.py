@@ -8,6 +8,7 @@ called while a block is traced.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import math
 import types
 from collections.abc import Callable
@@ -120,6 +121,10 @@ def _with_callbacks(original: Any) -> Callable[..., Any]:
     return function
 
 
+def _suppress(*errors: Any) -> Any:
+    raise UnstageableError(f"contextlib.suppress at {user_line()}: an error of a graph that runs later could not be caught")
+
+
 def _isfinite(ufunc: Any, original: Any) -> Callable[..., Any]:
     return lambda x: ufunc(x) if _abstract(x) else original(x)
 
@@ -136,6 +141,7 @@ STAGED.update(
         any: _any,
         all: _all,
         print: _print,
+        contextlib.suppress: _suppress,
         list: _made(list),
         dict: _made(dict),
         set: _made(set),
