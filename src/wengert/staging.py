@@ -159,7 +159,7 @@ class _Jitted:
                 out_leaves, staged.out_spec = flatten(out)
                 outputs = [self._settle(block, x) for x in out_leaves]
         except RecursionError as error:
-            raise UnstageableError(f"{raised(error)}: recursion without end, or to a depth that a traced value decides") from error
+            raise UnstageableError(f"{raised(error)}: recursion to no end, or to one that a traced value decides") from error
         except (NeedsValueError, WengertError):
             raise
         except Exception as error:  # the plain run raises it, or does not

@@ -15,6 +15,7 @@ import linecache
 import operator
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ import numpy as np
 import wengert as wg
 from wengert.errors import WengertError
 
-__all__ = ["WAYS", "Outcome", "load", "points", "run"]
+__all__ = ["STAGED", "WAYS", "Outcome", "load", "points", "run"]
 
 Values = tuple[Any, ...]
 
@@ -33,6 +34,7 @@ WAYS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "unstaged": lambda f: f,
     "staged": lambda f: wg.jit(f),
 }
+STAGED: Counter[bool] = Counter()  # how many programs did, and did not, become one graph
 STEP = 1e-30
 MOVED = 1e-7
 
@@ -371,6 +373,8 @@ def run(source: str, seed: int, ways: dict[str, Any] | None = None, second: bool
             return Outcome("WRONG", str(e))
         except Exception as e:  # plain NumPy did not raise
             return Outcome("WRONG", f"{label}: {type(e).__name__}: {e}")
+        if hasattr(way, "found"):
+            STAGED[all(found.graph is not None for found in way.found.values())] += 1
     return Outcome("kink", kink) if kink else Outcome("equal")
 
 

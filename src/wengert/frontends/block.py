@@ -25,6 +25,7 @@ from wengert.primitives.structure import convert, reshape
 
 __all__ = [
     "MIXED",
+    "NOTHING",
     "UNBOUND",
     "Block",
     "Carried",
@@ -70,6 +71,7 @@ class Unbound:
 
 
 UNBOUND = Unbound("a variable", "is unbound")
+NOTHING = object()  # None, returned early; while nothing is returned, the value is None
 
 
 def is_abstract(x: Any) -> bool:
@@ -236,7 +238,7 @@ def attempt(run: Callable[[], Any], undo: Callable[[], None]) -> tuple[Block, An
     except (NeedsValueError, UnstageableError):
         raise
     except RecursionError as error:
-        raise UnstageableError(f"{raised(error)}: recursion without end, or to a depth that a traced value decides") from error
+        raise UnstageableError(f"{raised(error)}: recursion to no end, or to one that a traced value decides") from error
     except WengertError as error:
         raise UnstageableError(str(error)) from error
     except Exception as error:  # the block may never run: its errors are not the program's

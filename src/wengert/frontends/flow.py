@@ -18,7 +18,7 @@ import numpy as np
 
 from wengert.errors import UnstageableError, WengertError
 from wengert.frontends import effects, watch
-from wengert.frontends.block import UNBOUND, Unbound, is_abstract, truth_value
+from wengert.frontends.block import NOTHING, UNBOUND, Unbound, is_abstract, truth_value
 from wengert.frontends.python_ast import rewrite
 from wengert.frontends.python_flow import FLOW, NotRewrittenError, lower
 from wengert.frontends.reach import call as reach_call
@@ -140,9 +140,14 @@ def tried(start: int) -> None:
             raise UnstageableError(f"an error of {e.primitive.name} at {line} could not be caught by the try around it")
 
 
+def result(value: Any) -> Any:
+    """What an early return gives."""
+    return NOTHING if value is None else value
+
+
 def returned(flag: Any, value: Any) -> Any:
-    """At the end of a function that returns early on some ways, and falls off its end on others."""
-    if value is None:
+    """At the end of a function that returns early on some ways, and perhaps falls off its end on others."""
+    if value is None or value is NOTHING:
         return None
     if is_abstract(flag):
         raise UnstageableError(f"a function returns a value on some ways and None on others (at {user_line()})")

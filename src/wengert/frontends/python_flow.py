@@ -166,7 +166,7 @@ class _Jumps:
         if isinstance(s, ast.Continue):
             return [_true(f"{_CONTINUE}{loop}__")]
         if isinstance(s, ast.Return) and self.early:
-            return [_assign(VALUE, s.value or ast.Constant(None)), _true(_RETURN)]
+            return [_assign(VALUE, _operator("result", s.value or ast.Constant(None))), _true(_RETURN)]
         if isinstance(s, ast.Raise) and self.early and s.exc is not None:
             return [ast.Expr(_operator("raise_", _thunk(s.exc), _thunk(s.cause or ast.Constant(None)))), _true(_RETURN)]
         if isinstance(s, (ast.Try, ast.Match)) and _has([s], ast.Return, ast.Break, ast.Continue):
@@ -216,7 +216,7 @@ class _Lower(ast.NodeTransformer):
         globals_ = _declared(node.body, ast.Global)
         node.body = jumps.block(node.body, 0)
         if jumps.early:
-            last = _load(VALUE) if ends else _operator("returned", _load(_RETURN), _load(VALUE))
+            last = _operator("returned", ast.Constant(True) if ends else _load(_RETURN), _load(VALUE))
             node.body = [_false(_RETURN), _assign(VALUE, ast.Constant(None)), *node.body, ast.Return(last)]
         names = [n for n in _assigned(node.body) if n not in globals_ | _declared(node.body, ast.Nonlocal)]
         rebound = {
@@ -338,7 +338,7 @@ class _Lower(ast.NodeTransformer):
         node.orelse = [seen, *node.orelse]
         return self.at([_assign(mark, _operator("mark")), node], node)
 
-    visit_TryStar = visit_Try
+    visit_TryStar = visit_Try  # type: ignore[assignment]
 
     # ------------------------------------------------------------ expressions
 
@@ -514,6 +514,10 @@ def lower(node: Any, owner: str | None, free: Sequence[str] = ()) -> Any:
     _refuse_stores_outside(node, free)
     if isinstance(node, ast.Lambda):
         node.body = _Lower(owner).visit(node.body)
-        return node
-    node.decorator_list = []
-    return _Lower(owner).function(node)
+    else:
+        node.decorator_list = []
+        node = _Lower(owner).function(node)
+    for n in ast.walk(ast.fix_missing_locations(node)):
+        if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == FLOW:
+            n.end_lineno, n.end_col_offset = n.lineno, n.col_offset  # Python gives a call the line where its name ends
+    return node

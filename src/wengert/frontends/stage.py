@@ -16,6 +16,7 @@ import numpy as np
 
 from wengert.errors import UnstageableError
 from wengert.frontends.block import (
+    NOTHING,
     Block,
     Carried,
     Unbound,
@@ -66,6 +67,9 @@ def branch(
     slots: dict[Any, int] = {}
     for k, name in enumerate(names):
         if a[k] is b[k] or same_value(a[k], b[k]):
+            continue
+        if name == VALUE and {id(a[k]), id(b[k])} == {id(None), id(NOTHING)}:
+            after[k] = NOTHING
             continue
         plan = _merge(name, a[k], b[k], (yes, no), outputs, slots)
         if plan is None:
@@ -414,7 +418,9 @@ class _Loop:
         values, place = list(self.before), 0
         shared: dict[Any, Any] = {}
         for k, x in enumerate(self.after):
-            if k not in self.variables and x is not self.before[k] and not same_value(x, self.before[k]):
+            if x is NOTHING and k not in self.variables:
+                values[k] = x
+            elif k not in self.variables and x is not self.before[k] and not same_value(x, self.before[k]):
                 values[k] = Unbound(f"`{self.names[k]}`", f"is made in the loop at {self.at} and cannot leave it")
         for k, v in kept:
             leaves = results[place : place + len(v.types)]
