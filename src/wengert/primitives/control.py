@@ -73,8 +73,8 @@ def _carrier(ready: Prepared, constants: int, carries: int) -> Callable[[Sequenc
 
 
 _NEVER = {"argmax", "argmin", "argsort", "broadcast", "concatenate", "contract", "convert", "cummax", "cummin", "cumprod",
-          "cumsum", "flip", "logsumexp", "masked_sum", "pad", "reduce_all", "reduce_any", "reduce_max", "reduce_min", "reduce_prod",
-          "reduce_sum", "reshape", "softmax", "sort", "transpose"}
+          "cumsum", "flip", "logsumexp", "masked_sum", "pad", "reduce_all", "reduce_any", "reduce_max", "reduce_min",
+          "reduce_prod", "reduce_sum", "reshape", "softmax", "sort", "transpose"}
 
 # Python's numbers raise errors that arrays do not: 1.0 / 0.0, math.log(0.0), math.exp(1e9)
 _TOTAL = {"absolute", "add", "arctan", "cos", "equal", "greater", "greater_equal", "less", "less_equal", "logical_and",
