@@ -300,6 +300,11 @@ def augmented(kind: str, x: Any, value: Any) -> Any:
     """``x op= value``: what changes in place must be this block's own."""
     if isinstance(x, (np.ndarray, list, dict, set, bytearray)):
         changeable(x, "an augmented assignment")
+    method = getattr(type(x), f"__{_INPLACE[kind].__name__.strip('_')}__", None)
+    if isinstance(method, types.FunctionType) and not isinstance(x, Tracer):
+        new = call(method, x, value)
+        if new is not NotImplemented:
+            return new
     return _INPLACE[kind](x, value)
 
 
