@@ -592,5 +592,43 @@ def test_errors_that_are_suppressed() -> None:
             a[n] = 0.5
         return np.sum(a)
 
-    with pytest.warns(StagingWarning, match="contextlib.suppress"):
+    with pytest.warns(StagingWarning, match="`with` a suppress"):
         assert wg.jit(f)(X) == f(X)
+
+
+class Level:
+    depth = entered = 0
+
+    def __enter__(self) -> Level:
+        self.depth, self.entered = self.depth + 1, self.entered + 1
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.depth -= 1
+
+
+def test_context_managers() -> None:
+    level = Level()
+
+    def f(x: Any) -> Any:
+        with level as inside:
+            return x * inside.depth
+
+    def floating(x: Any) -> Any:
+        with np.errstate(all="raise"):
+            return np.sqrt(x)
+
+    def quiet(x: Any) -> Any:
+        with np.errstate(all="warn"):
+            y = x * 2.0
+        return y
+
+    staged = wg.jit(f)
+    with pytest.warns(StagingWarning, match="`with` a Level"):
+        assert [staged(2.0) for _ in range(3)] == [2.0] * 3
+    assert level.entered == 3
+    with pytest.warns(StagingWarning, match="np.errstate"), pytest.raises(FloatingPointError):
+        wg.jit(floating)(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", StagingWarning)
+        np.testing.assert_array_equal(wg.jit(quiet)(X), quiet(X))

@@ -7,6 +7,7 @@ the graph that is being made; if that cannot be, the whole function is run unsta
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import operator
 import sys
@@ -120,6 +121,13 @@ def raise_(error: Callable[[], Any], cause: Callable[[], Any]) -> None:
     if frame is None or frame.outer is None:
         raise found from reason
     effects.raise_later(found)
+
+
+def context(manager: Any) -> Any:
+    """What a ``with`` enters: entered while the program is traced, so it must have no effect but on NumPy's warnings."""
+    if active_frame() is None or isinstance(manager, (np.errstate, contextlib.nullcontext)):
+        return manager
+    raise UnstageableError(f"`with` a {type(manager).__name__} at {user_line()}: a graph would not enter and leave it")
 
 
 def mark() -> int:

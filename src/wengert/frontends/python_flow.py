@@ -340,6 +340,12 @@ class _Lower(ast.NodeTransformer):
 
     visit_TryStar = visit_Try  # type: ignore[assignment]
 
+    def visit_With(self, node: ast.With) -> Any:
+        for item in node.items:
+            item.context_expr = ast.copy_location(_operator("context", self.visit(item.context_expr)), item.context_expr)
+        node.body = self.block(node.body)
+        return node
+
     # ------------------------------------------------------------ expressions
 
     def visit_BoolOp(self, node: ast.BoolOp) -> Any:

@@ -8,7 +8,6 @@ called while a block is traced.
 from __future__ import annotations
 
 import builtins
-import contextlib
 import math
 import types
 from collections.abc import Callable
@@ -121,8 +120,10 @@ def _with_callbacks(original: Any) -> Callable[..., Any]:
     return function
 
 
-def _suppress(*errors: Any) -> Any:
-    raise UnstageableError(f"contextlib.suppress at {user_line()}: an error of a graph that runs later could not be caught")
+def _errstate(**modes: Any) -> Any:
+    if set(modes.values()) - {"ignore", "warn"}:
+        raise UnstageableError(f"np.errstate at {user_line()} makes errors, which a graph that runs later would not raise")
+    return np.errstate(**modes)
 
 
 def _isfinite(ufunc: Any, original: Any) -> Callable[..., Any]:
@@ -141,7 +142,7 @@ STAGED.update(
         any: _any,
         all: _all,
         print: _print,
-        contextlib.suppress: _suppress,
+        np.errstate: _errstate,
         list: _made(list),
         dict: _made(dict),
         set: _made(set),
