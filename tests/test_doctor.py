@@ -105,7 +105,7 @@ PROGRAMS: dict[str, tuple[str, tuple[Any, ...], str, str]] = {
     "generator": ("def g(x):\n for v in x:\n  yield v * v\ndef f(x):\n return sum(g(x))", (X,), "yes", "no"),
     "nested generator": ("def f(x):\n def g():\n  yield x[0]\n return next(g())", (X,), "yes", "no"),
     "walrus": ("def f(x):\n return x * 2 if x > 0 and (y := x) > 0.1 else x", (0.5,), "yes", "no"),
-    "except": ("def f(x):\n try:\n  y = math.log(x)\n except ValueError:\n  y = 0.0\n return y", (0.5,), "yes", "no"),
+    "except": ("def f(x):\n try:\n  y = math.log(x)\n except ValueError:\n  y = 0.0\n return y", (0.5,), "yes", "perhaps"),
     "jump out of try": ("def f(x):\n try:\n  return x * 2\n finally:\n  pass", (0.5,), "yes", "no"),
     "match": (
         "def f(x):\n match x:\n  case 1.0: y = x\n  case _ if x > 0.1: y = 2 * x\n  case _: y = x\n return y",
@@ -116,11 +116,11 @@ PROGRAMS: dict[str, tuple[str, tuple[Any, ...], str, str]] = {
     "del": ("def f(x):\n a = [x, 1.0]\n del a[1]\n return a[0]", (0.5,), "yes", "no"),
     "global": ("def f(x):\n global TOTAL\n TOTAL = TOTAL + 1.0\n return x * 2", (0.5,), "yes", "no"),
     "except in a callee": (
-        "def g(x):\n try:\n  return_ = x\n except ValueError:\n  return_ = 2 * x\n return return_\n"
+        "def g(x):\n try:\n  return_ = math.log(x)\n except ValueError:\n  return_ = 2 * x\n return return_\n"
         "def f(x):\n return g(x)",
         (0.5,),
         "yes",
-        "no",
+        "perhaps",
     ),
     # ---------------------------------------------------------------- calls
     "packbits": ("def f(x):\n return np.sum(np.packbits(x > 0)) + np.sum(np.packbits(x))", (X,), "no", "no"),

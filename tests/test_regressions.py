@@ -766,3 +766,23 @@ def test_suppressing_errors_does_not_suppress_a_refusal():
     np.testing.assert_array_equal(wg.grad(wg.jit(f))(x), [1.0, 0.0])
     with pytest.raises(ConversionError):
         wg.grad(g)(2.0)
+class _Length:
+    """A class whose methods name the class itself, and private attributes."""
+
+    def __init__(self, value):
+        self.__value = value
+
+    def doubled(self):
+        return _Length(2.0 * math.sin(self.__value))
+
+    def value(self):
+        return self.__value
+
+
+def test_methods_that_name_their_class():
+    def f(x):
+        return _Length(x).doubled().value()
+
+    assert wg.grad(f)(0.5) == pytest.approx(2.0 * math.cos(0.5), rel=1e-15)
+    assert wg.jit(f)(0.5) == f(0.5)
+    assert wg.jit(wg.grad(f))(0.5) == wg.grad(f)(0.5)

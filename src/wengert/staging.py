@@ -8,6 +8,7 @@ cannot be staged exactly is run as it stands, with one warning that names the li
 from __future__ import annotations
 
 import functools
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,18 +19,22 @@ from wengert.backends.interpret import Program
 from wengert.errors import InputError, UnstageableError, WengertError, kind_of
 from wengert.flatten import Spec, flatten
 from wengert.frontends import flow, warned
-from wengert.frontends.block import MIXED, Block, Unbound
+from wengert.frontends.block import MIXED, Block, Unbound, raised
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import active_frame
 from wengert.frontends.tracer import Tracer
 from wengert.frontends.watch import Watched, fingerprint, watching
-from wengert.graph import ArrayType, Graph, Var, type_of
+from wengert.graph import ArrayType, Const, Graph, Var, type_of
 from wengert.primitives.control import call as call_graph
 from wengert.run import own
 from wengert.transforms.simplify import simplify
 
 __all__ = ["StagingWarning", "jit"]
+
+
+# Who holds an array that is returned and known to nobody else: the result, its leaves, two variables, and getrefcount.
+_FRESH = 5
 
 
 class StagingWarning(UserWarning):
@@ -162,11 +167,11 @@ class _Jitted:
                 out_leaves, staged.out_spec = flatten(out)
                 outputs = [self._settle(block, x) for x in out_leaves]
         except RecursionError as error:
-            raise UnstageableError("recursion whose depth depends on a traced value") from error
+            raise UnstageableError(f"{raised(error)}: recursion to no end, or to one that a traced value decides") from error
         except (NeedsValueError, WengertError):
             raise
         except Exception as error:  # the plain run raises it, or does not
-            raise UnstageableError(f"{type(error).__name__} while the function is traced: {error}") from error
+            raise UnstageableError(f"{raised(error)} while the function is traced") from error
         if block.mixed and block.single:
             raise UnstageableError(MIXED)
         if block.captured:
@@ -182,9 +187,12 @@ class _Jitted:
 
     def _settle(self, block: Block, x: Any) -> Any:
         if isinstance(x, Unbound):
-            x._fail()
+            x.refuse()
         if isinstance(x, Tracer):
             return block.atom(x, x.type)
+        if isinstance(x, np.ndarray) and x.dtype.kind in "fciub" and sys.getrefcount(x) <= _FRESH and (
+                x.base is None or sys.getrefcount(x.base) <= 2):
+            return Const(np.array(x))
         if isinstance(x, np.ndarray):
             raise UnstageableError("an array made outside is returned")
         if x is None or isinstance(x, (bool, int, float, complex, str, np.generic)):

@@ -378,3 +378,17 @@ def test_a_traced_float_is_not_cut_to_an_integer() -> None:
 
     with pytest.raises(ConversionError, match="float dtype"):
         wg.grad(f)(X)
+
+
+def test_results_of_arrays_made_inside_lie_in_memory_as_numpys_do():
+    """``np.asfortranarray`` of an array that no traced value has entered: a ravel of what is computed from it is a copy."""
+
+    def f(x):
+        a = np.tanh(np.asfortranarray(np.zeros((2, 3))))
+        b = np.asfortranarray(np.zeros((2, 3))) + 1.0
+        a.ravel()[0] = x
+        b.T.ravel()[0] = x
+        return np.sum(a) + 2.0 * np.sum(b)
+
+    assert wg.value_and_grad(f)(0.5) == (f(0.5), 2.0)
+    assert f(0.5) == 11.0

@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from generator import program
-from harness import Outcome, reason, run
+from harness import STAGED, Outcome, reason, run
 from shrink import shrink
 
 
@@ -60,7 +60,7 @@ def main() -> int:
         if time.monotonic() - shown > 20:
             shown = time.monotonic()
             print(f"{seed - options.first} programs, {shown - start:.0f} s: {dict(outcomes)}", flush=True)
-    print(f"seeds {options.first} to {seed - 1}: {dict(outcomes)}")
+    print(f"seeds {options.first} to {seed - 1}: {dict(outcomes)}; {STAGED[True]} programs staged, {STAGED[False]} not")
     for text, count in reasons.most_common(25):
         print(f"{count:6d}  {text}")
     return 1 if outcomes["WRONG"] else 0

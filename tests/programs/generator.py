@@ -135,6 +135,48 @@ class Holder:
     def tail(self):
         return self.z[1:]
 
+    def settle(self, limit):
+        while self.count < 4:
+            self.count += 1
+            if self.z[self.count - 1] > limit:
+                self.z[:] = self.z[::-1]
+                if self.scale > 0.2:
+                    break
+                self.scale += 0.1
+            else:
+                self.z[self.count - 1] += limit
+        return self.z
+
+
+def settled(z, limit):
+    """Early returns out of nested blocks."""
+    total = 0.0
+    for j in range(len(z)):
+        if z[j] > limit:
+            total += z[j]
+            if total > 1.0:
+                return total * 0.5, j
+        elif z[j] < -limit:
+            k = j
+            while k < len(z):
+                if z[k] > 0.0:
+                    return total - z[k], k
+                k += 1
+            break
+    else:
+        return total * limit, -1
+    return total, len(z)
+
+
+def clipped(z, low, out=None):
+    if out is None:
+        out = np.empty_like(z)
+    np.maximum(z, low, out=out)
+    if out[0] > 0.5:
+        return out
+    out *= 0.9
+    return out
+
 
 def fill(k, s):
     out = np.zeros(k)
@@ -253,7 +295,8 @@ class Generator:
     def simple(self) -> list[str]:
         kind = self.rng.choice([self.binding, self.binding, self.writing, self.writing, self.writing, self.numbers,
                                 self.numbers,
-                                self.containers, self.calling, self.selecting, self.overlapping, self.python])
+                                self.containers, self.calling, self.selecting, self.overlapping, self.python, self.searching,
+                                self.layered])
         return kind()
 
     def binding(self) -> list[str]:
@@ -368,6 +411,47 @@ class Generator:
             [f"{k} = np.array([1, 2, 0])", f"{k}[n % 3] += 1", f"{self.name(SHORT)} = {x}[{k}]", f"{x}[{k}] = 0.3"],
             [f"{k} = np.array(0.3)", f"{k} += {s} * 0.1", f"{k}[...] = {k} * {x}[{i}]", f"{s} = {k} + 0.0"]])
 
+    def searching(self) -> list[str]:
+        """Loops that are left from nested branches."""
+        self.fresh += 1
+        k = f"k{self.fresh}"
+        v, p, s, t = self.name(VECTOR), self.name(WIDE), self.sc(), self.sc()
+        return self.rng.choice([
+            [f"{k} = 0", f"while {k} < 4:", f"    if {v}[{k}] > {self.number()}:", f"        if {s} > {self.number()}:",
+             f"            {v}[{k}] *= 0.5", "            break", f"        {s} += 0.2 * {v}[{k}]", f"    {k} += 1"],
+            [f"{k} = 0", "while True:", f"    {k} += 1", f"    if {k} > 3 or {self.condition(1)}:", "        break",
+             f"    {s} = np.sin({s} + {v}[{k}])", f"    if {s} < 0.0:", "        continue", f"    {v}[{k}] += 0.3 * {s}"],
+            [f"for {k} in range(3):", "    for j in range(4):", f"        if {p}[{k}, j] > {self.number()}:",
+             f"            {s} += 0.1 * {p}[{k}, j]", "            break", f"        {p}[{k}, j] *= 0.8", "    else:",
+             f"        {t} -= 0.1", self.pick("        break", "        continue", "        pass"), f"    {t} += 0.2 * {s}"],
+            [f"{k} = 3", f"while {k} > 0 and {v}[{k} - 1] > {v}[{k}]:",
+             f"    {v}[{k} - 1], {v}[{k}] = {v}[{k}], {v}[{k} - 1]", f"    {k} -= 1"],
+            [f"{k} = ({s}, {v}[0])", "for j in range(1, 4):", f"    if {v}[j] > {k}[1]:",
+             f"        {k} = ({k}[0] * 0.5, {v}[j])",
+             "    elif j == 3:", f"        {k} = ({k}[1], {k}[0])", f"{s}, {t} = {k}"],
+            [f"{k} = {v}[::-1]", "for j in range(4):", f"    {k}[j] -= 0.2 * {v}[j]",
+             f"    if {k}[j] < {self.number()}:", f"        {v}[j:] = {s}", "        break", "else:", f"    {v}[0] = {t}"]])
+
+    def layered(self) -> list[str]:
+        """Views of views, in either order of memory, and masks, written through."""
+        self.fresh += 1
+        k, m = f"k{self.fresh}", f"m{self.fresh}"
+        x, y, p, r, s, i = self.name(VECTOR), self.name(VECTOR), self.name(WIDE), self.name(TALL), self.sc(), self.index()
+        return self.rng.choice([
+            [f"{k} = {p}[::-1, ::-2]", f"{k} *= {s}", f"{k}[{i}, 0] += {x}[1]"],
+            [f"{k} = np.asfortranarray({p})", f"{k}[:, 1:] += 0.3 * {k}[:, :-1]", f"{p} = {k}"],
+            [f"{k} = {p}.copy(order='F')", f"{k}.T[::-1] -= {r}", f"{r} = {k}.T"],
+            [f"{k} = {p}[::-1].T", f"{k}[1:] += 0.2 * {k}[:-1]", f"{k}[:, ::-1] *= 0.9", f"{r} = {k}"],
+            [f"{m} = {x} > {self.number()}", f"{y}[{m}] += {s}", f"{y} = np.where({m}, {y}, {x}[::-1])"],
+            [f"{m} = ({x} > {y}) & ({x} < 0.9)", f"{x}[::-1][{m}] *= 0.5", f"np.sin({y}, out={y}, where={m})"],
+            [f"{k} = np.zeros((3, 4), order='F')", f"{k}[1:] = {p}[:-1]", f"{k}[{p} > {s}] = 0.25", f"{p} = {k}"],
+            [f"{k}, {m} = {p}[1], {p}[:, 1]", f"{k} += 0.3 * {x}", f"{m} -= {s}", f"{k}[::-1] /= 1.5 + {k} ** 2"],
+            [f"({k}, {m}), {x} = ({x}, {y}), {p}[{i}] * 0.5", f"{k}[1:-1] += {m}[2:] * 0.3"],
+            [f"{k} = [{x}[:2], {x}[2:]]", f"{k}[0], {k}[1] = {k}[1] * 0.5, {k}[0]", f"{k}[1] += {s}", f"{k}[0][0] = {s}"],
+            [f"{k} = Holder({y}, {s})", f"{k}.z += 0.1 * {x}", f"{k}.scale *= 0.5", f"{x} = {k}.settle({self.number()})",
+             f"{s} = {k}.scale + {k}.count"],
+            [f"{k} = {{}}", "for j in range(3):", f"    {k}[j] = {p}[j]", f"    {k}[j][::2] *= {s}", f"{x} = {k}[{i} % 3]"]])
+
     def containers(self) -> list[str]:
         self.fresh += 1
         k = f"k{self.fresh}"
@@ -402,7 +486,9 @@ class Generator:
                    f"{y} = fill(4, {self.sc()})",
                    f"{self.sc()} = first_above({x}, {self.sc()})",
                    f"{self.name(WIDE)} = blend({self.view(WIDE)}, {self.name(WIDE)})",
-                   f"{self.sc()} = nested({self.sc()}, 2)"]
+                   f"{self.sc()} = nested({self.sc()}, 2)", f"{self.sc()}, n = settled({x}, {self.number(0.1)})",
+                   f"{y} = clipped({x}, {self.sc()})", f"clipped({x}, {self.sc()}, out={y})",
+                   f"{y} = clipped({self.name(VECTOR)}, {self.number()}, {y}[::-1])"]
         return [self.pick(*options, *self.functions)]
 
     # ------------------------------------------------------------ blocks
@@ -477,6 +563,10 @@ class Generator:
              [f"bump({self.name(VECTOR)}, 1)", f"{self.name(SHORT)} = bump({self.view(SHORT)}, 0)"]),
             (["def swap():", f"    nonlocal {x}, {y}" if x != y else f"    nonlocal {x}", f"    {x}, {y} = {y}, {x} * 0.9"],
              ["swap()"]),
+            (["def gather(z, limit):", "    for j in range(3):", "        if z[j] > limit:",
+              f"            {x}[j] += 0.2 * z[j]",
+              f"            return {x}[j:]", f"        {y}[::-1][j] *= limit", f"    return {y}[-2:]"],
+             [f"gather({self.view(SHORT)}, {self.number()})[0] *= 0.5", f"{s} = np.sum(gather({self.name(VECTOR)}, {s}))"]),
             (["def poke(value=0.25):", f"    {x}[1] = value * {s}", f"    return {x}[::-1]"], [f"{y} = poke()",
                                                             f"poke({self.sc()})[0] = 0.3"])]
         lines = []

@@ -15,6 +15,7 @@ import linecache
 import operator
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ import numpy as np
 import wengert as wg
 from wengert.errors import WengertError
 
-__all__ = ["WAYS", "Outcome", "load", "points", "run"]
+__all__ = ["STAGED", "WAYS", "Outcome", "load", "points", "run"]
 
 Values = tuple[Any, ...]
 
@@ -33,6 +34,7 @@ WAYS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "unstaged": lambda f: f,
     "staged": lambda f: wg.jit(f),
 }
+STAGED: Counter[bool] = Counter()  # how many programs did, and did not, become one graph
 STEP = 1e-30
 MOVED = 1e-7
 
@@ -180,7 +182,7 @@ class _NumPy:
 
     def __init__(self, shadow: Shadow):
         self._shadow = shadow
-        self.zeros = lambda shape: np.zeros(shape, complex)
+        self.zeros = lambda shape, order="C": np.zeros(shape, complex, order)
         self.empty = lambda shape: np.empty(shape, complex)
         self.linalg = SimpleNamespace(norm=lambda x: np.sqrt(np.sum(x * x)), solve=np.linalg.solve)
         self.random = SimpleNamespace(default_rng=lambda seed: SimpleNamespace(
@@ -201,8 +203,12 @@ class _NumPy:
     def full(self, shape: Any, value: Any) -> Any:
         return np.full(shape, value, complex)
 
-    def maximum(self, a: Any, b: Any) -> Any:
-        return self._shadow.choose(a, b, operator.ge)
+    def maximum(self, a: Any, b: Any, out: Any = None) -> Any:
+        chosen = self._shadow.choose(a, b, operator.ge)
+        if out is None:
+            return chosen
+        out[...] = chosen
+        return out
 
     def minimum(self, a: Any, b: Any) -> Any:
         return self._shadow.choose(a, b, operator.le)
@@ -328,6 +334,8 @@ def check_point(source_shadow: Shadow, f: Callable[..., Any], way: Callable[...,
     check_value(plain, value, f"{where}, reverse")
     check_value(plain, forward, f"{where}, forward")
     slope, scale = inner(gradient, v)
+    if scale > 1e9 * (1.0 + abs(plain)):
+        raise Kink("rounding errors are as large as the value")
     if abs(slope - tangent) > 1e-10 * (scale + abs(tangent) + 1.0):
         raise Different(f"{where}: reverse gives {slope!r}, forward {tangent!r}")
     check_first(source_shadow, at, v, slope, scale, where)
@@ -365,6 +373,8 @@ def run(source: str, seed: int, ways: dict[str, Any] | None = None, second: bool
             return Outcome("WRONG", str(e))
         except Exception as e:  # plain NumPy did not raise
             return Outcome("WRONG", f"{label}: {type(e).__name__}: {e}")
+        if hasattr(way, "found"):
+            STAGED[all(found.graph is not None for found in way.found.values())] += 1
     return Outcome("kink", kink) if kink else Outcome("equal")
 
 

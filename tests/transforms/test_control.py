@@ -235,3 +235,31 @@ def test_jit_composes():
     np.testing.assert_allclose(wg.vmap(root)(points), np.sqrt(points), rtol=1e-12)
     np.testing.assert_allclose(wg.vmap(wg.grad(root))(points), 0.5 / np.sqrt(points), rtol=1e-12)
     np.testing.assert_allclose(wg.jit(wg.vmap(wg.grad(newton)))(points), 0.5 / np.sqrt(points), rtol=1e-12)
+
+
+def test_what_is_written_afterwards_may_have_left_a_branch_or_loop_beside_a_repetition_of_itself() -> None:
+    """The repetition looks at its memory, although it may not be written to itself."""
+
+    def branch(x):
+        a, b = np.sin(x), np.zeros((2, 4))
+        if x[0] > 0.0:
+            b = np.broadcast_to(a, (2, 4)).copy()
+        else:
+            a[1] = 0.5
+        a[2] *= 3.0
+        return np.sum(a * x) + np.sum(b)
+
+    def loop(x):
+        a, b, s = np.sin(x), np.zeros((2, 4)), 0.0
+        for i in range(4):
+            a[i] *= 3.0
+            s = s + np.sum(b * x)
+            b = np.broadcast_to(a, (2, 4)).copy()
+        return s + np.sum(a) + np.sum(b)
+
+    for f in (branch, loop):
+        for x in (np.array([0.7, 1.3, -0.4, 0.2]), np.array([-0.7, 1.3, -0.4, 0.2])):
+            staged = wg.jit(f)
+            assert staged(x) == f(x)
+            assert next(iter(staged.found.values())).graph is not None
+            np.testing.assert_allclose(wg.grad(staged)(x), wg.grad(f)(x), rtol=1e-14)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from functools import partial
+from traceback import walk_tb
 from typing import Any
 
 from wengert.graph import Const, Equation, Graph, Var
@@ -44,12 +45,13 @@ def _runner(e: Equation, given: frozenset[int] | None) -> Any:
 
 _WARM = 3  # calls before a program is made straight-line code
 _LONGEST = 5_000  # steps; longer ones gain little and take long to compile
+_AT = "computed at "
 
 
 class Program:
     """A graph made ready for evaluation; calling it gives the tuple of output values."""
 
-    __slots__ = ("arguments", "calls", "constants", "count", "function", "outputs", "steps")
+    __slots__ = ("arguments", "calls", "constants", "count", "function", "lines", "outputs", "steps")
 
     def __init__(self, graph: Graph, donated: frozenset[int] = frozenset()):
         self.arguments = len(graph.inputs)
@@ -76,6 +78,7 @@ class Program:
             dead = tuple([slots[o] for o in dict.fromkeys((*e.operands, *e.results))
                           if isinstance(o, Var) and last[o] == k])
             self.steps.append((_runner(e, given.get(e)), ins, outs, dead))
+        self.lines = [graph.lines.get(e, frozenset()) for e in graph.equations]
         self.outputs = tuple([slot(o) for o in graph.outputs])
         self.count = len(slots)
 
@@ -95,7 +98,12 @@ class Program:
 
     def __call__(self, *values: Any) -> tuple[Any, ...]:
         if self.function is not None:
-            return self.function(*values)  # type: ignore[no-any-return]
+            try:
+                return self.function(*values)  # type: ignore[no-any-return]
+            except Exception as error:
+                own = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code is self.function.__code__]
+                self._note(error, own[0] - 2)  # its first step is in its second line
+                raise
         self.calls += 1
         if self.calls == _WARM and len(self.steps) <= _LONGEST:
             self.function = self._straight_line()
@@ -103,28 +111,37 @@ class Program:
         env[:len(values)] = values
         for k, value in self.constants:
             env[k] = value
-        for run, ins, outs, dead in self.steps:
-            if type(outs) is int:
-                env[outs] = run(*[env[i] for i in ins])
-            else:
-                for k, value in zip(outs, run(*[env[i] for i in ins]), strict=True):  # type: ignore[arg-type]
-                    env[k] = value
-            for k in dead:
-                env[k] = None
+        step = -1
+        try:
+            for run, ins, outs, dead in self.steps:
+                step += 1
+                if type(outs) is int:
+                    env[outs] = run(*[env[i] for i in ins])
+                else:
+                    for k, value in zip(outs, run(*[env[i] for i in ins]), strict=True):  # type: ignore[arg-type]
+                        env[k] = value
+                for k in dead:
+                    env[k] = None
+        except Exception as error:
+            self._note(error, step)
+            raise
         return tuple([env[k] for k in self.outputs])
 
+    def _note(self, error: Exception, step: int) -> None:
+        """Say at which of the user's lines an error rose, if no program inside has said so."""
+        if self.lines[step] and not any(note.startswith(_AT) for note in getattr(error, "__notes__", ())):
+            error.add_note(_AT + ", ".join(sorted(self.lines[step])))
 
     def _straight_line(self) -> Any:
-        """The same steps as one Python function without a loop: half the time, once it is worth compiling."""
+        """The same steps as one Python function without a loop, a line for each: half the time, once it is worth compiling."""
         space: dict[str, Any] = {f"v{k}": value for k, value in self.constants}
         lines = []
         for k, (run, ins, outs, dead) in enumerate(self.steps):
             space[f"f{k}"] = run
             call = f"f{k}({', '.join(f'v{i}' for i in ins)})"
             target = f"v{outs} = " if isinstance(outs, int) else f"({', '.join(f'v{o}' for o in outs)},) = " if outs else ""
-            lines.append(f"    {target}{call}")
-            if dead:
-                lines.append(f"    {' = '.join(f'v{i}' for i in dead)} = None")
+            drop = f"; {' = '.join(f'v{i}' for i in dead)} = None" if dead else ""
+            lines.append(f"    {target}{call}{drop}")
         arguments = ", ".join(f"v{k}" for k in range(self.arguments))
         results = "".join(f"v{k}, " for k in self.outputs)
         source = f"def program({arguments}):\n" + "\n".join(lines) + f"\n    return ({results})\n"

@@ -10,13 +10,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from traceback import walk_tb
 from typing import Any
 
 import numpy as np
 
 from wengert.errors import UnstageableError, WengertError
 from wengert.frontends.registry import NeedsValueError
-from wengert.frontends.trace import Frame, active_frame, user_line
+from wengert.frontends.trace import Frame, active_frame, is_library, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Const, Graph, Var, type_of
 from wengert.primitives.elementwise import not_equal
@@ -24,6 +25,7 @@ from wengert.primitives.structure import convert, reshape
 
 __all__ = [
     "MIXED",
+    "NOTHING",
     "UNBOUND",
     "Block",
     "Carried",
@@ -38,6 +40,7 @@ __all__ = [
     "is_sole",
     "join",
     "leaf_type",
+    "raised",
     "same_value",
     "truth_value",
 ]
@@ -55,7 +58,11 @@ class Unbound:
         d = self.__dict__
         if args and isinstance(args[0], str) and args[0].startswith("__"):  # Python's own questions about an object
             raise AttributeError(args[0])
-        raise UnstageableError(f"`{d['name']}` {d['why']} (used at {user_line()})")
+        raise UnstageableError(f"{d['name']} {d['why']} (used at {user_line()})")
+
+    def refuse(self) -> None:
+        """The function that is staged returns it."""
+        raise UnstageableError(f"{self.__dict__['name']} {self.__dict__['why']}")
 
     __getattr__ = __setattr__ = __bool__ = __call__ = __iter__ = __getitem__ = __setitem__ = __len__ = _fail
     __float__ = __int__ = __index__ = __array_ufunc__ = __array_function__ = __array__ = __neg__ = __contains__ = _fail
@@ -65,6 +72,7 @@ class Unbound:
 
 
 UNBOUND = Unbound("a variable", "is unbound")
+NOTHING = object()  # None, returned early; while nothing is returned, the value is None
 
 
 def is_abstract(x: Any) -> bool:
@@ -231,14 +239,21 @@ def attempt(run: Callable[[], Any], undo: Callable[[], None]) -> tuple[Block, An
     except (NeedsValueError, UnstageableError):
         raise
     except RecursionError as error:
-        raise UnstageableError("recursion whose depth depends on a traced value") from error
+        raise UnstageableError(f"{raised(error)}: recursion to no end, or to one that a traced value decides") from error
     except WengertError as error:
         raise UnstageableError(str(error)) from error
     except Exception as error:  # the block may never run: its errors are not the program's
-        raise UnstageableError(f"a block raises {type(error).__name__} while it is traced: {error}") from error
+        raise UnstageableError(f"a block raises {raised(error)} while it is traced") from error
     finally:
         undo()
     return block, out
+
+
+def raised(error: BaseException) -> str:
+    """An error with the user's line that it rose at."""
+    lines = [f"{frame.f_code.co_filename}:{line}" for frame, line in walk_tb(error.__traceback__)
+             if not is_library(frame.f_code.co_filename)]
+    return f"{type(error).__name__}{' at ' + lines[-1] if lines else ''} ({error})"
 
 
 # ---------------------------------------------------------------- who holds an array

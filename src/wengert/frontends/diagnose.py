@@ -21,7 +21,7 @@ from wengert.frontends import known
 from wengert.frontends.findings import BOTH, DERIVATIVE, JIT, Finding, aliased, at, branches, is_argument, is_container
 from wengert.frontends.known import shown
 from wengert.frontends.names import Scope, base_name
-from wengert.frontends.python_flow import FRAME_READERS, NotRewrittenError, lower
+from wengert.frontends.python_flow import FRAME_READERS, NotRewrittenError, known_while_traced, lower
 
 __all__ = ["diagnose"]
 
@@ -122,6 +122,12 @@ def _nodes(scope: Scope) -> Iterator[Finding]:
                 "keep every item and weigh it: np.where(condition, value, 0.0)",
                 sure=any(map(scope.is_certain, [*n.ifs, n.iter])),
             )
+        elif isinstance(n, ast.ExceptHandler) and not known_while_traced(n.type):
+            why = "if what is tried computes with traced values, the graph that raises later cannot be caught"
+            remedy = "test before, in place of catching: if x > 0: ... else: ..."
+            yield at(n, "an except clause", why, remedy, sure=False)
+        elif isinstance(n, ast.With) and not all(map(scope.enters_nothing, n.items)):
+            yield at(n, "with", "a graph would not enter and leave it", "enter it around the call", always=True)
         elif isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load):
             yield from _item(scope, n)
         elif isinstance(n, (ast.Set, ast.SetComp)) or (isinstance(n, ast.Dict) and n.keys):

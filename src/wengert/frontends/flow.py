@@ -7,18 +7,20 @@ the graph that is being made; if that cannot be, the whole function is run unsta
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import operator
+import sys
 import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from wengert.errors import UnstageableError, kind_of
+from wengert.errors import UnstageableError, WengertError, kind_of
 from wengert.frontends import effects, watch
-from wengert.frontends.block import UNBOUND, Unbound, is_abstract, truth_value
+from wengert.frontends.block import NOTHING, UNBOUND, Unbound, is_abstract, truth_value
 from wengert.frontends.numpy_api.concatenators import Concatenator
 from wengert.frontends.numpy_api.taking import Flat
 from wengert.frontends.python_ast import rewrite
@@ -28,8 +30,9 @@ from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.sequences import Range, sequence
 from wengert.frontends.stage import NothingTraced, branch, loop
 from wengert.frontends.staged_calls import STAGED, refuse_effects
-from wengert.frontends.trace import active_frame, is_library, user_line
+from wengert.frontends.trace import active_frame, active_trace, is_library, user_line
 from wengert.frontends.tracer import Tracer
+from wengert.primitives.control import may_raise
 from wengert.primitives.elementwise import logical_not
 
 __all__ = ["call", "stageable"]
@@ -123,9 +126,41 @@ def raise_(error: Callable[[], Any], cause: Callable[[], Any]) -> None:
     effects.raise_later(found)
 
 
+def context(manager: Any) -> Any:
+    """What a ``with`` enters: entered while the program is traced, so it must have no effect but on NumPy's warnings."""
+    if active_frame() is None or isinstance(manager, (np.errstate, contextlib.nullcontext)):
+        return manager
+    raise UnstageableError(f"`with` a {type(manager).__name__} at {user_line()}: a graph would not enter and leave it")
+
+
+def mark() -> int:
+    """Where a ``try`` begins in the graph that is made."""
+    return _size()
+
+
+def tried(start: int) -> None:
+    """At the end of the block of a ``try``, or where it is left by an error: what it computes may raise no other one later."""
+    error, frame = sys.exc_info()[1], active_frame()
+    if isinstance(error, (NeedsValueError, WengertError)):  # not the program's: no handler of the user's may have it
+        raise error
+    if frame is None:
+        return
+    if active_trace() is not frame:
+        raise UnstageableError(f"a try inside a derivative at {user_line()}: which errors it could catch is not known")
+    for e in frame.build.equations[start:]:
+        if may_raise(e):
+            line = ", ".join(sorted(frame.build.lines.get(e, ())))
+            raise UnstageableError(f"an error of {e.primitive.name} at {line} could not be caught by the try around it")
+
+
+def result(value: Any) -> Any:
+    """What an early return gives."""
+    return NOTHING if value is None else value
+
+
 def returned(flag: Any, value: Any) -> Any:
-    """At the end of a function that returns early on some ways, and falls off its end on others."""
-    if value is None:
+    """At the end of a function that returns early on some ways, and perhaps falls off its end on others."""
+    if value is None or value is NOTHING:
         return None
     if is_abstract(flag):
         raise UnstageableError(f"a function returns a value on some ways and None on others (at {user_line()})")
@@ -149,7 +184,7 @@ def while_(
         frame = active_frame()
         if is_abstract(c) or (frame is not None and n >= _TRIED and grew):
             try:
-                return loop(get, put, names, lambda _: body(), test=go_on)
+                return loop(get, put, names, lambda _: body(), test=go_on, sure=not is_abstract(c))
             except NothingTraced:
                 pass
             except (NeedsValueError, UnstageableError):
@@ -201,9 +236,12 @@ def _staged_for(found: Any, halt: Any, body: Any, get: Any, put: Any, names: Seq
     def run(index: Any) -> None:
         body(found.item(index))
 
+    runs = not is_abstract(found.length)  # then it is more than two
     if halt is None:
-        return loop(get, put, names, run, length=found.length, step=step)
-    return loop(get, put, names, run, test=lambda i: and_(found.inside(i), lambda: not_(halt())), step=step)
+        return loop(get, put, names, run, length=found.length, step=step, sure=runs)
+    stopped = halt()
+    sure = runs and not is_abstract(stopped) and not stopped
+    return loop(get, put, names, run, test=lambda i: and_(found.inside(i), lambda: not_(halt())), step=step, sure=sure)
 
 
 # ---------------------------------------------------------------- stores
@@ -273,6 +311,11 @@ def augmented(kind: str, x: Any, value: Any) -> Any:
     """``x op= value``: what changes in place must be this block's own."""
     if isinstance(x, (np.ndarray, list, dict, set, bytearray)):
         changeable(x, "an augmented assignment")
+    method = getattr(type(x), f"__{_INPLACE[kind].__name__.strip('_')}__", None)
+    if isinstance(method, types.FunctionType) and not isinstance(x, Tracer):
+        new = call(method, x, value)
+        if new is not NotImplemented:
+            return new
     return _INPLACE[kind](x, value)
 
 
@@ -330,7 +373,7 @@ def _made_here(holder: Any) -> bool:
 
 
 def _lowered(node: Any, function: types.FunctionType, owner: str | None) -> None:
-    lower(node, owner)
+    lower(node, owner, function.__code__.co_freevars)
 
 
 def stageable(f: types.FunctionType) -> types.FunctionType:
@@ -342,7 +385,9 @@ def stageable(f: types.FunctionType) -> types.FunctionType:
     try:
         new = rewrite(f, {FLOW: flow}, _lowered)
     except NotRewrittenError as error:
-        raise UnstageableError(f"{f.__qualname__} holds {error}, which cannot be staged") from None
+        first = error.refusals[0]
+        line = f"{f.__code__.co_filename}:{first.line}"
+        raise UnstageableError(f"{f.__qualname__} holds {first.what} at {line}, which cannot be staged") from None
     if new is None:
         raise UnstageableError(
             f"the source of {f.__qualname__} is not to be had (a function typed at a prompt, or compiled); put it in a file"

@@ -468,6 +468,11 @@ class Scope:
             return all(not isinstance(a, ast.Constant) or isinstance(a.value, int) for a in e.args)
         return any(d in _INTEGER_TYPES for d in dtypes)
 
+    def enters_nothing(self, item: ast.withitem) -> bool:
+        """Whether a context manager has no effect but on NumPy's warnings."""
+        call = item.context_expr
+        return isinstance(call, ast.Call) and self.path(call.func) in ("numpy.errstate", "contextlib.nullcontext")
+
     def is_certain(self, e: ast.AST, depth: int = 4) -> bool:
         """Whether a traced expression is made of an argument beyond doubt: names that are assigned here may be constants."""
         for n in ast.walk(e):

@@ -197,8 +197,8 @@ def _compile(node: FunctionNode, free: tuple[str, ...], filename: str, owner: st
         inner = type(node)(**{**{f: getattr(node, f) for f in node._fields}, "decorator_list": [], "name": _INNER})
         ast.copy_location(inner, node)
     body: list[ast.stmt] = [inner]
-    if owner is not None:  # private names are mangled with the class name
-        body = [ast.ClassDef(owner, [], [], body, [])]
+    if owner is not None:  # private names are mangled with the class name; underscores keep it apart from the class itself
+        body = [ast.ClassDef(f"________{owner}", [], [], body, [])]
     names = [n for n in free if n != "__class__"]
     arguments = ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, [])
     factory = ast.FunctionDef(_FACTORY, arguments, body, [])

@@ -9,11 +9,11 @@ what they saw before; a jump becomes a flag, and what follows it is guarded.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FLOW", "FRAME_READERS", "NotRewrittenError", "Refusal", "lower"]
+__all__ = ["FLOW", "FRAME_READERS", "NotRewrittenError", "Refusal", "known_while_traced", "lower"]
 
 FLOW = "__wengert_flow__"
 _BREAK, _CONTINUE, _RETURN, VALUE = "__wengert_break", "__wengert_continue", "__wengert_return__", "__wengert_value__"
@@ -38,7 +38,6 @@ _REMEDIES = {
     "':=' inside a condition": "assign in a statement of its own, before the condition",
     "a jump out of try or match": "set a variable inside, and return, break or continue after it",
     "del of an item or attribute": "make a new container without the item: a[:k] + a[k + 1:]",
-    "an except clause": "test before, in place of catching: if x > 0: ... else: ...; a graph raises nothing that can be caught",
     "an assignment to a name outside the function": "return the value in place of storing it",
 }
 
@@ -121,12 +120,21 @@ def _any(names: Sequence[str]) -> ast.expr:
 # ---------------------------------------------------------------- looking at a scope
 
 
-def _walk(nodes: Any, enter: Callable[[ast.AST], bool] = lambda n: not isinstance(n, _SCOPES)) -> Iterator[ast.AST]:
-    """Nodes of this scope: nested functions are seen, not entered."""
+def _inside(n: ast.AST) -> Iterable[ast.AST]:
+    """What lies inside a node in this scope: nested functions are not entered."""
+    return () if isinstance(n, _SCOPES) else ast.iter_child_nodes(n)
+
+
+def _inside_turn(n: ast.AST) -> Iterable[ast.AST]:
+    """Likewise; of an inner loop only the ``else``, whose jumps are those of the loop around it."""
+    return n.orelse if isinstance(n, _LOOPS) else _inside(n)  # type: ignore[attr-defined]
+
+
+def _walk(nodes: Any, inside: Callable[[ast.AST], Iterable[ast.AST]] = _inside) -> Iterator[ast.AST]:
+    """Nodes of this scope."""
     for n in nodes:
         yield n
-        if enter(n):
-            yield from _walk(ast.iter_child_nodes(n), enter)
+        yield from _walk(inside(n), inside)
 
 
 def _assigned(nodes: Any) -> list[str]:
@@ -149,10 +157,7 @@ def _declared(nodes: Any, kind: Any) -> set[str]:
 
 def _has(nodes: Any, *kinds: Any, loops: bool = True) -> bool:
     """Whether a statement of these kinds is in the blocks, those of inner loops included or not."""
-    return any(
-        isinstance(n, kinds)
-        for n in _walk(nodes, lambda n: not isinstance(n, _SCOPES) and (loops or not isinstance(n, _LOOPS)))
-    )
+    return any(isinstance(n, kinds) for n in _walk(nodes, _inside if loops else _inside_turn))
 
 
 def _ends(body: list[ast.stmt]) -> bool:
@@ -164,10 +169,10 @@ def _ends(body: list[ast.stmt]) -> bool:
 _WHILE_TRACED = {"AttributeError", "ImportError", "KeyError", "ModuleNotFoundError", "NameError"}
 
 
-def _known_while_traced(error: ast.expr | None) -> bool:
+def known_while_traced(error: ast.expr | None) -> bool:
     """Whether an except clause is for errors of Python alone: no graph raises them, nor is a refusal to stage one of them."""
     if isinstance(error, ast.Tuple):
-        return all(_known_while_traced(e) for e in error.elts)
+        return all(known_while_traced(e) for e in error.elts)
     return isinstance(error, ast.Name) and error.id in _WHILE_TRACED
 
 
@@ -210,7 +215,7 @@ class _Jumps:
         if isinstance(s, ast.Continue):
             return [_true(f"{_CONTINUE}{loop}__")]
         if isinstance(s, ast.Return) and self.early:
-            return [_assign(VALUE, s.value or ast.Constant(None)), _true(_RETURN)]
+            return [_assign(VALUE, _operator("result", s.value or ast.Constant(None))), _true(_RETURN)]
         if isinstance(s, ast.Raise) and self.early and s.exc is not None:
             why = self.refusals.thunk(s.cause or ast.Constant(None))
             return [ast.Expr(_operator("raise_", self.refusals.thunk(s.exc), why)), _true(_RETURN)]
@@ -247,8 +252,8 @@ class _Jumps:
 class _Lower(ast.NodeTransformer):
     """Control flow to calls of operators, innermost last."""
 
-    def __init__(self, owner: str | None, refusals: _Refusals) -> None:
-        self.owner = owner
+    def __init__(self, owner: str | None, refusals: _Refusals, free: frozenset[str]) -> None:
+        self.owner, self.free = owner, free
         self.refuse, self.thunk, self.refusals = refusals.refuse, refusals.thunk, refusals
         self.count = 0
         self.scopes: list[tuple[set[str], set[str]]] = []  # global names; names that nested functions rebind
@@ -263,7 +268,7 @@ class _Lower(ast.NodeTransformer):
         self.outside(node, globals_)
         node.body = jumps.block(node.body, 0)
         if jumps.early:
-            last = _load(VALUE) if ends else _operator("returned", _load(_RETURN), _load(VALUE))
+            last = _operator("returned", ast.Constant(True) if ends else _load(_RETURN), _load(VALUE))
             node.body = [_false(_RETURN), _assign(VALUE, ast.Constant(None)), *node.body, ast.Return(last)]
         names = [n for n in _assigned(node.body) if n not in globals_ | _declared(node.body, ast.Nonlocal)]
         rebound = {
@@ -279,7 +284,7 @@ class _Lower(ast.NodeTransformer):
 
     def outside(self, node: Any, globals_: set[str]) -> None:
         """Refuse assignments that the graph would not repeat: to globals, and to variables around the staged function."""
-        names = globals_ if self.scopes else globals_ | _declared(node.body, ast.Nonlocal)
+        names = globals_ | {n for n in _declared(node.body, ast.Nonlocal) if not self.scopes or n in self.free}
         for n in _walk(node.body):
             if set(_assigned([n] if isinstance(n, (ast.Name, *_SCOPES)) else [])) & names:
                 self.refuse("an assignment to a name outside the function", n)
@@ -297,7 +302,9 @@ class _Lower(ast.NodeTransformer):
         return self.function(node)
 
     def visit_Lambda(self, node: ast.Lambda) -> Any:
-        return self.generic_visit(node)
+        self.generic_visit(node)
+        node.body = ast.copy_location(ast.IfExp(ast.Constant(True), node.body, _load(FLOW)), node.body)
+        return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
         return node
@@ -305,16 +312,6 @@ class _Lower(ast.NodeTransformer):
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> Any:
         self.refuse("a generator or coroutine", node)
         return node
-
-    def visit_Try(self, node: ast.Try | ast.TryStar) -> Any:
-        """What Python would raise for a value, a graph does not raise: its result would be another, in silence."""
-        caught = next((h for h in node.handlers if not _known_while_traced(h.type)), None)
-        if caught is not None:
-            self.refuse("an except clause", caught)
-        return self.generic_visit(node)
-
-    def visit_TryStar(self, node: ast.TryStar) -> Any:
-        return self.visit_Try(node)
 
     # ------------------------------------------------------------ blocks
 
@@ -384,6 +381,31 @@ class _Lower(ast.NodeTransformer):
     def visit_For(self, node: ast.For) -> Any:
         item = ast.copy_location(ast.Assign([node.target], _load(_ITEM)), node)
         return self.loop(node, "for_", self.visit(node.iter), [item], _ITEM)
+
+    def visit_Try(self, node: ast.Try) -> Any:
+        """An error of the program that runs later can be caught no more: blocks that may raise one are refused."""
+        node.body = self.block(node.body)
+        node.orelse, node.finalbody = self.block(node.orelse), self.block(node.finalbody)
+        if all(known_while_traced(h.type) for h in node.handlers):
+            for handler in node.handlers:
+                handler.body = self.block(handler.body)
+            return node
+        self.count += 1
+        mark = f"__wengert_mark{self.count}__"
+        seen = ast.Expr(_operator("tried", _load(mark)))
+        for handler in node.handlers:
+            handler.type = handler.type and self.visit(handler.type)
+            handler.body = [seen, *self.block(handler.body)]
+        node.orelse = [seen, *node.orelse]
+        return self.at([_assign(mark, _operator("mark")), node], node)
+
+    visit_TryStar = visit_Try  # type: ignore[assignment]
+
+    def visit_With(self, node: ast.With) -> Any:
+        for item in node.items:
+            item.context_expr = ast.copy_location(_operator("context", self.visit(item.context_expr)), item.context_expr)
+        node.body = self.block(node.body)
+        return node
 
     # ------------------------------------------------------------ expressions
 
@@ -502,7 +524,8 @@ class _Lower(ast.NodeTransformer):
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         node.value = self.visit(node.value)
         if isinstance(node.target, ast.Name):
-            return node
+            new = _operator("augmented", ast.Constant(type(node.op).__name__), _load(node.target.id), node.value)
+            return self.at([_assign(node.target.id, new)], node)
         kind, value = ast.Constant(type(node.op).__name__), self.thunk(node.value)  # Python reads the item before the value
         holder = self.visit(node.target.value)
         if isinstance(node.target, ast.Attribute):
@@ -541,10 +564,13 @@ def _index(node: Any) -> Any:
     return node
 
 
-def lower(node: Any, owner: str | None) -> Any:
-    """The function (or lambda) of a class or of none, with its control flow rewritten; the node is changed in place."""
+def lower(node: Any, owner: str | None, free: Sequence[str] = ()) -> Any:
+    """The function (or lambda) of a class or of none, with its control flow rewritten; the node is changed in place.
+
+    `free` are the variables of functions around it that it uses.
+    """
     refusals = _Refusals()
-    lowering = _Lower(owner, refusals)
+    lowering = _Lower(owner, refusals, frozenset(free))
     if isinstance(node, ast.Lambda):
         node.body = lowering.visit(node.body)
     else:
@@ -552,4 +578,7 @@ def lower(node: Any, owner: str | None) -> Any:
         node = lowering.function(node)
     if refusals.found:
         raise NotRewrittenError(sorted(refusals.found, key=lambda r: (r.line, r.column)))
+    for n in ast.walk(ast.fix_missing_locations(node)):
+        if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == FLOW:
+            n.end_lineno, n.end_col_offset = n.lineno, n.col_offset  # Python gives a call the line where its name ends
     return node

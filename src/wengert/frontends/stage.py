@@ -17,6 +17,7 @@ import numpy as np
 
 from wengert.errors import UnstageableError, kind_of
 from wengert.frontends.block import (
+    NOTHING,
     Block,
     Carried,
     Unbound,
@@ -71,10 +72,13 @@ def branch(
     for k, name in enumerate(names):
         if a[k] is b[k] or same_value(a[k], b[k]):
             continue
+        if name == VALUE and {id(a[k]), id(b[k])} == {id(None), id(NOTHING)}:
+            unbound[k] = NOTHING
+            continue
         plan = _merge(name, a[k], b[k], (yes, no), outputs, slots)
         if plan is None:
             unbound[k] = Unbound(
-                name,
+                "the returned value" if name == VALUE else f"`{name}`",
                 f"differs in kind, type or shape between the arms of the branch at {at}, or has a value "
                 f"in one arm only; give it a value of one type before the branch",
             )
@@ -200,7 +204,7 @@ class _Loop:
                 values[k] = (
                     None
                     if self.names[k] == VALUE
-                    else Unbound(self.names[k], f"has no value before the loop at {self.at} and may not get one inside it")
+                    else Unbound(f"`{self.names[k]}`", f"has no value before the loop at {self.at}, and perhaps none inside it")
                 )
                 continue
             leaves = []
@@ -407,8 +411,10 @@ class _Loop:
     def _bind(self, results: list[Any], kept: list[Any], sure: bool, plans: dict[int, Plan], ran: Any) -> None:
         values, place = list(self.before), 0
         for k, x in enumerate(self.after):
-            if k not in self.variables and x is not self.before[k] and not same_value(x, self.before[k]):
-                values[k] = Unbound(self.names[k], f"is made in the loop at {self.at} and cannot leave it")
+            if x is NOTHING and k not in self.variables:
+                values[k] = x
+            elif k not in self.variables and x is not self.before[k] and not same_value(x, self.before[k]):
+                values[k] = Unbound(f"`{self.names[k]}`", f"is made in the loop at {self.at} and cannot leave it")
         new: dict[int, Any] = {}
         for k, v in kept:
             leaves = results[place : place + len(v.types)]
@@ -420,7 +426,8 @@ class _Loop:
         shared: dict[int, Any] = {}
         for k, v in kept:
             if v.late and not sure and self.names[k] != VALUE:
-                values[k] = Unbound(self.names[k], f"has no value if the loop at {self.at} does not run; give it one before")
+                why = f"has no value if the loop at {self.at} does not run; give it one before"
+                values[k] = Unbound(f"`{self.names[k]}`", why)
                 continue
             values[k] = self._left(k, v, new[k], plans.get(k), made, ran, shared)
         self.put(values)
@@ -515,11 +522,12 @@ def loop(
     test: Any = None,
     length: Any = None,
     step: tuple[Any, int] | None = None,
+    sure: bool = False,
 ) -> None:
     """A loop as one equation: a `scan` of `length` iterations, or a `while_loop` on `test`; ``body(index)`` runs the block.
 
-    `step` gives the first index and what is added to it in each iteration.
+    `step` gives the first index and what is added to it in each iteration; `sure` says that the first iteration runs.
     """
     found = _Loop(get, put, names, body, test, step)
     found.settle()
-    found.emit(length, sure=test is None and not isinstance(length, Tracer) and length > 0)
+    found.emit(length, sure)

@@ -120,6 +120,12 @@ def _with_callbacks(original: Any) -> Callable[..., Any]:
     return function
 
 
+def _errstate(**modes: Any) -> Any:
+    if set(modes.values()) - {"ignore", "warn"}:
+        raise UnstageableError(f"np.errstate at {user_line()} makes errors, which a graph that runs later would not raise")
+    return np.errstate(**modes)
+
+
 def _isfinite(ufunc: Any, original: Any) -> Callable[..., Any]:
     return lambda x: ufunc(x) if _abstract(x) else original(x)
 
@@ -136,6 +142,7 @@ STAGED.update(
         any: _any,
         all: _all,
         print: _print,
+        np.errstate: _errstate,
         list: _made(list),
         dict: _made(dict),
         set: _made(set),

@@ -204,7 +204,10 @@ class Tracer(Handle):
             out = primitive.evaluate(*values, **params)
             if primitive.multiple:
                 return tuple([Tracer(None, None, _own_memory(v, values)) for v in out])
-            return Tracer(None, None, _own_memory(out, values))
+            result = Tracer(None, None, _own_memory(out, values))
+            if primitive.elementwise or primitive is convert:  # the arrays that stand for views may lie otherwise
+                result.order = order_of_elementwise(result.shape, operands)
+            return result
         if not is_home(trace):
             trace = active_frame()
         if not trace.is_open:
@@ -406,8 +409,9 @@ class Tracer(Handle):
             raise MutationError(f"a write at {user_line()} into an array that {self.guard}; copy it first")
         note_write(self)
         if self.kind == "argument":
+            which = "differentiated" if active_frame() is None else "staged"
             raise MutationError(
-                f"a write into an argument of the differentiated function at {user_line()}: its caller would see "
+                f"a write into an argument of the {which} function at {user_line()}: its caller would see "
                 f"the change. Copy it first: x = x.copy()")
 
     def __getitem__(self, key: Any) -> Any:
@@ -442,9 +446,14 @@ def _own_memory(out: Any, operands: Sequence[Any]) -> np.ndarray[Any, Any]:
 def elementwise_result(trace: Trace, atom: Atom, *operands: Any) -> Tracer:
     """The result of an elementwise operation: it lies in memory as its operands do."""
     out = Tracer(trace, atom)
-    if len(atom.type.shape) > 1:
-        out.order = "C" if all(map(_keeps_c_order, operands)) else order_of_result(atom.type.shape, operands)
+    out.order = order_of_elementwise(atom.type.shape, operands)
     return out
+
+
+def order_of_elementwise(shape: tuple[int, ...], operands: Sequence[Any]) -> str:
+    if len(shape) <= 1:
+        return ""
+    return "C" if all(map(_keeps_c_order, operands)) else order_of_result(shape, operands)
 
 
 def _keeps_c_order(x: Any) -> bool:

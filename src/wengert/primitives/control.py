@@ -17,10 +17,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from wengert.graph import ArrayType, Graph, Primitive, Stack, StackType, Type
+from wengert.graph import ArrayType, Equation, Graph, Primitive, Stack, StackType, Type
 from wengert.primitives import control_rules as rules
 
-__all__ = ["call", "cond", "prepare_with", "python_integer", "saved_type", "scan", "truncate", "while_loop"]
+__all__ = ["call", "cond", "may_raise", "prepare_with", "python_integer", "saved_type", "scan", "truncate", "while_loop"]
 
 
 class Prepared(Protocol):
@@ -70,6 +70,26 @@ def _carrier(ready: Prepared, constants: int, carries: int) -> Callable[[Sequenc
             new[k] = np.array(new[k])
         return new
     return carry
+
+
+_NEVER = {"argmax", "argmin", "argsort", "broadcast", "concatenate", "contract", "convert", "cummax", "cummin", "cumprod",
+          "cumsum", "flip", "logsumexp", "masked_sum", "pad", "reduce_all", "reduce_any", "reduce_max", "reduce_min",
+          "reduce_prod", "reduce_sum", "reshape", "softmax", "sort", "transpose"}
+
+# Python's numbers raise errors that arrays do not: 1.0 / 0.0, math.log(0.0), math.exp(1e9)
+_TOTAL = {"absolute", "add", "arctan", "cos", "equal", "greater", "greater_equal", "less", "less_equal", "logical_and",
+          "logical_not", "logical_or", "maximum", "minimum", "multiply", "negative", "not_equal", "select", "sign", "sin",
+          "subtract", "tanh"}
+
+
+def may_raise(e: Equation) -> bool:
+    """Whether an equation that has been recorded may raise an error when it runs; where that is not known, it may."""
+    data = {"index": 1, "index_set": 2, "index_add": 2}.get(e.primitive.name)
+    if data is not None:
+        return len(e.operands) > data  # an index that is known was tried when it was recorded
+    if e.primitive.elementwise:
+        return e.results[0].type.shape == () and e.primitive.name not in _TOTAL
+    return e.primitive.name not in _NEVER
 
 
 # ---------------------------------------------------------------- call

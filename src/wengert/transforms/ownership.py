@@ -82,9 +82,8 @@ class _Walk:
             else:
                 self.ordinary(e)
         outputs = self.graph.outputs
-        roots = [id(self.family[o]) if isinstance(o, Var) and o in self.family and o not in self.read_only else None
-                 for o in outputs]
-        loose = frozenset(k for k, r in enumerate(roots) if r is None or roots.count(r) > 1)
+        roots = [id(self.family[o]) if isinstance(o, Var) and o in self.family else None for o in outputs]
+        loose = frozenset(k for k, r in enumerate(roots) if r is None or roots.count(r) > 1 or outputs[k] in self.read_only)
         return Ownership({e: g for e, g in given.items() if g}, frozenset(self.consumed), loose)
 
     def fresh(self, var: Var) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from wengert.graph import ArrayType, Build, Const, Equation, Graph, Handle, StackType, Type, Var
 from wengert.primitives.contract import contract, split_spec
+from wengert.primitives.control_rules import zeros_of
 from wengert.primitives.elementwise import logical_not, logical_or
 from wengert.primitives.structure import broadcast, convert, full, pad, reduce_sum, reshape, select
 from wengert.primitives.structure import transpose as move
@@ -93,8 +94,8 @@ class _Walk:
         self.alive: dict[Any, Handle] = {}  # absent: everywhere
         self.asked: dict[Any, None] = {}  # masks that factors ask for
         self.chosen: set[Any] = {v for v, flag in zip(known, chosen, strict=True) if flag}  # by a predicate
-        for v in known:
-            self.alive[v] = self.build.input(_mask_type(v.type))
+        self.marks = [self.build.input(_mask_type(v.type)) for v in known]
+        self.alive.update(zip(known, self.marks, strict=True))
         for e in graph.equations:
             self.build.at = graph.lines.get(e, frozenset())
             moving = any(o in is_linear for o in e.operands)
@@ -208,26 +209,22 @@ class _Walk:
     def has_mask(self, a: Any) -> bool:
         return a in self.alive or a not in self.is_linear
 
-    def branch(self, e: Equation) -> tuple[Any, ...]:
-        known, operands = self.known(e), e.operands[1:]
-        chosen = [operands[k] in self.chosen for k in known]
-        walks = [_Walk(g, _linear_variables(g, flags), True, [g.inputs[k] for k in known], chosen)
-                 for g, flags in _inner(e, self.is_linear)]
+    def moving(self) -> set[Any]:
+        """What depends on the masks of the inputs that are `known`."""
+        found: set[Any] = {h.atom for h in self.marks}
+        for e in self.build.equations:
+            if any(o in found for o in e.operands):
+                found.update(e.results)
+        return found
 
-        def arms(outputs: Sequence[Sequence[Any]]) -> Any:
-            """The branch with arms of these outputs, and with the masks and the other operands that they use."""
-            graphs = [w.graph(out) for w, out in zip(walks, outputs, strict=True)]
-            used = [k for k in range(len(operands) + len(known)) if any(_uses(g, g.inputs[k]) for g in graphs)]
-            given = [self.handle(operands[k]) if k < len(operands) else self.mask(operands[known[k - len(operands)]])
-                     for k in used]
-            self.asked.update({h.atom: None for k, h in zip(used, given, strict=True) if k >= len(operands)})
-            branches = tuple([Graph(tuple([g.inputs[k] for k in used]), g.equations, g.outputs, g.lines) for g in graphs])
-            return e.primitive(self.handle(e.operands[0]), *given, branches=branches)
-        for j, r in enumerate(e.results):
-            if isinstance(r.type, ArrayType) and any(w.has_mask(w.outputs[j]) for w in walks):
-                self.alive[r] = arms([[w.mask(w.outputs[j])] for w in walks])[0]
-                self.chosen.add(r)
-        return tuple([h.atom for h in arms([w.values() for w in walks])])
+    def asked_for(self, moving: set[Any]) -> list[Any]:
+        """The masks among these that the values ask for."""
+        cut = [v for v in self.asked if v in moving]
+        graph = self.graph(self.values(), cut)
+        return [v for v in cut if _uses(graph, v)]
+
+    def branch(self, e: Equation) -> tuple[Any, ...]:
+        return _Branch(self, e).results()
 
     def loop(self, e: Equation) -> tuple[Any, ...]:
         loop = _Loop(self, e)
@@ -238,6 +235,48 @@ class _Walk:
                     loop.masks_of([loop.walk.mask(atom).atom])[0]
                 self.chosen.add(e.results[j])
         return loop.results()
+
+
+class _Branch:
+    """A linear `cond`. Masks depend on no linear value: where an arm asks for them, another branch over masks alone runs
+    before it."""
+
+    def __init__(self, outer: _Walk, e: Equation):
+        self.outer, self.e, self.operands, self.known = outer, e, e.operands[1:], outer.known(e)
+        chosen = [self.operands[k] in outer.chosen for k in self.known]
+        self.walks = [_Walk(g, _linear_variables(g, flags), True, [g.inputs[k] for k in self.known], chosen)
+                      for g, flags in _inner(e, outer.is_linear)]
+
+    def results(self) -> tuple[Any, ...]:
+        outer, walks = self.outer, self.walks
+        for j, r in enumerate(self.e.results):
+            atoms = [w.outputs[j] for w in walks]
+            if isinstance(r.type, ArrayType) and any(w.has_mask(a) for w, a in zip(walks, atoms, strict=True)):
+                (outer.alive[r],) = self.branch([[w.mask(a)] for w, a in zip(walks, atoms, strict=True)])
+                if any(a in w.chosen or a not in w.is_linear for w, a in zip(walks, atoms, strict=True)):
+                    outer.chosen.add(r)
+        asked = [(w, v) for w in walks for v in w.asked_for(w.moving()) if v not in w.build.inputs]
+        masks = self.branch([[Handle(w.build, v) if w is owner else zeros_of(v.type, Handle(w.build, Const(np.asarray(False))))
+                              for owner, v in asked] for w in walks]) if asked else ()
+        outer.asked.update({m.atom: None for m in masks})
+        extra = [[v if w is owner else Var(v.type) for owner, v in asked] for w in walks]
+        for k, v in enumerate(self.known):
+            if any(_uses(w.graph(w.values(), [*w.build.inputs, *more]), w.marks[k].atom)
+                   for w, more in zip(walks, extra, strict=True)):
+                outer.asks(self.operands[v])
+        return tuple([h.atom for h in self.branch([w.values() for w in walks], extra, masks)])
+
+    def branch(self, outputs: Sequence[Sequence[Any]], extra: Any = ((), ()), masks: Sequence[Any] = ()) -> Any:
+        """The branch with arms of these outputs, over the operands and masks that they use, and `masks` for inputs `extra`."""
+        graphs = [w.graph(out, [*w.build.inputs, *more]) for w, out, more in zip(self.walks, outputs, extra, strict=True)]
+        n = len(self.operands)
+        used = [k for k in range(n + len(self.known)) if any(_uses(g, g.inputs[k]) for g in graphs)]
+        given = [self.outer.handle(self.operands[k]) if k < n else self.outer.mask(self.operands[self.known[k - n]])
+                 for k in used]
+        first = n + len(self.known)
+        arms = tuple([Graph((*[g.inputs[k] for k in used], *g.inputs[first:]), g.equations, g.outputs, g.lines)
+                      for g in graphs])
+        return self.e.primitive(self.outer.handle(self.e.operands[0]), *given, *masks, branches=arms)
 
 
 class _Loop:
@@ -276,10 +315,10 @@ class _Loop:
 
     def results(self) -> tuple[Any, ...]:
         outer, places, values = self.outer, range(len(self.operands)), self.walk.values()
-        moving = self.moving()
-        graph = self.walk.graph(values, [v for v in self.walk.asked if v in moving])
-        asked = [v for v in self.walk.asked if v in moving and _uses(graph, v)]
+        asked = self.walk.asked_for(self.moving())
+        graph = self.walk.graph(values, asked)
         before = dict(zip(asked, self.masks_of(asked), strict=True))
+        outer.asked.update({m.atom: None for m in before.values()})
         marks = [k for k in self.marks if k not in self.carried and _uses(graph, self.mark[k])]
         constants = [(self.value[k], outer.handle(self.operands[k])) for k in places[:self.first]]
         constants += [(self.mark[k], outer.asks(self.operands[k])) for k in marks if k < self.first]
@@ -317,7 +356,7 @@ class _Loop:
         plain = [k for k in places if _uses(graph, self.value[k])]
         marks = [k for k in self.marks if k not in self.carried and _uses(graph, self.mark[k])]
         pairs = {k: (self.value[k], outer.handle(self.operands[k])) for k in plain}
-        given = {k: (self.mark[k], outer.asks(self.operands[k])) for k in (*marks, *carried)}
+        given = {k: (self.mark[k], outer.mask(self.operands[k])) for k in (*marks, *carried)}
         constants = [table[k] for table in (pairs, given) for k in table if k < self.first]
         slices = [table[k] for table in (pairs, given) for k in table if k >= self.end]
         return self.scan(constants, [given[k] for k in carried], slices, outputs)
