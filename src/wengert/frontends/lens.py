@@ -23,7 +23,7 @@ from wengert.primitives import structure as s
 if TYPE_CHECKING:
     from wengert.frontends.tracer import Tracer
 
-__all__ = ["KINDS", "Lens", "ViewKind", "is_c_ordered", "order_of_result", "settle", "stand_in"]
+__all__ = ["KINDS", "Lens", "ViewKind", "is_c_ordered", "order_of_elementwise", "order_of_result", "settle", "stand_in"]
 
 
 class ViewKind:
@@ -233,3 +233,16 @@ def order_of_result(shape: tuple[int, ...], operands: Sequence[Any]) -> str:
     flags: Any = [*[["readonly"]] * len(models), ["writeonly", "allocate"]]
     out = np.nditer([*models, None], op_flags=flags, op_dtypes=[*[None] * len(models), np.dtype(np.uint8)]).operands[-1]
     return "C" if out.flags.c_contiguous else "F" if out.flags.f_contiguous else ""
+
+
+def order_of_elementwise(shape: tuple[int, ...], operands: Sequence[Any]) -> str:
+    """The same, for any operands of an elementwise operation; most lie in C order, and NumPy is not asked."""
+    if len(shape) <= 1:
+        return ""
+    return "C" if all(map(_keeps_c_order, operands)) else order_of_result(shape, operands)
+
+
+def _keeps_c_order(x: Any) -> bool:
+    if hasattr(x, "lens"):
+        return is_c_ordered(x)
+    return not isinstance(x, np.ndarray) or x.ndim <= 1 or x.flags.c_contiguous

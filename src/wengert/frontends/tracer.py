@@ -18,7 +18,7 @@ import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.dtypes import operand_dtypes
-from wengert.frontends.lens import Lens, is_c_ordered, order_of_result, settle, stand_in
+from wengert.frontends.lens import Lens, is_c_ordered, order_of_elementwise, settle, stand_in
 from wengert.frontends.registry import FUNCTIONS, INDEXING, METHODS, PROPERTIES, NeedsValueError, TracedText, implements
 from wengert.frontends.trace import (
     CLOCK,
@@ -448,18 +448,6 @@ def elementwise_result(trace: Trace, atom: Atom, *operands: Any) -> Tracer:
     out = Tracer(trace, atom)
     out.order = order_of_elementwise(atom.type.shape, operands)
     return out
-
-
-def order_of_elementwise(shape: tuple[int, ...], operands: Sequence[Any]) -> str:
-    if len(shape) <= 1:
-        return ""
-    return "C" if all(map(_keeps_c_order, operands)) else order_of_result(shape, operands)
-
-
-def _keeps_c_order(x: Any) -> bool:
-    if isinstance(x, Tracer):
-        return is_c_ordered(x)
-    return not isinstance(x, np.ndarray) or x.ndim <= 1 or x.flags.c_contiguous
 
 
 def _assignable(name: str) -> property:
