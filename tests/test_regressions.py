@@ -1,5 +1,6 @@
 """Bugs that were found, each as the smallest program that showed it."""
 
+import array
 import math
 import random
 import warnings
@@ -407,6 +408,36 @@ def test_enumerating_a_traced_array():
                                   [[0.0, 2.0], [1.0, 7.0]])
     with pytest.raises(UnsupportedError, match=r"x\.flat"):
         wg.grad(lambda x: sum(v * v for v in np.nditer(x)))(x)
+
+
+def test_handlers_of_the_user_do_not_take_a_refusal_for_an_error_of_the_program():
+    """They would go another way than the plain program, in silence."""
+
+    def f(x):
+        a = np.ones(4)
+        try:
+            a = np.array(array.array("d", x)) * 3.0
+        except Exception:
+            a = a * 0.5
+        return np.sum(a * x)
+
+    def named(x):
+        try:
+            return np.sum(np.array(array.array("d", x)))
+        except (ConversionError, ValueError):
+            return np.sum(x)
+
+    def own(x):
+        try:
+            return x[7]
+        except IndexError:
+            return x[0] * x[1]
+
+    x = np.array([0.5, 1.5, 2.5, 3.5])
+    with pytest.raises(ConversionError):
+        wg.grad(f)(x)
+    np.testing.assert_array_equal(wg.grad(named)(x), np.ones(4))
+    np.testing.assert_array_equal(wg.grad(own)(x), [1.5, 0.5, 0.0, 0.0])
 
 
 class _Length:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import MutationError
+from wengert.errors import REFUSALS, MutationError, WengertError
 from wengert.frontends.draws import is_draw, pick
-from wengert.frontends.python_ast import CALL, OWN, reach_calls, rewrite
+from wengert.frontends.python_ast import CALL, CAUGHT, OWN, reach_calls, rewrite
 from wengert.frontends.scipy_api import find
 from wengert.frontends.trace import active_trace, is_library, user_line
 from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced
@@ -54,7 +54,7 @@ def _reach_function(f: types.FunctionType) -> types.FunctionType:
     else:
         if CALL in code.co_freevars or is_library(code.co_filename):
             return f
-        new = rewrite(f, {CALL: call, OWN: own}, reach_calls)
+        new = rewrite(f, {CALL: call, OWN: own, CAUGHT: caught}, reach_calls)
         _REACHED[f] = code, new
     if new is None:
         return f
@@ -206,6 +206,17 @@ def _fresh(result: Any, args: tuple[Any, ...]) -> Any:
             and _private(result) and not any(result is a for a in args) and sys.getrefcount(result) <= _ALONE:
         return Tracer(None, None, result, kind="" if result.ndim else "box")
     return result
+
+
+def caught(wanted: Any) -> None:
+    """In a handler of the user's: a refusal is not the program's error, unless the handler names it.
+
+    Otherwise ``except Exception`` would take a way that the plain program does not take, and nobody would know.
+    """
+    error = sys.exc_info()[1]
+    kinds = wanted if isinstance(wanted, tuple) else (wanted,)
+    if isinstance(error, REFUSALS) and not any(isinstance(k, type) and issubclass(k, WengertError) for k in kinds):
+        raise error
 
 
 def own(array: Any, value: Any) -> Any:
