@@ -460,3 +460,19 @@ def test_methods_that_name_their_class():
     assert wg.grad(f)(0.5) == pytest.approx(2.0 * math.cos(0.5), rel=1e-15)
     assert wg.jit(f)(0.5) == f(0.5)
     assert wg.jit(wg.grad(f))(0.5) == wg.grad(f)(0.5)
+
+
+def test_a_number_made_of_an_array_by_reshape_is_no_view_of_it():
+    """A mask's element was read after the mask had been overwritten in place."""
+
+    def f(x):
+        a = np.sin(x)
+        a[:] = np.array([a[1] * 0.5, a[0] * 0.25, x[2]])
+        a[np.zeros(3, bool)] *= 0.5
+        return np.sum(a)
+
+    x = np.array([0.7, 1.3, -0.4])
+    by_hand = [0.25 * np.cos(x[0]), 0.5 * np.cos(x[1]), 1.0]
+    np.testing.assert_allclose(wg.grad(f)(x), by_hand, rtol=1e-15)
+    np.testing.assert_allclose(wg.grad(wg.jit(f))(x), by_hand, rtol=1e-15)
+    assert wg.jvp(f, (x,), (np.ones(3),))[1] == pytest.approx(sum(by_hand), rel=1e-15)
