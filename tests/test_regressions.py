@@ -1,5 +1,6 @@
 """Bugs that were found, each as the smallest program that showed it."""
 
+import array
 import contextlib
 import copy
 import json
@@ -766,6 +767,36 @@ def test_suppressing_errors_does_not_suppress_a_refusal():
     np.testing.assert_array_equal(wg.grad(wg.jit(f))(x), [1.0, 0.0])
     with pytest.raises(ConversionError):
         wg.grad(g)(2.0)
+def test_handlers_of_the_user_do_not_take_a_refusal_for_an_error_of_the_program():
+    """They would go another way than the plain program, in silence."""
+
+    def f(x):
+        a = np.ones(4)
+        try:
+            a = np.array(array.array("d", x)) * 3.0
+        except Exception:
+            a = a * 0.5
+        return np.sum(a * x)
+
+    def named(x):
+        try:
+            return np.sum(np.array(array.array("d", x)))
+        except (ConversionError, ValueError):
+            return np.sum(x)
+
+    def own(x):
+        try:
+            return x[7]
+        except IndexError:
+            return x[0] * x[1]
+
+    x = np.array([0.5, 1.5, 2.5, 3.5])
+    with pytest.raises(ConversionError):
+        wg.grad(f)(x)
+    np.testing.assert_array_equal(wg.grad(named)(x), np.ones(4))
+    np.testing.assert_array_equal(wg.grad(own)(x), [1.5, 0.5, 0.0, 0.0])
+
+
 class _Length:
     """A class whose methods name the class itself, and private attributes."""
 
@@ -786,3 +817,19 @@ def test_methods_that_name_their_class():
     assert wg.grad(f)(0.5) == pytest.approx(2.0 * math.cos(0.5), rel=1e-15)
     assert wg.jit(f)(0.5) == f(0.5)
     assert wg.jit(wg.grad(f))(0.5) == wg.grad(f)(0.5)
+
+
+def test_a_number_made_of_an_array_by_reshape_is_no_view_of_it():
+    """A mask's element was read after the mask had been overwritten in place."""
+
+    def f(x):
+        a = np.sin(x)
+        a[:] = np.array([a[1] * 0.5, a[0] * 0.25, x[2]])
+        a[np.zeros(3, bool)] *= 0.5
+        return np.sum(a)
+
+    x = np.array([0.7, 1.3, -0.4])
+    by_hand = [0.25 * np.cos(x[0]), 0.5 * np.cos(x[1]), 1.0]
+    np.testing.assert_allclose(wg.grad(f)(x), by_hand, rtol=1e-15)
+    np.testing.assert_allclose(wg.grad(wg.jit(f))(x), by_hand, rtol=1e-15)
+    assert wg.jvp(f, (x,), (np.ones(3),))[1] == pytest.approx(sum(by_hand), rel=1e-15)

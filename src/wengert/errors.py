@@ -65,6 +65,10 @@ class EscapedTracerError(WengertError, RuntimeError):
     """A traced value that was kept after its trace ended."""
 
 
+# What plain NumPy would have run: no handler of the user's may take it for an error of the program.
+REFUSALS = (ConversionError, EscapedTracerError, MutationError, UnstageableError, UnsupportedError)
+
+
 class GraphError(WengertError, ValueError):
     """A graph that is not well formed, or text that does not parse as one."""
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import UnstageableError, WengertError, kind_of
+from wengert.errors import REFUSALS, UnstageableError, kind_of
 from wengert.frontends import effects, watch
 from wengert.frontends.block import NOTHING, UNBOUND, Unbound, is_abstract, truth_value
 from wengert.frontends.numpy_api.concatenators import Concatenator
@@ -141,7 +141,7 @@ def mark() -> int:
 def tried(start: int) -> None:
     """At the end of the block of a ``try``, or where it is left by an error: what it computes may raise no other one later."""
     error, frame = sys.exc_info()[1], active_frame()
-    if isinstance(error, (NeedsValueError, WengertError)):  # not the program's: no handler of the user's may have it
+    if isinstance(error, REFUSALS):
         raise error
     if frame is None:
         return

@@ -15,10 +15,9 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["CALL", "OWN", "reach_calls", "rewrite"]
+__all__ = ["CALL", "CAUGHT", "OWN", "reach_calls", "rewrite"]
 
-CALL, OWN, REFUSED = "__wengert_call__", "__wengert_own__", "__wengert_refused__"
-_CATCH_REFUSALS = {"BaseException", "Exception", "TypeError", "ValueError"}
+CALL, OWN, CAUGHT = "__wengert_call__", "__wengert_own__", "__wengert_caught__"
 _FACTORY, _INNER = "__wengert_factory__", "__wengert_function__"
 # These look at the caller's frame, so they are called as they stand.
 _FRAME_READERS = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"}
@@ -35,7 +34,7 @@ class _Calls(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id in _FRAME_READERS | {CALL, OWN, REFUSED}:
+        if isinstance(node.func, ast.Name) and node.func.id in _FRAME_READERS | {CALL, OWN, CAUGHT}:
             return node
         name = ast.copy_location(ast.Name(CALL, ast.Load()), node.func)
         return ast.copy_location(ast.Call(name, [node.func, *node.args], node.keywords), node)
@@ -50,12 +49,11 @@ class _Calls(ast.NodeTransformer):
         return ast.fix_missing_locations(ast.copy_location(new, node))
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
-        """``except Exception`` is for errors of the program; a refusal to trace it is none."""
+        """A handler asks whether what it caught is the program's own error."""
+        wanted = copy.deepcopy(node.type) or ast.Constant(None)
         self.generic_visit(node)
-        types = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-        if any(t is None or (isinstance(t, ast.Name) and t.id in _CATCH_REFUSALS) for t in types):
-            check = ast.Expr(ast.Call(ast.Name(REFUSED, ast.Load()), [], []))
-            node.body.insert(0, ast.fix_missing_locations(ast.copy_location(check, node)))
+        first = ast.Expr(ast.Call(ast.Name(CAUGHT, ast.Load()), [wanted], []))
+        node.body.insert(0, ast.fix_missing_locations(ast.copy_location(first, node)))
         return node
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import UnstageableError
-from wengert.frontends.reach import CALLS, REFUSALS, on_call, reach
+from wengert.errors import REFUSALS, UnstageableError
+from wengert.frontends.reach import CALLS, on_call, reach
 from wengert.frontends.trace import active_frame, user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, ufunc_call
 from wengert.primitives.structure import convert, reshape

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import ConversionError, MutationError, UnstageableError, UnsupportedError, WengertError
+from wengert.errors import REFUSALS, MutationError, WengertError
 from wengert.frontends.draws import is_draw, pick
 from wengert.frontends.numpy_api.concatenators import Concatenator
-from wengert.frontends.python_ast import CALL, OWN, REFUSED, bound, reach_calls, rewritten_code
+from wengert.frontends.python_ast import CALL, CAUGHT, OWN, bound, reach_calls, rewritten_code
 from wengert.frontends.scipy_api import find
 from wengert.frontends.trace import active_trace, is_library, public, user_line
 from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced
@@ -227,13 +227,14 @@ def _fresh(result: Any, args: tuple[Any, ...]) -> Any:
     return result
 
 
-REFUSALS = (ConversionError, MutationError, UnsupportedError, UnstageableError)
+def caught(wanted: Any) -> None:
+    """In a handler of the user's: a refusal is not the program's error, unless the handler names it.
 
-
-def refused() -> None:
-    """At the beginning of an ``except`` clause: what it would do after a refusal is not what the program does."""
-    error = sys.exception()
-    if isinstance(error, REFUSALS):
+    Otherwise ``except Exception`` would take a way that the plain program does not take, and nobody would know.
+    """
+    error = sys.exc_info()[1]
+    kinds = wanted if isinstance(wanted, tuple) else (wanted,)
+    if isinstance(error, REFUSALS) and not any(isinstance(k, type) and issubclass(k, WengertError) for k in kinds):
         raise error
 
 
@@ -258,4 +259,4 @@ def own(array: Any, value: Any) -> Any:
     return Tracer(None, None, array.copy())
 
 
-_CELLS = {CALL: call, OWN: own, REFUSED: refused}
+_CELLS = {CALL: call, OWN: own, CAUGHT: caught}

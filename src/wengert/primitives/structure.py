@@ -34,7 +34,8 @@ def _reshape_type(x: ArrayType, *, shape: tuple[int, ...]) -> ArrayType:
 
 
 reshape: Primitive = Primitive(
-    "reshape", type=_reshape_type, evaluate=lambda x, *, shape: np.reshape(x, shape),
+    "reshape", type=_reshape_type,
+    evaluate=lambda x, *, shape: np.reshape(x, shape)[()],  # a number is a copy: whoever owns the array may write into it
     linear="jointly", structural=True,
     transpose=lambda ct, i, ops, *, shape: reshape(ct, shape=ops.types[0].shape),
     batch=lambda n, ops, batched, *, shape: reshape(ops[0], shape=(n, *shape)),

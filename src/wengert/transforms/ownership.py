@@ -92,8 +92,9 @@ class _Walk:
     def ordinary(self, e: Equation) -> None:
         p = e.primitive
         if p.name in _VIEWS:
-            first = e.operands[0] if e.operands and _has_memory(e.results[0]) else None
-            if isinstance(first, Var) and first in self.family:
+            first = e.operands[0] if e.operands else None
+            copied = not _has_memory(e.results[0]) and isinstance(first, Var) and _has_memory(first)
+            if isinstance(first, Var) and first in self.family and not copied:
                 self.family[first].append(e.results[0])
                 self.family[e.results[0]] = self.family[first]
                 if p.name in _READ_ONLY or first in self.read_only:
@@ -142,7 +143,7 @@ _READ_ONLY = {"broadcast", "window", "full"}  # views in which elements may shar
 _CONTROL = {"call", "cond", "while_loop", "scan"}
 
 def _has_memory(v: Var) -> bool:
-    """Whether a value is an array that may be looked at; a number is always a copy."""
+    """Whether a value is an array that may be looked at; a number taken out of one is always a copy."""
     return not isinstance(v.type, ArrayType) or bool(v.type.shape)
 
 
