@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.interpret import Program
-from wengert.errors import InputError, UnstageableError, WengertError
+from wengert.errors import InputError, StructureError, UnstageableError, WengertError
 from wengert.flatten import Spec, flatten
 from wengert.frontends import flow
 from wengert.frontends.block import MIXED, Block, Unbound
@@ -129,6 +129,8 @@ class _Jitted:
             with watching(staged.watched):
                 self._trace(staged, leaves, rebuild)
             staged.kept = rebuild
+        except StructureError:  # explicit control flow that cannot mean anything: to run it unstaged would hide that
+            raise
         except (NeedsValueError, UnstageableError) as error:
             staged.graph, staged.reason = None, str(error)
         except WengertError as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import UnstageableError, WengertError
+from wengert.errors import StructureError, UnstageableError, WengertError
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import Frame, active_frame, user_line
 from wengert.frontends.tracer import Tracer
@@ -227,7 +227,7 @@ def attempt(run: Callable[[], Any], undo: Callable[[], None]) -> tuple[Block, An
     try:
         with block:
             out = run()
-    except (NeedsValueError, UnstageableError):
+    except (NeedsValueError, UnstageableError, StructureError):
         raise
     except RecursionError as error:
         raise UnstageableError("recursion whose depth depends on a traced value") from error

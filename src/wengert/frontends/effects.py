@@ -121,13 +121,16 @@ def print_later(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
 
 
 def raise_later(error: Any) -> None:
-    """Raise when the graph comes here."""
+    """Raise when the graph comes here; the error has a note that says where the program raises it."""
     if isinstance(error, type):
         error = error()
     operands, arguments = _late_arguments(error.args)
+    line = user_line()
 
     def run(*values: Any) -> tuple[()]:
-        raise type(error)(*arguments(values))
+        raised = type(error)(*arguments(values))
+        raised.add_note(f"raised at {line}, in a program staged by wengert.jit")
+        raise raised
     perform(Action("raise", run), operands, ())
 
 

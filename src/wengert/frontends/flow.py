@@ -100,10 +100,10 @@ def contains(container: Any, x: Any) -> Any:
 
 
 def assert_(c: Any, message: Callable[[], Any] | None) -> None:
-    if is_abstract(c):
-        raise UnstageableError(f"an assert on a traced value at {user_line()}")
-    if not c:
-        raise AssertionError(*([] if message is None else [message()]))
+    def fail() -> None:
+        raise_(lambda: AssertionError(*([] if message is None else [message()])), lambda: None)
+
+    if_(c, lambda: None, fail, list, lambda values: None, ())
 
 
 def text(*parts: Any) -> Any:
@@ -146,7 +146,8 @@ def while_(
         frame = active_frame()
         if is_abstract(c) or (frame is not None and n >= _TRIED and grew):
             try:
-                return loop(get, put, names, lambda _: body(), test=go_on)
+                loop(get, put, names, lambda _: body(), test=go_on)
+                return
             except NothingTraced:
                 pass
             except (NeedsValueError, UnstageableError):
@@ -199,8 +200,9 @@ def _staged_for(found: Any, halt: Any, body: Any, get: Any, put: Any, names: Seq
         body(found.item(index))
 
     if halt is None:
-        return loop(get, put, names, run, length=found.length, step=step)
-    return loop(get, put, names, run, test=lambda i: and_(found.inside(i), lambda: not_(halt())), step=step)
+        loop(get, put, names, run, length=found.length, step=step)
+    else:
+        loop(get, put, names, run, test=lambda i: and_(found.inside(i), lambda: not_(halt())), step=step)
 
 
 # ---------------------------------------------------------------- stores
