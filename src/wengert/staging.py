@@ -21,7 +21,7 @@ from wengert.frontends import flow
 from wengert.frontends.block import MIXED, Block, Unbound
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
-from wengert.frontends.trace import active_frame
+from wengert.frontends.trace import active_frame, shown
 from wengert.frontends.tracer import Tracer
 from wengert.frontends.watch import Watched, fingerprint, watching
 from wengert.graph import ArrayType, Graph, Var, type_of
@@ -88,7 +88,8 @@ class _Jitted:
         if staged.graph is None:
             self._warn(staged.reason)
         traced = any(isinstance(x, Tracer) for x in leaves)
-        if staged.graph is None or (traced and not all(e.pure for e in staged.graph.equations)):
+        derived = traced and not shown()
+        if staged.graph is None or (derived and not all(e.pure for e in staged.graph.equations)):
             # under a derivative, the draws of a value are those of its gradient: each takes place once, as it is recorded
             return reach_call(self.f, *args, **kwargs) if traced else self.f(*args, **kwargs)
         return self._run(staged, leaves)

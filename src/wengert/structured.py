@@ -420,5 +420,5 @@ def _no_steps(f: Callable[[Any, Any], Any], init: Any, rows: _Rows) -> Any:
         raise InputError(
             f"scan: over no entries, what f gives has to follow from types alone, and does not: {error}"
         ) from error
-    shapes = [np.zeros((0, *t.shape), t.dtype) for t in ys.types if t is not None]
-    return _Carry("scan", "init", init).result(), ys.tree(shapes)
+    empty = [_leaf(np.zeros((0, *t.shape), t.dtype)) for t in ys.types if t is not None]
+    return _Carry("scan", "init", init).result(), ys.tree(empty)
