@@ -63,7 +63,8 @@ def by_scan(x):
         return {"s": c["s"] + x, "p": c["p"] * math.sin(x)}, (c["s"] * x, None)
 
     c, (ys, nothing) = wg.scan(step, {"s": 0.0, "p": 1.0}, x)
-    assert nothing is None
+    if nothing is not None:
+        raise TypeError
     return c["s"] * c["p"] + np.sum(ys**2)
 
 
@@ -185,10 +186,11 @@ def test_graph_does_not_grow_with_the_length():
 
 def test_make_graph_shows_a_staged_program_with_effects():
     def f(x):
-        assert x > 0
+        if x <= 0:
+            raise ValueError("not positive")
         return x * x
 
-    assert names_in(wg.make_graph(wg.jit(f), 2.0)) == {"call", "cond", "effect", "greater", "square"}
+    assert names_in(wg.make_graph(wg.jit(f), 2.0)) >= {"call", "cond", "effect", "less_equal"}
 
 
 # ---------------------------------------------------------------- traced bounds, integers, lengths
@@ -271,7 +273,8 @@ def test_dataclasses_named_tuples_and_constants(way):
             return [State(s[0].position + s[0].speed * x, s[0].speed * 2, s[0].label), Point(s[1].y, s[1].x), None]
 
         s, p, none = wg.fori_loop(0, 3, body, [State(np.zeros(2), 1.0), Point(x, 2 * x), None])
-        assert (type(s), type(p), none, s.label) == (State, Point, None, "a")
+        if (type(s), type(p), none, s.label) != (State, Point, None, "a"):
+            raise TypeError
         return np.sum(s.position) * s.speed + 3 * p.x
 
     assert way(move)(2.0) == 2 * 7 * 2.0 * 8 + 3 * 4.0
@@ -356,7 +359,7 @@ def test_what_a_closure_reads_is_read_again():
     (lambda x: wg.fori_loop(0, 4, lambda i, v: v + 0.5, 0), r"fori_loop: init_val is int64\[\] .* float64\[\] after it .*py:\d"),
     (lambda x: wg.while_loop(lambda v: v["n"] < x, lambda v: {"n": np.ones(3) * v["n"]}, {"n": x - 1}),
      r"while_loop: init_val\['n'\] is float64\[\] before the body and float64\[3\]"),
-    (lambda x: wg.scan(lambda c, r: ((c[0], c[1] + x), r), (x, np.float32(1)), np.ones(4)),
+    (lambda x: wg.scan(lambda c, r: ((c[0], c[1] + r), r), (x, np.float32(1)), np.ones(4)),
      r"scan: init\[1\] is float32\[\] before the body and float64\[\]"),
     (lambda x: wg.fori_loop(0, 4, lambda i, v: v[0], (x, x)), r"init_val has the structure .*\(\*, \*\).*, and the body gives \*"),
     (lambda x: wg.fori_loop(0, 4, lambda i, v: None, x), r"init_val is float64\[\] before the body and None"),
@@ -383,9 +386,9 @@ def test_arms_give_the_same_types(arms, message):
     def f(x):
         return wg.cond(x > 0, *arms, x)
 
-    for way in (wg.jit, lambda f: wg.jit(wg.grad(f)), lambda f: wg.grad(wg.jit(f)), lambda f: wg.vmap(wg.jit(f))):
+    for way in (wg.jit, lambda f: wg.jit(wg.grad(f)), lambda f: wg.grad(wg.jit(f)), lambda f: lambda x: wg.vmap(wg.jit(f))(np.array([x, x]))):
         with pytest.raises(StructureError, match=message):
-            way(f)(np.ones(2) if way(f).__name__ == "vmap" else 2.0)
+            way(f)(2.0)
 
 
 @pytest.mark.parametrize(("call", "message"), [
@@ -420,7 +423,7 @@ def test_ctrl_c_stops_a_loop_at_once(way):
     def endless(x, limit):
         return np.sum(wg.while_loop(lambda s: s[1] < limit, lambda s: (np.sin(s[0]), s[1] + 1.0), (x, x))[0])
 
-    f, x = way(endless), np.ones(2) if way(endless).__name__ == "vmap" else 1.0
+    f, x = way(endless), np.ones(2) if "vmap" in way(endless).__name__ else 1.0
     wanted = f(x, x * 20)
 
     def interrupt(*_):
@@ -429,7 +432,7 @@ def test_ctrl_c_stops_a_loop_at_once(way):
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         started = time.perf_counter()
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
         with pytest.raises(KeyboardInterrupt):
             f(x, x * np.inf)
         assert time.perf_counter() - started < 5.0

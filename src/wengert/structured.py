@@ -401,7 +401,7 @@ class _Stacked:
         rows = self.rows[::-1] if self.reverse else self.rows
         columns = list(zip(*rows, strict=True))
         traced = [any(isinstance(x, Tracer) for x in column) for column in columns]
-        return self.tree([(FUNCTIONS[np.stack] if t else np.stack)(c) for c, t in zip(columns, traced, strict=True)])
+        return self.tree([FUNCTIONS[np.stack](c) if t else _leaf(np.stack(c)) for c, t in zip(columns, traced, strict=True)])
 
 
 def _no_steps(f: Callable[[Any, Any], Any], init: Any, rows: _Rows) -> Any:

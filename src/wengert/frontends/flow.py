@@ -7,6 +7,7 @@ the graph that is being made; if that cannot be, the whole function is run unsta
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 import types
@@ -348,6 +349,11 @@ def stageable(f: types.FunctionType) -> types.FunctionType:
     return new
 
 
+def _is_generated(cls: type) -> bool:
+    """Whether ``__init__`` is what `dataclass` wrote, which has no source and only stores its arguments."""
+    return dataclasses.is_dataclass(cls) and cls.__init__.__code__.co_filename == "<string>" and not hasattr(cls, "__post_init__")  # type: ignore[misc]
+
+
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """What ``function(*args, **kwargs)`` becomes in staged code."""
     if active_frame() is None:
@@ -386,7 +392,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         and not is_library(function.__init__.__code__.co_filename)
     ):
         new = made(object.__new__(function))
-        stageable(function.__init__)(new, *args, **kwargs)
+        init = function.__init__ if _is_generated(function) else stageable(function.__init__)
+        init(new, *args, **kwargs)
         return new
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):

@@ -243,6 +243,8 @@ def rewrite(function: types.FunctionType, cells: dict[str, Any], transform: Tran
         compiled = _rewritten(function, *nodes[0], tuple(cells), transform) if len(nodes) == 1 else None
         if compiled is None:
             return None
+        if transform is reach_calls:  # functions inside it may be rewritten in another way, from the same source
+            _collect(compiled, codes)
         found = done[id(code), transform] = code, compiled
     return _bound(function, found[1], cells)
 
