@@ -26,8 +26,9 @@ CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "transforms", "frontends", "views", "numeric", "backends")
 # The api layer: these modules import everything below, and each other.
-API_MODULES = ("api", "run", "mapping", "flatten", "custom", "check", "formulas", "staging", "random", "doctor")
-API = ("", "api", "custom", "check", "staging", "random")  # what users of the api see; "" is `import wengert` itself
+API_MODULES = ("api", "run", "mapping", "flatten", "custom", "check", "formulas", "staging", "structured", "random", "doctor")
+# What users of the api see; "" is `import wengert` itself.
+API = ("", "api", "custom", "check", "staging", "structured", "random")
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "nn")
 
 # What each package may import of wengert, besides itself and `errors`.

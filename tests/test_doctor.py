@@ -178,7 +178,7 @@ PROGRAMS: dict[str, tuple[str, tuple[Any, ...], str, str]] = {
         "no",
     ),
     # ---------------------------------------------------------------- values that a graph lacks
-    "assert": ("def f(x):\n assert x > 0\n return x", (0.5,), "yes", "no"),
+    "assert": ("def f(x):\n assert x > 0\n return x", (0.5,), "yes", "yes"),
     "mask": ("def f(x):\n m = x > 0\n return x[m][0]", (X,), "yes", "perhaps"),
     "mask written through": ("def f(x):\n y = x * 2\n y[x > 0] *= 3\n return np.sum(y)", (X,), "yes", "yes"),
     "filtered comprehension": ("def f(x):\n return sum([v for v in x if v > 0])", (X,), "yes", "no"),
@@ -284,7 +284,7 @@ class Model:
     def step(self, x):
         return self.inner(x)
     def inner(self, x):
-        assert x > 0
+        del x[0]
         return x * self.w
 async def late(x):
     return x

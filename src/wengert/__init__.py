@@ -29,17 +29,19 @@ if TYPE_CHECKING:
     from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.staging import StagingWarning, jit
+    from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
-    "StagingWarning", "check_grads", "convolve_nd",
-    "custom_jvp", "custom_vjp", "errors", "formula", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "stop_gradient",
-    "taylor_test", "value_and_grad", "vjp", "vmap",
+    "StagingWarning", "check_grads", "cond", "convolve_nd",
+    "custom_jvp", "custom_vjp", "errors", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
+    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "scan", "stop_gradient",
+    "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
     "check_grads": "check", "taylor_test": "check", "custom_jvp": "custom", "custom_vjp": "custom", "opaque": "custom",
     "formula": "formulas", "convolve_nd": "frontends.numpy_api.convolution", "jit": "staging", "StagingWarning": "staging",
+    "cond": "structured", "fori_loop": "structured", "scan": "structured", "while_loop": "structured",
 }
 _MODULES = {"errors", "numeric", "random"}
 

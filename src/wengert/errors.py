@@ -9,8 +9,8 @@ from __future__ import annotations
 
 __all__ = [
     "CheckError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError", "InputError",
-    "MissingRuleError", "MutationError", "NonDifferentiableError", "UnstageableError", "UnsupportedError", "WengertError",
-    "kind_of",
+    "MissingRuleError", "MutationError", "NonDifferentiableError", "StructureError", "UnstageableError", "UnsupportedError",
+    "WengertError", "kind_of",
 ]
 
 
@@ -47,6 +47,19 @@ class MissingRuleError(WengertError, NotImplementedError):
 
 class UnsupportedError(WengertError, TypeError):
     """A NumPy or SciPy function, or an argument of one, that cannot be traced."""
+
+
+class StructureError(WengertError, TypeError):
+    """What `cond`, `while_loop`, `fori_loop` or `scan` carries or merges changes its structure, a shape or a dtype.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> wg.fori_loop(0, 3, lambda i, v: v + 0.5, 0)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    wengert.errors.StructureError: fori_loop: init_val is int64[] before the body and float64[] after it ...
+    """
 
 
 class UnstageableError(WengertError, TypeError):

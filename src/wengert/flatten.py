@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Spec", "flatten", "is_array"]
+__all__ = ["Spec", "flatten", "is_array", "leaf_names"]
 
 _NAMESPACE = "wengert"
 _PLAIN = (tuple, list, dict)
@@ -58,6 +58,11 @@ def flatten(tree: Any) -> tuple[list[Any], Spec]:
             return leaves, Spec(spec)
         for kind in unknown:
             _register(kind)
+
+
+def leaf_names(spec: Spec, name: str) -> list[str]:
+    """What the leaves of a tree are called, if the tree is called `name`: ``name['a'][0]``."""
+    return [name] if spec.tree is None else [a.codify(name) for a in spec.tree.accessors()]
 
 
 def _is_dataclass(x: Any) -> bool:

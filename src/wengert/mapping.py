@@ -16,11 +16,10 @@ import numpy as np
 from wengert.backends.interpret import Program
 from wengert.errors import InputError
 from wengert.flatten import flatten
-from wengert.frontends.reach import call, reach
 from wengert.frontends.trace import Trace, escaped, require_plain
 from wengert.frontends.tracer import FUNCTIONS, NeedsValueError, Tracer
 from wengert.graph import ArrayType, Var, type_of
-from wengert.run import apply_graph, own, run_traced
+from wengert.run import apply_graph, own, reached, run_traced
 from wengert.transforms.batch import batch
 
 __all__ = ["run_mapped"]
@@ -77,7 +76,7 @@ def run_mapped(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
         named = {name: lane.argument(x, 0, k) for k, (name, x) in enumerate(kwargs.items())}
         if lane.size is None:
             raise InputError("vmap: no argument is mapped; in_axes is None everywhere")
-        return reach(f)(*given, **named)
+        return reached(f)(*given, **named)
 
     try:
         out = run_traced(trace, body)
@@ -108,9 +107,8 @@ def _lane_by_lane(
     rows = []
     spec = None
     for k in range(lane.size):
-        out = call(
-            f, *[pick(x, a, k) for x, a in zip(args, axes, strict=True)], **{name: pick(x, 0, k) for name, x in kwargs.items()}
-        )
+        given = [pick(x, a, k) for x, a in zip(args, axes, strict=True)]
+        out = reached(f)(*given, **{name: pick(x, 0, k) for name, x in kwargs.items()})
         leaves, found = flatten(out)
         if spec is not None and found != spec:
             raise InputError(f"vmap: lane {k} returned the structure {found!r}, the lanes before it {spec!r}")

@@ -34,7 +34,7 @@ from wengert.transforms.linearize import Linear, linearize
 from wengert.transforms.strong_zeros import masked
 from wengert.transforms.transpose import Transposed, transpose
 
-__all__ = ["Run", "apply_graph", "leaf_type", "own"]
+__all__ = ["Run", "apply_graph", "leaf_type", "own", "reached"]
 
 
 def apply_graph(graph: Graph, operands: Sequence[Any]) -> dict[Any, Any]:
@@ -139,7 +139,7 @@ class Run:
         self.specs: list[tuple[Spec, int]] = []
         self.inputs: list[Var] = []
         self.trace = Trace(name)
-        run_traced(self.trace, lambda: self._outputs(_reached(f)(*self._arguments(args), **kwargs), has_aux))
+        run_traced(self.trace, lambda: self._outputs(reached(f)(*self._arguments(args), **kwargs), has_aux))
         plain = not self.trace.captured and not any(isinstance(x, Tracer) and x.build is not None for x in self.leaves)
         self.env: Any = self.trace.values if plain else self._applied()
         self.plain = plain
@@ -411,7 +411,7 @@ class Run:
         return trees[0] if self.single else tuple(trees)
 
 
-def _reached(f: Callable[..., Any]) -> Callable[..., Any]:
+def reached(f: Callable[..., Any]) -> Callable[..., Any]:
     """The function with its calls reaching the graph; its loops and branches too, where a program around it is staged."""
     return reach(f) if active_frame() is None else functools.partial(flow.call, f)
 

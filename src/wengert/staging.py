@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.interpret import Program
-from wengert.errors import InputError, UnstageableError, WengertError, kind_of
+from wengert.errors import InputError, StructureError, UnstageableError, WengertError, kind_of
 from wengert.flatten import Spec, flatten
 from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound, raised
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
-from wengert.frontends.trace import active_frame
+from wengert.frontends.trace import active_frame, shown
 from wengert.frontends.tracer import Tracer
 from wengert.frontends.watch import Watched, fingerprint, watching
 from wengert.graph import ArrayType, Const, Graph, Var, type_of
@@ -100,7 +100,8 @@ class _Jitted:
         if staged.graph is None:
             self._warn(staged.reason)
         traced = any(isinstance(x, Tracer) for x in leaves)
-        if staged.graph is None or (traced and not all(e.pure for e in staged.graph.equations)):
+        derived = traced and not shown()
+        if staged.graph is None or (derived and not all(e.pure for e in staged.graph.equations)):
             # under a derivative, the draws of a value are those of its gradient: each takes place once, as it is recorded
             return reach_call(self.f, *args, **kwargs) if traced else self.f(*args, **kwargs)
         return self._run(staged, leaves)
@@ -142,6 +143,8 @@ class _Jitted:
             with watching(staged.watched):
                 self._trace(staged, leaves, rebuild)
             staged.kept = rebuild
+        except StructureError:  # explicit control flow that cannot mean anything: to run it unstaged would hide that
+            raise
         except (NeedsValueError, UnstageableError) as error:
             staged.graph, staged.reason = None, str(error)
         except WengertError as error:

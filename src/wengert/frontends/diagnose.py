@@ -106,14 +106,6 @@ def _nodes(scope: Scope) -> Iterator[Finding]:
             for t in n.targets if isinstance(n, ast.Assign) else [n.target]:
                 for part in _parts(t):
                     yield from _store(scope, n, part)
-        elif isinstance(n, ast.Assert) and scope.is_traced(n.test):
-            yield at(
-                n,
-                "assert on a traced value",
-                "a graph has no assertions",
-                "check arguments before the call, or write if ...: raise ...",
-                sure=scope.is_certain(n.test),
-            )
         elif isinstance(n, ast.comprehension) and any(map(scope.is_traced, n.ifs)):
             yield at(
                 n.target,

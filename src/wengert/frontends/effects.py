@@ -83,21 +83,29 @@ def text(parts: Sequence[Any]) -> Any:
 def _late_arguments(args: Sequence[Any]) -> tuple[list[Tracer], Callable[[Sequence[Any]], list[Any]]]:
     """Traced operands among the arguments, and what gives the arguments from their values."""
     operands: list[Tracer] = []
-    makers: list[Callable[[Sequence[Any]], Any]] = []
-    for x in args:
-        start = len(operands)
-        if isinstance(x, LateText):
-            operands += x.values
-            makers.append(_part(x.make, slice(start, len(operands))))
-        elif is_abstract(x):
-            operands.append(x.frozen())
-            makers.append(_part(_plain(x), start))
-        elif _holds_abstract(x):
-            raise UnstageableError(f"a container of traced values is printed at {user_line()}")
-        else:
-            value = x.value if isinstance(x, Tracer) else x
-            makers.append(lambda v, x=value: x)  # type: ignore[misc]
+    makers = [_maker(x, operands) for x in args]
     return operands, lambda values: [m(values) for m in makers]
+
+
+def _maker(x: Any, operands: list[Tracer]) -> Callable[[Sequence[Any]], Any]:
+    """What gives an argument from the values of the operands, to which its traced parts are added; as it is now."""
+    start = len(operands)
+    if isinstance(x, LateText):
+        operands += x.values
+        return _part(x.make, slice(start, len(operands)))
+    if is_abstract(x):
+        operands.append(x.frozen())
+        return _part(_plain(x), start)
+    if type(x) in (list, tuple, set):
+        parts = [_maker(e, operands) for e in x]
+        return lambda values: type(x)(p(values) for p in parts)
+    if type(x) is dict:
+        named = {k: _maker(e, operands) for k, e in x.items()}
+        return lambda values: {k: p(values) for k, p in named.items()}
+    if _holds_abstract(x):
+        raise UnstageableError(f"a {type(x).__name__} of traced values is printed at {user_line()}")
+    value = np.array(x.value) if isinstance(x, Tracer) and x.shape else x.value if isinstance(x, Tracer) else x
+    return lambda values: value
 
 
 def _part(make: Callable[[Any], Any], place: Any) -> Callable[[Sequence[Any]], Any]:

@@ -106,10 +106,10 @@ def contains(container: Any, x: Any) -> Any:
 
 
 def assert_(c: Any, message: Callable[[], Any] | None) -> None:
-    if is_abstract(c):
-        raise UnstageableError(f"an assert on a traced value at {user_line()}")
-    if not c:
-        raise AssertionError(*([] if message is None else [message()]))
+    def fail() -> None:
+        raise_(lambda: AssertionError(*([] if message is None else [message()])), lambda: None)
+
+    if_(c, lambda: None, fail, list, lambda values: None, ())
 
 
 def text(*parts: Any) -> Any:
@@ -184,7 +184,8 @@ def while_(
         frame = active_frame()
         if is_abstract(c) or (frame is not None and n >= _TRIED and grew):
             try:
-                return loop(get, put, names, lambda _: body(), test=go_on, sure=not is_abstract(c))
+                loop(get, put, names, lambda _: body(), test=go_on, sure=not is_abstract(c))
+                return
             except NothingTraced:
                 pass
             except (NeedsValueError, UnstageableError):
@@ -238,10 +239,11 @@ def _staged_for(found: Any, halt: Any, body: Any, get: Any, put: Any, names: Seq
 
     runs = not is_abstract(found.length)  # then it is more than two
     if halt is None:
-        return loop(get, put, names, run, length=found.length, step=step, sure=runs)
+        loop(get, put, names, run, length=found.length, step=step, sure=runs)
+        return
     stopped = halt()
     sure = runs and not is_abstract(stopped) and not stopped
-    return loop(get, put, names, run, test=lambda i: and_(found.inside(i), lambda: not_(halt())), step=step, sure=sure)
+    loop(get, put, names, run, test=lambda i: and_(found.inside(i), lambda: not_(halt())), step=step, sure=sure)
 
 
 # ---------------------------------------------------------------- stores
@@ -396,12 +398,11 @@ def stageable(f: types.FunctionType) -> types.FunctionType:
     return new
 
 
-def _only_stores(cls: type) -> bool:
-    """Whether the ``__init__`` of a class is that of a dataclass: it has no source, and only stores what it is given."""
-    fields = cls.__dict__.get("__dataclass_fields__")
-    if fields is None or not cls.__dataclass_params__.init or hasattr(cls, "__post_init__"):  # type: ignore[attr-defined]
-        return False
-    return all(f.default_factory in (dataclasses.MISSING, list, dict, set) for f in fields.values())
+def _is_generated(cls: type) -> bool:
+    """Whether ``__init__`` is what `dataclass` wrote, which has no source and only stores its arguments."""
+    code = getattr(cls.__init__, "__code__", None)  # type: ignore[misc]
+    return dataclasses.is_dataclass(cls) and code is not None and code.co_filename == "<string>" \
+        and not hasattr(cls, "__post_init__")
 
 
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -442,7 +443,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         and not is_library(function.__init__.__code__.co_filename)
     ):
         new = made(object.__new__(function))
-        init = function.__init__ if _only_stores(function) else stageable(function.__init__)
+        init = function.__init__ if _is_generated(function) else stageable(function.__init__)
         init(new, *args, **kwargs)
         return new
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)

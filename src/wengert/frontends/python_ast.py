@@ -270,6 +270,8 @@ def rewritten_code(function: types.FunctionType, cells: dict[str, Any], transfor
             return None
         if len(done) >= _MOST_CODES:
             done.clear()
+        if transform is reach_calls:  # functions inside it may be rewritten in another way, from the same source
+            _collect(compiled, codes)
         found = done[id(code), transform] = code, compiled
     return found[1]
 

@@ -534,6 +534,8 @@ class _Lower(ast.NodeTransformer):
         return self.at([ast.Expr(_operator("update", holder, self.visit(_index(node.target.slice)), kind, value))], node)
 
     def visit_Assert(self, node: ast.Assert) -> Any:
+        if not __debug__:  # Python leaves them out, too
+            return ast.copy_location(ast.Pass(), node)
         message: ast.expr = self.thunk(self.visit(node.msg)) if node.msg else ast.Constant(None)
         return self.at([ast.Expr(_operator("assert_", self.visit(node.test), message))], node)
 

@@ -185,8 +185,11 @@ class _Variable:
 class _Loop:
     """The search for what a loop carries."""
 
-    def __init__(self, get: Any, put: Any, names: Sequence[str], body: Any, test: Any, step: tuple[Any, int] | None):
+    def __init__(self, get: Any, put: Any, names: Sequence[str], body: Any, test: Any, step: tuple[Any, int] | None,
+                 reverse: bool):
         self.get, self.put, self.names, self.body, self.test, self.step = get, put, names, body, test, step
+        self.reverse = reverse  # what the last iteration saves comes first
+        self.saved: list[Any] = []
         self.at = user_line()
         self.before = get()
         self.variables: dict[int, _Variable] = {}
@@ -230,7 +233,7 @@ class _Loop:
             if go[0].final or go[0].effects:
                 raise UnstageableError(f"the condition of the loop at {self.at} writes into an array, draws or prints")
         start = self.get()
-        self.body(index)
+        self.saved = block.freeze(self.body(index) or [])
         following = None
         if index is not None and self.step is not None:
             following = (index + self.step[1]).atom if self.step[1] else None
@@ -331,8 +334,8 @@ class _Loop:
 
     # ------------------------------------------------------------ the equation
 
-    def emit(self, length: Any, sure: bool) -> None:
-        """Emit the loop and bind what it changed."""
+    def emit(self, length: Any, sure: bool) -> list[Any]:
+        """Emit the loop and bind what it changed; gives what the iterations saved."""
         self.check_aliases()
         block, go = self.block, self.go
         extra: list[Any] = []
@@ -367,13 +370,16 @@ class _Loop:
                 [self.following, *outputs],
                 [_start(self.step[0], ArrayType((), np.dtype(np.int64))), *starts],
             )
+        outputs += [block.atom(u, block.type_of(u)) for u in self.saved]
         results = self._equation(length, go, inputs, outputs, starts)
+        results, saved = results[: len(inputs)], results[len(inputs) :]
         if self.step is not None:
             results = results[1:]
         for cell, r in zip(self.cells, results, strict=False):
             _rewrite(cell, r)
         ran = None if sure else self.count > 0 if go is not None else length > 0
         self._bind(results[len(self.cells) :], kept, sure, plans, ran)
+        return saved
 
     def _equation(self, length: Any, go: Any, inputs: list[Var], outputs: list[Any], starts: list[Any]) -> list[Any]:
         block = self.block
@@ -392,7 +398,7 @@ class _Loop:
         if go is None:
             size = None if isinstance(length, Tracer) else int(length)
             n = length if isinstance(length, Tracer) else np.int64(length)
-            params = {"body": body, "constants": len(around), "carries": len(inputs), "reverse": False, "size": size}
+            params = {"body": body, "constants": len(around), "carries": len(inputs), "reverse": self.reverse, "size": size}
             return list(some.apply(scan, (n, *operands), params))
         test = self._test_graph(go, around, inputs)
         self.count, *results = some.apply(while_loop, operands, {"test": test, "body": body, "constants": len(around)})
@@ -522,12 +528,15 @@ def loop(
     test: Any = None,
     length: Any = None,
     step: tuple[Any, int] | None = None,
+    reverse: bool = False,
     sure: bool = False,
-) -> None:
+) -> list[Any]:
     """A loop as one equation: a `scan` of `length` iterations, or a `while_loop` on `test`; ``body(index)`` runs the block.
 
-    `step` gives the first index and what is added to it in each iteration; `sure` says that the first iteration runs.
+    `step` gives the first index and what is added to it in each iteration; `sure` says that the first iteration runs. What the
+    body returns, if anything, is saved: an array for each value comes out, with the iterations along the first axis, the last
+    one first if `reverse`.
     """
-    found = _Loop(get, put, names, body, test, step)
+    found = _Loop(get, put, names, body, test, step, reverse)
     found.settle()
-    found.emit(length, sure)
+    return found.emit(length, sure)

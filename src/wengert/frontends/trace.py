@@ -23,7 +23,7 @@ from wengert.frontends import warned
 from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, has_no_effect, type_of
 
 __all__ = ["CLOCK", "HERE", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home",
-           "is_library", "library_call", "note_write", "require_plain", "under_vmap", "user_line"]
+           "is_library", "library_call", "note_write", "require_plain", "shown", "under_vmap", "user_line"]
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
@@ -203,6 +203,11 @@ def active_trace() -> Trace | None:
 def under_vmap() -> bool:
     """Whether this thread is tracing a lane that stands for all lanes."""
     return any(trace.name == "vmap" for trace in _LOCAL.stack)
+
+
+def shown() -> bool:
+    """Whether this thread traces a function to show its graph, and not to derive or batch it."""
+    return [trace.name for trace in _LOCAL.stack] == ["make_graph"]
 
 
 class Trace:
