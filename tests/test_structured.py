@@ -356,12 +356,14 @@ def test_what_a_closure_reads_is_read_again():
 
 @pytest.mark.parametrize("way", [plain, wg.jit, wg.grad])
 @pytest.mark.parametrize(("loop", "message"), [
-    (lambda x: wg.fori_loop(0, 4, lambda i, v: v + 0.5, 0), r"fori_loop: init_val is int64\[\] .* float64\[\] after it .*py:\d"),
+    (lambda x: wg.fori_loop(0, 4, lambda i, v: v + 0.5, 0),
+     r"fori_loop: init_val is int64\[\] .* float64\[\] after it .*py:\d"),
     (lambda x: wg.while_loop(lambda v: v["n"] < x, lambda v: {"n": np.ones(3) * v["n"]}, {"n": x - 1}),
      r"while_loop: init_val\['n'\] is float64\[\] before the body and float64\[3\]"),
     (lambda x: wg.scan(lambda c, r: ((c[0], c[1] + r), r), (x, np.float32(1)), np.ones(4)),
      r"scan: init\[1\] is float32\[\] before the body and float64\[\]"),
-    (lambda x: wg.fori_loop(0, 4, lambda i, v: v[0], (x, x)), r"init_val has the structure .*\(\*, \*\).*, and the body gives \*"),
+    (lambda x: wg.fori_loop(0, 4, lambda i, v: v[0], (x, x)),
+     r"init_val has the structure .*\(\*, \*\).*, and the body gives \*"),
     (lambda x: wg.fori_loop(0, 4, lambda i, v: None, x), r"init_val is float64\[\] before the body and None"),
     (lambda x: wg.fori_loop(0, 4, lambda i, v: ("b", v[1]), ("a", x)), r"init_val\[0\] is None or a Python object \('a'\)"),
     (lambda x: wg.scan(lambda c, r: c, x, np.ones(4)), r"scan: f gives a pair \(carry, y\), not a "),
@@ -386,7 +388,10 @@ def test_arms_give_the_same_types(arms, message):
     def f(x):
         return wg.cond(x > 0, *arms, x)
 
-    for way in (wg.jit, lambda f: wg.jit(wg.grad(f)), lambda f: wg.grad(wg.jit(f)), lambda f: lambda x: wg.vmap(wg.jit(f))(np.array([x, x]))):
+    def lanes(f):
+        return lambda x: wg.vmap(wg.jit(f))(np.array([x, x]))
+
+    for way in (wg.jit, lambda f: wg.jit(wg.grad(f)), lambda f: wg.grad(wg.jit(f)), lanes):
         with pytest.raises(StructureError, match=message):
             way(f)(2.0)
 
@@ -394,7 +399,8 @@ def test_arms_give_the_same_types(arms, message):
 @pytest.mark.parametrize(("call", "message"), [
     (lambda: wg.scan(lambda c, x: (c, x), 0.0), "give the number of steps"),
     (lambda: wg.scan(lambda c, x: (c, x), 0.0, np.ones(3), length=4), "xs has 3 entries, and length says 4"),
-    (lambda: wg.scan(lambda c, x: (c, x), 0.0, {"a": np.ones(3), "b": np.ones(2)}), r"xs\['b'\] has 2 entries, and another leaf"),
+    (lambda: wg.scan(lambda c, x: (c, x), 0.0, {"a": np.ones(3), "b": np.ones(2)}),
+     r"xs\['b'\] has 2 entries, and another leaf"),
     (lambda: wg.scan(lambda c, x: (c, x), 0.0, 2.0), r"xs is float64\[\]; each leaf of xs is an array"),
     (lambda: wg.scan(lambda c, x: (c, x), 0.0, None, length=-1), "length is -1"),
     (lambda: wg.while_loop(lambda v: "yes", lambda v: v, 0.0), "the condition is a str"),

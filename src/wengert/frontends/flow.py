@@ -351,7 +351,8 @@ def stageable(f: types.FunctionType) -> types.FunctionType:
 
 def _is_generated(cls: type) -> bool:
     """Whether ``__init__`` is what `dataclass` wrote, which has no source and only stores its arguments."""
-    return dataclasses.is_dataclass(cls) and cls.__init__.__code__.co_filename == "<string>" and not hasattr(cls, "__post_init__")  # type: ignore[misc]
+    init: Any = cls.__init__  # type: ignore[misc]
+    return dataclasses.is_dataclass(cls) and init.__code__.co_filename == "<string>" and not hasattr(cls, "__post_init__")
 
 
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:

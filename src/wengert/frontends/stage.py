@@ -195,7 +195,9 @@ class _Variable:
 class _Loop:
     """The search for what a loop carries."""
 
-    def __init__(self, get: Any, put: Any, names: Sequence[str], body: Any, test: Any, step: tuple[Any, int] | None, reverse: bool):
+    def __init__(
+        self, get: Any, put: Any, names: Sequence[str], body: Any, test: Any, step: tuple[Any, int] | None, reverse: bool
+    ):
         self.get, self.put, self.names, self.body, self.test, self.step = get, put, names, body, test, step
         self.reverse = reverse  # what the last iteration saves comes first
         self.saved: list[Any] = []
