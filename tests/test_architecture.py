@@ -26,8 +26,8 @@ CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "transforms", "frontends", "views", "numeric", "backends")
 # The api layer: these modules import everything below, and each other.
-API_MODULES = ("api", "run", "mapping", "flatten", "custom", "check", "formulas", "staging")
-API = ("", "api", "custom", "check", "staging")  # what users of the api see; "" is `import wengert` itself
+API_MODULES = ("api", "run", "mapping", "flatten", "custom", "check", "formulas", "staging", "structured")
+API = ("", "api", "custom", "check", "staging", "structured")  # what users of the api see; "" is `import wengert` itself
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "nn")
 
 # What each package may import of wengert, besides itself and `errors`.
