@@ -388,8 +388,10 @@ def test_arms_give_the_same_types(arms, message):
     def f(x):
         return wg.cond(x > 0, *arms, x)
 
-    for way in (wg.jit, lambda f: wg.jit(wg.grad(f)), lambda f: wg.grad(wg.jit(f)),
-                lambda f: lambda x: wg.vmap(wg.jit(f))(np.array([x, x]))):
+    def lanes(f):
+        return lambda x: wg.vmap(wg.jit(f))(np.array([x, x]))
+
+    for way in (wg.jit, lambda f: wg.jit(wg.grad(f)), lambda f: wg.grad(wg.jit(f)), lanes):
         with pytest.raises(StructureError, match=message):
             way(f)(2.0)
 

@@ -383,8 +383,9 @@ class _Stacked:
         if self.spec is None:
             self.spec, self.types = spec, types
         elif spec != self.spec:
-            raise StructureError(f"scan: y has the structure {self.spec!r} in one step and {spec!r} in another "
-                                 f"(at {user_line()})")
+            raise StructureError(
+                f"scan: y has the structure {self.spec!r} in one step and {spec!r} in another (at {user_line()})"
+            )
         for name, t, u in zip(leaf_names(spec, "y"), self.types, types, strict=True):
             if t is not u:
                 raise StructureError(f"scan: {name} is {t} in one step and {u} in another (at {user_line()})")

@@ -165,16 +165,12 @@ class _Inner:
         self.programs = [Program(g, self.consumed) for g in graphs]
 
 
-_INNER: weakref.WeakKeyDictionary[Graph, dict[Any, tuple[list[Any], _Inner]]] = weakref.WeakKeyDictionary()
-
-
 def _prepare(graphs: tuple[Graph, ...], donated: frozenset[int]) -> _Inner:
-    kept = _INNER.setdefault(graphs[0], {})
-    key = (*[id(g) for g in graphs[1:]], donated)
-    found = kept.get(key)
+    key = ("inner", *[id(g) for g in graphs[1:]], donated)
+    found = graphs[0].derived.get(key)
     if found is None or any(a() is not b for a, b in zip(found[0], graphs[1:], strict=True)):
-        found = kept[key] = ([weakref.ref(g) for g in graphs[1:]], _Inner(graphs, donated))
-    return found[1]
+        found = graphs[0].derived[key] = ([weakref.ref(g) for g in graphs[1:]], _Inner(graphs, donated))
+    return found[1]  # type: ignore[no-any-return]
 
 
 prepare_with(_prepare)

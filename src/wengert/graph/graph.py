@@ -103,12 +103,19 @@ class Graph:
     lines : mapping
         Equation -> the user's lines ("file.py:12") that it stands for. A side table: it takes no part in
         equality, and every transform carries it along.
+
+    Attributes
+    ----------
+    derived : dict
+        What was computed from the graph (a program, an ownership), kept as long as the graph is. It could be kept in weak
+        dictionaries; but an interrupt that comes while a dead key leaves one of them is lost.
     """
 
     inputs: tuple[Var, ...]
     equations: tuple[Equation, ...]
     outputs: tuple[Atom, ...]
     lines: Mapping[Equation, frozenset[str]] = field(default_factory=dict, repr=False)
+    derived: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def types(self) -> tuple[tuple[ArrayType, ...], tuple[ArrayType, ...]]:

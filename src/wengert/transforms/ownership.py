@@ -8,7 +8,6 @@ the elements, whatever loops and branches lie around the write.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,16 +39,12 @@ class Ownership:
     loose: frozenset[int]
 
 
-_FOUND: weakref.WeakKeyDictionary[Graph, dict[frozenset[int], Ownership]] = weakref.WeakKeyDictionary()
-
-
 def ownership(graph: Graph, donated: frozenset[int] = frozenset()) -> Ownership:
     """What may be overwritten in a graph whose `donated` inputs belong to it."""
-    kept = _FOUND.setdefault(graph, {})
-    found = kept.get(donated)
+    found = graph.derived.get(("ownership", donated))
     if found is None:
-        found = kept[donated] = _Walk(graph, donated).run()
-    return found
+        found = graph.derived["ownership", donated] = _Walk(graph, donated).run()
+    return found  # type: ignore[no-any-return]
 
 
 class _Walk:
