@@ -141,7 +141,7 @@ def _mask_places(k: Any, lifted: list[int], axis: int) -> tuple[Any, ...]:
 
 def get_item(x: Tracer, key: Any) -> Any:
     """``x[key]``: a view for a basic key, a copy for an advanced one."""
-    picked = pick(x, key)
+    picked = pick(x, key) if type(key) is Tracer else None
     if picked is not None:
         return picked
     k = normalize(x.shape, key)

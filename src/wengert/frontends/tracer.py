@@ -119,15 +119,17 @@ class Tracer(Handle):
     def refresh(self) -> None:
         lens = self.lens
         assert lens is not None
-        stamp = lens.stamp()
+        base = lens.base
+        stamp = base.version if base.lens is None and lens.kind != "choice" else lens.stamp()
         if (lens.version != stamp or self.is_of_closed_block()) and settle(self):
-            lens.base.current()
+            base.current()
             self.become(lens.read())
             lens.version = stamp
 
     def is_of_closed_block(self) -> bool:
         """Whether a view was last read in a block whose staging has ended: it has to be read anew."""
-        return active_frame() is not None and isinstance(self._build, Frame) and not self._build.is_open
+        build = self._build
+        return build is not None and not build.is_open and isinstance(build, Frame) and active_frame() is not None
 
     def become(self, other: Any) -> None:
         """Take the value of another tracer (or plain array)."""
