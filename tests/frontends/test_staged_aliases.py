@@ -191,3 +191,22 @@ def test_staged_as_it_runs(f, x):
 def test_what_a_mask_picks_runs_unstaged_where_its_length_is_asked_for(f):
     x = np.array([0.3, -0.4, 0.5])
     np.testing.assert_array_equal(wg.grad(wg.jit(f))(x), wg.grad(f)(x))
+
+
+@pytest.mark.filterwarnings("ignore::wengert.StagingWarning")
+def test_a_variable_that_may_be_many_arrays():
+    """Each branch doubled the arrays that a write went to: a program of twenty lines took forever."""
+    def f(x):
+        a, b = x * 1.0, x + 1.0
+        for k in range(12):
+            for v in (a, b):
+                if v[0] > 0.1 * k:
+                    a = b
+                else:
+                    b = a
+                b[k % 3] += 0.1
+        return np.sum(a * b)
+
+    x = np.array([0.3, -0.4, 0.5])
+    assert wg.jit(f)(x) == f(x.copy())
+    np.testing.assert_allclose(wg.grad(wg.jit(f))(x), wg.grad(f)(x), rtol=1e-14)

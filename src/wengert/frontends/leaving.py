@@ -18,7 +18,7 @@ from wengert.frontends.lens import KINDS
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Const
 
-__all__ = ["UNKNOWN", "Leaving", "Plan", "arrays_of", "looking", "references", "share", "shared_arrays"]
+__all__ = ["UNKNOWN", "Leaving", "Plan", "arrays_of", "looking", "may_be_one_of", "references", "share", "shared_arrays"]
 
 Plan = Callable[[list[Any]], Any]  # from the results of the branch to an array
 
@@ -85,7 +85,15 @@ def _one_of_two(c: Any, plans: tuple[Plan | None, Plan | None], results: list[An
     new = result.frozen()
     new.order = result.order
     yes, no = [new if plan is None else plan(results) for plan in plans]
-    return yes.view_through("choice", (c, no), result) if yes.type is no.type else None
+    return yes.view_through("choice", (c, no), result) if may_be_one_of(yes, no) else None
+
+
+_MOST = 6  # arrays that a variable may be; each write goes to all of them
+
+
+def may_be_one_of(a: Any, b: Any) -> bool:
+    """Whether a variable that is one of two arrays can look at both."""
+    return is_array(a) and is_array(b) and a.type is b.type and len(a.roots()) + len(b.roots()) <= _MOST
 
 
 def _unknown(results: list[Any]) -> Any:

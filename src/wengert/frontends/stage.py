@@ -33,7 +33,17 @@ from wengert.frontends.block import (
     same_value,
     truth_value,
 )
-from wengert.frontends.leaving import UNKNOWN, Leaving, Plan, arrays_of, looking, references, share, shared_arrays
+from wengert.frontends.leaving import (
+    UNKNOWN,
+    Leaving,
+    Plan,
+    arrays_of,
+    looking,
+    may_be_one_of,
+    references,
+    share,
+    shared_arrays,
+)
 from wengert.frontends.python_flow import VALUE
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import note_write, user_line
@@ -490,7 +500,7 @@ class _Loop:
             guard(new, guard_of(x))
         if ran is None or v.late or not is_array(old) or is_sole(old, sum(e is old for e in self.before) + 3):
             return new
-        if not is_array(new) or old.type is not new.type:
+        if not may_be_one_of(new, old):
             guard(new, why)
             guard(old, why)
             return new

@@ -10,12 +10,13 @@ another rule could take up.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from wengert.graph import REGISTRY, ArrayType, Atom, Build, Const, Equation, Graph, Var
+from wengert.transforms.loops import CONTROL, simpler, without_dead
 
 __all__ = ["RULES", "simplify"]
 
@@ -41,12 +42,35 @@ class _Context:
             self.maker.update(dict.fromkeys(new.results, new))
         return results
 
+    def run(self, graph: Graph, operands: Sequence[Atom]) -> list[Atom]:
+        """The outputs of a graph for these operands, simplified into the new graph."""
+        env: dict[Atom, Atom] = dict(zip(graph.inputs, operands, strict=True))
+        for e in graph.equations:
+            self.build.at = graph.lines.get(e, frozenset())
+            given = tuple([env.get(o, o) if isinstance(o, Var) else o for o in e.operands])
+            env.update(zip(e.results, self.equation(e, given), strict=True))
+        return [env.get(o, o) if isinstance(o, Var) else o for o in graph.outputs]
+
+    def equation(self, e: Equation, operands: tuple[Atom, ...]) -> Sequence[Atom]:
+        if e.primitive.name in CONTROL:
+            inner = {name: _inside(value) for name, value in e.params.items()}
+            return simpler(Equation(e.primitive, e.operands, inner, e.results), operands, self)
+        found = _simpler(e, operands, self)
+        return (found,) if found is not None else self.emit(e.primitive, operands, e.params)
+
     def again(self, name: str, *operands: Atom, **params: Any) -> Atom:
         """The result of another equation, simplified in turn."""
         primitive = REGISTRY[name]
         trial = Equation(primitive, operands, params, (Var(primitive.type(*[o.type for o in operands], **params)),))
         found = _simpler(trial, operands, self)
         return found if found is not None else self.emit(primitive, operands, params)[0]
+
+
+def _inside(value: Any) -> Any:
+    """A parameter with the graphs in it simplified."""
+    if isinstance(value, Graph):
+        return simplify(value)
+    return tuple([_inside(x) for x in value]) if isinstance(value, tuple) else value
 
 
 Rule = Callable[[Equation, tuple[Atom, ...], _Context], Atom | None]
@@ -276,12 +300,5 @@ def simplify(graph: Graph) -> Graph:
     0
     """
     build = Build()
-    context = _Context(build)
-    env: dict[Atom, Atom] = {v: build.input(v.type).atom for v in graph.inputs}
-    for e in graph.equations:
-        build.at = graph.lines.get(e, frozenset())
-        operands = tuple([env.get(o, o) if isinstance(o, Var) else o for o in e.operands])
-        found = _simpler(e, operands, context)
-        results: tuple[Atom, ...] = (found,) if found is not None else context.emit(e.primitive, operands, e.params)
-        env.update(zip(e.results, results, strict=True))
-    return build.graph([env.get(o, o) if isinstance(o, Var) else o for o in graph.outputs])
+    inputs = [build.input(v.type).atom for v in graph.inputs]
+    return without_dead(build.graph(_Context(build).run(graph, inputs)))

@@ -93,6 +93,7 @@ class _Walk:
         self.env: dict[Any, Any] = {v: self.build.input(v.type).atom for v in graph.inputs}
         self.alive: dict[Any, Handle] = {}  # absent: everywhere
         self.asked: dict[Any, None] = {}  # masks that factors ask for
+        self.hiding: set[Any] = set()  # what is alive everywhere, and was added to what a choice masks
         self.chosen: set[Any] = {v for v, flag in zip(known, chosen, strict=True) if flag}  # by a predicate
         self.marks = [self.build.input(_mask_type(v.type)) for v in known]
         self.alive.update(zip(known, self.marks, strict=True))
@@ -156,7 +157,9 @@ class _Walk:
         if p is convert:  # it moves nothing
             return self.alive[parts[0]]
         if p.elementwise:
-            whole = any(o not in self.alive and o.type.shape == out.shape for o in parts)
+            whole = [o for o in parts if o not in self.alive and o.type.shape == out.shape]
+            if any(o in self.chosen for o in parts):
+                self.hiding.update(whole)
             return None if whole else self.joined(parts, out.shape)
         if p is contract:
             labels, i = split_spec(e.params["spec"]), e.operands.index(parts[0])
@@ -299,6 +302,9 @@ class _Loop:
             self.walk_with([*fixed, *self.carried])
             more = [k for k in self.carries() if k not in self.carried
                     and self.body.outputs[k - self.first] in self.walk.chosen]
+            if not more:  # so has what begins as an exact zero and meets a chosen one
+                more = [k for k in self.carries() if k not in self.carried and self.operands[k] not in outer.is_linear
+                        and self.body.inputs[k] in self.walk.hiding]
             if not more:
                 break
 
