@@ -52,7 +52,7 @@ def _few_iterations(params: Mapping[str, Any], operands: tuple[Atom, ...], c: Co
     body, first = params["body"], params["constants"]
     end, size = first + params["carries"], params["size"]
     saved = [a.type for a in body.outputs[params["carries"]:]]
-    if size not in (0, 1) or not all(isinstance(t, ArrayType) for t in saved):
+    if size not in (0, 1) or not all(isinstance(t, ArrayType) for t in (*saved, *[x.type for x in operands[1 + end:]])):
         return None
     if size == 0:
         return [*operands[1 + first:1 + end], *[Const(np.zeros((0, *t.shape), t.dtype)) for t in saved]]
