@@ -404,7 +404,7 @@ def test_permutations_and_choices_of_traced_arrays_draw_as_numpy_does():
                 np.testing.assert_array_equal(tangent, 3.0 * expected)
                 assert plain.uniform() == traced.uniform()
     with pytest.raises(UnsupportedError, match="standard_normal"):
-        wg.grad(lambda x: np.random.default_rng(0).normal(x))(1.0)
+        wg.grad(lambda x: np.random.default_rng(0).standard_gamma(x))(1.0)
 
 
 def test_enumerating_a_traced_array():
@@ -766,3 +766,16 @@ def test_suppressing_errors_does_not_suppress_a_refusal():
     np.testing.assert_array_equal(wg.grad(wg.jit(f))(x), [1.0, 0.0])
     with pytest.raises(ConversionError):
         wg.grad(g)(2.0)
+
+
+@pytest.mark.parametrize("dtype", [object, "U5", "M8[s]"])
+def test_conversions_to_what_is_no_number_are_refused_at_their_line(dtype):
+    with pytest.raises(wg.errors.UnsupportedError, match=r"cannot be converted to dtype .* \(at .*test_regressions\.py"):
+        wg.grad(lambda x: np.sum(x.astype(dtype)))(np.ones(3))
+
+
+def test_arrays_of_python_objects_hold_traced_numbers():
+    def f(x):
+        a = np.array([[x, 2.0], [x * x, x]], dtype=object)
+        return np.sum(a * a) + a[0, 0] * a[1, 0]
+    assert wg.grad(f)(1.5) == 4 * 1.5 + 3 * 1.5**2 + 4 * 1.5**3

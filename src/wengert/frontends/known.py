@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from wengert.frontends import callbacks, numpy_api  # noqa: F401  (they register themselves)
-from wengert.frontends.effects import SCALED, UNKNOWN_DRAWS
+from wengert.frontends.draws import SCALED
+from wengert.frontends.effects import UNKNOWN_DRAWS
 from wengert.frontends.python_calls import CALLS
 from wengert.frontends.reach import INSTANCES
 from wengert.frontends.registry import FUNCTIONS, METHODS
