@@ -779,3 +779,11 @@ def test_arrays_of_python_objects_hold_traced_numbers():
         a = np.array([[x, 2.0], [x * x, x]], dtype=object)
         return np.sum(a * a) + a[0, 0] * a[1, 0]
     assert wg.grad(f)(1.5) == 4 * 1.5 + 3 * 1.5**2 + 4 * 1.5**3
+
+
+def test_apply_over_axes_and_astype():
+    x = np.arange(12.0).reshape(3, 4)
+    f = lambda x: np.apply_over_axes(lambda a, k: np.astype(np.sum(a, axis=k), np.float32), x * x, (0, -1))
+    value, slope = wg.jvp(f, (x,), (np.ones_like(x),))
+    assert value.dtype == np.float32 and value.shape == (1, 1)
+    assert value == f(x) and slope == 2 * np.sum(x)
