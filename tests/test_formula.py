@@ -125,6 +125,16 @@ def test_special_targets():
     assert wg.formula("real(z) imag(z) + angle(z)")(z) == 0.125 + np.angle(z)
 
 
+def test_reductions():
+    x, y = np.array([0.5, 1.5, -0.25]), np.array([2.0, 0.3, 1.0])
+    np.testing.assert_array_equal(wg.grad(wg.formula("sum((x - y)^2)"))(x, y), 2 * (x - y))
+    np.testing.assert_array_equal(wg.grad(wg.formula("dot(x, y) / prod(y)"))(x, y), y / np.prod(y))
+    for text in ["logsumexp(2x) + mean(x)", "dot(softmax(x), log_softmax(x))", "std(x) var(x) median(x)"]:
+        wg.check_grads(wg.formula(text), (x,))
+    assert wg.formula("sum x + 2 mean").variables == ("sum", "x", "mean")  # without parentheses they are variables
+    wg.check_grads(lambda x: wg.formula("polygamma(2, x)")(x), (1.3,))
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # SciPy truncates the order of some functions
 def test_every_function_of_the_language_evaluates():

@@ -35,7 +35,8 @@ def formula(text: str, variables: Iterable[str] | str | None = None) -> Formula:
         The formula: ``+ - * / ^``, products without a sign where they have one reading (``2x``, ``x y``),
         ``|x|``, ``√``, ``x²``, Greek letters, constants ``pi``, ``e``, ``tau``, the functions of NumPy and
         SciPy's special functions under their usual names. It is never run as Python. ``sinc`` is NumPy's,
-        sin(πx)/(πx); ``relu`` has the derivative 0 at 0; comparisons (``greater(x, y)``) are 1 or 0.
+        sin(πx)/(πx); ``relu`` has the derivative 0 at 0; comparisons (``greater(x, y)``) are 1 or 0. Variables may
+        be arrays: ``sum((x - y)^2)``, ``dot(w, x)``, ``mean``, ``logsumexp``, ``softmax``.
     variables : str or iterable of str, optional
         The names that are variables, ``"x, y"``, in the order in which they are passed; any other name is
         then refused. By default every name that is no function and no constant, in order of first appearance.
@@ -271,31 +272,34 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
     return np.where(np.not_equal(condition, 0.0), a, b)
 
 
-def _zeta(x: Any) -> Any:
-    from scipy import special
+def _special(name: str) -> Callable[..., Any]:
+    """A function of SciPy that is no ufunc, which traced values do not reach by NumPy's protocols."""
+    def function(*args: Any) -> Any:
+        from scipy import special
 
-    from wengert.frontends.tracer import Tracer, function_of
-    traced = function_of(special.zeta) if isinstance(x, Tracer) else None
-    return (traced or special.zeta)(x)
+        from wengert.frontends.tracer import Tracer, function_of
+        plain = getattr(special, name)
+        traced = function_of(plain) if any(isinstance(a, Tracer) for a in args) else None
+        return (traced or plain)(*args)
+    return function
 
 
 def _whole_order(name: str) -> Callable[..., Any]:
     """A function of SciPy that takes integers as its order, and no floats."""
     def function(n: Any, x: Any) -> Any:
-        from scipy import special
-
         from wengert.frontends.tracer import Tracer
         if isinstance(n, Tracer) or not np.all(np.equal(np.round(n), n)):
             raise InputError(f"the order of {name} is a whole number, and not differentiated")
-        return getattr(special, name)(np.asarray(n, int)[()], x)
+        return _special(name)(np.asarray(n, int)[()], x)
     return function
 
 
 _COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "signbit")
 _OWN: dict[str, Callable[..., Any]] = {
-    "relu": _relu, "where": _where, "zeta": _zeta,
+    "relu": _relu, "where": _where,
+    **{name: _special(name) for name in ("zeta", "logsumexp", "softmax", "log_softmax")},
     **{name: _indicator(getattr(np, name)) for name in _COMPARISONS},
-    **{name: _whole_order(name) for name in ("eval_hermite", "eval_hermitenorm")},
+    **{name: _whole_order(name) for name in ("eval_hermite", "eval_hermitenorm", "polygamma")},
 }
 
 

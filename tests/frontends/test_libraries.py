@@ -165,3 +165,34 @@ def test_pythons_statistics():
     for f in (lambda x: statistics.geometric_mean([x, 1.0]), lambda x: np.nditer(x)):
         with pytest.raises(wg.errors.WengertError, match="test_libraries.py"):
             wg.grad(f)(1.0)
+
+
+LOCS = np.array([0.3, -1.0, 2.0])
+DRAWS = {
+    "normal, place": lambda rng, x: rng.normal(x),
+    "normal, both": lambda rng, x: rng.normal(x, x * x),
+    "normal, keywords": lambda rng, x: rng.normal(scale=x, size=3)[1],
+    "normal, arrays": lambda rng, x: np.sum(rng.normal(LOCS, x) * LOCS),
+    "normal, lists": lambda rng, x: np.sum(rng.normal([0.0, x], 2.0, size=(2, 2)) ** 2),
+    "uniform": lambda rng, x: np.prod(rng.uniform(-x, x, size=2)),
+    "exponential": lambda rng, x: rng.exponential(x) * rng.exponential(2.0 * x),
+}
+
+
+@pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState])
+@pytest.mark.parametrize("case", DRAWS)
+def test_draws_with_traced_parameters_follow_them(case, make):
+    f = DRAWS[case]
+    value, slope = wg.value_and_grad(lambda x: f(make(3), x))(1.5)
+    assert value == f(make(3), 1.5)
+    h = 1e-5
+    np.testing.assert_allclose(slope, (f(make(3), 1.5 + h) - f(make(3), 1.5 - h)) / (2 * h), rtol=1e-8)
+    rng, other = make(4), make(4)
+    np.testing.assert_allclose(wg.grad(wg.jit(f), argnums=1)(rng, 1.5), wg.grad(f, argnums=1)(other, 1.5), rtol=1e-14)
+
+
+def test_draws_that_do_not_follow_their_parameters_are_refused():
+    with pytest.raises(ValueError, match="scale < 0"):
+        wg.grad(lambda x: np.random.default_rng(0).normal(0.0, -x))(1.0)
+    with pytest.raises(wg.errors.UnsupportedError, match="how the draw depends on it is not known"):
+        wg.grad(lambda x: np.random.default_rng(0).gamma(x))(2.0)

@@ -676,3 +676,32 @@ def test_the_draws_of_a_value_are_those_of_its_derivative(derive):
     for x in (0.5, -0.3, 0.8, 1.1):
         np.testing.assert_allclose(other(x, b), plain(x, a), rtol=1e-12)
         assert a.bit_generator.state == b.bit_generator.state
+
+
+class Scaled:
+    def __init__(self, scale):
+        self.scale = scale
+
+    def __call__(self, x):
+        return self.scale * x * x
+
+
+class Sum(Scaled):
+    def __init__(self, scale, terms):
+        super().__init__(scale)
+        self.terms = terms
+
+    def __call__(self, x):
+        total = 0.0
+        for term in self.terms:
+            total += term(x)
+        return self.scale * total
+
+
+def test_objects_that_are_called_are_staged():
+    f = Sum(3.0, [Scaled(2.0), Scaled(4.0)])
+    jitted = wg.jit(f)
+    assert jitted(1.5) == f(1.5)
+    assert wg.jit(wg.grad(f))(1.5) == wg.grad(jitted)(1.5) == 54.0
+    f.terms[0].scale = 0.0
+    assert jitted(1.5) == f(1.5)

@@ -438,3 +438,106 @@ for way in ("pmf", "logpmf", "cdf", "sf"):
 entry("scipy.stats.bernoulli.logpmf", lambda p: scipy.stats.bernoulli.logpmf(np.arange(5) % 2, p), OPEN)
 entry("scipy.stats.multivariate_normal.logpdf", lambda x: scipy.stats.multivariate_normal.logpdf(
     x, np.ones(3), np.eye(3) + 0.2), B)
+
+
+# ---------------------------------------------------------------- other names and forms of the same mathematics
+
+def _changed(change: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of an array that `change` writes into."""
+    def f(x: Any) -> Any:
+        y = x * x
+        change(y, x)
+        return y * x
+    return f
+
+
+for name, f, x in [
+    ("np.dsplit", lambda x: np.dsplit(x, 2)[1] ** 2, T),
+    ("np.unstack", lambda x: np.unstack(x)[1] ** 2, M),
+    ("np.matrix_transpose", lambda x: np.matrix_transpose(x) ** 2, T),
+    ("np.astype", lambda x: np.astype(x, complex).real ** 2, V),
+    ("np.full_like", lambda x: np.full_like(x, x[0] ** 2) * x, V),
+    ("np.copyto", _changed(lambda y, x: np.copyto(y, x**3, where=V > 0)), V),
+    ("np.putmask", _changed(lambda y, x: np.putmask(y, V > 0, x**3)), V),
+    ("np.place", _changed(lambda y, x: np.place(y, V > 0, x[:2])), V),
+    ("np.fill_diagonal", _changed(lambda y, x: np.fill_diagonal(y, x[0, 1])), S),
+    ("np.nonzero", lambda x: x[np.nonzero(V > 0)] ** 2, V),
+    ("np.lexsort", lambda x: x[np.lexsort((x,))] ** 2 * np.arange(6.0), V),
+    ("np.argpartition", lambda x: x[np.argpartition(x, 2)[2]] ** 2, V),
+    ("np.nanargmax", lambda x: np.take(x, np.nanargmax(x)) ** 2, V),
+    ("np.nanargmin", lambda x: np.take(x, np.nanargmin(x)) ** 2, V),
+    ("np.digitize", lambda x: np.digitize(x, [-0.5, 0.1, 0.9]) * x, V),
+    ("np.isclose", lambda x: np.where(np.isclose(x, 9.0), x, x**2), V),
+    ("np.cumulative_sum", lambda x: np.cumulative_sum(x, axis=1) ** 2, M),
+    ("np.cumulative_prod", lambda x: np.cumulative_prod(x, axis=1), M),
+    ("np.real_if_close", lambda x: np.real_if_close(x * (1.0 + 0j)) ** 2, V),
+    ("np.apply_along_axis", lambda x: np.apply_along_axis(lambda r: r * np.sum(r), 1, x), M),
+    ("np.apply_over_axes", lambda x: np.apply_over_axes(np.sum, x**2, [0, 2]), T),
+    ("np.vectorize", lambda x: np.vectorize(lambda t: t * t if t > 0 else t)(x), V),
+    ("np.vecmat", lambda x: np.vecmat(x[0], x.T), M),
+    ("np.linalg.vecdot", lambda x: np.linalg.vecdot(x, x**2), M),
+    ("np.linalg.tensorinv", lambda x: np.linalg.tensorinv(x, ind=1), S),
+    ("np.linalg.diagonal", lambda x: np.linalg.diagonal(x) ** 2, S),
+    ("np.linalg.trace", lambda x: np.linalg.trace(x) ** 2, S),
+    ("np.linalg.outer", lambda x: np.linalg.outer(x, x**2), V),
+    ("np.linalg.cross", lambda x: np.linalg.cross(x, x[::-1]), S),
+    ("np.linalg.matmul", lambda x: np.linalg.matmul(x, x), S),
+    ("np.linalg.tensordot", lambda x: np.linalg.tensordot(x, x**2), S),
+    ("np.linalg.matrix_transpose", lambda x: np.linalg.matrix_transpose(x) ** 2, S),
+    ("scipy.linalg.lu_factor", lambda x: scipy.linalg.lu_factor(x)[0], S),
+    ("scipy.linalg.lu_solve", lambda x: scipy.linalg.lu_solve(scipy.linalg.lu_factor(x), x[0]), S),
+    ("scipy.linalg.cho_factor", symmetric(lambda a: np.triu(scipy.linalg.cho_factor(a)[0])), S),
+    ("scipy.linalg.qr", lambda x: scipy.linalg.qr(x)[1], S),
+    ("scipy.linalg.svd", lambda x: scipy.linalg.svd(x)[1], S),
+    ("scipy.linalg.svdvals", scipy.linalg.svdvals, S),
+    ("scipy.linalg.eigh", symmetric(lambda a: scipy.linalg.eigh(a)[0]), S),
+    ("scipy.linalg.norm", scipy.linalg.norm, S),
+    ("scipy.linalg.lstsq", lambda x: scipy.linalg.lstsq(x, x[0] ** 2)[0], S),
+    ("scipy.linalg.toeplitz", scipy.linalg.toeplitz, V),
+    ("scipy.special.gammaincinv", lambda x: sp.gammaincinv(1.5, x), OPEN),
+    ("scipy.special.gammainccinv", lambda x: sp.gammainccinv(1.5, x), OPEN),
+    ("scipy.special.betaincinv", lambda x: sp.betaincinv(1.5, 2.5, x), OPEN),
+    ("scipy.special.betaincc", lambda x: sp.betaincc(1.5, 2.5, x), OPEN),
+    ("scipy.special.jn", lambda x: sp.jn(2, x), POSITIVE),
+    ("scipy.special.yn", lambda x: sp.yn(2, x), POSITIVE),
+    ("scipy.special.kn", lambda x: sp.kn(2, x), POSITIVE),
+    ("scipy.special.jve", lambda x: sp.jve(1.5, x), POSITIVE),
+    ("scipy.special.yve", lambda x: sp.yve(1.5, x), POSITIVE),
+    ("scipy.special.expn", lambda x: sp.expn(2, x), POSITIVE),
+    ("scipy.special.stdtr", lambda x: sp.stdtr(3.0, x), ANY),
+    ("scipy.special.binom", lambda x: sp.binom(x + 3.0, 2.0), POSITIVE),
+    ("scipy.special.poch", lambda x: sp.poch(x, 2.0), POSITIVE),
+    ("scipy.special.pseudo_huber", lambda x: sp.pseudo_huber(1.0, x), ANY),
+    ("scipy.special.inv_boxcox", lambda x: sp.inv_boxcox(x, 0.7), POSITIVE),
+    ("scipy.special.powm1", lambda x: sp.powm1(x, 1.7), POSITIVE),
+    ("scipy.special.hyp2f1", lambda x: sp.hyp2f1(1.0, 2.0, 3.5, x), OPEN),
+    ("scipy.special.zeta", lambda x: sp.zeta(2.5, x), POSITIVE),
+    ("scipy.special.lambertw", lambda x: sp.lambertw(x).real, POSITIVE),
+    ("scipy.special.fresnel", lambda x: sp.fresnel(x)[0] * sp.fresnel(x)[1], ANY),
+    ("scipy.special.sici", lambda x: sp.sici(x)[0] * sp.sici(x)[1], POSITIVE),
+    ("scipy.special.shichi", lambda x: sp.shichi(x)[0] * sp.shichi(x)[1], POSITIVE),
+    ("scipy.special.airy", lambda x: sp.airy(x)[0] * sp.airy(x)[3], ANY),
+]:
+    entry(name, f, x)
+for name, x in {"erfi": UNIT, "rgamma": POSITIVE, "spence": POSITIVE, "ellipk": OPEN, "ellipe": OPEN, "exp1": POSITIVE,
+                "expi": POSITIVE, "cosm1": ANY, "exp10": UNIT, "softplus": ANY}.items():
+    if hasattr(sp, name):
+        entry(f"scipy.special.{name}", getattr(sp, name), x)
+
+# ---------------------------------------------------------------- what is refused, and why
+
+REFUSED: dict[str, str] = {}
+for name, f, x, why in [
+    ("np.roots", np.roots, POSITIVE, "roots of polynomials have no rule: take the eigenvalues of the companion matrix"),
+    ("np.polydiv", lambda x: np.polydiv(x, x[:2])[0], POSITIVE, "the division of polynomials has no rule"),
+    ("np.histogram2d", lambda x: np.histogram2d(V, V, 2, weights=x)[0], V, "use np.add.at with the numbers of the bins"),
+    ("np.trim_zeros", np.trim_zeros, V, "it cuts by value: take a slice"),
+    ("scipy.linalg.schur", lambda x: scipy.linalg.schur(x)[0], S, "the Schur factors have no rule"),
+    ("scipy.linalg.polar", lambda x: scipy.linalg.polar(x)[0], S, "the polar factors have no rule: take those of the SVD"),
+    ("scipy.linalg.solve_banded", lambda x: scipy.linalg.solve_banded((1, 1), x, x[0]), S, "use scipy.linalg.solve"),
+    ("scipy.special.jv (in its order)", lambda x: sp.jv(x, 1.5), POSITIVE, "the derivative in the order is not known"),
+    ("scipy.special.zeta (in its exponent)", lambda x: sp.zeta(x + 1.0), POSITIVE, "its derivative is not known"),
+    ("scipy.special.spherical_jn", lambda x: sp.spherical_jn(1, x), POSITIVE, "write it with sp.jv"),
+]:
+    entry(name, f, x)
+    REFUSED[name] = why

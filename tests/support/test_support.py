@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from tests.support.catalog import ENTRIES
+from tests.support.catalog import ENTRIES, REFUSED
 from wengert.numeric import directional_estimate
 
 WAYS = ("value", "forward", "reverse", "second order", "batch")
@@ -84,7 +84,7 @@ def run(name, way, f, x):
 
 
 # Which ways a function does not have, and why; everything else has all of them.
-ABSENT: dict[tuple[str, str], str] = {}
+ABSENT = {(name, way): why for name, why in REFUSED.items() for way in WAYS if way != "batch" or "(in its" not in name}
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -105,7 +105,8 @@ def table():
         "",
         "Written by `python -m tests.support.test_support`, which runs every function below in every way: its value under",
         "tracing against plain NumPy; forward mode against finite differences; reverse mode against forward mode; second",
-        "derivatives against differences of the gradient; `vmap` against a loop. A dash is a refusal, with the reason below.",
+        "derivatives against differences of the gradient; `vmap` against a loop. A dash is a refusal, with the reason below;",
+        "a function that is not here may be supported all the same, and if it is not, an error says so.",
         "Operators, methods of arrays and keyword forms follow the functions.",
         "",
         "| function | " + " | ".join(WAYS) + " |",
@@ -122,8 +123,8 @@ def table():
             except Exception:
                 marks.append("-" if (name, way) in ABSENT else "**fails**")
         lines.append(f"| `{name}` | " + " | ".join(marks) + " |")
-    lines += ["", "| function | way | why not |", "| --- | --- | --- |"]
-    lines += [f"| `{name}` | {way} | {why} |" for (name, way), why in sorted(ABSENT.items())]
+    lines += ["", "| refused | why, and what to write |", "| --- | --- |"]
+    lines += [f"| `{name}` | {why} |" for name, why in sorted(REFUSED.items())]
     return "\n".join(lines) + "\n"
 
 

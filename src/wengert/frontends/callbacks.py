@@ -52,6 +52,16 @@ INSTANCES[np.vectorize] = _vectorized
 CALLS[np.geterr], CALLS[np.seterr] = warned.modes, warned.set_modes
 
 
+@implements(np.apply_over_axes)
+def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+    """``np.apply_over_axes``."""
+    out = as_array(a)
+    for axis in np.atleast_1d(axes).tolist():
+        result = reach(func)(out, axis)
+        out = result if result.ndim == out.ndim else FUNCTIONS[np.expand_dims](result, axis)
+    return out
+
+
 @implements(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """``np.apply_along_axis``."""

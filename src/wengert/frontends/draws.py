@@ -1,12 +1,15 @@
 """Random draws that meet traced values.
 
-What comes in: ``rng.permutation(x)``, ``rng.choice(x, 3)``, ``rng.shuffle(x)`` of traced arrays. What goes out: the elements
-that NumPy would pick, from the same state of the generator. The one idea: positions are drawn, and the array is indexed.
+What comes in: ``rng.permutation(x)``, ``rng.choice(x, 3)``, ``rng.shuffle(x)`` of traced arrays, ``rng.normal(x)`` of traced
+parameters. What goes out: what NumPy would draw, from the same state of the generator. The one idea: positions are drawn, and
+the array is indexed; standard numbers are drawn, and scaled.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,7 @@ from wengert.frontends.registry import FUNCTIONS, NeedsValueError
 from wengert.frontends.trace import under_vmap, user_line
 from wengert.frontends.tracer import Tracer, as_traced
 
-__all__ = ["is_draw", "pick"]
+__all__ = ["SCALED", "is_draw", "pick", "standard_draw"]
 
 _NUMPYS = (np.random.Generator, np.random.RandomState)
 
@@ -30,11 +33,20 @@ def is_draw(function: Any) -> bool:
     return isinstance(function.__self__, _NUMPYS)
 
 
-def pick(function: Any, x: Any = None, /, *args: Any, **kwargs: Any) -> Any:
+def pick(function: Any, *args: Any, **kwargs: Any) -> Any:
     """A draw from a generator of NumPy with a traced argument."""
     name, generator = function.__name__, function.__self__
     if name == "shuffle":
-        return _shuffle(generator, x, *args, **kwargs)
+        return _shuffle(generator, *args, **kwargs)
+    found = standard_draw(generator, name, args, kwargs)
+    if found is not None:
+        found.refuse_negative(np.asarray(width.value if isinstance(width := found.width, Tracer) else width))
+        return found.scale(getattr(generator, found.method)(*found.size), **found.given)
+    return _picked(generator, name, *args, **kwargs)
+
+
+def _picked(generator: Any, name: str, x: Any = None, /, *args: Any, **kwargs: Any) -> Any:
+    """Elements of a traced array at places that are drawn."""
     x = as_traced(x)
     if isinstance(x, Tracer) and x.shape and name in ("permutation", "choice"):
         given = dict(zip({"choice": ("size", "replace", "p", "axis")}.get(name, ("axis",)), args, strict=False)) | kwargs
@@ -63,3 +75,56 @@ def _shuffle(generator: Any, x: Any, axis: int = 0) -> None:
     order = np.arange(x.shape[axis])
     generator.shuffle(order)
     x[...] = FUNCTIONS[np.take](x, order, axis=axis)
+
+
+# ---------------------------------------------------------------- draws with traced parameters
+
+# Made of a standard draw: NumPy computes them so, operation by operation.
+SCALED: dict[str, tuple[str, Callable[..., Any]]] = {
+    "normal": ("standard_normal", lambda z, loc=0.0, scale=1.0: loc + scale * z),
+    "uniform": ("random", lambda u, low=0.0, high=1.0: low + (high - low) * u),
+    "exponential": ("standard_exponential", lambda e, scale=1.0: scale * e),
+}
+
+
+@dataclass(frozen=True)
+class StandardDraw:
+    """A draw of standard numbers by `method` with arguments `size`, and what makes of them the draw that is meant."""
+
+    method: str
+    size: tuple[Any, ...]
+    scale: Callable[..., Any]
+    given: dict[str, Any]
+    width: Any
+    message: str
+
+    def refuse_negative(self, width: Any) -> None:
+        """The error of NumPy for a negative width."""
+        if self.message and np.any(np.signbit(width)):
+            raise ValueError(self.message)
+
+
+def standard_draw(generator: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StandardDraw | None:
+    """How a draw with traced parameters is made of a standard one; None if that is not known."""
+    if name not in SCALED:
+        return None
+    method, scale = SCALED[name]
+    names = scale.__code__.co_varnames[1:scale.__code__.co_argcount]
+    given = {**dict(zip((*names, "size"), args, strict=False)), **kwargs}
+    size = given.pop("size", None)
+    if set(given) - set(names):
+        return None
+    given = {k: as_traced(v) for k, v in given.items()}
+    given = {k: np.asarray(v) if isinstance(v, (list, tuple)) else v for k, v in given.items()}
+    shape = np.broadcast_shapes(*[np.shape(v) for v in given.values()])
+    if size is None and shape:
+        size = shape
+    legacy = isinstance(generator, np.random.RandomState)
+    if method == "random" and legacy:
+        method = "random_sample"
+    if name == "uniform":
+        width = given.get("high", 1.0) - given.get("low", 0.0)
+        message = "" if legacy else "high - low < 0"
+    else:
+        width, message = given.get("scale", 1.0), "scale < 0"
+    return StandardDraw(method, () if size is None else (size,), scale, given, width, message)

@@ -15,13 +15,14 @@ import numpy as np
 
 from wengert.errors import UnstageableError, kind_of
 from wengert.frontends.block import is_abstract
+from wengert.frontends.draws import standard_draw
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import active_trace, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, type_of
 from wengert.primitives.effects import Action, effect
 
-__all__ = ["NOT_A_DRAW", "SCALED", "UNKNOWN_DRAWS", "LateText", "draw", "perform", "print_later", "raise_later", "text"]
+__all__ = ["NOT_A_DRAW", "UNKNOWN_DRAWS", "LateText", "draw", "perform", "print_later", "raise_later", "text"]
 
 
 def perform(action: Action, operands: Sequence[Tracer], result_types: tuple[ArrayType, ...]) -> list[Tracer]:
@@ -142,12 +143,6 @@ def raise_later(error: Any) -> None:
 # ---------------------------------------------------------------- random numbers
 
 NOT_A_DRAW = object()
-# Made of a standard draw: NumPy computes them so, operation by operation.
-SCALED: dict[str, tuple[str, Callable[..., Any]]] = {
-    "normal": ("standard_normal", lambda z, loc=0.0, scale=1.0: loc + scale * z),
-    "uniform": ("random", lambda u, low=0.0, high=1.0: low + (high - low) * u),
-    "exponential": ("standard_exponential", lambda e, scale=1.0: scale * e),
-}
 _MAKERS = {np.random.default_rng, np.random.RandomState}
 UNKNOWN_DRAWS = {"shuffle", "spawn", "bytes", "get_state", "set_state", "bit_generator"}
 
@@ -193,38 +188,17 @@ def _draw(owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 def _scaled(owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A draw with traced parameters: a standard draw, scaled."""
-    if name not in SCALED:
+    found = standard_draw(owner, name, args, kwargs)
+    if found is None:
         raise UnstageableError(f"{type(owner).__name__}.{name} at {user_line()} is given traced parameters; draw standard "
                                f"numbers and transform them")
-    standard, scale = SCALED[name]
-    names = scale.__code__.co_varnames[1:scale.__code__.co_argcount]
-    given = {**dict(zip((*names, "size"), args, strict=False)), **kwargs}
-    size = given.pop("size", None)
-    if set(given) - set(names):
-        raise UnstageableError(f"{type(owner).__name__}.{name} at {user_line()}: keywords with traced parameters")
-    shape = np.broadcast_shapes(*[np.shape(v) for v in given.values()])
-    if size is None and shape:
-        size = shape
-    method = "random_sample" if standard == "random" and isinstance(owner, np.random.RandomState) else standard
-    _refuse_negative(owner, name, given)
-    return scale(_draw(owner, method, () if size is None else (size,), {}), **given)
+    operands, arguments = _late_arguments([found.width])
 
-
-def _refuse_negative(owner: Any, name: str, given: dict[str, Any]) -> None:
-    """The errors of NumPy for traced parameters, when the graph runs."""
-    if name == "uniform":
-        if isinstance(owner, np.random.RandomState):
-            return
-        width, message = given.get("high", 1.0) - given.get("low", 0.0), "high - low < 0"
-    else:
-        width, message = given.get("scale", 1.0), "scale < 0"
-    operands, arguments = _late_arguments([width])
-
-    def run(*values: Any) -> tuple[()]:
-        if np.any(np.signbit(arguments(values)[0])):
-            raise ValueError(message)
+    def check(*values: Any) -> tuple[()]:
+        found.refuse_negative(arguments(values)[0])
         return ()
-    perform(Action("check", run), operands, ())
+    perform(Action("check", check), operands, ())
+    return found.scale(_draw(owner, found.method, found.size, {}), **found.given)
 
 
 def _make(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -435,6 +435,9 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     drawn = effects.draw(function, args, kwargs)
     if drawn is not effects.NOT_A_DRAW:
         return drawn
+    method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
+    if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
+        return stageable(method)(function, *args, **kwargs)
     refuse_effects(function, args, kwargs, changeable)
     if (
         kind is type
@@ -446,9 +449,6 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         init = function.__init__ if _is_generated(function) else stageable(function.__init__)
         init(new, *args, **kwargs)
         return new
-    method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
-    if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
-        return stageable(method)(function, *args, **kwargs)
     out = reach_call(function, *args, **kwargs)
     return made(out) if type(out) in (list, dict, set) else out
 

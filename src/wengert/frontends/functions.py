@@ -56,6 +56,7 @@ _ONE = """
     ellipe ellipk ellipkm1 kolmogorov kolmogi
     i0 i0e i1 i1e j0 j1 k0 k0e k1 k1e y0 y1 bei beip ber berp kei keip ker kerp
     it2struve0 itmodstruve0 itstruve0 cosdg sindg tandg cotdg
+    sum prod mean median std var logsumexp softmax log_softmax
 """
 _TWO = """
     add subtract multiply divide power pow=power
@@ -64,7 +65,7 @@ _TWO = """
     greater greater_equal less less_equal equal not_equal
     beta betaln binom agm besselj=jv bessely=yv besseli=iv besselk=kv jv jve jn=jv yv yve yn iv ive kv kve kn
     hankel1 hankel1e hankel2 hankel2e struve modstruve poch powm1 xlogy xlog1py rel_entr kl_div
-    boxcox boxcox1p inv_boxcox inv_boxcox1p huber pseudo_huber expn hyp0f1 owens_t
+    polygamma dot boxcox boxcox1p inv_boxcox inv_boxcox1p huber pseudo_huber expn hyp0f1 owens_t
     gammainc gammaincc gammaincinv gammainccinv ellipeinc ellipkinc elliprc
     eval_chebyc eval_chebys eval_chebyt eval_chebyu eval_hermite eval_hermitenorm eval_laguerre eval_legendre
     eval_sh_chebyt eval_sh_chebyu eval_sh_legendre mathieu_a mathieu_b
@@ -111,5 +112,5 @@ ALSO_VARIABLES = frozenset([
     "i0", "i0e", "i1", "i1e", "j0", "j1", "k0", "k0e", "k1", "k1e", "y0", "y1", "iv", "ive", "jn", "jv",
     "jve", "kn", "kv", "kve", "yn", "yv", "yve", "bei", "ber", "kei", "ker", "beta", "gamma", "psi", "zeta",
     "Γ", "ζ", "ψ", "σ", "add", "agm", "angle", "equal", "greater", "imag", "less", "power", "real",
-    "square", "where",
+    "square", "where", "sum", "prod", "mean", "median", "std", "var", "dot",
 ])

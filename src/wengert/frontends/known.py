@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from wengert.frontends import callbacks, numpy_api  # noqa: F401  (they register themselves)
-from wengert.frontends.effects import SCALED, UNKNOWN_DRAWS
+from wengert.frontends.draws import SCALED
+from wengert.frontends.effects import UNKNOWN_DRAWS
 from wengert.frontends.python_calls import CALLS
 from wengert.frontends.reach import INSTANCES
 from wengert.frontends.registry import FUNCTIONS, METHODS
@@ -48,7 +49,7 @@ _VALUES: dict[str, tuple[int, ...] | None] = dict.fromkeys(
     numpy.unique_inverse numpy.unique_values numpy.union1d numpy.setdiff1d numpy.intersect1d numpy.setxor1d numpy.isin
     numpy.array_equal numpy.array_equiv numpy.allclose numpy.trim_zeros numpy.histogram numpy.digitize numpy.piecewise
     numpy.geomspace numpy.linalg.eig numpy.linalg.eigvals numpy.linalg.lstsq scipy.linalg.lstsq scipy.linalg.lu
-    scipy.linalg.lu_factor scipy.linalg.eig scipy.linalg.logm scipy.linalg.sqrtm
+    numpy.lexsort numpy.real_if_close scipy.linalg.lu_factor scipy.linalg.lu_solve scipy.linalg.eig scipy.linalg.logm scipy.linalg.sqrtm
     builtins.sorted builtins.str builtins.repr builtins.format builtins.iter
 """.split()
 ) | {

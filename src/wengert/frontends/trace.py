@@ -317,7 +317,10 @@ class Trace:
         with self.build.lock:
             results = self.build.seen.get(key)
             if results is None:
-                results = self.build.record(primitive, atoms, params)
+                try:
+                    results = self.build.record(primitive, atoms, params)
+                except UnsupportedError as error:
+                    raise UnsupportedError(f"{error} (at {user_line()})") from None
             if not has_no_effect(primitive, params):
                 return self._effect(primitive, atoms, params, results)
             values = self.values

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.errors import UnsupportedError
 from wengert.graph import ArrayType, Const, Handle, Primitive
 from wengert.primitives.sampling import cases
 
@@ -116,8 +117,15 @@ def _convert_evaluate(x: Any, *, dtype: np.dtype[Any]) -> Any:
     return np.asarray(x).astype(dtype)[()]
 
 
+def _convert_type(x: ArrayType, *, dtype: np.dtype[Any]) -> ArrayType:
+    if dtype.kind not in "biufc":
+        raise UnsupportedError(f"a traced value cannot be converted to dtype {dtype}, which is not one of numbers. Keep it a "
+                               f"float, or take wg.stop_gradient(x) if a constant is meant")
+    return ArrayType(x.shape, dtype)
+
+
 convert: Primitive = Primitive(
-    "convert", type=lambda x, *, dtype: ArrayType(x.shape, dtype), evaluate=_convert_evaluate,
+    "convert", type=_convert_type, evaluate=_convert_evaluate,
     linear="jointly", structural=True, transpose=_convert_transpose,
     batch=lambda n, ops, batched, *, dtype: convert(ops[0], dtype=dtype),
     sample=lambda rng: [((rng.normal(size=3).astype(np.float32),), {"dtype": np.dtype(np.float64)}),

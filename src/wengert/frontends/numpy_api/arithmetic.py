@@ -153,3 +153,7 @@ def astype(x: Tracer, dtype: Any, order: str = "K", casting: str = "unsafe", sub
     return x.copy(order) if copy else x
 
 
+@implements(np.astype)
+def np_astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    """``np.astype``."""
+    return astype(x, dtype, copy=copy)

@@ -69,6 +69,17 @@ def _from_lists(x: Any) -> Tracer:
     return s.reshape(joined, shape=(*shape, *inner))
 
 
+def _of_objects(x: Any, ndmin: int) -> np.ndarray[Any, Any]:
+    """An ordinary array of Python objects, some of them traced numbers: NumPy computes with them one by one."""
+    shape, leaves = _flat_lists(x)
+    if any(_shape_of_leaf(e) for e in leaves):
+        raise UnsupportedError(f"an array of Python objects is made of traced arrays at {user_line()}; leave out dtype=object")
+    out = np.empty(len(leaves), np.dtype(object))
+    for k, leaf in enumerate(leaves):
+        out[k] = leaf
+    return out.reshape((1,) * (ndmin - len(shape)) + tuple(shape))
+
+
 def _flat_lists(x: Any) -> tuple[tuple[int, ...], list[Any]]:
     """As `_leaves`; arrays among lists of the same shape are taken apart first."""
     def opened(e: Any, depth: int) -> Any:
@@ -125,6 +136,8 @@ def array(
             )
             out = out if same else s.convert(out, dtype=np.dtype(dtype))
             out.order = "C" if order == "C" else "F" if order == "F" else out.order
+    elif dtype is not None and np.dtype(dtype).kind == "O":
+        return _of_objects(object, ndmin)
     else:
         out = _from_lists(object)
         out.order = "C"
