@@ -14,7 +14,7 @@ import numpy as np
 from wengert.graph.graph import Atom, Equation, Graph, Var
 from wengert.graph.types import ArrayType, StackType
 
-__all__ = ["free_variables", "prune", "same_graph", "structural_key", "subgraphs", "substitute", "use_counts"]
+__all__ = ["free_variables", "prune", "same_graph", "structural_key", "subgraphs", "substitute", "use_counts", "uses"]
 
 
 def structural_key(graph: Graph) -> Any:
@@ -104,6 +104,11 @@ def use_counts(graph: Graph) -> dict[Var, int]:
         if isinstance(a, Var):
             counts[a] = counts.get(a, 0) + 1
     return counts
+
+
+def uses(graph: Graph, v: Atom) -> bool:
+    """Whether a variable is an operand or an output."""
+    return v in graph.outputs or any(v in e.operands for e in graph.equations)
 
 
 def prune(graph: Graph, outputs: Sequence[Atom] | None = None) -> Graph:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from wengert.graph import REGISTRY, ArrayType, Atom, Const, Equation, Graph, Primitive, Var
-from wengert.graph.walk import prune
+from wengert.graph.walk import prune, uses
 from wengert.primitives.control import may_raise
 
 __all__ = ["CONTROL", "simpler", "without_dead"]
@@ -138,7 +138,7 @@ def _narrowed(e: Equation, live: list[bool]) -> Equation:
         head = int(name == "cond")
         wanted = [j for j, flag in enumerate(live) if flag]
         graphs = [prune(g, [g.outputs[j] for j in wanted]) for g in (params["branches"] if head else (params["graph"],))]
-        used = [k for k in range(len(e.operands) - head) if any(_uses(g, g.inputs[k]) for g in graphs)]
+        used = [k for k in range(len(e.operands) - head) if any(uses(g, g.inputs[k]) for g in graphs)]
         graphs = [Graph(tuple([g.inputs[k] for k in used]), g.equations, g.outputs, g.lines) for g in graphs]
         changed = {**params, **({"branches": tuple(graphs)} if head else {"graph": graphs[0]})}
         operands = (*e.operands[:head], *[e.operands[head + k] for k in used])
@@ -153,15 +153,15 @@ def _narrowed_loop(e: Equation, live: list[bool]) -> Equation:
     carries = params["carries"] if is_scan else len(given) - first
     saved = [j for j in range(carries, len(body.outputs)) if live[lead + j]]
     tests = [] if is_scan else [params["test"]]
-    kept = {j for j in range(carries) if live[lead + j] or any(_uses(g, g.inputs[first + j]) for g in tests)}
+    kept = {j for j in range(carries) if live[lead + j] or any(uses(g, g.inputs[first + j]) for g in tests)}
     while True:
         inner = prune(body, [*[body.outputs[j] for j in sorted(kept)], *[body.outputs[j] for j in saved]])
-        more = {j for j in range(carries) if _uses(inner, inner.inputs[first + j])} - kept
+        more = {j for j in range(carries) if uses(inner, inner.inputs[first + j])} - kept
         if not more:
             break
         kept |= more
     order = [k for k in range(len(given)) if (first <= k < first + carries and k - first in kept) or (
-        not first <= k < first + carries and any(_uses(g, g.inputs[k]) for g in (inner, *[t for t in tests if k < first])))]
+        not first <= k < first + carries and any(uses(g, g.inputs[k]) for g in (inner, *[t for t in tests if k < first])))]
     constants = sum(k < first for k in order)
 
     def rearranged(g: Graph, places: Sequence[int]) -> Graph:
@@ -173,7 +173,3 @@ def _narrowed_loop(e: Equation, live: list[bool]) -> Equation:
         changed["test"] = rearranged(params["test"], order)
     results = [*e.results[:lead], *[e.results[lead + j] for j in (*sorted(kept), *saved)]]
     return Equation(e.primitive, (*e.operands[:int(is_scan)], *[given[k] for k in order]), changed, tuple(results))
-
-
-def _uses(graph: Graph, v: Any) -> bool:
-    return v in graph.outputs or any(v in e.operands for e in graph.equations)

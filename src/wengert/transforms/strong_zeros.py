@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from wengert.graph import ArrayType, Build, Const, Equation, Graph, Handle, StackType, Type, Var
+from wengert.graph.walk import uses
 from wengert.primitives.contract import contract, split_spec
 from wengert.primitives.control_rules import zeros_of
 from wengert.primitives.elementwise import logical_not, logical_or
@@ -224,7 +225,7 @@ class _Walk:
         """The masks among these that the values ask for."""
         cut = [v for v in self.asked if v in moving]
         graph = self.graph(self.values(), cut)
-        return [v for v in cut if _uses(graph, v)]
+        return [v for v in cut if uses(graph, v)]
 
     def branch(self, e: Equation) -> tuple[Any, ...]:
         return _Branch(self, e).results()
@@ -264,7 +265,7 @@ class _Branch:
         outer.asked.update({m.atom: None for m in masks})
         extra = [[v if w is owner else Var(v.type) for owner, v in asked] for w in walks]
         for k, v in enumerate(self.known):
-            if any(_uses(w.graph(w.values(), [*w.build.inputs, *more]), w.marks[k].atom)
+            if any(uses(w.graph(w.values(), [*w.build.inputs, *more]), w.marks[k].atom)
                    for w, more in zip(walks, extra, strict=True)):
                 outer.asks(self.operands[v])
         return tuple([h.atom for h in self.branch([w.values() for w in walks], extra, masks)])
@@ -273,7 +274,7 @@ class _Branch:
         """The branch with arms of these outputs, over the operands and masks that they use, and `masks` for inputs `extra`."""
         graphs = [w.graph(out, [*w.build.inputs, *more]) for w, out, more in zip(self.walks, outputs, extra, strict=True)]
         n = len(self.operands)
-        used = [k for k in range(n + len(self.known)) if any(_uses(g, g.inputs[k]) for g in graphs)]
+        used = [k for k in range(n + len(self.known)) if any(uses(g, g.inputs[k]) for g in graphs)]
         given = [self.outer.handle(self.operands[k]) if k < n else self.outer.mask(self.operands[self.known[k - n]])
                  for k in used]
         first = n + len(self.known)
@@ -325,7 +326,7 @@ class _Loop:
         graph = self.walk.graph(values, asked)
         before = dict(zip(asked, self.masks_of(asked), strict=True))
         outer.asked.update({m.atom: None for m in before.values()})
-        marks = [k for k in self.marks if k not in self.carried and _uses(graph, self.mark[k])]
+        marks = [k for k in self.marks if k not in self.carried and uses(graph, self.mark[k])]
         constants = [(self.value[k], outer.handle(self.operands[k])) for k in places[:self.first]]
         constants += [(self.mark[k], outer.asks(self.operands[k])) for k in marks if k < self.first]
         carries = [(self.value[k], outer.handle(self.operands[k])) for k in places[self.first:self.end]]
@@ -359,8 +360,8 @@ class _Loop:
         outer, places = self.outer, range(len(self.operands))
         outputs = [*[self.next_mask(k) for k in carried], *[Handle(self.walk.build, v) for v in asked]]
         graph = self.walk.graph(outputs)
-        plain = [k for k in places if _uses(graph, self.value[k])]
-        marks = [k for k in self.marks if k not in self.carried and _uses(graph, self.mark[k])]
+        plain = [k for k in places if uses(graph, self.value[k])]
+        marks = [k for k in self.marks if k not in self.carried and uses(graph, self.mark[k])]
         pairs = {k: (self.value[k], outer.handle(self.operands[k])) for k in plain}
         given = {k: (self.mark[k], outer.mask(self.operands[k])) for k in (*marks, *carried)}
         constants = [table[k] for table in (pairs, given) for k in table if k < self.first]
@@ -375,7 +376,7 @@ class _Loop:
         wanted = list(after)
         while True:
             graph = self.walk.graph([*[self.next_mask(k) for k in wanted], *[Handle(self.walk.build, v) for v in asked]])
-            found = [k for k in self.carried if k in wanted or _uses(graph, self.mark[k])]
+            found = [k for k in self.carried if k in wanted or uses(graph, self.mark[k])]
             if len(found) == len(wanted):
                 return found
             wanted = found
@@ -391,10 +392,6 @@ class _Loop:
 def _mask_type(t: Type) -> Type:
     """Masks are kept as the values are: those of what an inner loop saved are a stack, too."""
     return StackType(_mask_type(t.element)) if isinstance(t, StackType) else ArrayType(t.shape, _BOOL)
-
-
-def _uses(graph: Graph, v: Any) -> bool:
-    return v in graph.outputs or any(v in e.operands for e in graph.equations)
 
 
 def _can_spoil(e: Equation, linear: set[Var]) -> bool:
