@@ -498,7 +498,8 @@ class _Loop:
             new = shared.setdefault(id(x), plan(made))
         elif guard_of(x) is not None:
             guard(new, guard_of(x))
-        if ran is None or v.late or not is_array(old) or is_sole(old, sum(e is old for e in self.before) + 3):
+        if ran is None or v.late or not is_array(old) or (
+                guard_of(old) is None and is_sole(old, sum(e is old for e in self.before) + 3)):
             return new
         if not may_be_one_of(new, old):
             guard(new, why)
