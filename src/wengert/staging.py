@@ -21,7 +21,7 @@ from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
-from wengert.frontends.trace import active_frame
+from wengert.frontends.trace import active_frame, raised_at
 from wengert.frontends.tracer import Tracer
 from wengert.frontends.watch import Watched, fingerprint, watching
 from wengert.graph import ArrayType, Graph, Var, type_of
@@ -162,11 +162,12 @@ class _Jitted:
                 out_leaves, staged.out_spec = flatten(out)
                 outputs = [self._settle(block, x) for x in out_leaves]
         except RecursionError as error:
-            raise UnstageableError("recursion whose depth depends on a traced value") from error
+            raise UnstageableError(f"recursion at {raised_at(error)} whose depth depends on a traced value") from error
         except (NeedsValueError, WengertError):
             raise
         except Exception as error:  # the plain run raises it, or does not
-            raise UnstageableError(f"{type(error).__name__} while the function is traced: {error}") from error
+            raise UnstageableError(
+                f"{type(error).__name__} at {raised_at(error)} while the function is traced: {error}") from error
         if block.mixed and block.single:
             raise UnstageableError(MIXED)
         if block.captured:

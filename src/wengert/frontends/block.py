@@ -16,7 +16,7 @@ import numpy as np
 
 from wengert.errors import UnstageableError, WengertError
 from wengert.frontends.registry import NeedsValueError
-from wengert.frontends.trace import Frame, active_frame, user_line
+from wengert.frontends.trace import Frame, active_frame, raised_at, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Const, Graph, Var, type_of
 from wengert.primitives.elementwise import not_equal
@@ -231,11 +231,12 @@ def attempt(run: Callable[[], Any], undo: Callable[[], None]) -> tuple[Block, An
     except (NeedsValueError, UnstageableError):
         raise
     except RecursionError as error:
-        raise UnstageableError("recursion whose depth depends on a traced value") from error
+        raise UnstageableError(f"recursion at {raised_at(error)} whose depth depends on a traced value") from error
     except WengertError as error:
         raise UnstageableError(str(error)) from error
     except Exception as error:  # the block may never run: its errors are not the program's
-        raise UnstageableError(f"a block raises {type(error).__name__} while it is traced: {error}") from error
+        raise UnstageableError(
+            f"a block raises {type(error).__name__} at {raised_at(error)} while it is traced: {error}") from error
     finally:
         undo()
     return block, out
