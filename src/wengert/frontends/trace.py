@@ -24,7 +24,7 @@ from wengert.frontends import warned
 from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, has_no_effect, type_of
 
 __all__ = ["CLOCK", "HERE", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home",
-           "is_library", "library_call", "note_write", "require_plain", "under_vmap", "user_line"]
+           "is_library", "library_call", "note_write", "raised_at", "require_plain", "under_vmap", "user_line"]
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
