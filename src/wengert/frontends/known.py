@@ -49,7 +49,8 @@ _VALUES: dict[str, tuple[int, ...] | None] = dict.fromkeys(
     numpy.unique_inverse numpy.unique_values numpy.union1d numpy.setdiff1d numpy.intersect1d numpy.setxor1d numpy.isin
     numpy.array_equal numpy.array_equiv numpy.allclose numpy.trim_zeros numpy.histogram numpy.digitize numpy.piecewise
     numpy.geomspace numpy.linalg.eig numpy.linalg.eigvals numpy.linalg.lstsq scipy.linalg.lstsq scipy.linalg.lu
-    scipy.linalg.lu_factor scipy.linalg.lu_solve numpy.lexsort numpy.real_if_close scipy.linalg.eig scipy.linalg.logm scipy.linalg.sqrtm
+    scipy.linalg.lu_factor scipy.linalg.lu_solve numpy.lexsort numpy.real_if_close scipy.linalg.eig
+    scipy.linalg.logm scipy.linalg.sqrtm
     builtins.sorted builtins.str builtins.repr builtins.format builtins.iter
 """.split()
 ) | {
