@@ -327,6 +327,7 @@ def test_several_constructs_of_one_function_are_all_said():
 
 # ---------------------------------------------------------------- the tables
 
+FUNCTIONS = [n for n in ENTRIES if n.startswith(("np.", "scipy.")) and n not in REFUSED]
 
 NAMES = [n for n in ENTRIES if n.startswith(("np.", "scipy.")) and n not in REFUSED]
 

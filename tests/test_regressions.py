@@ -854,3 +854,9 @@ def test_apply_over_axes_and_astype():
     value, slope = wg.jvp(f, (x,), (np.ones_like(x),))
     assert value.dtype == np.float32 and value.shape == (1, 1)
     assert value == f(x) and slope == 2 * np.sum(x)
+
+
+@pytest.mark.parametrize("x", [np.array(["a"]), np.array(["2020-01-01"], dtype="M8[D]")])
+def test_arrays_of_no_numbers_are_not_called_integers(x):
+    with pytest.raises(wg.errors.InputError, match="is not one of numbers"):
+        wg.grad(lambda x: np.sum(x))(x)

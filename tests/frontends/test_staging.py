@@ -705,3 +705,12 @@ def test_objects_that_are_called_are_staged():
     assert wg.jit(wg.grad(f))(1.5) == wg.grad(jitted)(1.5) == 54.0
     f.terms[0].scale = 0.0
     assert jitted(1.5) == f(1.5)
+
+
+def halved(x):
+    return x if x < 1.0 else halved(x / 2.0) * x
+
+
+def test_recursion_that_depends_on_values_names_its_line():
+    with pytest.warns(wg.StagingWarning, match=r"recursion at .*test_staging\.py:\d+ whose depth"):
+        assert wg.jit(halved)(5.0) == halved(5.0)
