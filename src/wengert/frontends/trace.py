@@ -12,7 +12,6 @@ import os
 import sys
 import sysconfig
 import threading
-import traceback
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -62,13 +61,6 @@ def user_line() -> str:
             library = f"{name}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]
     return library or "<unknown>"
-
-
-def raised_at(error: BaseException) -> str:
-    """``file.py:12`` of the innermost line of the user's that an exception came through."""
-    lines = [f"{frame.f_code.co_filename}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)
-             if not is_library(frame.f_code.co_filename)]
-    return lines[-1] if lines else user_line()
 
 
 def public(module: str) -> str:
