@@ -860,3 +860,20 @@ def test_apply_over_axes_and_astype():
 def test_arrays_of_no_numbers_are_not_called_integers(x):
     with pytest.raises(wg.errors.InputError, match="is not one of numbers"):
         wg.grad(lambda x: np.sum(x))(x)
+
+
+@pytest.mark.parametrize("change", [
+    lambda a: a["list"].append(a["list"][0]), lambda a: a.update(more=1.0), lambda a: a["list"].reverse(),
+    lambda a: a["list"].__setitem__(0, 2.0 * a["list"][1]), lambda a: a.pop("list")])
+def test_a_container_that_is_an_argument_may_not_be_changed(change):
+    """It was built anew for the trace, so the caller did not see the change."""
+    def f(a):
+        x = a["list"][0]
+        change(a)
+        return x * x
+
+    argument = {"list": [1.5, 2.5]}
+    with pytest.raises(MutationError, match="argument 0, a dict"):
+        wg.grad(f)(argument)
+    assert wg.grad(lambda a: f({"list": list(a["list"])}))(argument) == {"list": [3.0, 0.0]}
+    assert argument == {"list": [1.5, 2.5]}

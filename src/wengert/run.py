@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.interpret import Program
-from wengert.errors import InputError, NonDifferentiableError, WengertError, kind_of
+from wengert.errors import InputError, MutationError, NonDifferentiableError, WengertError, kind_of
 from wengert.flatten import Spec, flatten
 from wengert.frontends import (  # noqa: F401  (they register themselves)
     callbacks,
@@ -141,7 +141,9 @@ class Run:
         self.specs: list[tuple[Spec, int]] = []
         self.inputs: list[Var] = []
         self.trace = Trace(name)
+        self.containers: list[tuple[int, Any, list[Any]]] = []
         run_traced(self.trace, lambda: self._outputs(reached(f)(*self._arguments(args), **kwargs), has_aux))
+        self._require_same_containers()
         plain = not self.trace.captured and not any(isinstance(x, Tracer) and x.build is not None for x in self.leaves)
         self.env: Any = self.trace.values if plain else self._applied()
         self.plain = plain
@@ -154,7 +156,10 @@ class Run:
             leaves, spec = flatten(args[p])
             self.specs.append((spec, len(leaves)))
             before = len(self.inputs)
-            full[p] = spec.unflatten([self._argument(x, k, p, spec) for k, x in enumerate(leaves)])
+            given = [self._argument(x, k, p, spec) for k, x in enumerate(leaves)]
+            full[p] = spec.unflatten(given)
+            if spec.tree is not None:
+                self.containers.append((p, full[p], given))
             if len(self.inputs) == before:
                 raise InputError(f"{self.name}: argument {p} holds no float to differentiate with regard to; integers "
                                  f"have no derivative. Write them as floats (3.0 for 3) (at {user_line()})")
@@ -183,6 +188,15 @@ class Run:
         if model is not None and model.ndim > 1:
             tracer.order = "C" if model.flags.c_contiguous else "F" if model.flags.f_contiguous else ""
         return tracer
+
+    def _require_same_containers(self) -> None:
+        """Lists and dicts that are arguments are built anew, so what the function changes in them its caller would not see."""
+        for position, tree, given in self.containers:
+            found = flatten(tree)[0]
+            if len(found) != len(given) or any(a is not b for a, b in zip(found, given, strict=True)):
+                raise MutationError(
+                    f"{self.name}: the function changes argument {position}, {kind_of(tree)}, and its caller would not see "
+                    f"the change. Make a new one in the function: list(x), dict(x), x + [v] (at {user_line()})")
 
     # ------------------------------------------------------------ out
 
