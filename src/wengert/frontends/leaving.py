@@ -111,7 +111,7 @@ class Leaving:
         if not is_array(x):
             return UNKNOWN
         if x.lens is None and x.born >= self.block.epoch:
-            return None if held == 1 and is_sole(x, held + 1) else UNKNOWN
+            return None if held == 1 and x.guard is None and is_sole(x, held + 1) else UNKNOWN
         return self.plan(x)
 
     def plan(self, x: Any) -> Plan:
@@ -148,6 +148,7 @@ class Leaving:
 
         def plan(results: list[Any]) -> Any:
             results[place].kind, results[place].order = kind, order
+            results[place].guard = results[place].guard or x.guard
             return results[place]
         return plan
 

@@ -475,7 +475,8 @@ class _Loop:
             new = shared.setdefault(id(x), plan(made))
         elif guard_of(x) is not None:
             guard(new, guard_of(x))
-        if ran is None or v.late or not is_array(old) or is_sole(old, sum(e is old for e in self.before) + 3):
+        if ran is None or v.late or not is_array(old) or (
+                guard_of(old) is None and is_sole(old, sum(e is old for e in self.before) + 3)):
             return new
         if not is_array(new) or old.type is not new.type:
             guard(new, why)
