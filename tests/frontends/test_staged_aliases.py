@@ -210,3 +210,51 @@ def test_a_variable_that_may_be_many_arrays():
     x = np.array([0.3, -0.4, 0.5])
     assert wg.jit(f)(x) == f(x.copy())
     np.testing.assert_allclose(wg.grad(wg.jit(f))(x), wg.grad(f)(x), rtol=1e-14)
+
+
+def row_left_by_loops_that_may_stop(x):
+    a, y = np.outer(x, x + 1), x * 1.0
+    for _ in range(int(np.argmax(x))):
+        for _q in a.T:
+            for row in a.T:
+                y = row
+                if x[0] > 5:
+                    break
+    y[:2] *= 0.0
+    return np.sum(a * a * x)
+
+
+def doubled_in_a_branch_by_a_loop_that_may_not_run(x):
+    u = x * 2
+    if x[0] > 0:
+        y = u
+        for _ in range(int(np.argmin(x))):
+            y = y * 2
+    else:
+        y = u * 3
+    y[0] = 7.0
+    return np.sum(u * u) + np.sum(y * x)
+
+
+def kept_by_a_loop_that_may_not_run_after_one_that_may_stop(x):
+    a, y = np.outer(x, x + 1), x * 1.0
+    for _ in range(int(np.argmax(x))):
+        for row in a.T:
+            y = row
+            if x[0] > 5:
+                break
+    for _ in range(int(x[0] > 0.4)):
+        y = y * 2
+    y[:2] *= 0.0
+    return np.sum(a * a * x) + np.sum(y)
+
+
+@pytest.mark.filterwarnings("ignore::wengert.StagingWarning")
+@pytest.mark.parametrize("f", [
+    row_left_by_loops_that_may_stop, doubled_in_a_branch_by_a_loop_that_may_not_run,
+    kept_by_a_loop_that_may_not_run_after_one_that_may_stop])
+@pytest.mark.parametrize("x", [[0.3, -0.4, 0.5], [0.5, 0.6, 0.2], [-0.3, 0.4, 0.1]], ids=str)
+def test_what_cannot_be_told_after_a_loop_is_not_written_to_in_silence(f, x):
+    x = np.array(x)
+    np.testing.assert_allclose(wg.jit(f)(x), f(x), rtol=1e-14)
+    np.testing.assert_allclose(wg.grad(wg.jit(f))(x), wg.grad(f)(x), rtol=1e-13, atol=1e-14)
