@@ -1,0 +1,439 @@
+"""Kernels: a graph becomes the text of a module, and a module something that can be called.
+
+What comes in: a graph. What goes out: a `Compiled`, called with the values of its inputs as a `Program` is. The one idea: one function
+holds the whole graph, its loops included; memory it needs is one workspace, whose size is known before it runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.compiled import control, machine
+from wengert.backends.compiled.block import Block
+from wengert.backends.compiled.code import Code, Module
+from wengert.backends.compiled.stacks import Stacks
+from wengert.backends.interpret import Program
+from wengert.graph import ArrayType, Const, Equation, Graph, Var
+
+__all__ = ["Builder", "Compiled", "compile_graph", "flattened"]
+
+ALIGN = 64
+IN_TEXT = 1024  # bytes of a constant array that stands in the text
+POLL_MASK = (1 << 16) - 1
+
+
+@dataclass(eq=False)
+class Room:
+    """A piece of the workspace."""
+
+    pointer: str
+    start: int
+    size: int
+
+
+class Arena:
+    """The workspace: pieces that are in use, and the most that ever was."""
+
+    def __init__(self) -> None:
+        self.free: list[tuple[int, int]] = []  # (start, size), in order
+        self.top = self.most = 0
+
+    def take(self, size: int) -> int:
+        size = max(-(-size // ALIGN) * ALIGN, ALIGN)
+        best = min((k for k, (_, n) in enumerate(self.free) if n >= size), key=lambda k: self.free[k][1], default=None)
+        if best is not None:
+            start, n = self.free.pop(best)
+            if n > size:
+                self.free.append((start + size, n - size))
+            return start
+        start = self.top
+        self.top += size
+        self.most = max(self.most, self.top)
+        return start
+
+    def give(self, start: int, size: int) -> None:
+        self.free.append((start, max(-(-size // ALIGN) * ALIGN, ALIGN)))
+        self.free.sort()
+        merged: list[tuple[int, int]] = []
+        for s, n in self.free:
+            if merged and merged[-1][0] + merged[-1][1] == s:
+                merged[-1] = (merged[-1][0], merged[-1][1] + n)
+            else:
+                merged.append((s, n))
+        if merged and merged[-1][0] + merged[-1][1] == self.top:
+            self.top = merged.pop()[0]
+        self.free = merged
+
+
+class Builder(Stacks):
+    """What the blocks of one kernel share."""
+
+    def __init__(self) -> None:
+        self.module = Module(machine.vector_bytes())
+        self.code = Code(self.module)
+        self.prologue: list[str] = []
+        self.arena = Arena()
+        self.constants: list[np.ndarray[Any, Any]] = []
+        self.known: dict[Const, Any] = {}
+        self.hosts: list[Equation] = []
+        self.reasons: list[str] = []
+        self.flag_name = ""
+        self.polls = False
+        self.descriptors: list[tuple[str, Any]] = []
+        self.library_calls = 0
+
+    # ------------------------------------------------------------ memory
+
+    def take(self, size: int) -> Room:
+        start = self.arena.take(size)
+        return Room(self.code.op(f"getelementptr i8, ptr %workspace, i64 {start}", "w"), start, size)
+
+    def release(self, room: Room) -> None:
+        self.arena.give(room.start, room.size)
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Callable[[int], str]]:
+        rooms: list[Room] = []
+
+        def give(size: int) -> str:
+            rooms.append(self.take(size))
+            return rooms[-1].pointer
+        yield give
+        for room in rooms:
+            self.release(room)
+
+    def alloca(self, kind: str, prefix: str = "a") -> str:
+        name = "%" + self.module.fresh(prefix)
+        self.prologue.append(f"  {name} = alloca {kind}, align {ALIGN if '[' in kind else 8}")
+        return name
+
+    def local(self, t: ArrayType) -> str:
+        """Memory of a small array, for the whole call."""
+        return self.alloca(f"[{max(t.size * t.dtype.itemsize, 1)} x i8]")
+
+    def constant(self, c: Const) -> str:
+        if c.value.nbytes <= IN_TEXT:
+            name = f"@c{len(self.known)}" if c not in self.known else self.known[c]
+            if c not in self.known:
+                self.known[c] = name
+                data = "".join(f"\\{b:02X}" for b in np.ascontiguousarray(c.value).tobytes())
+                self.module.declare(f'{name} = private constant [{max(c.value.nbytes, 1)} x i8] c"{data or chr(92) + "00"}", align 64')
+            return name  # type: ignore[no-any-return]
+        if c not in self.known:
+            self.known[c] = len(self.constants)
+            self.constants.append(np.ascontiguousarray(c.value))
+        table = self.code.op("getelementptr ptr, ptr %env, i64 3", "p")
+        at = self.code.op(f"getelementptr ptr, ptr {self.code.op(f'load ptr, ptr {table}', 'p')}, i64 {self.known[c]}", "p")
+        return self.code.op(f"load ptr, ptr {at}", "p")
+
+    def zeros(self, t: ArrayType) -> str:
+        size = max(t.size * t.dtype.itemsize, 1)
+        self.module.declare(f"@zeros{size} = internal global [{size} x i8] zeroinitializer, align 64")
+        return f"@zeros{size}"
+
+    def clear(self, pointer: str, size: int) -> None:
+        self.module.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        self.code.line(f"call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {size}, i1 false)")
+
+    def copy(self, target: str, source: str, size: str) -> None:
+        self.module.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+        self.code.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
+
+    def copy_if_other(self, target: str, source: str, size: int) -> None:
+        same, then, done = self.code.op(f"icmp eq ptr {target}, {source}"), self.module.fresh("B"), self.module.fresh("B")
+        self.code.line(f"br i1 {same}, label %{done}, label %{then}")
+        self.code.label(then)
+        self.copy(target, source, str(size))
+        self.code.line(f"br label %{done}")
+        self.code.label(done)
+
+    @contextlib.contextmanager
+    def counted(self, count: str) -> Iterator[str]:
+        """A loop of `count` (at least one) iterations."""
+        before, head, latch, done = (self.module.fresh("B") for _ in range(4))
+        i = "%" + self.module.fresh("i")
+        self.code.line(f"br label %{before}")
+        self.code.label(before)
+        self.code.line(f"br label %{head}")
+        self.code.label(head)
+        spot = len(self.code.lines)
+        yield i
+        self.code.line(f"br label %{latch}")
+        self.code.label(latch)
+        following = self.code.op(f"add nuw nsw i64 {i}, 1", "i")
+        self.code.line(f"br i1 {self.code.op(f'icmp slt i64 {following}, {count}')}, label %{head}, label %{done}")
+        self.code.label(done)
+        self.code.lines.insert(spot, f"  {i} = phi i64 [0, %{before}], [{following}, %{latch}]")
+
+    # ------------------------------------------------------------ leaving early
+
+    def flag(self) -> str:
+        if not self.flag_name:
+            self.flag_name = self.alloca("i1")
+            self.prologue.append(f"  store i1 true, ptr {self.flag_name}")
+        return self.flag_name
+
+    def fail(self, condition: str, reason: str) -> None:
+        """Leave with the number of this check if the condition holds."""
+        self.reasons.append(reason)
+        self.leave(condition, str(len(self.reasons)))
+
+    def leave(self, condition: str, status: str) -> None:
+        bad, good = self.module.fresh("B"), self.module.fresh("B")
+        self.code.line(f"br i1 {condition}, label %{bad}, label %{good}")
+        self.code.label(bad)
+        self.code.line(f"store i64 {status}, ptr %status")
+        self.code.line("br label %leave")
+        self.code.label(good)
+
+    def poll(self) -> None:
+        """Every so many iterations, ask whether to go on."""
+        if not self.polls:
+            self.polls = True
+            self.poll_count = self.alloca("i64")
+            self.prologue.append(f"  store i64 0, ptr {self.poll_count}")
+        old = self.code.op(f"load i64, ptr {self.poll_count}")
+        new = self.code.op(f"add i64 {old}, 1")
+        self.code.line(f"store i64 {new}, ptr {self.poll_count}")
+        ask, on = self.module.fresh("B"), self.module.fresh("B")
+        now = self.code.op(f"icmp eq i64 {self.code.op(f'and i64 {new}, {POLL_MASK}')}, 0")
+        self.code.line(f"br i1 {now}, label %{ask}, label %{on}")
+        self.code.label(ask)
+        at = self.code.op("getelementptr ptr, ptr %env, i64 2", "p")
+        answer = self.code.op(f"call i64 {self.code.op(f'load ptr, ptr {at}', 'p')}()")
+        self.leave(self.code.op(f"icmp ne i64 {answer}, 0"), "-3")
+        self.code.line(f"br label %{on}")
+        self.code.label(on)
+
+    # ------------------------------------------------------------ Python
+
+    def host(self, e: Equation, operands: Sequence[str], results: Sequence[str]) -> None:
+        """Python runs an equation on the kernel's memory."""
+        number = len(self.hosts)
+        self.hosts.append(e)
+        tables = []
+        for pointers in (operands, results):
+            table = self.alloca(f"[{max(len(pointers), 1)} x ptr]")
+            for k, p in enumerate(pointers):
+                self.code.line(f"store ptr {p}, ptr {self.code.op(f'getelementptr ptr, ptr {table}, i64 {k}', 'p')}")
+            tables.append(table)
+        at = self.code.op("getelementptr ptr, ptr %env, i64 1", "p")
+        entry = self.code.op(f"getelementptr ptr, ptr {self.code.op(f'load ptr, ptr {at}', 'p')}, i64 {number}", "p")
+        function = self.code.op(f"load ptr, ptr {entry}", "p")
+        answer = self.code.op(f"call i64 {function}(ptr {tables[0]}, ptr {tables[1]})")
+        self.leave(self.code.op(f"icmp ne i64 {answer}, 0"), "-1")
+
+    # ------------------------------------------------------------ the whole
+
+    def kernel(self, graph: Graph) -> None:
+        """The text of ``@kernel``."""
+        code = self.code
+        block = Block(self, graph)
+        for k, v in enumerate(graph.inputs):
+            at = code.op(f"getelementptr ptr, ptr %in, i64 {k}", "p")
+            block.pointers[v] = code.op(f"load ptr, ptr {at}", "p")
+        targets = []
+        for k in range(len(graph.outputs)):
+            at = code.op(f"getelementptr ptr, ptr %out, i64 {k}", "p")
+            targets.append(code.op(f"load ptr, ptr {at}", "p"))
+        dest: dict[Var, str] = {}
+        for o, p in zip(graph.outputs, targets, strict=True):
+            if isinstance(o, Var) and o not in graph.inputs:
+                dest.setdefault(o, p)
+        block.prefer(dest)
+        block.run()
+        for k, p in enumerate(targets):
+            block.output(k, p)
+        code.line("store i64 0, ptr %status")
+        code.line("br label %leave")
+        code.label("leave")
+        self.release_stacks()
+        code.line(f"ret i64 {code.op('load i64, ptr %status')}")
+        head = ["define i64 @kernel(ptr %in, ptr %out, ptr %env) #0 {", "entry:", "  %status = alloca i64",
+                "  %workspace = load ptr, ptr %env", *self.prologue, "  br label %begin", "begin:"]
+        self.module.functions.append("\n".join([*head, *code.lines, "}"]))
+        self.module.declare(f'attributes #0 = {{ nounwind "prefer-vector-width"="{8 * self.module.vector_bytes}" }}')
+
+
+def flattened(graph: Graph) -> Graph:
+    """The graph with the calls of other graphs written out."""
+    if not any(e.primitive.name in _CALLS for e in _all(graph)):
+        return graph
+    env: dict[Any, Any] = {}
+    equations: list[Equation] = []
+    lines = {}
+    todo = [(e, graph, None) for e in reversed(graph.equations)]
+    del todo
+
+    def walk(g: Graph) -> None:
+        for e in g.equations:
+            operands = [env.get(o, o) for o in e.operands]
+            inner = e.params.get(_CALLS.get(e.primitive.name, ""))
+            if isinstance(inner, Graph):
+                env.update(zip(inner.inputs, operands, strict=True))
+                walk(inner)
+                env.update(zip(e.results, [env.get(o, o) for o in inner.outputs], strict=False))
+                continue
+            params = {k: _flat_param(v) for k, v in e.params.items()} if control.inner_graphs(e) else e.params
+            results = [Var(r.type) for r in e.results]
+            env.update(zip(e.results, results, strict=True))
+            new = Equation(e.primitive, operands, params, results)
+            equations.append(new)
+            if e in g.lines:
+                lines[new] = g.lines[e]
+    walk(graph)
+    return Graph(graph.inputs, tuple(equations), tuple([env.get(o, o) for o in graph.outputs]), lines)
+
+
+_CALLS = {"call": "graph"}
+
+
+def _flat_param(value: Any) -> Any:
+    if isinstance(value, Graph):
+        return flattened(value)
+    return tuple(flattened(x) if isinstance(x, Graph) else x for x in value) if isinstance(value, tuple) else value
+
+
+def _all(graph: Graph) -> Iterator[Equation]:
+    for e in graph.equations:
+        yield e
+        for g in control.inner_graphs(e):
+            yield from _all(g)
+
+
+# ---------------------------------------------------------------- calling it
+
+class Compiled:
+    """A graph as machine code.
+
+    Attributes
+    ----------
+    text : str
+        The LLVM module.
+    workspace : int
+        Bytes of memory that a call needs besides its results.
+    """
+
+    def __init__(self, graph: Graph, builder: Builder, optimize: bool = False):
+        self.graph, self.reasons = graph, builder.reasons
+        self.text, self.workspace = builder.module.text(), builder.arena.most
+        self.symbols = dict(builder.module.symbols)
+        self.constants, self.hosts = builder.constants, builder.hosts
+        self.inputs, self.outputs = graph.types
+        self.pure = all(e.pure for e in graph.equations)
+        self.errors: threading.local = threading.local()
+        self.callbacks = [_host(e, self.errors) for e in self.hosts]
+        self.library = machine.load(self.text, self.symbols, optimize=optimize, names=("kernel",))
+        self.function = _KERNEL(self.library.address("kernel"))
+        self.host_table = (ctypes.c_void_p * max(len(self.callbacks), 1))(
+            *[ctypes.cast(c, ctypes.c_void_p).value for c in self.callbacks])
+        self.constant_table = (ctypes.c_void_p * max(len(self.constants), 1))(*[c.ctypes.data for c in self.constants])
+        self.program: Program | None = None
+
+    def __call__(self, *values: Any) -> tuple[Any, ...]:
+        arrays = [_ready(v, t) for v, t in zip(values, self.inputs, strict=True)]
+        out = [np.empty(t.shape, t.dtype) for t in self.outputs]
+        space = np.empty(self.workspace + ALIGN, np.uint8)
+        start = space.ctypes.data
+        env = (ctypes.c_void_p * 4)(start + -start % ALIGN, ctypes.addressof(self.host_table),
+                                    ctypes.cast(_POLL, ctypes.c_void_p).value, ctypes.addressof(self.constant_table))
+        status = self.function((ctypes.c_void_p * max(len(arrays), 1))(*[a.ctypes.data for a in arrays]),
+                               (ctypes.c_void_p * max(len(out), 1))(*[a.ctypes.data for a in out]), env)
+        if status:
+            return self.failed(status, values)
+        return tuple([a if a.ndim else a[()] for a in out])
+
+    def failed(self, status: int, values: Sequence[Any]) -> tuple[Any, ...]:
+        """What Python would have raised: of a graph without effects, by running it again."""
+        error, self.errors.pending = getattr(self.errors, "pending", None), None
+        if status == -1 and error is not None:
+            raise error
+        if status == -2:
+            raise MemoryError("no memory for what a loop saves")
+        if status == -3:
+            raise KeyboardInterrupt
+        if self.pure:
+            if self.program is None:
+                self.program = Program(self.graph)
+            return self.program(*values)
+        raise IndexError(self.reasons[status - 1])
+
+
+_KERNEL = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+_HOST = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_void_p))
+
+
+def _poll() -> int:
+    return 0  # a pending signal is raised in Python's own loop, that is: here
+
+
+def _check_signals() -> int:
+    try:
+        return _poll()
+    except KeyboardInterrupt:
+        return 1
+
+
+_POLL = ctypes.PYFUNCTYPE(ctypes.c_int64)(_check_signals)
+
+
+def _ready(value: Any, t: ArrayType) -> np.ndarray[Any, Any]:
+    array = np.ascontiguousarray(value, t.dtype) if t.shape else np.asarray(value, t.dtype)
+    if array.shape != t.shape:
+        raise TypeError(f"an array of shape {array.shape} where {t} is expected")
+    return array if array.flags.aligned else array.copy()
+
+
+def _view(address: int | None, t: ArrayType) -> Any:
+    size = t.size * t.dtype.itemsize
+    if not size:
+        return np.empty(t.shape, t.dtype)
+    assert address is not None
+    return np.frombuffer((ctypes.c_char * size).from_address(address), t.dtype).reshape(t.shape)
+
+
+def _host(e: Equation, errors: threading.local) -> Any:
+    """A C function that runs one equation with NumPy."""
+    params = dict(e.params)
+
+    def run(operands: Any, results: Any) -> int:
+        try:
+            values = []
+            for k, o in enumerate(e.operands):
+                v = np.array(_view(operands[k], o.type))
+                values.append(v if v.ndim else v[()])
+            out = e.primitive.evaluate(*values, **params)
+            for k, (r, y) in enumerate(zip(e.results, out if e.primitive.multiple else (out,), strict=True)):
+                if r.type.size:
+                    _view(results[k], r.type)[...] = y
+        except BaseException as error:
+            errors.pending = error
+            return 1
+        return 0
+    return _HOST(run)
+
+
+def compile_graph(graph: Graph, optimize: bool = False) -> Compiled | None:
+    """Machine code of a graph, or None if it has something that the compiler does not know (stacks that are carried or returned)."""
+    if any(not isinstance(v.type, ArrayType) or v.type.dtype.kind not in "fciub" for v in (*graph.inputs, *graph.outputs)):
+        return None
+    flat = flattened(graph)
+    if not control.supported(flat) or any(_odd(e) for e in _all(flat)):
+        return None
+    builder = Builder()
+    builder.kernel(flat)
+    return Compiled(graph, builder, optimize)
+
+
+def _odd(e: Equation) -> bool:
+    return any(v.type.dtype.kind not in "fciub" or v.type.dtype.itemsize > (16 if v.type.dtype.kind == "c" else 8)
+               for v in (*e.operands, *e.results))
+
+
