@@ -1,8 +1,8 @@
 """LLVM text -> machine code in this process.
 
 What comes in: the text of a module, and addresses for the names that no library of the process exports. What goes out: a
-`Library`, whose functions may be called as long as it lives. The one idea: the text becomes a relocatable object, which names what
-it calls and holds no address, so that the same object serves this process and, kept on disk, later ones; ORC links it.
+`Library`, whose functions may be called as long as it lives. The one idea: the text becomes a relocatable object, which names
+what it calls and holds no address, so that the same object serves this process and, kept on disk, later ones; ORC links it.
 """
 
 from __future__ import annotations
