@@ -1,0 +1,246 @@
+"""LLVM text -> machine code in this process.
+
+What comes in: the text of a module, and addresses for the names that no library of the process exports. What goes out: a
+`Library`, whose functions may be called as long as it lives. The one idea: the text becomes a relocatable object, which names
+what it calls and holds no address, so that the same object serves this process and, kept on disk, later ones; ORC links it.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import ctypes
+import functools
+import hashlib
+import itertools
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from wengert.backends.compiled import store
+
+if TYPE_CHECKING:
+    import llvmlite.binding as llvm
+
+__all__ = ["Library", "load", "object_code", "vector_bytes"]
+
+# Held while LLVM is at work, and across a fork, so that a child never finds LLVM's own locks taken by a thread that it
+# does not have. Nothing that a destructor runs may wait for it: see `_retire`.
+_LOCK = threading.RLock()
+_NUMBER = itertools.count()
+_LIVE: weakref.WeakSet[Library] = weakref.WeakSet()
+_RETIRED: collections.deque[Any] = collections.deque()  # libraries nobody holds any more, to be freed
+_JIT: list[Any] = []  # the one LLJIT of this process
+
+
+class Library:
+    """Machine code that is linked and ready; freed when nobody holds it any more.
+
+    Attributes
+    ----------
+    symbols : Mapping
+        The addresses it was linked with.
+    """
+
+    def __init__(self, tracker: Any, symbols: Mapping[str, int]):
+        self._tracker = tracker
+        self.symbols = symbols
+        _LIVE.add(self)
+
+    def address(self, name: str) -> int:
+        """The address of one of the functions that were asked for."""
+        return int(self._tracker[name])
+
+    def __del__(self) -> None:
+        tracker = self.__dict__.pop("_tracker", None)
+        if tracker is not None and not sys.is_finalizing():
+            _retire(tracker)
+
+
+def _retire(tracker: Any) -> None:
+    """Free a library now if nobody is compiling, else when that is done."""
+    _RETIRED.append(tracker)
+    if _LOCK.acquire(blocking=False):
+        try:
+            _free_retired()
+        finally:
+            _LOCK.release()
+
+
+def _free_retired() -> None:
+    while _RETIRED:
+        with contextlib.suppress(IndexError, RuntimeError):
+            _RETIRED.popleft().close()
+
+
+# ---------------------------------------------------------------- fork
+
+
+def _before_fork() -> None:
+    _LOCK.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    _LOCK.release()
+
+
+def _after_fork_in_child() -> None:
+    """What the parent linked stays, for good: its memory is ours too. New libraries come from an LLJIT of our own."""
+    global _LOCK
+    _LOCK = threading.RLock()
+    for library in list(_LIVE):
+        library._tracker.detach()
+    for tracker in _RETIRED:
+        tracker.detach()
+    _RETIRED.clear()
+    for jit in _JIT:
+        jit.detach()
+    _JIT.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+
+
+# ---------------------------------------------------------------- the processor
+
+
+@functools.cache
+def _binding() -> Any:
+    """llvmlite, ready to make code for this machine."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()
+    with contextlib.suppress(OSError):
+        ctypes.CDLL("libmvec.so.1", mode=ctypes.RTLD_GLOBAL)
+    return llvm
+
+
+@functools.cache
+def _processor() -> tuple[str, str]:
+    """The name and the features of this machine's processor."""
+    llvm = _binding()
+    try:
+        return llvm.get_host_cpu_name() or "generic", llvm.get_host_cpu_features().flatten()
+    except RuntimeError:  # a machine that LLVM does not know
+        return "generic", ""
+
+
+def vector_bytes() -> int:
+    """The width of a vector register that code for this machine should use."""
+    features = _processor()[1].split(",")
+    return 64 if "+avx512f" in features else 32 if "+avx2" in features else 16
+
+
+def _target_machine(level: int, shared: bool = False) -> llvm.TargetMachine:
+    """For code that runs here; `shared` for an object that another program links."""
+    llvm = _binding()
+    target = llvm.Target.from_default_triple()
+    options: Any = {"reloc": "pic", "codemodel": "default"} if shared else {"jit": True}
+    for cpu, features in (_processor(), ("generic", "")):
+        with contextlib.suppress(RuntimeError):
+            return target.create_target_machine(cpu=cpu, features=features, opt=level, **options)
+    raise RuntimeError("LLVM cannot make code for this machine")
+
+
+def _jit() -> Any:
+    if not _JIT:
+        # JITLink where LLVM's older linker does not know the format well
+        jit = _binding().create_lljit_compiler(_target_machine(1), use_jit_link=sys.platform == "darwin",
+                                               suppress_errors=True)
+        _JIT.append(jit)
+    return _JIT[0]
+
+
+# ---------------------------------------------------------------- text, object, library
+
+
+@functools.cache
+def _versions() -> str:
+    import llvmlite
+
+    try:
+        from importlib.metadata import version
+        ours = version("wengert")
+    except ImportError:
+        ours = "?"
+    return f"{ours} {llvmlite.__version__} {_binding().llvm_version_info} {sys.platform}"
+
+
+def _key(text: str, optimize: bool, shared: bool) -> bytes:
+    parts = (text, _versions(), *_processor(), f"{optimize} {shared}")
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.digest()
+
+
+def _compile(text: str, optimize: bool, shared: bool) -> bytes:
+    llvm = _binding()
+    machine = _target_machine(2 if optimize else 1, shared)
+    module = llvm.parse_assembly(text, context=llvm.create_context())
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    if optimize:
+        options = llvm.create_pipeline_tuning_options(speed_level=2)
+        options.loop_vectorization, options.slp_vectorization = False, True
+        builder = llvm.create_pass_builder(machine, options)
+        builder.getModulePassManager().run(module, builder)
+    return bytes(machine.emit_object(module))
+
+
+def object_code(text: str, *, optimize: bool = False, shared: bool = False) -> bytes:
+    """The relocatable object of a module's text, from disk if it was made before.
+
+    Parameters
+    ----------
+    text : str
+        It must hold no addresses.
+    optimize : bool
+        Run LLVM's passes (with its vectorizer of straight-line code).
+    shared : bool
+        Position-independent, for another linker.
+    """
+    key = _key(text, optimize, shared)
+    code = store.get(key)
+    if code is None:
+        with _LOCK:
+            code = _compile(text, optimize, shared)
+        store.put(key, code)
+    return code
+
+
+def load(text: str, symbols: Mapping[str, int], *, optimize: bool = False,
+         names: Sequence[str] = ("kernel", "entry")) -> Library:
+    """Compile a module, or find it on disk, and link it into this process.
+
+    Parameters
+    ----------
+    text : str
+        LLVM's language. It must hold no addresses: what is outside has a name.
+    symbols : Mapping of str to int
+        Addresses of outer names; those that are missing are looked for in the libraries of the process.
+    optimize : bool
+        Run LLVM's passes.
+    names : sequence of str
+        The functions whose addresses are wanted.
+
+    Returns
+    -------
+    Library
+        Its functions may be called while it lives.
+    """
+    code = object_code(text, optimize=optimize)
+    with _LOCK:
+        _free_retired()
+        builder = _binding().JITLibraryBuilder().add_object_img(code).add_current_process()
+        for name in names:
+            builder.export_symbol(name)
+        for name, address in symbols.items():
+            builder.import_symbol(name, address)
+        return Library(builder.link(_jit(), f"wengert{next(_NUMBER)}"), dict(symbols))

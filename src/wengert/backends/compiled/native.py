@@ -1,0 +1,267 @@
+"""Callables that Python calls straight in machine code.
+
+What comes in: a class of callables, an instance of it, a compiled kernel and what must not have changed around it. What goes out:
+an instance whose calls enter machine code, and fall back to the class's own ``__call__``. The one idea: an instance of `Native`
+holds the pointer that Python's vectorcall follows; while it is null, or where the arguments do not fit, ``__call__`` runs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+import types
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from wengert.backends.compiled.entry import Signature
+
+__all__ = ["Compiled", "Native", "Table", "enable", "install", "remove"]
+
+_HAVE_VECTORCALL = 1 << 11
+_DEFAULT = 1 << 18  # Py_TPFLAGS_DEFAULT: the type attribute cache's version tag
+_BASETYPE = 1 << 10
+_TP_FLAGS = 168  # where in a type object
+_TP_MEMBERS, _T_OBJECT_EX, _T_PYSSIZET, _READONLY = 72, 16, 19, 1
+_T_ULONGLONG = 18
+
+
+class Compiled(Protocol):
+    """What `install` needs of a compiled graph.
+
+    Attributes
+    ----------
+    text : str
+        The module: ``@kernel`` and what it calls.
+    symbols : Mapping of str to int
+        Addresses of the outer names in it that the process does not export.
+    hosts : int
+        The address of its table of calls of Python; 0 if it has none.
+    """
+
+    text: str
+    symbols: Mapping[str, int]
+    hosts: int
+
+
+class _Member(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_int), ("offset", ctypes.c_ssize_t), ("flags", ctypes.c_int),
+                ("doc", ctypes.c_char_p)]
+
+
+class _Slot(ctypes.Structure):
+    _fields_ = [("slot", ctypes.c_int), ("value", ctypes.c_void_p)]
+
+
+class _Spec(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("size", ctypes.c_int), ("item", ctypes.c_int), ("flags", ctypes.c_uint),
+                ("slots", ctypes.POINTER(_Slot))]
+
+
+_KEPT: list[Any] = []  # what a type may go on pointing to
+
+
+def _make() -> type:
+    """A heap type of four words beyond the header: the entry, the table, what keeps both alive."""
+    members = (_Member * 5)(
+        _Member(b"__vectorcalloffset__", _T_PYSSIZET, 16, _READONLY, None),
+        _Member(b"_vectorcall", _T_ULONGLONG, 16, 0, None),
+        _Member(b"_table", _T_ULONGLONG, 24, 0, None),
+        _Member(b"_keeper", _T_OBJECT_EX, 32, 0, None),
+        _Member(None, 0, 0, 0, None))
+    slots = (_Slot * 2)(_Slot(_TP_MEMBERS, ctypes.addressof(members)), _Slot(0, None))
+    name = b"wengert.backends.compiled.native.Native"
+    spec = _Spec(name, 40, 0, _DEFAULT | _BASETYPE | _HAVE_VECTORCALL, slots)
+    _KEPT.extend((members, slots, name, spec))
+    build = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p)(("PyType_FromSpec", ctypes.pythonapi))
+    return build(ctypes.addressof(spec))  # type: ignore[no-any-return]
+
+
+class _Plain:
+    """In the place of the native type where Python is another one: calls always go to ``__call__``."""
+
+    _vectorcall = 0
+
+
+def _base() -> Any:
+    if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8:
+        return _Plain
+    return _make()
+
+
+Native: Any = _base()
+
+
+def enable(cls: Any) -> Any:
+    """Let Python follow the pointer of instances of a class derived from `Native` that has its own ``__call__``.
+
+    A class defined in Python does not inherit this from its base before 3.12, nor afterwards where it defines ``__call__``.
+    A null pointer means: as if this had not been done.
+    """
+    if Native is not _Plain:
+        where = id(cls) + _TP_FLAGS
+        flags = ctypes.c_ulong.from_address(where)
+        if flags.value == cls.__flags__ and not cls.__flags__ & _HAVE_VECTORCALL:
+            flags.value |= _HAVE_VECTORCALL
+    return cls
+
+
+# ---------------------------------------------------------------- what must not have changed
+
+
+class _Row(ctypes.Structure):
+    _fields_ = [("what", ctypes.c_int64), ("a", ctypes.c_void_p), ("b", ctypes.c_void_p), ("expected", ctypes.c_void_p)]
+
+
+_WORD, _VERSION, _ITEM, _ATTRIBUTE, _CONTEXT = range(5)
+_MA_VERSION = 24
+
+
+@functools.cache
+def _has_versions() -> bool:
+    """Whether dicts carry a number that every change changes (until Python 3.13)."""
+    if sys.version_info >= (3, 14):
+        return False
+    d: dict[str, int] = {"a": 1}
+    number = ctypes.c_uint64.from_address(id(d) + _MA_VERSION)
+    seen = [number.value]
+    for change in (lambda: d.update(a=2), lambda: d.update(b=1), lambda: d.pop("b")):
+        change()
+        seen.append(number.value)
+    return len(set(seen)) == len(seen) and max(seen) < 1 << 63
+
+
+@functools.cache
+def _function_words() -> dict[str, int] | None:
+    """Where a function holds its code and its defaults."""
+    from wengert.backends.compiled.python import offsets_of
+
+    def f(a: int = 3, *, b: int = 4) -> None: ...
+
+    found = {name: offsets_of(f, id(getattr(f, name)), 104) for name in ("__code__", "__defaults__", "__kwdefaults__")}
+    return None if None in found.values() else found  # type: ignore[return-value]
+
+
+class Table:
+    """What an entry looks at before it runs: words and objects that must be what they were.
+
+    Parameters
+    ----------
+    reads : iterable of (str, holder, name, object)
+        "item": the dict `holder` has `object` under `name`; "cell": the closure cell `holder` holds it; "attribute": it
+        is found under that name; "context": the context variable `holder` has it; "zero": the word at the address `holder`
+        is zero. Objects are compared by identity.
+    """
+
+    def __init__(self, reads: Iterable[tuple[str, Any, Any, Any]]):
+        self.reads = list(reads)
+        self.names = [sys.intern(name) if type(name) is str else name for _, _, name, _ in self.reads]
+        items: dict[int, list[tuple[int, int, int, int]]] = {}
+        words: list[tuple[int, int, int, int]] = []
+        others: list[tuple[int, int, int, int]] = []
+        for (kind, holder, _, x), name in zip(self.reads, self.names, strict=True):
+            if kind == "item":
+                items.setdefault(id(holder), []).append((_ITEM, id(holder), id(name), id(x)))
+            elif kind == "zero":
+                words.append((_WORD, holder, 0, 0))
+            elif kind == "cell":
+                words.append((_WORD, id(holder) + 16, 0, id(x)))
+            elif kind == "context":
+                others.append((_CONTEXT, id(holder), 0, id(x)))
+            else:
+                (words if (row := _function_word(holder, name, x)) else others).append(
+                    row or (_ATTRIBUTE, id(holder), id(name), id(x)))
+        rows = words
+        for which, group in items.items():
+            if _has_versions():
+                rows.append((_VERSION, which + _MA_VERSION, len(group), (1 << 64) - 1))
+            rows += group
+        rows += others
+        self.memory = (_Row * (len(rows) + 1))()
+        ctypes.c_int64.from_buffer(self.memory).value = len(rows)
+        for k, row in enumerate(rows):
+            self.memory[k + 1] = _Row(*row)
+
+    @property
+    def address(self) -> int:
+        return ctypes.addressof(self.memory)
+
+    def unchanged(self) -> bool:
+        """As an entry finds it."""
+        from wengert.backends.compiled.python import support
+
+        return bool(ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(support().address("unchanged"))(self.address))
+
+
+def _function_word(holder: Any, name: Any, x: Any) -> tuple[int, int, int, int] | None:
+    words = _function_words() if type(holder) is types.FunctionType else None
+    if not words or name not in words:
+        return None
+    return _WORD, id(holder) + words[name], 0, 0 if x is None else id(x)
+
+
+# ---------------------------------------------------------------- installing
+
+
+class _Keeper:
+    """All that a compiled entry points to."""
+
+    def __init__(self, *held: Any):
+        self.held = held
+
+
+def _aligned(size: int) -> tuple[Any, int]:
+    memory = np.empty(size + 64, np.uint8)
+    return memory, (memory.ctypes.data + 63) & -64
+
+
+def install(callable_: Any, compiled: Compiled, signature: Signature, table: Table | None = None, *,
+            optimize: bool = False, keep: Any = None) -> bool:
+    """Make calls that fit a signature enter machine code; those that do not go to ``__call__`` as before.
+
+    Parameters
+    ----------
+    callable_ : Native
+        What is called.
+    compiled : Compiled
+    signature : Signature
+    table : Table, optional
+        What must not have changed since the kernel was made.
+    optimize : bool
+        Run LLVM's passes.
+    keep : object, optional
+        What the kernel's symbols point to; held as long as its code.
+
+    Returns
+    -------
+    bool
+        Whether it was done: not in a Python whose objects are laid out otherwise.
+    """
+    from wengert.backends.compiled import machine, python
+    from wengert.backends.compiled.entry import entry_symbols, entry_text
+
+    if Native is _Plain or not type(callable_).__flags__ & _HAVE_VECTORCALL or not python.supported():
+        return False
+    text = entry_text(signature)
+    symbols = {**compiled.symbols, **entry_symbols(text)}
+    memory: Any = None
+    busy = ctypes.c_int64(0)
+    if signature.keeps_workspace:
+        memory, symbols["wg_workspace"] = _aligned(signature.workspace)
+        symbols["wg_busy"] = ctypes.addressof(busy)
+    if signature.hosts:
+        symbols["wg_hosts"] = compiled.hosts
+    library = machine.load(compiled.text + text, symbols, optimize=optimize)
+    remove(callable_)
+    callable_._keeper = _Keeper(library, compiled, table, memory, busy, keep)
+    callable_._table = 0 if table is None else table.address
+    callable_._vectorcall = library.address("entry")
+    return True
+
+
+def remove(callable_: Any) -> None:
+    """Calls go to ``__call__`` again."""
+    callable_._vectorcall = 0
