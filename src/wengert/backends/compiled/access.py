@@ -354,6 +354,7 @@ def _contract(e: Equation, index: Index) -> Expression | None:
 _RULES: dict[str, Callable[[Equation, Index], Expression | None]] = {
     "reshape": _reshape, "transpose": _transpose, "broadcast": _broadcast, "flip": _flip, "pad": _pad, "concatenate": _concatenate,
     "index": _index, "index_set": _write, "index_add": _write, "contract": _contract, "convert": _elementwise,
+    "python_integer": _elementwise, "truncate": _elementwise,
     **dict.fromkeys(_FOLDS, _reduce)}
 
 

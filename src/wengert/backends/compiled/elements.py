@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wengert.backends.compiled import access, elementwise
+from wengert.backends.compiled import access, checked, elementwise
 from wengert.backends.compiled.access import Apply, Element, Fold, Gathered, Guard, Index, Ix, Pick, Products, Update
 from wengert.backends.compiled.code import Value, element
 from wengert.backends.compiled.plan import gathered_in, parts_of
@@ -375,6 +375,8 @@ class Elements:
         raise AssertionError(expression)
 
     def apply(self, name: str, params: Any, values: list[Value], dtype: np.dtype[Any]) -> Value:
+        if name in checked.RULES:
+            return checked.RULES[name](self.block, params, values)
         lanes = max([v.lanes for v in values], default=1)
         (out,) = elementwise.emit(self.code, name, params, values, [dtype], lanes)
         return out

@@ -18,7 +18,6 @@ from wengert.backends.compiled.access import Index, Ix, Pick, Update
 from wengert.backends.compiled.code import Value, element
 from wengert.backends.compiled.elements import Elements, flat_index
 from wengert.backends.compiled.plan import Nest, Root, gathered_in
-from wengert.graph import Var
 
 if TYPE_CHECKING:
     from wengert.backends.compiled.block import Block
@@ -112,9 +111,11 @@ class Loops:
 
     def emit(self) -> None:
         for x, index in self.nest.leaves:  # what does not move is loaded before the loops
+            if x in self.el.roots:
+                continue
             if access.fixed(index) or x.type.size == 1:
                 at = flat_index(x.type.shape, index).const if x.type.size > 1 else 0
-                if 0 <= at < x.type.size and not (isinstance(x, Var) and x in self.el.roots):
+                if 0 <= at < x.type.size:
                     self.block.register(x, at)
             else:
                 self.block.base(x)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wengert.backends.compiled import access, elementwise, library
+from wengert.backends.compiled import access, checked, elementwise
 from wengert.backends.compiled.access import Apply, Element, Fold, Gathered, Index, Ix, Pick, Products, Update
 from wengert.graph import ArrayType, Equation, Graph, Var
 from wengert.primitives.contract import split_spec
@@ -197,6 +197,8 @@ class Plan:
             return False
         if any(not isinstance(o.type, ArrayType) for o in e.operands):
             return False
+        if p.name in checked.RULES:
+            return checked.known(e)
         if p.elementwise or p.name == "convert":
             return elementwise.supported(p.name, e.params, [o.type.dtype for o in e.operands], [e.results[0].type.dtype])
         if p.name == "contract":

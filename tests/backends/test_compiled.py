@@ -1,0 +1,83 @@
+"""Compiled equals interpreted: every primitive of the registry on its samples, to the rounding of its numbers."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import numpy as np
+import pytest
+
+import wengert.primitives
+from wengert.backends.compiled import kernel
+from wengert.backends.interpret import Program
+from wengert.graph import REGISTRY, Const, Equation, Graph, Stack, Var, type_of
+
+for _module in pkgutil.iter_modules(wengert.primitives.__path__):
+    importlib.import_module(f"wengert.primitives.{_module.name}")
+
+NAMES = sorted(n for n, p in REGISTRY.items() if p.sample is not None and n not in ("effect", "python_call"))
+
+
+def cases(name):
+    p, rng = REGISTRY[name], np.random.default_rng(3)
+    for operands, params in p.sample(rng):
+        if p.follows is not None:
+            operands = p.follows(*operands)
+        if any(isinstance(o, Stack) for o in operands):
+            continue
+        yield p, [np.asarray(o) for o in operands], params
+
+
+def graph_of(p, operands, params):
+    inputs = [Var(type_of(o)) for o in operands]
+    types = p.type(*[v.type for v in inputs], **params)
+    results = [Var(t) for t in (types if p.multiple else (types,))]
+    kept = [r for r in results if type(r.type).__name__ == "ArrayType"]
+    return Graph(tuple(inputs), (Equation(p, inputs, params, results),), tuple(kept))
+
+
+def assert_same(got, want, rtol=1e-12):
+    for a, b in zip(got, want, strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        assert a.dtype == b.dtype and a.shape == b.shape
+        if a.dtype.kind in "fc":
+            single = a.dtype.itemsize // (2 if a.dtype.kind == "c" else 1) == 4
+            scale = np.max(np.abs(b[np.isfinite(b)]), initial=0.0)
+            np.testing.assert_allclose(a, b, rtol=1e-5 if single else rtol, atol=(1e-6 if single else 1e-13) * scale)
+        else:
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_primitive_compiled_is_the_primitive(name):
+    for p, operands, params in cases(name):
+        graph = graph_of(p, operands, params)
+        if not graph.outputs:
+            continue
+        compiled = kernel.compile_graph(graph)
+        assert compiled is not None
+        with np.errstate(all="ignore"):
+            want = Program(graph)(*operands)
+            assert_same(compiled(*operands), want)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if REGISTRY[n].elementwise])
+def test_long_arrays_go_through_vectors(name):
+    for p, operands, params in cases(name):
+        if not operands or any(o.size == 0 for o in operands):
+            continue
+        shape = np.broadcast_shapes(*[o.shape for o in operands])
+        long = [np.resize(np.broadcast_to(o, shape), 37).astype(o.dtype) for o in operands]
+        graph = graph_of(p, long, params)
+        compiled = kernel.compile_graph(graph)
+        with np.errstate(all="ignore"):
+            assert_same(compiled(*long), Program(graph)(*long))
+
+
+def test_constants_small_and_large():
+    x = Var(type_of(np.zeros(300)))
+    big = Const(np.arange(300.0))
+    out = Var(x.type)
+    graph = Graph((x,), (Equation(REGISTRY["add"], (x, big), {}, (out,)),), (out,))
+    np.testing.assert_array_equal(kernel.compile_graph(graph)(np.ones(300))[0], np.arange(300.0) + 1)
