@@ -23,39 +23,14 @@ __all__ = ["STACKS", "emit", "in_place", "overwrites", "supported"]
 
 
 def supported(graph: Graph) -> bool:
-    """Whether the compiler knows the control flow of a graph: stacks are made by loops, and neither carried nor returned."""
+    """Whether the compiler knows what a graph does with its stacks: only loops, branches and sums may meet them."""
     for e in graph.equations:
-        inner = inner_graphs(e)
-        carried: Sequence[Any] = ()
-        if e.primitive.name == "scan":
-            carried = e.operands[1 + e.params["constants"]:1 + e.params["constants"] + e.params["carries"]]
-        elif e.primitive.name == "while_loop":
-            carried = e.operands[e.params["constants"]:]
-        elif e.primitive.name == "stack_add" and not isinstance(e.results[0].type.element, ArrayType):
-            return False
-        if any(isinstance(o.type, StackType) for o in carried):
-            return False
-        for r in e.results:
-            if isinstance(r.type, StackType) and not isinstance(r.type.element, ArrayType) and not _plain_nesting(e):
-                return False
-        if not inner and not is_control(e) and e.primitive.name not in STACKS and any(
+        if not is_control(e) and e.primitive.name not in STACKS and any(
                 isinstance(v.type, StackType) for v in (*e.operands, *e.results)):
             return False
-        if not all(supported(g) for g in inner):
+        if not all(supported(g) for g in inner_graphs(e)):
             return False
     return True
-
-
-def _plain_nesting(e: Equation) -> bool:
-    """Whether a loop that saves stacks saves each of them once, as its body made it."""
-    if e.primitive.name not in ("scan", "while_loop"):
-        return False
-    body = e.params["body"]
-    own = {r: q for q in body.equations for r in q.results}
-    saved = [o for o in body.outputs if isinstance(o.type, StackType)]
-    return len(set(saved)) == len(saved) and all(
-        o in own and own[o].primitive.name in ("scan", "while_loop", "empty_stack") and isinstance(o.type.element, ArrayType)
-        for o in saved)
 
 
 def inner_graphs(e: Equation) -> list[Graph]:
@@ -226,6 +201,8 @@ class _Carry:
     other: str = ""  # the second buffer, where two take turns
     now: str = ""
     then: str = ""
+    stack: str = ""  # descriptor of a stack that is carried
+    spare: str = ""
 
 
 class _Loop:
@@ -250,6 +227,12 @@ class _Loop:
         init, result = self.operands[self.constants + k], self.results[k]
         c = _Carry(inner, output, result)
         block, plan = self.block, self.child.plan
+        if isinstance(inner.type, StackType):
+            c.stack, c.spare = block.builder.stack(inner.type), block.builder.stack(inner.type)
+            block.builder.drop(c.stack, inner.type)
+            block.builder.share(c.stack, block.stacks[init])
+            self.child.stacks[inner] = c.stack
+            return c
         if plan.in_registers(inner):
             c.start = block.registers(init)
             fresh = block.module.fresh
@@ -298,7 +281,17 @@ class _Loop:
         """The carries of the next iteration; large ones are where they belong."""
         out = []
         moved = []
+        stacks = [c for c in self.carries if c.stack]
+        for c in stacks:
+            self.block.builder.share(c.spare, self.child.stacks[c.output])
+        for c in stacks:
+            self.block.builder.drop(c.stack, c.inner.type)
+            self.code.line(f"store [3 x i64] {self.code.op(f'load [3 x i64], ptr {c.spare}')}, ptr {c.stack}")
+            self.code.line(f"store [3 x i64] zeroinitializer, ptr {c.spare}")
         for k, c in enumerate(self.carries):
+            if c.stack:
+                out.append([])
+                continue
             if not c.pointer:
                 out.append(self.child.registers(c.output))
                 continue
@@ -337,6 +330,9 @@ class _Loop:
         """After the loop: results. `final` are values of small carries; large ones lie in their last buffer."""
         block = self.block
         for c, values in zip(self.carries, final, strict=True):
+            if c.stack:
+                block.stacks[c.result] = c.stack
+                continue
             small = block.plan.in_registers(c.result)
             if values and small:
                 for j, v in enumerate(values):
@@ -408,7 +404,7 @@ def _scan(block: Block, item: Step, e: Equation) -> None:
         if r in rows:
             loop.child.output(carries + k, rows[r])
         else:
-            block.builder.move_stack(block.stacks[r], row, loop.child.stacks[o])  # type: ignore[index]
+            block.builder.save_stack(block.stacks[r], row, loop.child.stacks[o])  # type: ignore[index]
     new = loop.next_values()
 
     def more() -> str:
@@ -483,7 +479,7 @@ def _while(block: Block, item: Step, e: Equation) -> None:
     loop.child.run()
     for k, (o, r) in enumerate(saved):
         if isinstance(o.type, StackType):
-            block.builder.move_stack(block.stacks[r], i, loop.child.stacks[o])  # type: ignore[index]
+            block.builder.save_stack(block.stacks[r], i, loop.child.stacks[o])  # type: ignore[index]
         else:
             loop.child.output(n + k, rows[r])
     new = loop.next_values()
