@@ -10,11 +10,13 @@ coefficient.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from wengert.graph import Const, Equation, Var
 from wengert.primitives.contract import split_spec
@@ -26,30 +28,34 @@ __all__ = ["Apply", "Expression", "Fold", "Gathered", "Index", "Ix", "Pick", "Pr
 Atom = Var | Const
 
 
-@dataclass(frozen=True)
-class Ix:
+class Ix(NamedTuple):
     """``const + sum(coefficient * term)``; a term is the number of a loop or a `Gathered`."""
 
     const: int = 0
     terms: tuple[tuple[Any, int], ...] = ()
 
-    def __add__(self, other: Ix | int) -> Ix:
+    def __add__(self, other: Ix | int) -> Ix:  # type: ignore[override]
         if isinstance(other, int):
-            return Ix(self.const + other, self.terms)
+            return Ix(self.const + other, self.terms) if other else self
+        if not other.terms:
+            return Ix(self.const + other.const, self.terms)
+        if not self.terms:
+            return Ix(self.const + other.const, other.terms)
         terms: dict[Any, int] = dict(self.terms)
         for t, c in other.terms:
             terms[t] = terms.get(t, 0) + c
         return Ix(self.const + other.const, tuple([(t, c) for t, c in terms.items() if c]))
 
-    def __mul__(self, factor: int) -> Ix:
+    def __mul__(self, factor: int) -> Ix:  # type: ignore[override]
+        if factor == 1:
+            return self
         return Ix(self.const * factor, tuple([(t, c * factor) for t, c in self.terms]) if factor else ())
 
 
 Index = tuple[Ix, ...]
 
 
-@dataclass(frozen=True)
-class Gathered:
+class Gathered(NamedTuple):
     """An element of an index array, counted from the end where it is negative; `size` is the length of the axis."""
 
     atom: Atom
@@ -85,22 +91,19 @@ Element = tuple[Atom, Index]
 Guard = tuple[tuple[Ix, int], ...]  # all of: 0 <= ix < n
 
 
-@dataclass(frozen=True)
-class Apply:
+class Apply(NamedTuple):
     """An elementwise primitive, applied to elements."""
 
     operands: tuple[Element, ...]
 
 
-@dataclass(frozen=True)
-class Pick:
+class Pick(NamedTuple):
     """The first piece whose guard holds; zero if none does."""
 
     pieces: tuple[tuple[Guard, Element], ...]
 
 
-@dataclass(frozen=True)
-class Update:
+class Update(NamedTuple):
     """An element, to which another is added where the guard holds."""
 
     guard: Guard
@@ -108,16 +111,14 @@ class Update:
     value: Element
 
 
-@dataclass(frozen=True)
-class Fold:
+class Fold(NamedTuple):
     """Elements, combined one after the other by an elementwise primitive of two operands."""
 
     name: str
     elements: tuple[Element, ...]
 
 
-@dataclass(frozen=True)
-class Products:
+class Products(NamedTuple):
     """A sum of products."""
 
     pairs: tuple[tuple[Element, Element], ...]
@@ -261,8 +262,8 @@ def places(shape: tuple[int, ...], spec: Any, arrays: Sequence[Atom], index: Ind
     return (*out, *rest)
 
 
-def _joint(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    import numpy as np
+@functools.cache
+def _joint(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
     return np.broadcast_shapes(*shapes)
 
 

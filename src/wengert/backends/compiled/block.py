@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wengert.backends.compiled import control, library
-from wengert.backends.compiled.code import Code, Value, element, literal
+from wengert.backends.compiled.code import Value, element, literal
 from wengert.backends.compiled.elements import Elements, memory_type
 from wengert.backends.compiled.nest import emit_nest
 from wengert.backends.compiled.plan import Item, Nest, Plan, Root, Scalars, Step, all_elements, is_control

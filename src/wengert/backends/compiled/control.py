@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-
 from wengert.backends.compiled.code import Value
 from wengert.backends.compiled.plan import Item, Nest, Plan, Step, is_control
 from wengert.graph import ArrayType, Const, Equation, Graph, StackType, Var

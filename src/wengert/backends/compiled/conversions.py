@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.compiled.arithmetic import Arithmetic, vector
+from wengert.backends.compiled.arithmetic import Arithmetic
 from wengert.backends.compiled.code import Code, Value
 
 __all__ = ["convert"]

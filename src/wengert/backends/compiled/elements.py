@@ -7,6 +7,7 @@ move is a scalar, any other is gathered. What lies outside its array by a guard 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = ["Elements", "flat_index", "memory_type", "strides"]
 Key = tuple[Element, Guard]
 
 
+@functools.cache
 def strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     out, step = [], 1
     for n in reversed(shape):
@@ -209,7 +211,7 @@ class Elements:
         if access.fixed(index) or x.type.size == 1:
             at = flat_index(x.type.shape, index).const if x.type.size != 1 else 0
             return self.block.register(x, at) if 0 <= at < x.type.size else self.code.constant(0, x.type.dtype)
-        inside = all(0 <= low and high < n for (low, high), n in zip(
+        inside = all(low >= 0 and high < n for (low, high), n in zip(
             (access.span(ix, self.ranges) for ix in index), x.type.shape, strict=True))
         condition = None if inside else self._guard_value(guard)
         pointer, step, offsets = self.address(self.block.base(x), x.type.dtype, flat_index(x.type.shape, index))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.compiled import symbols
-from wengert.backends.compiled.arithmetic import Arithmetic, vector
+from wengert.backends.compiled.arithmetic import Arithmetic
 from wengert.backends.compiled.code import Code, Value
 from wengert.backends.compiled.complexes import COMPLEX
 from wengert.backends.compiled.conversions import convert

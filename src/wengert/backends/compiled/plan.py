@@ -230,7 +230,7 @@ class Plan:
         sizes = dict(zip([*a, *b], [*x.shape, *y.shape], strict=True))
         apart = [sizes[k] for k in sizes if not (k in a and k in b and k in out)]  # all but the stack
         stack = math.prod([n for k, n in sizes.items() if k in a and k in b and k in out])
-        return terms <= access.UNROLL and (terms <= 4 and min(x.size, y.size) <= FEW or (stack >= WIDE and max(apart) <= WIDE))
+        return terms <= access.UNROLL and ((terms <= 4 and min(x.size, y.size) <= FEW) or (stack >= WIDE and max(apart) <= WIDE))
 
     def _inline_write(self, e: Equation) -> bool:
         where = access.region(e)
