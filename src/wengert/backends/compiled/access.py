@@ -23,7 +23,7 @@ from wengert.primitives.contract import split_spec
 from wengert.primitives.index import index_shape
 
 __all__ = ["Apply", "Expression", "Fold", "Gathered", "Index", "Ix", "Pick", "Products", "Update", "constant", "element_of",
-           "expand", "fixed", "loop", "places", "span"]
+           "expand", "fixed", "loop", "places", "resolve", "settle", "span"]
 
 Atom = Var | Const
 
@@ -125,6 +125,39 @@ class Products(NamedTuple):
 
 
 Expression = Apply | Pick | Update | Fold | Products
+
+
+def resolve(guard: Guard, ranges: Mapping[int, tuple[int, int]]) -> Guard | None:
+    """The conditions that are not known to hold; None if one cannot hold."""
+    out = []
+    for ix, n in guard:
+        low, high = span(ix, ranges)
+        if high < 0 or low >= n:
+            return None
+        if low < 0 or high >= n:
+            out.append((ix, n))
+    return tuple(out)
+
+
+def settle(expression: Any, ranges: Mapping[int, tuple[int, int]], under: Guard = ()) -> Any:
+    """The expression without the pieces that cannot hold, and without conditions that do."""
+    if isinstance(expression, Pick):
+        pieces = []
+        for guard, part in expression.pieces:
+            rest = resolve(guard, ranges)
+            if rest is None:
+                continue
+            rest = tuple([c for c in rest if c not in under])
+            pieces.append((rest, part))
+            if not rest:
+                break
+        return Pick(tuple(pieces))
+    if isinstance(expression, Update):
+        rest = resolve(expression.guard, ranges)
+        if rest is None:
+            return Pick((((), expression.base),))
+        return Update(tuple([c for c in rest if c not in under]), expression.base, expression.value)
+    return expression
 
 
 def element_of(shape: tuple[int, ...], wide: tuple[int, ...], index: Index) -> Index:

@@ -65,17 +65,6 @@ class Elements:
 
     # ------------------------------------------------------------ guards
 
-    def resolve(self, guard: Guard) -> Guard | None:
-        """The conditions that are not known to hold; None if one cannot hold."""
-        out = []
-        for ix, n in guard:
-            low, high = access.span(ix, self.ranges)
-            if high < 0 or low >= n:
-                return None
-            if low < 0 or high >= n:
-                out.append((ix, n))
-        return tuple(out)
-
     def _condition(self, guard: Guard) -> str | None:
         """Of the lanes: an i1, or a vector of them where they differ; None if there is none."""
         key = ("guard", guard)
@@ -313,7 +302,7 @@ class Elements:
             if not isinstance(y, Var) or (self.plan.leaf(y) and y not in self.roots):
                 needs: list[Key] = [(g, ()) for g in gathered_in(at)]
             else:
-                expression = self._settled(access.expand(self.plan.own[y], at), under)
+                expression = access.settle(access.expand(self.plan.own[y], at), self.ranges, under)
                 needs = [*self._needs(expression, under), *[(g, ()) for g in gathered_in(at)]]
             missing = [k for k in needs if k not in self.memo]
             if missing:
@@ -323,26 +312,6 @@ class Elements:
             self.memo[key] = self.load(y, at, under) if leaf else self._combine(y, expression, under)
             todo.pop()
         return self.memo[first]
-
-    def _settled(self, expression: Any, under: Guard) -> Any:
-        """The expression without the pieces that cannot hold, and without conditions that do."""
-        if isinstance(expression, Pick):
-            pieces = []
-            for guard, part in expression.pieces:
-                rest = self.resolve(guard)
-                if rest is None:
-                    continue
-                rest = tuple([c for c in rest if c not in under])
-                pieces.append((rest, part))
-                if not rest:
-                    break
-            return Pick(tuple(pieces))
-        if isinstance(expression, Update):
-            rest = self.resolve(expression.guard)
-            if rest is None:
-                return Pick((((), expression.base),))
-            return Update(tuple([c for c in rest if c not in under]), expression.base, expression.value)
-        return expression
 
     def _needs(self, expression: Any, under: Guard) -> list[Key]:
         if isinstance(expression, Pick):

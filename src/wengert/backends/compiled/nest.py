@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wengert.backends.compiled import access, elementwise
-from wengert.backends.compiled.access import Index, Ix, Pick, Update
+from wengert.backends.compiled.access import Index, Ix
 from wengert.backends.compiled.code import Value, element
 from wengert.backends.compiled.elements import Elements, flat_index
-from wengert.backends.compiled.plan import Nest, Root, gathered_in
+from wengert.backends.compiled.plan import Nest, Root, gathered_in, guards_of
 
 if TYPE_CHECKING:
     from wengert.backends.compiled.block import Block
@@ -99,9 +99,7 @@ class Loops:
         return list(itertools.product(*[list(itertools.pairwise(e)) for e in edges]))
 
     def _cut(self, cuts: list[set[int]], expression: Any) -> None:
-        guards = [g for g, _ in expression.pieces] if isinstance(expression, Pick) else (
-            [expression.guard] if isinstance(expression, Update) else [])
-        for guard in guards:
+        for guard in guards_of(expression):
             for ix, n in guard:
                 if len(ix.terms) == 1 and isinstance(ix.terms[0][0], int) and abs(ix.terms[0][1]) == 1:
                     ((axis, c),) = ix.terms

@@ -18,12 +18,14 @@ from wengert.backends.compiled.access import Apply, Element, Fold, Gathered, Ind
 from wengert.graph import ArrayType, Equation, Graph, Var
 from wengert.primitives.contract import split_spec
 
-__all__ = ["Item", "Nest", "all_elements", "elements_of", "gathered_in", "Plan", "Root", "Scalars", "Step", "is_control", "loop_axes", "parts_of"]
+__all__ = ["Item", "Nest", "all_elements", "elements_of", "gathered_in", "guards_of", "Plan", "Root", "Scalars", "Step", "is_control", "loop_axes", "parts_of"]
 
 FEW = 16        # elements of a value that stays in registers wherever it is
 SMALL = 64      # elements of a value that stays in registers where all others are as small
 MANY = 2_000    # scalar operations of a block that is kept in registers
 WIDE = 8        # an axis shorter than this is unrolled where another one is at least as long
+CUT = 16        # an axis no longer than this is unrolled where guards cut it, and another one is
+LONG = 64       # at least so long
 NEAR = 8        # extents that differ by no more share a nest
 LOOK_BACK = 64  # items that a result may be moved up over, to share a nest
 WORTH = 0.4     # nanoseconds an element: what is computed again at a higher price is kept in memory
@@ -88,8 +90,8 @@ def is_control(e: Equation) -> bool:
     return e.primitive.name in _CONTROL
 
 
-def loop_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes that are looped over; the others are unrolled."""
+def loop_axes(shape: tuple[int, ...], cut: frozenset[int] = frozenset()) -> tuple[int, ...]:
+    """The axes that are looped over; the others, among them those in `cut`, are unrolled."""
     longest = max(shape, default=1)
     if longest < WIDE and math.prod(shape) <= FEW:
         return ()
@@ -97,16 +99,16 @@ def loop_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
         return tuple([a for a, n in enumerate(shape) if n != 1])
     out, unrolled = [], 1
     for a in reversed(range(len(shape))):
-        if shape[a] < WIDE and unrolled * shape[a] <= 4 * WIDE:
+        if (shape[a] < WIDE or a in cut) and unrolled * shape[a] <= 4 * WIDE:
             unrolled *= shape[a]
         else:
             out.append(a)
     return tuple(reversed(out))
 
 
-def elements_of(shape: tuple[int, ...]) -> tuple[tuple[int, ...], list[Index]]:
+def elements_of(shape: tuple[int, ...], cut: frozenset[int] = frozenset()) -> tuple[tuple[int, ...], list[Index]]:
     """The extents of the loops over an array, and the indices of the elements that one iteration is about."""
-    axes = loop_axes(shape)
+    axes = loop_axes(shape, cut)
     free = [(Ix(0, ((axes.index(a), 1),)),) if a in axes else tuple([Ix(k) for k in range(n)]) for a, n in enumerate(shape)]
     return tuple([shape[a] for a in axes]), [tuple(i) for i in itertools.product(*free)]
 
@@ -132,6 +134,13 @@ def parts_of(expression: Any) -> Iterator[Element]:
             for a, b in pairs:
                 yield a
                 yield b
+
+
+def guards_of(expression: Any) -> list[Any]:
+    """The guards of an expression."""
+    if isinstance(expression, Pick):
+        return [guard for guard, _ in expression.pieces if guard]
+    return [expression.guard] if isinstance(expression, Update) else []
 
 
 def gathered_in(index: Index) -> Iterator[Element]:
@@ -236,8 +245,11 @@ class Plan:
         where = access.region(e)
         if where is None:
             return False
-        size = math.prod([n for _, n in where if n != -1])
-        return self.small or 4 * size >= e.results[0].type.size or e.results[0].type.size <= self.limit
+        shape = e.results[0].type.shape
+        few = max(shape) >= LONG
+        long = [(1 if n == -1 else n, whole) for (_, n), whole in zip(where, shape, strict=True) if not (few and whole <= CUT)]
+        part, all_ = math.prod([n for n, _ in long]), math.prod([n for _, n in long])
+        return self.small or 4 * part >= all_ or e.results[0].type.size <= self.limit
 
     # ------------------------------------------------------------ memory and registers
 
@@ -291,8 +303,9 @@ class Plan:
     def leaf(self, v: Any) -> bool:
         return not isinstance(v, Var) or v not in self.own or v in self.memory or v in self.alias or self.in_registers(v)
 
-    def reach(self, elements: Sequence[Element]) -> tuple[set[Element], set[Element]]:
-        """What these elements are made of: elements that are loaded, and elements that are computed."""
+    def reach(self, elements: Sequence[Element], extents: tuple[int, ...] = ()) -> tuple[set[Element], set[Element]]:
+        """What these elements are made of, in loops of these extents: elements that are loaded, and elements that are computed."""
+        ranges = dict(enumerate((0, n) for n in extents))
         leaves: set[Element] = set()
         inner: set[Element] = set()
         todo = list(elements)
@@ -309,7 +322,7 @@ class Plan:
                 leaves.add(element)
                 continue
             inner.add(element)
-            todo += parts_of(access.expand(self.own[x], index))
+            todo += parts_of(access.settle(access.expand(self.own[x], index), ranges))
         return leaves, inner
 
     def operands_of(self, root: Root) -> list[Element]:
@@ -317,7 +330,8 @@ class Plan:
         e, out = root.equation, []
         for index in root.elements:
             if root.kind == "store":
-                out += [*parts_of(access.expand(e, index)), *gathered_in(index)]
+                ranges = dict(enumerate((0, n) for n in root.extents))
+                out += [*parts_of(access.settle(access.expand(e, index), ranges)), *gathered_in(index)]
             elif root.kind == "reduce":
                 out.append((e.operands[0], index))
             else:
@@ -333,9 +347,27 @@ class Plan:
             kind, shape = "reduce", e.operands[0].type.shape
         else:
             kind, shape = "store", v.type.shape
-        few = kind == "store" and v.type.size <= self.limit
-        extents, elements = ((), all_elements(shape)) if few else elements_of(shape)
-        return Root(v, e, kind, extents, elements)
+        if kind == "store" and v.type.size <= self.limit:
+            return Root(v, e, kind, (), all_elements(shape))
+        root = Root(v, e, kind, *elements_of(shape))
+        cut = self._cut_axes(root, shape)
+        return Root(v, e, kind, *elements_of(shape, cut)) if cut else root
+
+    def _cut_axes(self, root: Root, shape: tuple[int, ...]) -> frozenset[int]:
+        """Short axes along which the elements of a root are of several kinds, as in a concatenation of columns."""
+        if root.kind != "store" or max(shape, default=0) < LONG:
+            return frozenset()
+        axes = loop_axes(shape)
+        short = {k: a for k, a in enumerate(axes) if shape[a] <= CUT}
+        if not short:
+            return frozenset()
+        found = set()
+        _, inner = self.reach(self.operands_of(root), root.extents)
+        expressions = [access.expand(self.own[x], i) for x, i in inner if isinstance(x, Var)]
+        for expression in [*expressions, *[access.expand(root.equation, i) for i in root.elements]]:
+            for guard in guards_of(expression):
+                found |= {t for ix, _ in guard for t, _ in ix.terms if t in short}
+        return frozenset(short[k] for k in found)
 
     def _schedule(self) -> None:
         self.items: list[Item] = []
@@ -361,12 +393,12 @@ class Plan:
 
     def _eager(self, v: Var) -> None:
         leaves, _ = self.reach([p for at in all_elements(v.type.shape) for p in (
-            *parts_of(access.expand(self.own[v], at)), *gathered_in(at))])
+            *parts_of(access.settle(access.expand(self.own[v], at), {})), *gathered_in(at))])
         self._append(Scalars({self.root(x) for x, _ in leaves if isinstance(x, Var)}, v), [v])
 
     def _place(self, root: Root) -> None:
         """Join a nest that is there, or begin one."""
-        leaves, inner = self.reach(self.operands_of(root))
+        leaves, inner = self.reach(self.operands_of(root), root.extents)
         home: Nest | None = None
         reads = {self.root(x) for x, _ in leaves if isinstance(x, Var)}
         if root.kind != "write":
