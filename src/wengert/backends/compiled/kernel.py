@@ -18,6 +18,7 @@ import numpy as np
 from wengert.backends.compiled import control, machine
 from wengert.backends.compiled.block import Block
 from wengert.backends.compiled.code import Code, Module
+from wengert.backends.compiled.hoist import hoisted
 from wengert.backends.compiled.stacks import Stacks
 from wengert.backends.interpret import Program
 from wengert.graph import ArrayType, Const, Equation, Graph, Var
@@ -424,7 +425,7 @@ def compile_graph(graph: Graph, optimize: bool = False) -> Compiled | None:
     """Machine code of a graph, or None if it has something that the compiler does not know (stacks that are carried or returned)."""
     if any(not isinstance(v.type, ArrayType) or v.type.dtype.kind not in "fciub" for v in (*graph.inputs, *graph.outputs)):
         return None
-    flat = flattened(graph)
+    flat = hoisted(flattened(graph))
     if not control.supported(flat) or any(_odd(e) for e in _all(flat)):
         return None
     builder = Builder()
