@@ -100,8 +100,8 @@ def _polygamma(code: Code, operands: Sequence[Value], results: DTypes, lanes: in
 def _integer_power(code: Code, operands: Sequence[Value], results: DTypes, lanes: int, *, n: int) -> list[Value]:
     """Of complex numbers; the others are in the tables."""
     x = operands[0]
-    if n in (-1, 1, 2):
-        return emit(code, {-1: "reciprocal", 1: "positive", 2: "square"}[n], {}, operands, results, lanes)
+    if n in (-1, 2):
+        return emit(code, {-1: "reciprocal", 2: "square"}[n], {}, operands, results, lanes)
     if n == 0:
         return [code.constant(1.0, x.dtype, lanes)]
     return emit(code, "power", {}, [x, code.constant(float(n), x.dtype, lanes)], results, lanes)
@@ -151,6 +151,7 @@ def _loop(name: str, operands: tuple[np.dtype[Any], ...], results: tuple[np.dtyp
     kinds = [(c.kind, d.kind) for c, d in zip(chosen[found.nin:], results)]
     if any([have != want for have, want in kinds]):
         return None
+    types = types.replace("?", "T")
     return f"wg_loop_{library}_{called}_{types}", chosen[:found.nin], chosen[found.nin:]
 
 

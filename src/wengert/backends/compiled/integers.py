@@ -186,6 +186,6 @@ BOOLEANS: dict[str, Rule] = {
     "less_equal": (lambda a, x, y: a.masks("or", a.flip(x), y), 0.05),
     "greater_equal": (lambda a, x, y: a.masks("or", x, a.flip(y)), 0.05), "invert": (lambda a, x: a.flip(x), 0.05),
     "logical_not": (lambda a, x: a.flip(x), 0.05), "absolute": (_same, 0.0), "stop_gradient": (_same, 0.0),
-    "real": (_same, 0.0), "conjugate": (_same, 0.0), "imag": (_by_zero, 0.0), "floor": (_same, 0.0), "ceil": (_same, 0.0),
+    "real": (_same, 0.0), "imag": (_by_zero, 0.0), "floor": (_same, 0.0), "ceil": (_same, 0.0),
     "trunc": (_same, 0.0), "isnan": (_always(False), 0.0), "isinf": (_always(False), 0.0), "isfinite": (_always(True), 0.0),
 }

@@ -6,7 +6,8 @@ name says all that is needed to find the address again.
 - ``_ZGV...``: a vector function of glibc's libmvec; plain names of mathematics: the C library.
 - ``wg_special_NAME``: the function of doubles of that name in ``scipy.special.cython_special``.
 - ``wg_loop_LIBRARY_NAME_TYPES`` and ``wg_data_...``: the inner loop of a ufunc and its last argument, from the fields that NumPy
-  documents for ``PyUFuncObject``; LIBRARY is ``numpy`` or ``scipy``, TYPES the characters of operands and results (``dd_d``).
+  documents for ``PyUFuncObject``; LIBRARY is ``numpy`` or ``scipy``, TYPES the characters of operands and results (``dd_d``), with
+  ``T`` for booleans.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _of_ufunc(name: str) -> int:
     _, what, library, rest = name.split("_", 3)
     called, operands, results = rest.rsplit("_", 2)
     ufunc = ufunc_called(library, called)
-    types = f"{operands}_{results}"
+    types = f"{operands}_{results}".replace("T", "?")
     k = None if ufunc is None else ufunc_index(ufunc, types)
     if ufunc is None or k is None:
         return 0
