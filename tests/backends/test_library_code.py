@@ -1,0 +1,114 @@
+"""What the library of compiled code computes, against the interpreter.
+
+What comes in: the samples of every primitive, and shapes and values of our own. What goes out: equality of each result with
+`primitive.evaluate`, to rounding where sums may be associated differently. The one idea: a case is data; all of them are
+compiled in a few modules, and a case that is refused is not run but counted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wengert.graph import REGISTRY
+
+pytest.importorskip("llvmlite")
+from library_harness import FAILED, Case, compiled
+
+RNG = np.random.default_rng(3)
+
+
+def draw(shape: Any, dtype: Any = float) -> Any:
+    x = RNG.normal(size=shape)
+    dtype = np.dtype(dtype)
+    if dtype.kind in "iu":
+        return RNG.integers(0, 9, shape).astype(dtype)
+    if dtype.kind == "b":
+        return x > 0
+    return (x + 1j * RNG.normal(size=shape) if dtype.kind == "c" else x).astype(dtype)
+
+
+def samples(*names: str) -> list[Case]:
+    out = []
+    for name in names:
+        p = REGISTRY[name]
+        for operands, params in p.sample(np.random.default_rng(1)):
+            operands = p.follows(*operands) if p.follows else operands
+            out.append(Case(name, operands, params))
+    return out
+
+
+def agree(case: Case, got: Any, exact: bool = False) -> None:
+    assert got is not FAILED, case.id
+    for x, y in zip(got, case.expected(), strict=True):
+        assert x.shape == y.shape and x.dtype == y.dtype, case.id
+        if exact or x.dtype.kind in "iub":
+            np.testing.assert_array_equal(x, y, err_msg=case.id)
+        else:
+            eps = float(np.finfo(x.dtype).eps)
+            size = float(np.max(np.abs(y), initial=0.0, where=np.isfinite(y)))
+            np.testing.assert_allclose(x, y, rtol=1000 * eps, atol=1000 * eps * max(size, 1.0), err_msg=case.id)
+
+
+def run_all(cases: list[Case], exact: bool = False) -> None:
+    for case in cases:
+        assert case.supported, case.id
+    for case, run in zip(cases, compiled(cases), strict=True):
+        agree(case, run(), exact)
+
+
+# ---------------------------------------------------------------- products
+
+
+def contraction(spec: str, a: Any, b: Any, dtype: Any = float) -> Case:
+    return Case("contract", (draw(a, dtype), draw(b, dtype)), {"spec": spec})
+
+
+PRODUCTS = [("ab,bc->ac", (3, 5), (5, 4)), ("ab,bc->ac", (64, 64), (64, 64)), ("ab,bc->ac", (130, 70), (70, 33)),
+            ("ab,bc->ac", (1, 1), (1, 1)), ("ab,bc->ac", (0, 3), (3, 2)), ("ab,bc->ac", (2, 0), (0, 3)),
+            ("ba,bc->ac", (70, 40), (70, 33)), ("ab,cb->ac", (40, 70), (33, 70)), ("ba,cb->ca", (20, 40), (33, 20)),
+            ("ab,b->a", (130, 70), (70,)), ("ba,b->a", (130, 70), (130,)), ("a,ab->b", (9,), (9, 21)),
+            ("a,a->", (1000,), (1000,)), ("a,b->ab", (17,), (23,)), ("a,b->ba", (17,), (23,)),
+            ("ab,ab->", (17, 9), (17, 9)), ("ab,ba->", (17, 9), (9, 17)), ("ab,ab->a", (17, 9), (17, 9)),
+            ("ab,ab->b", (17, 9), (17, 9)), ("abc,acd->abd", (5, 3, 4), (5, 4, 2)), ("abc,acd->abd", (2, 30, 40), (2, 40, 20)),
+            ("abc,bd->dac", (20, 30, 20), (30, 20)), ("abcd,dbe->eca", (2, 30, 20, 4), (4, 30, 20)),
+            ("abc,bac->cb", (2, 3, 4), (3, 2, 4)), ("ab,ab->ba", (5, 6), (5, 6)), ("abc,b->ac", (3, 40, 9), (40,)),
+            ("ab,acb->ca", (3, 40), (3, 11, 40)), ("abc,cd->abd", (4, 30, 40), (40, 20)), (",ab->ba", (), (3, 4))]
+
+
+def test_samples_of_products():
+    run_all(samples("contract"))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.complex64, np.int64, np.bool_])
+def test_products(dtype):
+    run_all([contraction(*p, dtype=dtype) for p in PRODUCTS])
+
+
+def test_products_of_every_small_size():
+    sizes = (1, 2, 3, 4, 7, 8, 9, 13)
+    run_all([contraction(spec, (m, k), (k, n) if spec == "ab,bc->ac" else (n, k))
+             for spec in ("ab,bc->ac", "ab,cb->ac") for m in sizes[::2] for n in sizes for k in (1, 3, 9)])
+
+
+def test_products_are_added_to_a_result_and_read_operands_as_they_lie():
+    from wengert.backends.compiled.library import Place, emit_contract
+
+    cases = [contraction(*p, dtype=dtype) for p in PRODUCTS for dtype in (float, complex)]
+    turned = []
+    for case in cases:
+        axes = tuple(reversed(range(case.operands[0].ndim)))
+        turned.append(axes)
+        case.logical = case.operands  # type: ignore[attr-defined]
+        case.operands = (np.ascontiguousarray(case.operands[0].transpose(axes)), case.operands[1])
+
+    def emitter(code, equation, operands, results, scratch, fail):
+        k = next(k for k, c in enumerate(cases) if c.equation is equation)
+        first = Place(operands[0].pointer, equation.operands[0].type, turned[k])
+        emit_contract(code, equation, (first, operands[1]), results[0], scratch, fail, accumulate=True)
+    for case, run in zip(cases, compiled(cases, emitter), strict=True):
+        start = draw(case.result_types[0].shape, case.result_types[0].dtype)
+        want = start + case.primitive.evaluate(*case.logical, **case.params)  # type: ignore[attr-defined]
+        np.testing.assert_allclose(run([start])[0], want, rtol=1e-12, atol=1e-12, err_msg=case.id)
