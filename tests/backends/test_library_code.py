@@ -112,3 +112,54 @@ def test_products_are_added_to_a_result_and_read_operands_as_they_lie():
         start = draw(case.result_types[0].shape, case.result_types[0].dtype)
         want = start + case.primitive.evaluate(*case.logical, **case.params)  # type: ignore[attr-defined]
         np.testing.assert_allclose(run([start])[0], want, rtol=1e-12, atol=1e-12, err_msg=case.id)
+
+
+# ---------------------------------------------------------------- factorizations
+
+SQUARE = ("lu_factor", "inv", "det", "slogdet", "lu", "eigh", "eigvalsh", "svd", "svdvals", "qr", "cholesky")
+PARAMS: dict[str, list[dict[str, Any]]] = {
+    "eigh": [{"uplo": "L"}, {"uplo": "U"}], "eigvalsh": [{"uplo": "U"}], "cholesky": [{"above": False}, {"above": True}],
+    "svd": [{"full": True}, {"full": False}, {"full": True, "by": "scipy"}], "qr": [{"complete": True}, {"complete": False}],
+    "svdvals": [{}, {"by": "scipy"}]}
+
+
+def definite(n: int, dtype: Any) -> Any:
+    a = draw((n, n), dtype)
+    return (a @ a.conj().T + n * np.eye(n)).astype(dtype)
+
+
+def test_samples_of_factorizations():
+    run_all(samples(*SQUARE, "solve_factored", "solve_triangular"))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.complex64])
+def test_factorizations(dtype):
+    cases = [Case(name, (definite(n, dtype) if name == "cholesky" else draw((n, n), dtype) / max(n, 1),), params)
+             for name in SQUARE for n in (1, 5, 40) for params in PARAMS.get(name, [{}])]
+    cases += [Case(name, (draw(shape, dtype),), params) for name in ("lu", "svd", "svdvals", "qr")
+              for shape in ((3, 5), (5, 3), (2, 30, 17), (1, 4)) for params in PARAMS.get(name, [{}])]
+    run_all([c for c in cases if c.name != "lu" or c.operands[0].size > 1])  # of a number SciPy gives P another dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.complex64])
+def test_solves(dtype):
+    cases = []
+    for n, columns in ((1, 1), (5, 1), (40, 17)):
+        a = draw((n, n), dtype) + 3 * np.eye(n, dtype=dtype)[::-1]
+        b = draw((2, n, columns), dtype)
+        factors = REGISTRY["lu_factor"].evaluate(a)
+        cases += [Case("solve_factored", (a, *factors, b), {"trans": t}) for t in "NTC"]
+        a = np.tril(draw((n, n), dtype)) * 0.1 + 2 * np.eye(n, dtype=dtype)
+        cases += [Case("solve_triangular", (a if low else a.T, b), {"lower": low, "trans": t, "unit": u})
+                  for t in "NTC" for low in (True, False) for u in (True, False)]
+    run_all(cases)
+
+
+def test_what_has_no_factors_fails():
+    singular, nan = np.ones((3, 3)), np.full((3, 3), np.nan)
+    cases = [Case("inv", (singular,), {}), Case("lu_factor", (singular,), {}),
+             Case("cholesky", (-np.eye(3),), {"above": False}),
+             Case("solve_triangular", (np.zeros((2, 2)), np.ones((2, 1))), {"lower": True, "trans": "N", "unit": False}),
+             Case("svd", (nan,), {"full": True})]
+    assert [run() for run in compiled(cases)] == [FAILED] * len(cases)
+    run_all([Case("det", (singular,), {}), Case("slogdet", (singular,), {}), Case("slogdet", (singular + 0j,), {})])

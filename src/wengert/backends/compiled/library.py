@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from wengert.backends.compiled import lapack
 from wengert.backends.compiled.code import Code
 from wengert.backends.compiled.loops import Place
 from wengert.backends.compiled.products import emit_contract, supported_contract
@@ -29,6 +30,7 @@ def _contract(code: Code, equation: Equation, operands: Sequence[Place], results
 # One line per primitive: its name, whether this equation can be emitted, and how.
 TABLE: dict[str, tuple[Callable[[Equation], bool], Emit]] = {
     "contract": (supported_contract, _contract),
+    **lapack.TABLE,
 }
 
 
@@ -36,7 +38,14 @@ def supported(equation: Equation) -> bool:
     """Whether `emit` can be called for an equation."""
     found = TABLE.get(equation.primitive.name)
     types = [x.type for x in (*equation.operands, *equation.results)]
-    return found is not None and all(isinstance(t, ArrayType) for t in types) and found[0](equation)
+    if found is None or not all(isinstance(t, ArrayType) and t.dtype.isnative for t in types):
+        return False
+    return _nothing(equation) or found[0](equation)
+
+
+def _nothing(equation: Equation) -> bool:
+    """Whether all results are empty."""
+    return all(r.type.size == 0 for r in equation.results)
 
 
 def emit(code: Code, equation: Equation, operands: Sequence[Place], results: Sequence[Place], scratch: Scratch,
@@ -55,7 +64,8 @@ def emit(code: Code, equation: Equation, operands: Sequence[Place], results: Seq
     fail : callable
         ``fail(condition, reason)`` leaves the kernel if the condition (an i1) is true.
     """
-    TABLE[equation.primitive.name][1](code, equation, operands, results, scratch, fail)
+    if not _nothing(equation):
+        TABLE[equation.primitive.name][1](code, equation, operands, results, scratch, fail)
 
 
 def consumes(equation: Equation) -> frozenset[int]:
