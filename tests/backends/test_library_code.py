@@ -163,3 +163,78 @@ def test_what_has_no_factors_fails():
              Case("svd", (nan,), {"full": True})]
     assert [run() for run in compiled(cases)] == [FAILED] * len(cases)
     run_all([Case("det", (singular,), {}), Case("slogdet", (singular,), {}), Case("slogdet", (singular + 0j,), {})])
+
+
+# ---------------------------------------------------------------- reductions, scans
+
+REDUCTIONS = ("reduce_max", "reduce_min", "reduce_prod", "reduce_any", "reduce_all")
+SCANS = ("cumsum", "cumprod", "cummax", "cummin")
+SHAPES = [((17,), (0,)), ((5, 33), (1,)), ((5, 33), (0,)), ((3, 4, 5), (0, 2)), ((3, 4, 20), (1,)), ((3, 4, 5), (0, 1, 2)),
+          ((3, 4, 5), ()), ((1, 1), (0,)), ((), ()), ((2, 0, 3), (0,))]
+
+
+def with_specials(x: Any) -> Any:
+    """Some NaN, infinities, ties and zeros."""
+    if x.dtype.kind == "f" and x.size > 6:
+        flat = x.reshape(-1)
+        flat[[1, 3]], flat[2], flat[5] = np.nan, np.inf, -np.inf
+        flat[6] = flat[4]
+    return x
+
+
+def unsupported_complex(c: Case) -> bool:
+    extremes = ("reduce_max", "reduce_min", "argmax", "argmin", "cummax", "cummin", "sort", "argsort", "softmax", "logsumexp")
+    return bool(c.operands) and c.operands[0].dtype.kind == "c" and c.name in extremes
+
+
+def test_samples_of_reductions_and_scans():
+    run_all([c for c in samples(*REDUCTIONS, *SCANS, "argmax", "argmin", "masked_sum") if not unsupported_complex(c)])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.int64, np.uint8, np.bool_])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_reductions_and_scans(dtype):
+    cases = []
+    for shape, axes in SHAPES:
+        for special in (False, True):
+            x = draw(shape, dtype)
+            x = with_specials(x) if special else x
+            cases += [Case(name, (x,), {"axes": axes}) for name in REDUCTIONS]
+            mask = draw(shape, bool)
+            cases += [Case("masked_sum", (x, m, draw((), dtype)), {"axes": axes}) for m in (mask, np.array(True), np.array(False))]
+            for axis in axes:
+                if x.size:
+                    cases += [Case(name, (x,), {"axis": axis}) for name in ("argmax", "argmin")]
+                cases += [Case(name, (x,), {"axis": axis, **({"reverse": special} if name == "cumsum" else {})}) for name in SCANS]
+    run_all([c for c in cases if not unsupported_complex(c)])
+
+
+# ---------------------------------------------------------------- orderings, windows
+
+
+def test_samples_of_orderings_and_windows():
+    cases = samples("sort", "argsort", "permute", "searchsorted", "window", "window_sum", "correlate")
+    run_all([c for c in cases if not unsupported_complex(c)])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.uint8, np.bool_])
+def test_orderings(dtype):
+    cases = []
+    for shape, axis in (((5,), 0), ((16,), 0), ((17,), 0), ((3, 100), 1), ((67, 3), 0), ((2, 0), 1), ((1, 1), 0), ((777,), 0)):
+        x = draw(shape, dtype)
+        x = (np.round(x) if x.dtype.kind == "f" else x).astype(dtype)  # ties
+        for values in (x, with_specials(x.copy())):
+            cases += [Case("sort", (values,), {"axis": axis, "kind": "quicksort"}),
+                      Case("argsort", (values,), {"axis": axis, "kind": "stable"})]
+            places = np.argsort(values, axis=axis)
+            cases += [Case("permute", (values, places), {"axis": axis, "inverse": i}) for i in (True, False)]
+    a = np.sort(with_specials(draw(50, dtype)))
+    cases += [Case("searchsorted", (a, v), {"side": side}) for v in (a, draw((3, 4), dtype), a[:0]) for side in ("left", "right")]
+    run_all(cases, exact=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.int64])
+def test_correlations(dtype):
+    run_all([Case("correlate", (draw((*stack, n), dtype), draw((*stack, m), dtype)), {"mode": mode})
+             for n, m in ((1, 1), (100, 7), (100, 90), (33, 33), (9, 1), (3, 20)) for mode in ("valid", "full")
+             for stack in ((), (2,)) if n >= m or mode == "full"])

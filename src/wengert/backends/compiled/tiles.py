@@ -89,7 +89,9 @@ def emit(code: Code, dtype: np.dtype[Any], pointers: Pointers, axes: Sequence[Ax
     lanes = lanes_of(code, dtype)
     along = next((x for x in axes if x.c == 1 and x.a in (0, 1) and x.b in (0, 1)), None)
     dots = sums.a == sums.b == 1 and sums.size > 1 and (along is None or (sums.size > 4 * along.size and sums.size >= lanes))
-    if along is None and not dots:
+    if dots:
+        along = None
+    elif along is None:
         along = next((x for x in axes if x.c == 1), NONE)
     rest = [x for x in axes if x is not along]
     shared = [x for x in rest if x.a == 0 or x.b == 0]
