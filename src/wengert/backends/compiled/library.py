@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from wengert.backends.compiled import lapack, orderings, scans, windows
+from wengert.backends.compiled import exponentials, fourier, lapack, orderings, scans, windows
 from wengert.backends.compiled.code import Code
 from wengert.backends.compiled.loops import Place
 from wengert.backends.compiled.products import emit_contract, supported_contract
@@ -34,6 +34,8 @@ TABLE: dict[str, tuple[Callable[[Equation], bool], Emit]] = {
     **scans.TABLE,
     **orderings.TABLE,
     **windows.TABLE,
+    **fourier.TABLE,
+    **exponentials.TABLE,
 }
 
 
@@ -72,8 +74,13 @@ def emit(code: Code, equation: Equation, operands: Sequence[Place], results: Seq
 
 
 def consumes(equation: Equation) -> frozenset[int]:
-    """The operands whose memory may be the result's."""
-    return _CONSUMES.get(equation.primitive.name, frozenset())
+    """The operands whose memory may be the result's (there is one result then, of the operand's type)."""
+    k = _CONSUMES.get(equation.primitive.name)
+    if k is None or equation.operands[k].type is not equation.results[0].type:
+        return frozenset()
+    return frozenset({k})
 
 
-_CONSUMES: dict[str, frozenset[int]] = {}
+# What reads each element before it writes there, and nothing of its neighbors after.
+_CONSUMES = {"cumsum": 0, "cumprod": 0, "cummax": 0, "cummin": 0, "sort": 0, "softmax": 0, "log_softmax": 0, "fft": 0,
+             "cholesky": 0, "solve_factored": 3, "solve_triangular": 1}

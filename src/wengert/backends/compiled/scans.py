@@ -174,7 +174,8 @@ def _logical(word: str) -> Callable[..., None]:
         def combine(code: Code, a: Value, b: Value) -> Value:
             return Value(a.dtype, (code.op(f"{word} i1 {a.part}, {b.part}"),))
         start = code.constant(int(word == "and"), bool)
-        reduce(code, x.pointer, x.type.dtype, x.type.shape, equation.params["axes"], results[0].pointer, start, combine, reads=reads)
+        reduce(code, x.pointer, x.type.dtype, x.type.shape, equation.params["axes"], results[0].pointer, start, combine,
+               reads=reads)
     return emit
 
 

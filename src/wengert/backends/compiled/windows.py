@@ -10,9 +10,22 @@ from collections.abc import Callable, Sequence
 
 from wengert.backends.compiled import tiles
 from wengert.backends.compiled.code import Code, Value
-from wengert.backends.compiled.loops import Place, add, contiguous, copy, fill, is_literal, load, loop, move, nest, plus, store, times
+from wengert.backends.compiled.loops import (
+    Place,
+    contiguous,
+    copy,
+    fill,
+    is_literal,
+    load,
+    loop,
+    move,
+    nest,
+    plus,
+    store,
+    times,
+)
 from wengert.backends.compiled.scans import known
-from wengert.backends.compiled.tiles import Axis, multiply_add
+from wengert.backends.compiled.tiles import Axis, add_into, multiply_add
 from wengert.graph import Equation
 
 __all__ = ["TABLE"]
@@ -56,8 +69,8 @@ def _window_sum(code: Code, equation: Equation, operands: Sequence[Place], resul
         return size
     order = [*places, *range(rank)] if volume(places) <= volume(counts) else [*counts, *rest, *places]
     steps, target = y.strides, window_strides(out.type.shape, windows)
-    nest(code, [y.type.shape[a] for a in order], ([steps[a] for a in order], [target[a] for a in order]),
-         lambda i, j: store(code, out.pointer, j, add(code, load(code, out.pointer, dtype, j), load(code, y.pointer, dtype, i))))
+    add_into(code, dtype, [y.type.shape[a] for a in order], y.pointer, [steps[a] for a in order], out.pointer,
+              [target[a] for a in order])
 
 
 # ---------------------------------------------------------------- correlation
