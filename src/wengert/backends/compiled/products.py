@@ -1,0 +1,257 @@
+"""Contractions: products of matrices, vectors and stacks of them.
+
+What comes in: a contraction of two arrays in memory, by its spec. What goes out: loops of our own, or calls of BLAS. The one
+idea: every label is an axis with one stride per array, and neighbors are merged, after which a contraction is a matrix product
+(rows, columns, sum) inside loops over what is left. A transposed operand is only another stride, so it goes to BLAS as it is;
+what has no such form is copied first.
+
+Own loops come in two shapes. A tile keeps a block of rows times vectors along the result's last axis in registers while it runs
+along the sum; a dot runs vectors along the sum, for several rows at once. Sums are associated freely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.compiled import tiles
+from wengert.backends.compiled.code import Code
+from wengert.backends.compiled.loops import Place, collapse, contiguous, copy, fill, move, nest
+from wengert.backends.compiled.foreign import call, constant_of, letter, routine
+from wengert.backends.compiled.tiles import Axis
+from wengert.graph import ArrayType, Equation
+from wengert.primitives.contract import split_spec
+
+__all__ = ["emit_contract", "supported_contract"]
+
+# Up to this many multiplications our own loops are as fast as BLAS or faster, measured with vectors of 64 bytes: a call takes
+# 0.03 to 0.1 microseconds more up to 32 x 32 x 32; where vectors run along the sum up to 12 x 12 x 12; complex up to 8 x 8 x 8.
+SMALL_PRODUCT = 32768
+SMALL_PRODUCT_ALONG_SUM = 1728
+SMALL_COMPLEX = 512
+LARGEST_VECTOR_PRODUCT = 1 << 22  # elements of the matrix; then BLAS, which has threads
+
+_KINDS = {"f8", "f4", "c16", "c8", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"}
+
+
+def supported_contract(equation: Equation) -> bool:
+    """Whether `emit_contract` can be called."""
+    a, b = [x.type for x in equation.operands]
+    if not isinstance(a, ArrayType) or not isinstance(b, ArrayType):
+        return False
+    dtype = a.dtype
+    if f"{dtype.kind}{dtype.itemsize}" not in _KINDS or not dtype.isnative:
+        return False
+    if max((*a.shape, *b.shape, 0)) >= 2 ** 31:
+        return False
+    return not letter(dtype) or routine(letter(dtype) + "gemm") is not None
+
+
+# ---------------------------------------------------------------- analysis
+
+
+@dataclass(frozen=True)
+class Product:
+    """A contraction as strides: axes of the result, then the axis that is summed.
+
+    `rows` are in the first operand only, `columns` in the second only, `batch` in both.
+    """
+
+    dtype: np.dtype[Any]
+    a: str
+    b: str
+    c: str
+    batch: tuple[Axis, ...]
+    rows: Axis
+    columns: Axis
+    sums: Axis
+    accumulate: bool = False
+
+    def swapped(self) -> Product:
+        """The transposed product."""
+        turned = [x.swapped() for x in self.batch]
+        return replace(self, a=self.b, b=self.a, batch=tuple(turned), rows=self.columns.swapped(),
+                       columns=self.rows.swapped(), sums=self.sums.swapped())
+
+
+def _one(labels: Sequence[str], sizes: dict[str, int], *strides: dict[str, int]) -> tuple[int, ...] | None:
+    """A group of labels as one axis: its size and one stride per array; None if it is not one."""
+    found, steps = collapse([sizes[k] for k in labels], [[s[k] for k in labels] for s in strides])
+    if len(found) > 1:
+        return None
+    return (found[0], *[s[0] for s in steps]) if found else (1, *[0] * len(strides))
+
+
+def _by_stride(labels: Sequence[str], strides: dict[str, int]) -> list[str]:
+    return sorted(labels, key=lambda k: -strides[k])
+
+
+class _Operand:
+    """An operand or the result: where it lies, and a stride for each label."""
+
+    def __init__(self, labels: str, place: Place):
+        self.labels, self.place, self.pointer = labels, place, place.pointer
+        self.strides = dict(zip(labels, place.strides, strict=True))
+
+    def laid_out(self, order: Sequence[str], sizes: dict[str, int]) -> dict[str, int]:
+        return dict(zip(order, contiguous([sizes[k] for k in order]), strict=True))
+
+    def copied(self, code: Code, order: Sequence[str], sizes: dict[str, int], scratch: Callable[[int], str]) -> None:
+        """From here on a copy, with the labels in that order."""
+        new = self.laid_out(order, sizes)
+        target = scratch(self.place.type.size * self.place.type.dtype.itemsize)
+        copy(code, self.place.type.dtype, [sizes[k] for k in order], self.pointer, [self.strides[k] for k in order],
+             target, [new[k] for k in order])
+        self.pointer, self.strides = target, new
+
+
+def emit_contract(code: Code, equation: Equation, operands: Sequence[Place], result: Place, scratch: Callable[[int], str],
+                  fail: Callable[[str, str], None], accumulate: bool = False) -> None:
+    """The contraction of two operands; with `accumulate`, added to what the result holds.
+
+    Places may have their axes in another order in memory (`Place.axes`): the operands are read as they lie.
+    """
+    la, lb, lo = split_spec(equation.params["spec"])
+    sizes = dict(zip(la + lb, operands[0].type.shape + operands[1].type.shape, strict=True))
+    if any(sizes[k] == 0 for k in lo):
+        return
+    if 0 in sizes.values():
+        if not accumulate:
+            fill(code, result.type.dtype, result.type.size, result.pointer)
+        return
+    a, b, c = _Operand(la, operands[0]), _Operand(lb, operands[1]), _Operand(lo, result)
+    groups = _Groups(a, b, c, sizes)
+    finish = groups.prepare(code, scratch)
+    _emit(code, groups.product(result.type.dtype, accumulate and finish is None))
+    if finish is not None:
+        target = Place(finish[0], result.type)
+        copied = [sizes[k] for k in lo]
+        if accumulate:
+            tiles.add_into(code, result.type.dtype, copied, target.pointer, finish[1], result.pointer, result.strides)
+        else:
+            copy(code, result.type.dtype, copied, target.pointer, finish[1], result.pointer, result.strides)
+
+
+class _Groups:
+    """The labels in groups, and copies where a group is not one axis."""
+
+    def __init__(self, a: _Operand, b: _Operand, c: _Operand, sizes: dict[str, int]):
+        self.a, self.b, self.c, self.sizes = a, b, c, sizes
+        order = [k for k in c.labels if sizes[k] > 1]
+        self.batch = [k for k in order if k in a.labels and k in b.labels]
+        self.rows = [k for k in order if k not in b.labels]
+        self.columns = [k for k in order if k not in a.labels]
+        self.sums = [k for k in a.labels if k in b.labels and k not in c.labels and sizes[k] > 1]
+
+    def prepare(self, code: Code, scratch: Callable[[int], str]) -> tuple[str, list[int]] | None:
+        """Copy what has to be; the result's place and strides if it is made elsewhere first."""
+        a, b, c, sizes = self.a, self.b, self.c, self.sizes
+        finish = None
+        for group, x in ((self.rows, a), (self.columns, b)):
+            group[:] = _by_stride(group, c.strides)
+            if _one(group, sizes, c.strides) is None:
+                group[:] = _by_stride(group, x.strides)
+                finish = True
+        if finish:
+            new = c.laid_out([*self.batch, *self.rows, *self.columns], sizes)
+            c.strides = {k: new.get(k, 0) for k in c.labels}
+            c.pointer = scratch(c.place.type.size * c.place.type.dtype.itemsize)
+        first, second = self._sum_order()
+        if first or _one(self.rows, sizes, a.strides) is None:
+            self._copy(code, a, self.rows, scratch, rows_first=True)
+        if second or _one(self.columns, sizes, b.strides) is None:
+            self._copy(code, b, self.columns, scratch, rows_first=False)
+        return (c.pointer, [c.strides[k] for k in c.labels]) if finish else None
+
+    def _sum_order(self) -> tuple[bool, bool]:
+        """Choose the order of the labels that are summed; whether the operands have to be copied for it."""
+        a, b, sizes = self.a, self.b, self.sizes
+        orders = [_by_stride(self.sums, a.strides), _by_stride(self.sums, b.strides)]
+        for order in orders:
+            if _one(order, sizes, a.strides, b.strides) is not None:
+                self.sums = order
+                return False, False
+        self.sums = orders[0]
+        if _one(orders[0], sizes, a.strides) is not None:
+            return False, True
+        if _one(orders[1], sizes, b.strides) is not None:
+            self.sums = orders[1]
+            return True, False
+        return True, True
+
+    def _copy(self, code: Code, x: _Operand, free: list[str], scratch: Callable[[int], str], rows_first: bool) -> None:
+        order = [*self.batch, *free, *self.sums] if rows_first else [*self.batch, *self.sums, *free]
+        rest = [k for k in x.labels if k not in order]  # of length 1
+        x.copied(code, [*rest, *order], self.sizes, scratch)
+
+    def product(self, dtype: np.dtype[Any], accumulate: bool) -> Product:
+        a, b, c, sizes = self.a, self.b, self.c, self.sizes
+        rows, columns = _one(self.rows, sizes, a.strides, c.strides), _one(self.columns, sizes, b.strides, c.strides)
+        sums = _one(self.sums, sizes, a.strides, b.strides)
+        assert rows is not None and columns is not None and sums is not None
+        found, steps = collapse([sizes[k] for k in self.batch],
+                                [[x.strides[k] for k in self.batch] for x in (a, b, c)])
+        batch = tuple([Axis(n, *s) for n, *s in zip(found, *steps, strict=True)])
+        return Product(dtype, a.pointer, b.pointer, c.pointer, batch, Axis(rows[0], rows[1], 0, rows[2]),
+                       Axis(columns[0], 0, columns[1], columns[2]), Axis(sums[0], sums[1], sums[2], 0), accumulate)
+
+
+# ---------------------------------------------------------------- own loops or BLAS
+
+
+def _emit(code: Code, p: Product) -> None:
+    if _own(p):
+        tiles.emit(code, p.dtype, (p.a, p.b, p.c), [*p.batch, p.rows, p.columns], p.sums, p.accumulate)
+    else:
+        batch = p.batch
+        nest(code, [x.size for x in batch], [[x.a for x in batch], [x.b for x in batch], [x.c for x in batch]],
+             lambda i, j, k: _gemm(code, replace(p, a=move(code, p.a, p.dtype, i), b=move(code, p.b, p.dtype, j),
+                                                 c=move(code, p.c, p.dtype, k), batch=())))
+
+
+def _own(p: Product) -> bool:
+    """Whether our own loops are the faster ones (or the only ones)."""
+    if not letter(p.dtype):
+        return True
+    m, n, k = p.rows.size, p.columns.size, p.sums.size
+    if k == 1 or m == n == 1 or not _gemm_form(p):
+        return True
+    if p.dtype.kind == "c":
+        return m * n * k <= SMALL_COMPLEX
+    if m == 1 or n == 1:
+        return m * n * k <= LARGEST_VECTOR_PRODUCT
+    return m * n * k <= (SMALL_PRODUCT_ALONG_SUM if p.sums.a == p.sums.b == 1 else SMALL_PRODUCT)
+
+
+def _gemm_form(p: Product) -> bool:
+    """Whether BLAS can read and write this: each matrix has one axis of stride 1."""
+    return _leading(p.rows.a, p.rows.size, p.sums.a, p.sums.size) is not None and \
+        _leading(p.columns.b, p.columns.size, p.sums.b, p.sums.size) is not None and \
+        _leading(p.rows.c, p.rows.size, p.columns.c, p.columns.size) is not None
+
+
+def _leading(s: int, n: int, t: int, m: int) -> tuple[str, int] | None:
+    """A matrix of n by m with these strides, as BLAS sees it by columns: "N" or "T", and the leading dimension."""
+    if (s == 1 or n == 1) and (t >= n or m == 1):
+        return "N", max(t, n, 1)
+    if (t == 1 or m == 1) and (s >= m or n == 1):
+        return "T", max(s, m, 1)
+    return None
+
+
+def _gemm(code: Code, p: Product) -> None:
+    """One matrix product by BLAS."""
+    out = _leading(p.rows.c, p.rows.size, p.columns.c, p.columns.size)
+    assert out is not None
+    if out[0] == "T":  # the result lies by rows: by columns it is the transposed product
+        p = p.swapped()
+        out = _leading(p.rows.c, p.rows.size, p.columns.c, p.columns.size)
+    a = _leading(p.rows.a, p.rows.size, p.sums.a, p.sums.size)
+    b = _leading(p.sums.b, p.sums.size, p.columns.b, p.columns.size)
+    assert a is not None and b is not None and out is not None and out[0] == "N"
+    one, beta = constant_of(code, 1.0, p.dtype), constant_of(code, float(p.accumulate), p.dtype)
+    call(code, letter(p.dtype) + "gemm", [a[0], b[0], p.rows.size, p.columns.size, p.sums.size, one, p.a, a[1], p.b, b[1],
+                                          beta, p.c, out[1]])
