@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.compiled import native
 from wengert.backends.interpret import Program
 from wengert.errors import InputError, StructureError, UnstageableError, WengertError, kind_of
 from wengert.flatten import Spec, flatten
@@ -22,7 +23,7 @@ from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound, raised
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
-from wengert.frontends.trace import active_frame, shown
+from wengert.frontends.trace import OPEN, active_frame, shown
 from wengert.frontends.tracer import Tracer
 from wengert.frontends.watch import Watched, fingerprint, watching
 from wengert.graph import ArrayType, Const, Graph, Var, type_of
@@ -44,7 +45,7 @@ class StagingWarning(UserWarning):
 class _Staged:
     """The graph of one signature."""
 
-    __slots__ = ("graph", "kept", "out_leaves", "out_spec", "program", "reason", "watched")
+    __slots__ = ("graph", "kept", "linked", "out_leaves", "out_spec", "program", "reason", "table", "watched")
 
     def __init__(self) -> None:
         self.watched = Watched()
@@ -54,6 +55,8 @@ class _Staged:
         self.out_spec: Spec | None = None
         self.reason = ""
         self.kept: Any = None  # static arguments are known by identity, so they have to live
+        self.linked: native.Linked | None = None  # machine code that Python enters without us
+        self.table: native.Table | None = None  # what it looks at first
 
 
 def _leaf_key(x: Any) -> Any:
@@ -74,8 +77,9 @@ _TRACED = object()
 _MOST = 1_000  # signatures of one function whose graphs are kept
 
 
-class _Jitted:
-    """What `jit` returns."""
+@native.enable
+class _Jitted(native.Native):  # type: ignore[misc]
+    """What `jit` returns. Once a signature is compiled, calls that fit it no longer come here: see `_enter`."""
 
     def __init__(self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]):
         functools.update_wrapper(self, f, updated=())
@@ -85,6 +89,14 @@ class _Jitted:
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
+
+    def __reduce__(self) -> Any:
+        """By name where the name gives this very object; else by the function."""
+        name = str(getattr(self, "__qualname__", ""))
+        found: Any = sys.modules.get(str(getattr(self, "__module__", "")))
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        return name if found is self else (_Jitted, (self.f, self.static_argnums, self.static_argnames))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if active_frame() is not None:
@@ -104,6 +116,8 @@ class _Jitted:
         if staged.graph is None or (derived and not all(e.pure for e in staged.graph.equations)):
             # under a derivative, the draws of a value are those of its gradient: each takes place once, as it is recorded
             return reach_call(self.f, *args, **kwargs) if traced else self.f(*args, **kwargs)
+        if staged.linked is not None:
+            self._enter(staged)
         return self._run(staged, leaves)
 
     # ------------------------------------------------------------ signature
@@ -235,6 +249,60 @@ class _Jitted:
         return staged.out_spec.unflatten([x.of(next(results)) if type(x) is _Result else x for x in staged.out_leaves])
 
 
+    # ------------------------------------------------------------ machine code
+
+    def _link(self, staged: _Staged, args: tuple[Any, ...], compiled: native.Compiled, *, workspace: int = 0,
+              hosts: bool = False, release: bool = False, optimize: bool = False) -> bool:
+        """Have calls like this one, by position, enter a kernel that was compiled from the graph of its signature."""
+        if staged.watched.identities() is None:
+            return False
+        found = _signature_of(staged, args, workspace, hosts, release)
+        staged.linked = None if found is None else native.link(compiled, found, optimize=optimize)
+        return staged.linked is not None and self._enter(staged)
+
+    def _enter(self, staged: _Staged) -> bool:
+        """From here on calls that fit go to machine code, as long as nothing changes that the graph was made from."""
+        if staged.table is None or not staged.table.unchanged():
+            reads, state = staged.watched.identities(), warned.settled()
+            if reads is None or state is None:  # NumPy is to raise errors, say: the interpreter does
+                return False
+            variable, now = state
+            no_trace = ("zero", OPEN.buffer_info()[0], None, None)
+            staged.table = native.Table([no_trace, *reads, ("context", variable, None, now)])
+        elif native.installed(self) is staged.linked:
+            return True
+        return native.install(self, staged.linked, staged.table)
+
+    def _failed(self, status: int, *args: Any) -> Any:
+        """A kernel gave a status: the interpreter raises the error, or has no reason to."""
+        leaves, key, _ = self._signature(args, {})
+        staged = self.found.get(key)
+        if staged is None or staged.graph is None:
+            native.remove(self)
+            return self(*args)
+        if not all(e.pure for e in staged.graph.equations):  # it must not run twice
+            raise WengertError(f"jit: a check of the compiled program failed (number {status})")
+        return self._run(staged, leaves)
+
+
+def _signature_of(staged: _Staged, args: tuple[Any, ...], workspace: int, hosts: bool, release: bool) -> Any:
+    """What an entry has to take and give; None where it would have to look into containers."""
+    from wengert.backends.compiled.entry import Input, Output, Signature
+
+    inputs = []
+    for x in args:
+        key = None if isinstance(x, Tracer) else _leaf_key(x)
+        if key is None or not (type(x) in (np.ndarray, float, complex) or isinstance(x, np.generic)) or key[2] == "F":
+            return None
+        inputs.append(Input(key[0], "python" if key[1] == "scalar" else key[1]))
+    tree = None if staged.out_spec is None else staged.out_spec.tree
+    flat = tree is None or (tree.type in (tuple, list) and all(child.is_leaf() for child in tree.children()))
+    if staged.graph is None or not flat or not all(type(x) is _Result for x in staged.out_leaves):
+        return None
+    outputs = [Output(a.type, x.boxed(a.type)) for a, x in zip(staged.graph.outputs, staged.out_leaves, strict=True)]
+    return Signature(tuple(inputs), tuple(outputs), "" if tree is None else tree.type.__name__, workspace, hosts, release)
+
+
 class _Result:
     """A leaf that the graph computes, as the kind of number or array that the function gives."""
 
@@ -248,6 +316,10 @@ class _Result:
             value.kind = self.kind
             return value
         return value.item() if self.kind == "scalar" else np.asarray(value) if self.kind == "box" else value
+
+    def boxed(self, type: Any) -> str:
+        """The kind of an `Output` of an entry."""
+        return "array" if type.shape or self.kind == "box" else "python" if self.kind == "scalar" else "number"
 
 
 def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()) -> Any:

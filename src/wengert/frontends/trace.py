@@ -13,6 +13,7 @@ import sys
 import sysconfig
 import threading
 import types
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from wengert.errors import EscapedTracerError, UnsupportedError
 from wengert.frontends import warned
 from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, has_no_effect, type_of
 
-__all__ = ["CLOCK", "HERE", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home",
+__all__ = ["CLOCK", "HERE", "OPEN", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home",
            "is_library", "library_call", "note_write", "require_plain", "shown", "under_vmap", "user_line"]
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -181,7 +182,25 @@ class _Local(threading.local):
 
 
 _LOCAL = _Local()
+OPEN = array("q", [0])  # how many traces are open, in all threads; machine code looks at it
+_OPEN_LOCK = threading.Lock()
 CLOCK = [0]  # advances when a frame opens; what was made before it is older than the frame
+
+
+def _count(change: int) -> None:
+    with _OPEN_LOCK:
+        OPEN[0] += change
+
+
+def _after_fork() -> None:
+    """The other threads, and their traces, are gone."""
+    global _OPEN_LOCK
+    _OPEN_LOCK = threading.Lock()
+    OPEN[0] = len(_LOCAL.stack)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def interned_build() -> Interned:
@@ -243,12 +262,14 @@ class Trace:
         if not _LOCAL.stack:
             _LOCAL.begun = warned.begin()
         self.level = len(_LOCAL.stack) + 1
+        _count(1)
         _LOCAL.stack.append(self)
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.is_open = False
         _LOCAL.stack.remove(self)
+        _count(-1)
         if not _LOCAL.stack:
             warned.end(_LOCAL.begun)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["begin", "end", "modes", "set_modes"]
+__all__ = ["begin", "end", "modes", "set_modes", "settled"]
 
 # The state that np.errstate sets, for this thread and context; without it warnings keep the line that NumPy gives them.
 _STATE: Any = getattr(getattr(getattr(np, "_core", None), "umath", None), "_extobj_contextvar", None)
@@ -90,3 +90,10 @@ def set_modes(**kwargs: Any) -> Any:
     before = modes()
     np.seterr(**kwargs)
     return before
+
+
+def settled() -> tuple[Any, Any] | None:
+    """NumPy's context variable and its present state, if that asks for warnings at most; None if it asks for more."""
+    if _STATE is None or not {"ignore", "warn"}.issuperset(np.geterr().values()):
+        return None
+    return _STATE, _STATE.get()

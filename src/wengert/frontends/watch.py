@@ -8,6 +8,7 @@ everything it was made from is read again; a rebound name, a changed setting, an
 from __future__ import annotations
 
 import hashlib
+import inspect
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,6 +37,19 @@ class Attribute:
     def __call__(self) -> Any:
         return getattr(self.holder, self.name)
 
+    def place(self) -> tuple[str, Any, Any] | None:
+        """The kind of the read, the holder and the name, if no code of the user's runs where it is read."""
+        kind = type(self.holder)
+        if not isinstance(self.holder, (types.FunctionType, type)):
+            if kind.__getattribute__ is not object.__getattribute__ or hasattr(kind, "__getattr__"):
+                return None
+            found = inspect.getattr_static(kind, self.name, None)
+            if hasattr(type(found), "__get__") and not isinstance(found, _PLAIN_DESCRIPTORS):
+                return None
+        elif kind not in (types.FunctionType, type):
+            return None
+        return "attribute", self.holder, self.name
+
 
 class Item:
     """An item of a list or dict (a module's globals among them)."""
@@ -50,6 +64,9 @@ class Item:
 
     def __call__(self) -> Any:
         return self.holder[self.name]
+
+    def place(self) -> tuple[str, Any, Any] | None:
+        return ("item", self.holder, self.name) if type(self.holder) is dict and type(self.name) is str else None
 
 
 class _Cell:
@@ -66,8 +83,13 @@ class _Cell:
     def __call__(self) -> Any:
         return self.cell.cell_contents
 
+    def place(self) -> tuple[str, Any, Any] | None:
+        return "cell", self.cell, None
+
 
 _MISSING = object()
+_CHANGING = (np.ndarray, list, dict, set)
+_PLAIN_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
 
 def fingerprint(x: Any, depth: int = 4) -> Any:
@@ -125,11 +147,35 @@ class Watched:
                 now = read()
             except (AttributeError, KeyError, IndexError, ValueError):
                 now = _MISSING
-            if now is value and not isinstance(now, (np.ndarray, list, dict, set)):
+            if now is value and not isinstance(now, _CHANGING):
                 continue
             if fingerprint(now) != print_:
                 return False
         return True
+
+
+    def identities(self) -> list[tuple[str, Any, Any, Any]] | None:
+        """The reads as (kind, holder, name, object), if they are unchanged as long as each gives that very object.
+
+        That is so for numbers, strings, modules, functions; None where an array or a list may change in place. To be
+        asked where `unchanged` holds.
+        """
+        found: list[tuple[str, Any, Any, Any]] = []
+        for read, _, _ in self.reads.values():
+            try:
+                now, again, place = read(), read(), read.place()
+            except (AttributeError, KeyError, IndexError, ValueError):
+                return None
+            if place is None or now is not again:
+                return None
+            if place[2] == "__kwdefaults__" and type(now) is dict:
+                found += [("item", now, k, v) for k, v in now.items()]
+                if any(isinstance(v, _CHANGING) for v in now.values()):
+                    return None
+            elif isinstance(now, _CHANGING):
+                return None
+            found.append((*place, now))
+        return found
 
 
 _WATCHED: ContextVar[Watched | None] = ContextVar("watched", default=None)

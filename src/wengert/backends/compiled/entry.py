@@ -1,8 +1,9 @@
 """The CPython entry of a kernel.
 
-What comes in: the kinds of the arguments and of the results. What goes out: the text of ``@entry``, a function in the vectorcall
-convention. The one idea: it compares what it is given with what the kernel was made for, straight in the structs of Python and
-NumPy; what fits runs in some tens of nanoseconds, and everything else goes to Python's ``__call__`` with the same arguments.
+What comes in: the kinds of the arguments and of the results. What goes out: the text of ``@entry``, a function in the
+vectorcall convention. The one idea: it compares what it is given with what the kernel was made for, straight in the structs
+of Python and NumPy; what fits runs in some tens of nanoseconds, and everything else goes to Python's ``__call__`` with the
+same arguments.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def _check_array(b: _Body, x: str, type: ArrayType) -> None:
     done, look = f"go{b.count}", f"look{b.count}"
     b.line(f"br i1 {same}, label %{done}, label %{look}")
     b.label(look)  # an array that was unpickled has a copy of the dtype
-    b.equal("i32", b.load("i32", descr, 28), type.dtype.num, "slow")
+    b.equal("i32", b.load("i32", descr, 28), np.dtype(code).num, "slow")
     order = b.load("i8", descr, 26)
     b.require(b.op(f"icmp ne i8 {order}, {ord('>')}"), "slow")  # little-endian machines only: see `supported`
     b.line(f"br label %{done}")

@@ -1,8 +1,9 @@
 """Callables that Python calls straight in machine code.
 
-What comes in: a class of callables, an instance of it, a compiled kernel and what must not have changed around it. What goes out:
-an instance whose calls enter machine code, and fall back to the class's own ``__call__``. The one idea: an instance of `Native`
-holds the pointer that Python's vectorcall follows; while it is null, or where the arguments do not fit, ``__call__`` runs.
+What comes in: a class of callables, an instance of it, a compiled kernel and what must not have changed around it. What goes
+out: an instance whose calls enter machine code, and fall back to the class's own ``__call__``. The one idea: an instance of
+`Native` holds the pointer that Python's vectorcall follows; while it is null, or where the arguments do not fit, ``__call__``
+runs.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ import ctypes
 import functools
 import sys
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from wengert.errors import InputError, UnsupportedError
+
 if TYPE_CHECKING:
     from wengert.backends.compiled.entry import Signature
+    from wengert.graph import ArrayType
 
-__all__ = ["Compiled", "Native", "Table", "enable", "install", "remove"]
+__all__ = ["Compiled", "Linked", "Native", "Program", "Table", "enable", "install", "installed", "link", "remove"]
 
 _HAVE_VECTORCALL = 1 << 11
 _DEFAULT = 1 << 18  # Py_TPFLAGS_DEFAULT: the type attribute cache's version tag
@@ -203,65 +207,141 @@ def _function_word(holder: Any, name: Any, x: Any) -> tuple[int, int, int, int] 
     return _WORD, id(holder) + words[name], 0, 0 if x is None else id(x)
 
 
-# ---------------------------------------------------------------- installing
+# ---------------------------------------------------------------- linking, installing
+
+
+class Linked:
+    """A kernel and its entry, in this process: all that an entry points to, but for the table.
+
+    Attributes
+    ----------
+    signature : Signature
+    library : machine.Library
+    """
+
+    def __init__(self, compiled: Compiled, signature: Signature, optimize: bool):
+        from wengert.backends.compiled import machine
+        from wengert.backends.compiled.entry import entry_symbols, entry_text
+
+        text = entry_text(signature)
+        symbols = {**compiled.symbols, **entry_symbols(text)}
+        self.signature, self.compiled = signature, compiled
+        self._busy = ctypes.c_int64(0)
+        self._memory: Any = None
+        if signature.keeps_workspace:
+            self._memory = np.empty(signature.workspace + 64, np.uint8)  # its pages are taken when they are first written to
+            symbols["wg_workspace"] = (self._memory.ctypes.data + 63) & -64
+            symbols["wg_busy"] = ctypes.addressof(self._busy)
+        if signature.hosts:
+            symbols["wg_hosts"] = compiled.hosts
+        self.library = machine.load(compiled.text + text, symbols, optimize=optimize)
+
+
+def link(compiled: Compiled, signature: Signature, *, optimize: bool = False) -> Linked | None:
+    """Compile and link a kernel with an entry; None in a Python whose objects are laid out otherwise.
+
+    Parameters
+    ----------
+    compiled : Compiled
+        Held as long as its code.
+    signature : Signature
+    optimize : bool
+        Run LLVM's passes.
+    """
+    from wengert.backends.compiled import python
+
+    if Native is _Plain or not python.supported():
+        return None
+    return Linked(compiled, signature, optimize)
 
 
 class _Keeper:
-    """All that a compiled entry points to."""
+    """What an entry points to; it is held while the entry runs."""
 
-    def __init__(self, *held: Any):
-        self.held = held
+    __slots__ = ("linked", "table")
 
-
-def _aligned(size: int) -> tuple[Any, int]:
-    memory = np.empty(size + 64, np.uint8)
-    return memory, (memory.ctypes.data + 63) & -64
+    def __init__(self, linked: Linked, table: Table | None):
+        self.linked, self.table = linked, table
 
 
-def install(callable_: Any, compiled: Compiled, signature: Signature, table: Table | None = None, *,
-            optimize: bool = False, keep: Any = None) -> bool:
+def install(callable_: Any, linked: Linked | None, table: Table | None = None) -> bool:
     """Make calls that fit a signature enter machine code; those that do not go to ``__call__`` as before.
 
     Parameters
     ----------
     callable_ : Native
-        What is called.
-    compiled : Compiled
-    signature : Signature
+        What is called; its class has gone through `enable`, and has a method ``_failed(status, *args)``, which answers
+        a call whose kernel gave a status that is not zero.
+    linked : Linked or None
     table : Table, optional
         What must not have changed since the kernel was made.
-    optimize : bool
-        Run LLVM's passes.
-    keep : object, optional
-        What the kernel's symbols point to; held as long as its code.
 
     Returns
     -------
     bool
-        Whether it was done: not in a Python whose objects are laid out otherwise.
+        Whether it was done.
     """
-    from wengert.backends.compiled import machine, python
-    from wengert.backends.compiled.entry import entry_symbols, entry_text
-
-    if Native is _Plain or not type(callable_).__flags__ & _HAVE_VECTORCALL or not python.supported():
+    if linked is None or not type(callable_).__flags__ & _HAVE_VECTORCALL:
         return False
-    text = entry_text(signature)
-    symbols = {**compiled.symbols, **entry_symbols(text)}
-    memory: Any = None
-    busy = ctypes.c_int64(0)
-    if signature.keeps_workspace:
-        memory, symbols["wg_workspace"] = _aligned(signature.workspace)
-        symbols["wg_busy"] = ctypes.addressof(busy)
-    if signature.hosts:
-        symbols["wg_hosts"] = compiled.hosts
-    library = machine.load(compiled.text + text, symbols, optimize=optimize)
     remove(callable_)
-    callable_._keeper = _Keeper(library, compiled, table, memory, busy, keep)
+    callable_._keeper = _Keeper(linked, table)
     callable_._table = 0 if table is None else table.address
-    callable_._vectorcall = library.address("entry")
+    callable_._vectorcall = linked.library.address("entry")
     return True
 
 
 def remove(callable_: Any) -> None:
     """Calls go to ``__call__`` again."""
     callable_._vectorcall = 0
+
+
+def installed(callable_: Any) -> Linked | None:
+    """What calls enter, if they enter machine code."""
+    return callable_._keeper.linked if callable_._vectorcall else None
+
+
+def _fitting(value: Any, type: ArrayType) -> np.ndarray[Any, Any]:
+    """A value as an array that an entry takes."""
+    wanted = np.dtype(f"{type.dtype.kind}{type.dtype.itemsize}")
+    a = np.asarray(value)
+    if a.shape != type.shape or a.dtype.newbyteorder("=") != wanted:
+        raise InputError(f"a compiled program takes {type!r}, not {a.dtype.name}{list(a.shape)}")
+    a = np.require(a, a.dtype.newbyteorder("="), ["C", "A"])
+    return a if a.dtype.num == wanted.num else a.view(wanted)
+
+
+@enable
+class Program(Native):
+    """A compiled graph as a function of arrays: calling it gives the tuple of output values.
+
+    It takes the place of the interpreter's program: numbers, other memory orders and byte orders are accepted, and made
+    into what the kernel reads. Results of shape ``()`` are numbers of NumPy's.
+
+    Parameters
+    ----------
+    compiled : Compiled
+    inputs, outputs : sequence of ArrayType
+    failed : callable
+        ``failed(status, *values)`` answers a call whose kernel gave a status that is not zero.
+    workspace, hosts, release, optimize
+        As for `Signature` and `link`.
+    """
+
+    def __init__(self, compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType],
+                 failed: Callable[..., Any], *, workspace: int = 0, hosts: bool = False, release: bool = False,
+                 optimize: bool = False):
+        from wengert.backends.compiled.entry import Input, Output, Signature
+
+        self.failed, self.inputs = failed, tuple(inputs)
+        signature = Signature(tuple([Input(t) for t in inputs]),
+                              tuple([Output(t, "array" if t.shape else "number") for t in outputs]), "tuple",
+                              workspace, hosts, release)
+        if not install(self, link(compiled, signature, optimize=optimize)):
+            raise UnsupportedError("this build of Python or NumPy cannot run compiled code")
+
+    def __call__(self, *values: Any) -> Any:
+        """Called where the values are not yet what the kernel reads."""
+        return self(*[_fitting(v, t) for v, t in zip(values, self.inputs, strict=True)])
+
+    def _failed(self, status: int, *values: Any) -> Any:
+        return self.failed(status, *values)

@@ -1,8 +1,9 @@
 """What compiled code needs of CPython and NumPy: addresses by name, the layout of objects, and a few functions of its own.
 
-What comes in: names. What goes out: addresses, for `machine.load`. The one idea: compiled text calls everything outside by a name
-that begins with ``wg_``, so it never clashes with what a kernel declares; and the layout of the objects that it looks into is
-checked once per process against the objects themselves, so that a build of Python that differs runs the ordinary path instead.
+What comes in: names. What goes out: addresses, for `machine.load`. The one idea: compiled text calls everything outside by a
+name that begins with ``wg_``, so it never clashes with what a kernel declares; and the layout of the objects that it looks
+into is checked once per process against the objects themselves, so that a build of Python that differs runs the ordinary path
+instead.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def dtype_code(dtype: np.dtype[Any]) -> str:
 
 @functools.cache
 def _numpy_table() -> int:
-    from numpy._core import _multiarray_umath
+    from numpy._core import _multiarray_umath  # type: ignore[attr-defined]
 
     get = ctypes.pythonapi.PyCapsule_GetPointer
     prototype = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
@@ -124,8 +125,9 @@ def _number_layout() -> bool:
         if ctypes.string_at(id(x) + 16, x.dtype.itemsize) != x.tobytes():
             return False
     x, z, pair = 1.5, 2.5 - 1j, (None, 7)
-    return (ctypes.c_double.from_address(id(x) + 16).value == 1.5 and word(id(pair) + 16) == 2 and word(id(pair) + 24) == id(None)
-            and word(id(pair) + 32) == id(7) and ctypes.string_at(id(z) + 16, 16) == np.complex128(z).tobytes())
+    return (ctypes.c_double.from_address(id(x) + 16).value == 1.5 and word(id(pair) + 16) == 2
+            and word(id(pair) + 24) == id(None) and word(id(pair) + 32) == id(7)
+            and ctypes.string_at(id(z) + 16, 16) == np.complex128(z).tobytes())
 
 
 # ---------------------------------------------------------------- functions that every entry shares
