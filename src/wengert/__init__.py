@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         vjp,
         vmap,
     )
+    from wengert.config import config
     from wengert.check import check_grads, taylor_test
     from wengert.custom import custom_jvp, custom_vjp, opaque
     from wengert.formulas import formula
@@ -32,13 +33,14 @@ if TYPE_CHECKING:
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
-    "StagingWarning", "check_grads", "cond", "convolve_nd",
+    "StagingWarning", "check_grads", "cond", "config", "convolve_nd",
     "custom_jvp", "custom_vjp", "errors", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
     "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "scan", "stop_gradient",
     "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
+    "config": "config",
     "check_grads": "check", "taylor_test": "check", "custom_jvp": "custom", "custom_vjp": "custom", "opaque": "custom",
     "formula": "formulas", "convolve_nd": "frontends.numpy_api.convolution", "jit": "staging", "StagingWarning": "staging",
     "cond": "structured", "fori_loop": "structured", "scan": "structured", "while_loop": "structured",

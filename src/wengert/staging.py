@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.compiled import native
-from wengert.backends.interpret import Program
+from wengert.backends.tiers import Runner
+from wengert.config import config
 from wengert.errors import InputError, StructureError, UnstageableError, WengertError, kind_of
 from wengert.flatten import Spec, flatten
 from wengert.frontends import flow, warned
@@ -50,7 +51,7 @@ class _Staged:
     def __init__(self) -> None:
         self.watched = Watched()
         self.graph: Graph | None = None
-        self.program: Program | None = None
+        self.program: Runner | None = None
         self.out_leaves: list[Any] = []
         self.out_spec: Spec | None = None
         self.reason = ""
@@ -74,6 +75,7 @@ def _leaf_key(x: Any) -> Any:
 
 
 _TRACED = object()
+_LARGE = 10_000  # elements or bytes: a call that has to do with more lets other threads run
 _MOST = 1_000  # signatures of one function whose graphs are kept
 
 
@@ -116,8 +118,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
         if staged.graph is None or (derived and not all(e.pure for e in staged.graph.equations)):
             # under a derivative, the draws of a value are those of its gradient: each takes place once, as it is recorded
             return reach_call(self.f, *args, **kwargs) if traced else self.f(*args, **kwargs)
-        if staged.linked is not None:
-            self._enter(staged)
+        if not traced:
+            self._compile(staged, args, kwargs)
         return self._run(staged, leaves)
 
     # ------------------------------------------------------------ signature
@@ -200,7 +202,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         atoms = [a for a in outputs if a is not None]
         staged.graph = simplify(block.graph(inputs, atoms))
         staged.out_leaves = [_Result(x) if a is not None else x for a, x in zip(outputs, out_leaves, strict=True)]
-        staged.program = Program(staged.graph)
+        staged.program = Runner(staged.graph)
 
     def _settle(self, block: Block, x: Any) -> Any:
         if isinstance(x, Unbound):
@@ -237,7 +239,6 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 )
             )
         else:
-            seen: set[int] = {id(x) for x in leaves}
             begun = warned.begin()
             try:
                 values = staged.program(
@@ -245,18 +246,40 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 )
             finally:
                 warned.end(begun)
-            results = iter([own(v, seen) for v in values])
+            return self._tree(staged, leaves, values)
         return staged.out_spec.unflatten([x.of(next(results)) if type(x) is _Result else x for x in staged.out_leaves])
 
 
+    def _tree(self, staged: _Staged, leaves: list[Any], values: Sequence[Any]) -> Any:
+        """What the function returns, of the values that its graph gives."""
+        assert staged.out_spec is not None
+        seen: set[int] = {id(x) for x in leaves}
+        results = iter([own(v, seen) for v in values])
+        return staged.out_spec.unflatten([x.of(next(results)) if type(x) is _Result else x for x in staged.out_leaves])
+
     # ------------------------------------------------------------ machine code
 
-    def _link(self, staged: _Staged, args: tuple[Any, ...], compiled: native.Compiled, *, workspace: int = 0,
-              hosts: bool = False, release: bool = False, optimize: bool = False) -> bool:
+    def _compile(self, staged: _Staged, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Have machine code made once it is worth it, and calls enter it."""
+        runner = staged.program
+        assert runner is not None
+        if staged.linked is not None:
+            if config.backend == "compiled":
+                self._enter(staged)
+        elif runner.due():
+            compiled = runner.compile()
+            if compiled is not None and not kwargs and not self.static_argnums:
+                release = compiled.workspace > _LARGE or sum(t.size for t in (*compiled.inputs, *compiled.outputs)) > _LARGE
+                self._link(staged, args, compiled, release=release)
+                if staged.linked is not None:
+                    compiled.library = staged.linked.library
+
+    def _link(self, staged: _Staged, args: tuple[Any, ...], compiled: native.Compiled, *, release: bool = False,
+              optimize: bool = False) -> bool:
         """Have calls like this one, by position, enter a kernel that was compiled from the graph of its signature."""
         if staged.watched.identities() is None:
             return False
-        found = _signature_of(staged, args, workspace, hosts, release)
+        found = _signature_of(staged, args, compiled, release)
         staged.linked = None if found is None else native.link(compiled, found, optimize=optimize)
         return staged.linked is not None and self._enter(staged)
 
@@ -280,12 +303,13 @@ class _Jitted(native.Native):  # type: ignore[misc]
         if staged is None or staged.graph is None:
             native.remove(self)
             return self(*args)
-        if not all(e.pure for e in staged.graph.equations):  # it must not run twice
-            raise WengertError(f"jit: a check of the compiled program failed (number {status})")
-        return self._run(staged, leaves)
+        compiled = None if staged.program is None else staged.program.compiled
+        if compiled is None or staged.out_spec is None:
+            return self._run(staged, leaves)
+        return self._tree(staged, leaves, compiled.failed(status, leaves))
 
 
-def _signature_of(staged: _Staged, args: tuple[Any, ...], workspace: int, hosts: bool, release: bool) -> Any:
+def _signature_of(staged: _Staged, args: tuple[Any, ...], compiled: native.Compiled, release: bool) -> Any:
     """What an entry has to take and give; None where it would have to look into containers."""
     from wengert.backends.compiled.entry import Input, Output, Signature
 
@@ -300,7 +324,8 @@ def _signature_of(staged: _Staged, args: tuple[Any, ...], workspace: int, hosts:
     if staged.graph is None or not flat or not all(type(x) is _Result for x in staged.out_leaves):
         return None
     outputs = [Output(a.type, x.boxed(a.type)) for a, x in zip(staged.graph.outputs, staged.out_leaves, strict=True)]
-    return Signature(tuple(inputs), tuple(outputs), "" if tree is None else tree.type.__name__, workspace, hosts, release)
+    return Signature(tuple(inputs), tuple(outputs), "" if tree is None else tree.type.__name__, compiled.workspace,
+                     bool(compiled.hosts), release, bool(compiled.constants))
 
 
 class _Result:

@@ -70,6 +70,8 @@ class Signature:
         Bytes that the kernel needs.
     hosts : bool
         Whether the kernel calls Python.
+    constants : bool
+        Whether it reads a table of constant arrays.
     release : bool
         Whether the kernel works long enough to let other threads of Python run.
     """
@@ -80,6 +82,7 @@ class Signature:
     workspace: int = 0
     hosts: bool = False
     release: bool = False
+    constants: bool = False
 
     @property
     def keeps_workspace(self) -> bool:
@@ -297,6 +300,7 @@ def _kernel(b: _Body, signature: Signature, objects: list[str], made: dict[int, 
     b.line(f"store ptr {where}, ptr %env")
     b.line(f"store ptr {'@wg_hosts' if signature.hosts else 'null'}, ptr {b.at('%env', 8)}")
     b.line(f"store ptr @wg_poll, ptr {b.at('%env', 16)}")
+    b.line(f"store ptr {'@wg_constants' if signature.constants else 'null'}, ptr {b.at('%env', 24)}")
     state = b.op("call ptr @wg_PyEval_SaveThread()") if signature.release else ""
     status = b.op("call i64 @kernel(ptr %in, ptr %out, ptr %env)")
     if state:
@@ -318,7 +322,7 @@ _DECLARED = {
     "PyErr_Occurred": "ptr ()", "slow": "ptr (ptr, ptr, i64, ptr)", "failed": "ptr (ptr, ptr, i64, ptr)",
     "leave": "ptr (ptr, ptr, i64, ptr)", "unchanged": "i64 (ptr)", "poll": "i64 ()",
 }
-_PER_FUNCTION = ("wg_workspace", "wg_busy", "wg_hosts")  # given by who links
+_PER_FUNCTION = ("wg_workspace", "wg_busy", "wg_hosts", "wg_constants")  # given by who links
 
 
 def _used(text: str) -> list[str]:
@@ -346,7 +350,7 @@ def _stack(signature: Signature) -> list[str]:
     """What lies on the stack."""
     ins, outs = max(len(signature.inputs), 1), max(len(signature.outputs), 1)
     lines = [f"  %in = alloca [{ins} x ptr]", f"  %out = alloca [{outs} x ptr]", f"  %made = alloca [{outs} x ptr]",
-             "  %env = alloca [3 x ptr]", "  %status = alloca i64"]
+             "  %env = alloca [4 x ptr]", "  %status = alloca i64"]
     lines += [f"  %slot{k} = alloca [16 x i8], align 16" for k, one in enumerate(signature.outputs) if one.kind != "array"]
     if signature.workspace and not signature.keeps_workspace:
         lines.append(f"  %stack = alloca [{signature.workspace} x i8], align 64")

@@ -320,31 +320,45 @@ class Compiled:
         The LLVM module.
     workspace : int
         Bytes of memory that a call needs besides its results.
+    called : tuple of Equation
+        What Python runs.
+    hosts, constants : int
+        Addresses of the tables of the functions that do, and of large constants; 0 if there is none.
     """
 
-    def __init__(self, graph: Graph, builder: Builder, optimize: bool = False):
+    def __init__(self, graph: Graph, builder: Builder):
         self.graph, self.reasons = graph, builder.reasons
         self.text, self.workspace = builder.module.text(), builder.arena.most
         self.symbols = dict(builder.module.symbols)
-        self.constants, self.hosts = builder.constants, builder.hosts
         self.inputs, self.outputs = graph.types
         self.pure = all(e.pure for e in graph.equations)
+        self.called, self._arrays = tuple(builder.hosts), builder.constants
         self.errors: threading.local = threading.local()
-        self.callbacks = [_host(e, self.errors) for e in self.hosts]
-        self.library = machine.load(self.text, self.symbols, optimize=optimize, names=("kernel",))
-        self.function = _KERNEL(self.library.address("kernel"))
-        self.host_table = (ctypes.c_void_p * max(len(self.callbacks), 1))(
-            *[ctypes.cast(c, ctypes.c_void_p).value for c in self.callbacks])
-        self.constant_table = (ctypes.c_void_p * max(len(self.constants), 1))(*[c.ctypes.data for c in self.constants])
-        self.program: Program | None = None
+        self._callbacks = [_host(e, self.errors) for e in self.called]
+        self._hosts = (ctypes.c_void_p * max(len(self.called), 1))(
+            *[ctypes.cast(c, ctypes.c_void_p).value for c in self._callbacks])
+        self._constants = (ctypes.c_void_p * max(len(self._arrays), 1))(*[c.ctypes.data for c in self._arrays])
+        self.hosts = ctypes.addressof(self._hosts) if self.called else 0
+        self.constants = ctypes.addressof(self._constants) if self._arrays else 0
+        self.library: machine.Library | None = None
+        self._function: Any = None
+        self._program: Program | None = None
+
+    @property
+    def function(self) -> Any:
+        """``kernel(in, out, env)``, for ctypes."""
+        if self._function is None:
+            if self.library is None:
+                self.library = machine.load(self.text, self.symbols, names=("kernel",))
+            self._function = _KERNEL(self.library.address("kernel"))
+        return self._function
 
     def __call__(self, *values: Any) -> tuple[Any, ...]:
         arrays = [_ready(v, t) for v, t in zip(values, self.inputs, strict=True)]
         out = [np.empty(t.shape, t.dtype) for t in self.outputs]
         space = np.empty(self.workspace + ALIGN, np.uint8)
         start = space.ctypes.data
-        env = (ctypes.c_void_p * 4)(start + -start % ALIGN, ctypes.addressof(self.host_table),
-                                    ctypes.cast(_POLL, ctypes.c_void_p).value, ctypes.addressof(self.constant_table))
+        env = (ctypes.c_void_p * 4)(start + -start % ALIGN, self.hosts, ctypes.cast(_POLL, ctypes.c_void_p).value, self.constants)
         status = self.function((ctypes.c_void_p * max(len(arrays), 1))(*[a.ctypes.data for a in arrays]),
                                (ctypes.c_void_p * max(len(out), 1))(*[a.ctypes.data for a in out]), env)
         if status:
@@ -358,31 +372,17 @@ class Compiled:
             raise error
         if status == -2:
             raise MemoryError("no memory for what a loop saves")
-        if status == -3:
-            raise KeyboardInterrupt
         if self.pure:
-            if self.program is None:
-                self.program = Program(self.graph)
-            return self.program(*values)
+            if self._program is None:
+                self._program = Program(self.graph)
+            return self._program(*values)
         raise IndexError(self.reasons[status - 1])
 
 
 _KERNEL = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-_HOST = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_void_p))
-
-
-def _poll() -> int:
-    return 0  # a pending signal is raised in Python's own loop, that is: here
-
-
-def _check_signals() -> int:
-    try:
-        return _poll()
-    except KeyboardInterrupt:
-        return 1
-
-
-_POLL = ctypes.PYFUNCTYPE(ctypes.c_int64)(_check_signals)
+_HOST = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_void_p))
+# Called by a kernel that holds the lock of the interpreter: a signal's handler runs, and its exception waits.
+_POLL = ctypes.PYFUNCTYPE(ctypes.c_int64)(("PyErr_CheckSignals", ctypes.pythonapi))
 
 
 def _ready(value: Any, t: ArrayType) -> np.ndarray[Any, Any]:
@@ -403,12 +403,14 @@ def _view(address: int | None, t: ArrayType) -> Any:
 def _host(e: Equation, errors: threading.local) -> Any:
     """A C function that runs one equation with NumPy."""
     params = dict(e.params)
+    borrowed = e.pure and e.primitive.name != "python_call"  # others may keep what they are given
 
     def run(operands: Any, results: Any) -> int:
         try:
             values = []
             for k, o in enumerate(e.operands):
-                v = np.array(_view(operands[k], o.type))
+                v = _view(operands[k], o.type)
+                v = v if borrowed else np.array(v)
                 values.append(v if v.ndim else v[()])
             out = e.primitive.evaluate(*values, **params)
             for k, (r, y) in enumerate(zip(e.results, out if e.primitive.multiple else (out,), strict=True)):
@@ -421,8 +423,8 @@ def _host(e: Equation, errors: threading.local) -> Any:
     return _HOST(run)
 
 
-def compile_graph(graph: Graph, optimize: bool = False) -> Compiled | None:
-    """Machine code of a graph, or None if it has something that the compiler does not know (stacks that are carried or returned)."""
+def compile_graph(graph: Graph) -> Compiled | None:
+    """The code of a graph, not yet loaded; None if it has something that the compiler does not know (a stack as a result, say)."""
     if any(not isinstance(v.type, ArrayType) or v.type.dtype.kind not in "fciub" for v in (*graph.inputs, *graph.outputs)):
         return None
     flat = hoisted(flattened(graph))
@@ -430,7 +432,7 @@ def compile_graph(graph: Graph, optimize: bool = False) -> Compiled | None:
         return None
     builder = Builder()
     builder.kernel(flat)
-    return Compiled(graph, builder, optimize)
+    return Compiled(graph, builder)
 
 
 def _odd(e: Equation) -> bool:

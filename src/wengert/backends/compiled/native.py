@@ -44,11 +44,15 @@ class Compiled(Protocol):
         Addresses of the outer names in it that the process does not export.
     hosts : int
         The address of its table of calls of Python; 0 if it has none.
+    constants : int
+        The address of its table of constant arrays; 0 if it has none.
     """
 
     text: str
     symbols: Mapping[str, int]
     hosts: int
+    constants: int
+    workspace: int
 
 
 class _Member(ctypes.Structure):
@@ -234,6 +238,8 @@ class Linked:
             symbols["wg_busy"] = ctypes.addressof(self._busy)
         if signature.hosts:
             symbols["wg_hosts"] = compiled.hosts
+        if signature.constants:
+            symbols["wg_constants"] = compiled.constants
         self.library = machine.load(compiled.text + text, symbols, optimize=optimize)
 
 

@@ -1,0 +1,95 @@
+"""Tiers: what runs a graph that is called again and again.
+
+What comes in: a graph. What goes out: a `Runner`, called with the values of its inputs. The one idea: the first calls are
+interpreted, unless that is sure to take longer than to compile; machine code is made when interpreting has cost about as much
+as making it will.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wengert.backends.interpret import Program
+from wengert.config import config
+from wengert.graph import Graph
+
+if TYPE_CHECKING:
+    from wengert.backends.compiled.kernel import Compiled
+
+__all__ = ["Runner"]
+
+EQUATION = 5e-6    # seconds to interpret one
+COMPILE = 3e-4     # seconds to compile one
+UNKNOWN = 100      # iterations of a loop whose number nobody knows
+EAGER = 2.0        # interpreting once may cost so many times what compiling costs
+
+
+def _sizes(graph: Graph) -> tuple[float, float]:
+    """Equations in the text, and equations that run."""
+    text = runs = 0.0
+    for e in graph.equations:
+        text, runs = text + 1, runs + 1
+        times = e.params["size"] or 0 if e.primitive.name == "scan" and isinstance(e.params["size"], int) else \
+            UNKNOWN if e.primitive.name in ("scan", "while_loop") else 1
+        for x in [x for v in e.params.values() for x in (v if isinstance(v, tuple) else (v,))] if e.primitive.holds_graphs else ():
+            if isinstance(x, Graph):
+                inner = _sizes(x)
+                text, runs = text + inner[0], runs + times * inner[1]
+    return text, runs
+
+
+class Runner:
+    """A graph, ready to run.
+
+    Attributes
+    ----------
+    compiled : Compiled or None
+        Its machine code, once there is some.
+    """
+
+    __slots__ = ("calls", "compiled", "graph", "price", "program", "refused", "spent")
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.program = Program(graph)
+        self.compiled: Compiled | None = None
+        self.refused = False
+        text, runs = _sizes(graph)
+        self.price = COMPILE * text + 0.02
+        self.spent = EQUATION * runs - (EAGER - 1.0) * self.price  # an eager start; what comes on top is measured
+        self.calls = 0
+
+    def due(self) -> bool:
+        """Whether it is time to compile."""
+        return self.compiled is None and not self.refused and config.backend == "compiled" and (
+            self.spent >= self.price or self.calls >= 3)
+
+    def compile(self) -> Compiled | None:
+        """Machine code, if it can be made."""
+        if self.compiled is None and not self.refused:
+            from wengert.backends.compiled.kernel import compile_graph
+            try:
+                self.compiled = compile_graph(self.graph)
+            except RuntimeError as error:  # LLVM's
+                warnings.warn(f"wengert could not compile a graph, which runs interpreted (please report this): {error}",
+                              stacklevel=2)
+            self.refused = self.compiled is None
+        return self.compiled
+
+    def __call__(self, *values: Any) -> tuple[Any, ...]:
+        if self.compiled is not None and config.backend == "compiled" and not _strict():
+            return self.compiled(*values)
+        self.calls += 1
+        begun = time.perf_counter()
+        out = self.program(*values)
+        self.spent = max(self.spent, 0.0) + time.perf_counter() - begun
+        return out
+
+
+def _strict() -> bool:
+    """Whether NumPy is to raise or report floating-point errors, which machine code does not notice."""
+    return not {"ignore", "warn"}.issuperset(np.geterr().values())
