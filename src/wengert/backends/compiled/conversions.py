@@ -1,8 +1,8 @@
 """Conversions between dtypes.
 
-What comes in: a value. What goes out: the same elements in another dtype. The one idea: from float to integer as NumPy does on x86:
-the machine's instruction on 32 or 64 bits, which gives the smallest number for NaN and what is out of range, and the low bits of
-that.
+What comes in: a value. What goes out: the same elements in another dtype. The one idea: from float to integer as NumPy does on
+x86: the machine's instruction on 32 or 64 bits, which gives the smallest number for NaN and what is out of range, and the low
+bits of that.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.compiled.arithmetic import Arithmetic, vector
+from wengert.backends.compiled.arithmetic import Arithmetic
 from wengert.backends.compiled.code import Code, Value
 
 __all__ = ["convert"]
