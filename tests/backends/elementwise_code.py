@@ -1,7 +1,7 @@
 """Code of elementwise primitives, run over arrays.
 
-What comes in: cases (a primitive, its parameters, operands). What goes out: results, from one module for all cases. The one idea:
-each case becomes two functions, a loop over vectors and a loop over scalars, so that a file of tests compiles once.
+What comes in: cases (a primitive, its parameters, operands). What goes out: results, from one module for all cases. The one
+idea: each case becomes two functions, a loop over vectors and a loop over scalars, so that a file of tests compiles once.
 """
 
 from __future__ import annotations

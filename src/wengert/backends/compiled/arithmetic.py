@@ -38,7 +38,8 @@ class Arithmetic:
     def __init__(self, code: Code, dtype: np.dtype[Any], lanes: int):
         self.code, self.dtype, self.lanes = code, dtype, lanes
         self.element = element(dtype)
-        self.real = {"double": np.dtype(np.float64), "float": np.dtype(np.float32)}.get(self.element, dtype)
+        parts: dict[str, np.dtype[Any]] = {"double": np.dtype(np.float64), "float": np.dtype(np.float32)}
+        self.real = parts.get(self.element, dtype)
         self.floating, self.bits = dtype.kind in "fc", 1 if dtype.kind == "b" else 8 * self.real.itemsize
         self.kind, self.whole, self.mask = [vector(k, lanes) for k in (self.element, f"i{self.bits}", "i1")]
         width = f"{'f' if self.floating else 'i'}{self.bits}"

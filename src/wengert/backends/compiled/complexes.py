@@ -1,7 +1,7 @@
 """Elementwise primitives on complex numbers.
 
-What comes in: operands as pairs (re, im) of names. What goes out: a pair, or one name. The one idea: arithmetic is written out as in
-NumPy's loops (division by Smith's algorithm); functions of mathematics are left to those loops themselves (see `outer`).
+What comes in: operands as pairs (re, im) of names. What goes out: a pair, or one name. The one idea: arithmetic is written out
+as in NumPy's loops (division by Smith's algorithm); functions of mathematics are left to those loops themselves (see `outer`).
 
 R. L. Smith, Algorithm 116: complex division, Comm. ACM 5 (1962).
 """

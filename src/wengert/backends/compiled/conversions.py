@@ -1,8 +1,8 @@
 """Conversions between dtypes.
 
-What comes in: a value. What goes out: the same elements in another dtype. The one idea: from float to integer as NumPy does on x86:
-the machine's instruction on 32 or 64 bits, which gives the smallest number for NaN and what is out of range, and the low bits of
-that.
+What comes in: a value. What goes out: the same elements in another dtype. The one idea: from float to integer as NumPy does on
+x86: the machine's instruction on 32 or 64 bits, which gives the smallest number for NaN and what is out of range, and the low
+bits of that.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Elementwise primitives in registers.
 
-What comes in: the name and parameters of a primitive and its operands, scalars or vectors. What goes out: its results. The one idea:
-tables of rules by the kind of the operands (`floats`, `integers`, `complexes`); a primitive in none of them that stands for a ufunc
-of NumPy or SciPy calls the loop of that ufunc, and what is neither is not supported.
+What comes in: the name and parameters of a primitive and its operands, scalars or vectors. What goes out: its results. The one
+idea: tables of rules by the kind of the operands (`floats`, `integers`, `complexes`); a primitive in none of them that stands
+for a ufunc of NumPy or SciPy calls the loop of that ufunc, and what is neither is not supported.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from wengert.graph import REGISTRY
 __all__ = ["cost", "emit", "supported"]
 
 DTypes = Sequence[np.dtype[Any]]
+Loop = tuple[str, DTypes, DTypes]  # a name that `symbols` knows; dtypes of operands and results
 _TABLES: dict[str, dict[str, Rule]] = {"f": FLOATS, "c": COMPLEX, "i": INTEGERS, "u": INTEGERS, "b": BOOLEANS}
 _KNOWN = {np.dtype(t) for t in "? b h i l q B H I L Q f d F D".split()}
 _RAISING = {"power", "scalar_power", "float_power"}  # of integers: negative exponents are errors
@@ -127,29 +128,29 @@ def _composition(name: str, kind: str) -> tuple[Composition, float] | None:
 # Primitives that stand for a ufunc by another name, or evaluate one with a parameter of theirs: the constants that follow.
 _STANDS_FOR = {"riemann_zeta": "_riemann_zeta", "zeta_of_two": "_zeta", "lambertw": "_lambertw", "numpy_i0": "i0",
                "special_round": "round"}
-_FURTHER: dict[str, Callable[[Any], tuple[Any, ...]]] = {"lambertw": lambda k: (int(k), 1e-8)}
+_FURTHER: dict[str, Callable[..., tuple[Any, ...]]] = {"lambertw": lambda k: (int(k), 1e-8)}
 
 
 @functools.cache
-def _loop(name: str, operands: tuple[np.dtype[Any], ...], results: tuple[np.dtype[Any], ...]) -> tuple[str, DTypes, DTypes] | None:
+def _loop(name: str, operands: tuple[np.dtype[Any], ...], results: tuple[np.dtype[Any], ...]) -> Loop | None:
     """The loop that NumPy would choose, its operands' dtypes and its results'; None if there is none for these types."""
     ufunc = REGISTRY[name].ufunc if name in REGISTRY else None
     library = "numpy" if isinstance(ufunc, np.ufunc) else "scipy"
     called = ufunc.__name__ if isinstance(ufunc, np.ufunc) else _STANDS_FOR.get(name, ufunc)
     if called is None or (name in _RAISING and operands[0].kind not in "fc"):
         return None
-    found = symbols.ufunc_called(library, called)
+    found: Any = symbols.ufunc_called(library, called)
     if found is None or found.nin != len(operands) or found.nout != len(results):
         return None
     try:
-        chosen = found.resolve_dtypes((*operands, *[None] * found.nout))
+        chosen: Any = found.resolve_dtypes((*operands, *[None] * found.nout))
     except TypeError:
         return None
     types = "".join([d.char for d in chosen[:found.nin]]) + "_" + "".join([d.char for d in chosen[found.nin:]])
     if not set(chosen) <= _KNOWN or symbols.ufunc_index(found, types) is None:
         return None
     kinds = [(c.kind, d.kind) for c, d in zip(chosen[found.nin:], results)]
-    if any([have != want for have, want in kinds]):
+    if any(have != want for have, want in kinds):
         return None
     types = types.replace("?", "T")
     return f"wg_loop_{library}_{called}_{types}", chosen[:found.nin], chosen[found.nin:]
@@ -160,7 +161,7 @@ def _further(name: str, params: Mapping[str, Any]) -> tuple[Any, ...]:
     return _FURTHER[name](**params) if name in _FURTHER else ()
 
 
-def _loop_of(name: str, params: Mapping[str, Any], operands: DTypes, results: DTypes) -> tuple[str, DTypes, DTypes] | None:
+def _loop_of(name: str, params: Mapping[str, Any], operands: DTypes, results: DTypes) -> Loop | None:
     if params and name not in _FURTHER:
         return None
     if name in _FURTHER and operands[0].kind != "c":
@@ -168,12 +169,17 @@ def _loop_of(name: str, params: Mapping[str, Any], operands: DTypes, results: DT
     return _loop(name, (*operands, *[np.dtype(type(x)) for x in _further(name, params)]), tuple(results))
 
 
-def _by_loop(code: Code, name: str, params: Mapping[str, Any], operands: Sequence[Value], results: DTypes, lanes: int) -> list[Value]:
+def _by_loop(code: Code, name: str, params: Mapping[str, Any], operands: Sequence[Value], results: DTypes,
+             lanes: int) -> list[Value]:
     found = _loop_of(name, params, [o.dtype for o in operands], results)
     if found is None:
         raise NotImplementedError(f"{name} of {', '.join([str(o.dtype) for o in operands])}")
     loop, takes, gives = found
     every = [*operands, *[code.constant(x, type(x), lanes) for x in _further(name, params)]]
+    direct = "wg_special_" + loop.removeprefix("wg_loop_scipy_").rsplit("_", 2)[0]
+    if lanes == 1 and {*takes, *gives} == {np.dtype(np.float64)} and symbols.found(direct):  # saves the overhead of a loop
+        out = apply_lanes(code, direct, "double", [convert(code, o, takes[0]).part for o in every], 1, last="i32 0")
+        return [convert(code, Value(gives[0], (out,)), results[0])]
     got = call_loop(code, loop, [convert(code, x, d) for x, d in zip(every, takes)], gives, lanes)
     return [convert(code, y, d) for y, d in zip(got, results)]
 
@@ -184,7 +190,7 @@ def _rule(name: str, params: Mapping[str, Any], operands: DTypes) -> Rule | None
     """The rule of a table for operands of one dtype."""
     dtype = operands[0]
     found = _TABLES[dtype.kind].get(name)
-    if found is None or any([d != dtype for d in operands]):
+    if found is None or any(d != dtype for d in operands):
         return None
     if name == "integer_power" and params["n"] < 0 and dtype.kind in "iu":
         return None
@@ -215,7 +221,8 @@ def _composed(name: str, params: Mapping[str, Any], operands: DTypes, results: D
     return len({*wide}) == 1 and supported("power", {}, [wide[0], wide[0]], [wide[0]])
 
 
-def emit(code: Code, name: str, params: Mapping[str, Any], operands: Sequence[Value], results: DTypes, lanes: int) -> list[Value]:
+def emit(code: Code, name: str, params: Mapping[str, Any], operands: Sequence[Value], results: DTypes,
+         lanes: int) -> list[Value]:
     """The results of a primitive, in `lanes` lanes; in one if every operand has one.
 
     Parameters
@@ -227,7 +234,7 @@ def emit(code: Code, name: str, params: Mapping[str, Any], operands: Sequence[Va
     results : sequence of numpy.dtype
         Of the results.
     """
-    lanes = lanes if any([o.lanes > 1 for o in operands]) else 1
+    lanes = lanes if any(o.lanes > 1 for o in operands) else 1
     operands = [code.splat(o, lanes) for o in operands]
     dtypes = [o.dtype for o in operands]
     if found := _composition(name, dtypes[1 if name == "select" else 0].kind):

@@ -1,8 +1,8 @@
 """Elementwise primitives on integers and booleans.
 
-What comes in: names of operands. What goes out: names of results. The one idea: as in `floats`, one line of a table for each; what
-LLVM leaves undefined (division by zero, the smallest number by -1, shifts by the width) is replaced by an operand that is safe, and
-the result that NumPy gives is selected.
+What comes in: names of operands. What goes out: names of results. The one idea: a table as in `floats`; what LLVM leaves
+undefined (division by zero, the smallest number by -1, shifts by the width) is replaced by an operand that is safe, and the
+result that NumPy gives is selected.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ INTEGERS: dict[str, Rule] = {
     "bitwise_and": (_op("and"), 0.05), "bitwise_or": (_op("or"), 0.05), "bitwise_xor": (_op("xor"), 0.05),
     "invert": (lambda a, x: a.op("xor", x, a.number(-1)), 0.05), "left_shift": (_shift("left"), 0.1),
     "right_shift": (_shift("right"), 0.1), "bitwise_count": (_count, 0.2), "square": (lambda a, x: a.mul(x, x), 0.1),
-    "integer_power": (_integer_power, 0.3), "threefry": (_threefry, 6.0),
+    "integer_power": (_integer_power, 0.3), "threefry": (_threefry, 2.0),
 }
 
 

@@ -1,8 +1,8 @@
 """The functions of mathematics of the C library, on vectors.
 
 What comes in: a function's name in C and operands. What goes out: the result. The one idea: glibc's libmvec has variants for
-vectors of 16, 32 and 64 bytes; a vector of another size is halved, or widened, until one fits. Where there is no variant the scalar
-function runs in every lane.
+vectors of 16, 32 and 64 bytes; a vector of another size is halved, or widened, until one fits. Where there is no variant the
+scalar function runs in every lane.
 """
 
 from __future__ import annotations

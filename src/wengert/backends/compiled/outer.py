@@ -1,8 +1,8 @@
 """Calls of functions outside the module, on vectors.
 
-What comes in: operands in registers. What goes out: results in registers. The one idea: a scalar function, or the inner loop of a
-ufunc, is wrapped once per module in a function of vectors, `@wg_lanes_...`, so that its stack lies in an entry block of its own and
-the code that calls it stays short. Loops of ufuncs are what NumPy itself runs: what they compute is right by construction.
+What comes in: operands in registers. What goes out: results in registers. The one idea: a scalar function, or the inner loop of
+a ufunc, is wrapped once per module in a function of vectors, `@wg_lanes_...`, so that its stack lies in an entry block of its
+own and the code that calls it stays short. Loops of ufuncs are what NumPy itself runs: they give its results by construction.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def call_outer(code: Code, name: str, kind: str, args: Sequence[str]) -> str:
 
 def apply_lanes(code: Code, name: str, kind: str, args: Sequence[str], lanes: int, kinds: Sequence[str] | None = None,
                 last: str = "") -> str:
-    """A scalar function in every lane; `kinds` are the operands' if they differ from the result's; `last` is one more argument."""
+    """A scalar function in every lane; `kinds` are the operands', if they differ; `last` is one more argument."""
     kinds = [kind] * len(args) if kinds is None else list(kinds)
     code.module.symbols[name] = symbols.address(name)
     extra = [last] if last else []
@@ -63,7 +63,8 @@ def _store(dtype: np.dtype[Any], lanes: int, k: int) -> list[str]:
     """Lines that put operand k, `%pk_0` (and `%pk_1`), where `%mk` points."""
     kind, one = vector(element(dtype), lanes), memory_type(dtype)
     if dtype.kind == "b":
-        return [f"  %w{k} = zext {kind} %p{k}_0 to {vector('i8', lanes)}", f"  store {vector('i8', lanes)} %w{k}, ptr %m{k}, align 1"]
+        whole = vector("i8", lanes)
+        return [f"  %w{k} = zext {kind} %p{k}_0 to {whole}", f"  store {whole} %w{k}, ptr %m{k}, align 1"]
     if dtype.kind != "c":
         return [f"  store {kind} %p{k}_0, ptr %m{k}"]
     if lanes == 1:

@@ -5,9 +5,9 @@ name says all that is needed to find the address again.
 
 - ``_ZGV...``: a vector function of glibc's libmvec; plain names of mathematics: the C library.
 - ``wg_special_NAME``: the function of doubles of that name in ``scipy.special.cython_special``.
-- ``wg_loop_LIBRARY_NAME_TYPES`` and ``wg_data_...``: the inner loop of a ufunc and its last argument, from the fields that NumPy
-  documents for ``PyUFuncObject``; LIBRARY is ``numpy`` or ``scipy``, TYPES the characters of operands and results (``dd_d``), with
-  ``T`` for booleans.
+- ``wg_loop_LIBRARY_NAME_TYPES`` and ``wg_data_...``: the inner loop of a ufunc and its last argument, from the fields that
+  NumPy documents for ``PyUFuncObject``; LIBRARY is ``numpy`` or ``scipy``, TYPES the characters of operands and results
+  (``dd_d``), with ``T`` for booleans.
 """
 
 from __future__ import annotations
