@@ -210,7 +210,11 @@ def _swap_rows(w: Work, x: str, columns: int, i: str, j: str) -> None:
 
 
 def _trsm(w: Work, a: str, x: str, n: int, columns: int, below: bool, trans: str, unit: bool) -> None:
-    """Solve op(A) X = B in place of B, all by rows: the transposed system, from the right."""
+    """Solve op(A) X = B in place of B, all by rows: the transposed system, from the right; a vector as it is."""
+    if columns == 1 and (trans != "C" or not w.is_complex):
+        turned = "T" if trans == "N" else "N"
+        call(w.code, w.letter + "trsv", ["U" if below else "L", turned, "U" if unit else "N", n, a, n, x, 1])
+        return
     one = constant_of(w.code, 1.0, w.dtype)
     shape = ["R", "U" if below else "L", trans, "U" if unit else "N", columns, n]
     call(w.code, w.letter + "trsm", [*shape, one, a, n, x, columns])
@@ -533,8 +537,8 @@ def _convert(code: Code, source: Place, target: Place) -> None:
 _EITHER = ("", "scipy")  # both call the same routine
 TABLE: dict[str, tuple[Callable[[Equation], bool], Callable[..., None]]] = {
     "lu_factor": (_dense("getrf"), _written(_lu_factor)),
-    "solve_factored": (_dense("trsm"), _written(_solve_factored)),
-    "solve_triangular": (_dense("trsm"), _written(_solve_triangular)),
+    "solve_factored": (_dense("trsm", "trsv"), _written(_solve_factored)),
+    "solve_triangular": (_dense("trsm", "trsv"), _written(_solve_triangular)),
     "inv": (_dense("gesv"), _in_double(_inv)),
     "det": (_dense("getrf"), _in_double(_det)),
     "slogdet": (_dense("getrf"), _in_double(_slogdet)),
