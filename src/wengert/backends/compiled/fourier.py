@@ -92,7 +92,9 @@ def _transform(equation: Equation) -> tuple[str, str, int, bool]:
 
 def _supported(equation: Equation) -> bool:
     x, y = equation.operands[0].type.dtype, equation.results[0].type.dtype
-    if not known(x, "fc") or not known(y, "fc") or x.itemsize // (2 if x.kind == "c" else 1) != y.itemsize // (2 if y.kind == "c" else 1):
+    if not known(x, "fc") or not known(y, "fc"):
+        return False
+    if x.itemsize * (1 if x.kind == "c" else 2) != y.itemsize * (1 if y.kind == "c" else 2):
         return False
     return inner_loop(*_transform(equation)[:2]) is not None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,12 @@ def _found(name: str, dtype: np.dtype[Any]) -> int:
     if dtype.kind not in "fciub" or not dtype.isnative or name not in _PLACES or np.lib.NumpyVersion(np.__version__) < "2.0.0":
         return 0
     try:
-        from numpy._core._multiarray_umath import _ARRAY_API
-    except ImportError:
+        capsule = importlib.import_module("numpy._core._multiarray_umath")._ARRAY_API
+    except (ImportError, AttributeError):
         return 0
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    interface = ctypes.cast(pointer(_ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p))
+    interface = ctypes.cast(pointer(capsule, None), ctypes.POINTER(ctypes.c_void_p))
     table = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object)(interface[_GET_TABLE])(dtype)
     if not table:
         return 0
