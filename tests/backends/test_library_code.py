@@ -311,3 +311,17 @@ def test_results_may_take_the_place_of_operands():
         library.emit(code, equation, operands, results, scratch, fail)
     for case, run in zip(cases, compiled(cases, emitter), strict=True):
         agree(case, run())
+
+
+def test_routines_of_scipy_where_those_of_numpy_are_not_found(monkeypatch):
+    from wengert.backends.compiled import outer
+
+    monkeypatch.setattr(outer, "_numpy_library", lambda: None)
+    outer.routine.cache_clear()
+    outer.query.cache_clear()
+    try:
+        assert outer.routine("dgemm").integer == 4
+        run_all([contraction("ab,bc->ac", (64, 64), (64, 64)), *samples("lu_factor", "inv", "svd", "eigh", "qr", "eig")])
+    finally:
+        outer.routine.cache_clear()
+        outer.query.cache_clear()
