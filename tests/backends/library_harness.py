@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from wengert.backends.compiled.code import Code, Module
@@ -83,6 +82,8 @@ def function(module: Module, name: str, case: Any, emitter: Emitter | None = Non
 
 def compiled(cases: Sequence[Any], emitter: Emitter | None = None) -> list[Callable[[], Any]]:
     """Functions that run the cases: their results, or FAILED."""
+    import llvmlite.binding as llvm
+
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     module = Module()

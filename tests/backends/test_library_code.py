@@ -116,7 +116,7 @@ def test_products_are_added_to_a_result_and_read_operands_as_they_lie():
 
 # ---------------------------------------------------------------- factorizations
 
-SQUARE = ("lu_factor", "inv", "det", "slogdet", "lu", "eigh", "eigvalsh", "svd", "svdvals", "qr", "cholesky")
+SQUARE = ("lu_factor", "inv", "det", "slogdet", "lu", "eigh", "eigvalsh", "eig", "eigvals", "svd", "svdvals", "qr", "cholesky")
 PARAMS: dict[str, list[dict[str, Any]]] = {
     "eigh": [{"uplo": "L"}, {"uplo": "U"}], "eigvalsh": [{"uplo": "U"}], "cholesky": [{"above": False}, {"above": True}],
     "svd": [{"full": True}, {"full": False}, {"full": True, "by": "scipy"}], "qr": [{"complete": True}, {"complete": False}],
@@ -135,7 +135,7 @@ def test_samples_of_factorizations():
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.complex64])
 def test_factorizations(dtype):
     cases = [Case(name, (definite(n, dtype) if name == "cholesky" else draw((n, n), dtype) / max(n, 1),), params)
-             for name in SQUARE for n in (1, 5, 40) for params in PARAMS.get(name, [{}])]
+             for name in SQUARE for n in (1, 4, 33) for params in PARAMS.get(name, [{}])]
     cases += [Case(name, (draw(shape, dtype),), params) for name in ("lu", "svd", "svdvals", "qr")
               for shape in ((3, 5), (5, 3), (2, 30, 17), (1, 4)) for params in PARAMS.get(name, [{}])]
     run_all([c for c in cases if c.name != "lu" or c.operands[0].size > 1])  # of a number SciPy gives P another dtype
@@ -162,6 +162,9 @@ def test_what_has_no_factors_fails():
              Case("solve_triangular", (np.zeros((2, 2)), np.ones((2, 1))), {"lower": True, "trans": "N", "unit": False}),
              Case("svd", (nan,), {"full": True})]
     assert [run() for run in compiled(cases)] == [FAILED] * len(cases)
+    near = np.array([[1.0, 1.0], [1.0, 1.0 + 1e-14]])
+    assert compiled([Case("inv", (near,), {"use": "eig"})])[0]() is FAILED
+    run_all([Case("inv", (definite(4, t),), {"use": use}) for t in (float, np.complex64) for use in ("nan", "eig", "det")])
     run_all([Case("det", (singular,), {}), Case("slogdet", (singular,), {}), Case("slogdet", (singular + 0j,), {})])
 
 
@@ -183,7 +186,7 @@ def with_specials(x: Any) -> Any:
 
 
 def unsupported_complex(c: Case) -> bool:
-    extremes = ("reduce_max", "reduce_min", "argmax", "argmin", "cummax", "cummin", "sort", "argsort", "softmax", "logsumexp")
+    extremes = ("reduce_max", "reduce_min", "cummax", "cummin", "softmax", "logsumexp")
     return bool(c.operands) and c.operands[0].dtype.kind == "c" and c.name in extremes
 
 
@@ -191,7 +194,7 @@ def test_samples_of_reductions_and_scans():
     run_all([c for c in samples(*REDUCTIONS, *SCANS, "argmax", "argmin", "masked_sum") if not unsupported_complex(c)])
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.int64, np.uint8, np.bool_])
+@pytest.mark.parametrize("dtype", [np.float32, np.complex128, np.int64, np.uint8, np.bool_])
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_reductions_and_scans(dtype):
     cases = []
@@ -219,20 +222,21 @@ def test_samples_of_orderings_and_windows():
     run_all([c for c in cases if not unsupported_complex(c)])
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.uint8, np.bool_])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.int64, np.uint8, np.bool_])
 def test_orderings(dtype):
     cases = []
     for shape, axis in (((5,), 0), ((16,), 0), ((17,), 0), ((3, 100), 1), ((67, 3), 0), ((2, 0), 1), ((1, 1), 0), ((777,), 0)):
         x = draw(shape, dtype)
         x = (np.round(x) if x.dtype.kind == "f" else x).astype(dtype)  # ties
         for values in (x, with_specials(x.copy())):
-            cases += [Case("sort", (values,), {"axis": axis, "kind": "quicksort"}),
-                      Case("argsort", (values,), {"axis": axis, "kind": "stable"})]
+            cases += [Case(name, (values,), {"axis": axis, "kind": kind})
+                      for name in ("sort", "argsort") for kind in ("quicksort", "stable")]
             places = np.argsort(values, axis=axis)
             cases += [Case("permute", (values, places), {"axis": axis, "inverse": i}) for i in (True, False)]
     a = np.sort(with_specials(draw(50, dtype)))
-    cases += [Case("searchsorted", (a, v), {"side": side})
-              for v in (a, draw((3, 4), dtype), a[:0]) for side in ("left", "right")]
+    if a.dtype.kind != "c":
+        cases += [Case("searchsorted", (a, v), {"side": side})
+                  for v in (a, draw((3, 4), dtype), a[:0]) for side in ("left", "right")]
     run_all(cases, exact=True)
 
 
@@ -270,7 +274,7 @@ def test_transforms(dtype):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_exponentials(dtype):
     cases = []
-    for shape, axes in SHAPES[:6]:
+    for shape, axes in SHAPES[1:5]:
         x = draw(shape, dtype)
         far = (x * 100).astype(dtype)
         for values in (x, far, np.round(x), with_specials(x.copy()), *[np.full(shape, k, dtype) for k in (-np.inf, np.inf)]):
@@ -307,3 +311,17 @@ def test_results_may_take_the_place_of_operands():
         library.emit(code, equation, operands, results, scratch, fail)
     for case, run in zip(cases, compiled(cases, emitter), strict=True):
         agree(case, run())
+
+
+def test_routines_of_scipy_where_those_of_numpy_are_not_found(monkeypatch):
+    from wengert.backends.compiled import outer
+
+    monkeypatch.setattr(outer, "_numpy_library", lambda: None)
+    outer.routine.cache_clear()
+    outer.query.cache_clear()
+    try:
+        assert outer.routine("dgemm").integer == 4
+        run_all([contraction("ab,bc->ac", (64, 64), (64, 64)), *samples("lu_factor", "inv", "svd", "eigh", "qr", "eig")])
+    finally:
+        outer.routine.cache_clear()
+        outer.query.cache_clear()

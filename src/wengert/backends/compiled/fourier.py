@@ -19,7 +19,7 @@ import numpy as np
 from wengert.backends.compiled.code import Code, Value
 from wengert.backends.compiled.loops import Place, load, loop, move, store, times, write
 from wengert.backends.compiled.foreign import constant_of
-from wengert.backends.compiled.scans import around
+from wengert.backends.compiled.scans import around, known
 from wengert.graph import Equation
 
 __all__ = ["TABLE"]
@@ -92,9 +92,11 @@ def _transform(equation: Equation) -> tuple[str, str, int, bool]:
 
 def _supported(equation: Equation) -> bool:
     x, y = equation.operands[0].type.dtype, equation.results[0].type.dtype
-    if x.kind not in "fc" or x.itemsize // (2 if x.kind == "c" else 1) != y.itemsize // (2 if y.kind == "c" else 1):
+    if not known(x, "fc") or not known(y, "fc"):
         return False
-    return y.itemsize in (4, 8, 16) and inner_loop(*_transform(equation)[:2]) is not None
+    if x.itemsize * (1 if x.kind == "c" else 2) != y.itemsize * (1 if y.kind == "c" else 2):
+        return False
+    return inner_loop(*_transform(equation)[:2]) is not None
 
 
 def _factor(norm: str, direct: bool, n: int, real: np.dtype[Any]) -> float:

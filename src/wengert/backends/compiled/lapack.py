@@ -34,7 +34,7 @@ from wengert.backends.compiled.loops import (
 from wengert.backends.compiled.foreign import call, constant_of, letter, query, routine
 from wengert.graph import ArrayType, Equation
 
-__all__ = ["TABLE"]
+__all__ = ["TABLE", "Work", "dense", "in_double", "turn_in_place"]
 
 Scratch = Callable[[int], str]
 Fail = Callable[[str, str], None]
@@ -49,7 +49,9 @@ class Work:
         self.operands, self.results = operands, results
         self.dtype: np.dtype[Any] = operands[0].type.dtype
         self.real = np.empty(0, self.dtype).real.dtype
+        self.given: np.dtype[Any] = equation.operands[0].type.dtype  # before it was widened
         self.letter = letter(self.dtype)
+        self.kind = f"f{self.real.itemsize}"
         self.is_complex = self.dtype.kind == "c"
         self.shape = operands[0].type.shape[-2:]
         self.info = ""
@@ -89,6 +91,16 @@ class Work:
     def status(self) -> str:
         """Whether the last call went wrong."""
         return self.code.op(f"icmp ne i32 {read(self.code, self.info, 'i32')}, 0")
+
+    def real_op(self, word: str, x: str, y: str) -> str:
+        return self.code.op(f"{word} {memory_kind(self.real)} {x}, {y}")
+
+    def size_of(self, x: Value) -> str:
+        """The absolute value of an element."""
+        double = self.real.itemsize == 8
+        if self.is_complex:
+            return self.code.intrinsic("hypot" if double else "hypotf", x.kind, list(x.parts))
+        return self.code.intrinsic(f"llvm.fabs.{'f64' if double else 'f32'}", x.kind, [x.part])
 
     def check(self, reason: str) -> None:
         self.fail(self.status(), reason)
@@ -210,7 +222,11 @@ def _swap_rows(w: Work, x: str, columns: int, i: str, j: str) -> None:
 
 
 def _trsm(w: Work, a: str, x: str, n: int, columns: int, below: bool, trans: str, unit: bool) -> None:
-    """Solve op(A) X = B in place of B, all by rows: the transposed system, from the right."""
+    """Solve op(A) X = B in place of B, all by rows: the transposed system, from the right; a vector as it is."""
+    if columns == 1 and (trans != "C" or not w.is_complex):
+        turned = "T" if trans == "N" else "N"
+        call(w.code, w.letter + "trsv", ["U" if below else "L", turned, "U" if unit else "N", n, a, n, x, 1])
+        return
     one = constant_of(w.code, 1.0, w.dtype)
     shape = ["R", "U" if below else "L", trans, "U" if unit else "N", columns, n]
     call(w.code, w.letter + "trsm", [*shape, one, a, n, x, columns])
@@ -258,16 +274,29 @@ def _solve_triangular(w: Work) -> None:
 
 
 def _inv(w: Work) -> None:
-    n = w.shape[0]
+    n, code = w.shape[0], w.code
     turned, pivots = w.room(n * n), w.scratch(8 * n)
 
     def each(a: str, x: str) -> None:
         w.turned(a, turned, n, n)
-        identity(w.code, w.dtype, n, x)
+        identity(code, w.dtype, n, x)
         w.call("gesv", n, n, turned, n, pivots, x, n)
         w.check("Singular matrix")
-        turn_in_place(w.code, w.dtype, x, n)
+        turn_in_place(code, w.dtype, x, n)
+        if w.params.get("use", "") in ("eig", "det"):  # then a matrix that is singular to working precision is an error
+            size = w.real_op("fmul", _sum_of_sizes(w, a), _sum_of_sizes(w, x))
+            bound = code.constant(1e-4 / np.finfo(w.given).eps, w.real).part
+            w.fail(code.op(f"fcmp ogt {memory_kind(w.real)} {size}, {bound}"), "singular to working precision")
     w.stacked((2, 2), each)
+
+
+def _sum_of_sizes(w: Work, a: str) -> str:
+    """The sum of the absolute values of a matrix."""
+    kind, zero = memory_kind(w.real), w.code.constant(0, w.real).part
+
+    def step(i: str, total: str) -> list[str]:
+        return [w.real_op("fadd", total, w.size_of(load(w.code, a, w.dtype, i)))]
+    return loop(w.code, w.shape[0] ** 2, step, carried=[(kind, zero)])[0]
 
 
 # ---------------------------------------------------------------- determinants
@@ -283,11 +312,11 @@ def _diagonal(w: Work, lu: str, pivot: Callable[[str], str]) -> tuple[list[str],
         x = load(code, lu, w.dtype, times(code, i, n + 1)).parts
         moved = code.op(f"icmp ne i64 {pivot(i)}, {i}")
         if w.is_complex:
-            size = code.intrinsic("hypot" if suffix == "f64" else "hypotf", kind, list(x))
+            size = w.size_of(Value(w.dtype, x))
             turn_ = Value(w.dtype, tuple([code.op(f"fdiv {kind} {p}, {size}") for p in x]))
-            new = _complex_product(code, Value(w.dtype, tuple(sign)), turn_).parts
+            new = complex_product(code, Value(w.dtype, tuple(sign)), turn_).parts
         else:
-            size = code.intrinsic(f"llvm.fabs.{suffix}", kind, [x[0]])
+            size = w.size_of(Value(w.dtype, x))
             negative = code.op(f"fcmp olt {kind} {x[0]}, {code.constant(0, w.real).part}")
             other = code.op(f"fneg {kind} {sign[0]}")
             new = (code.op(f"select i1 {negative}, {kind} {other}, {kind} {sign[0]}"),)
@@ -299,7 +328,7 @@ def _diagonal(w: Work, lu: str, pivot: Callable[[str], str]) -> tuple[list[str],
     return sign, code.op(f"select i1 {singular}, {kind} {code.constant(-np.inf, w.real).part}, {kind} {total}")
 
 
-def _complex_product(code: Code, x: Value, y: Value) -> Value:
+def complex_product(code: Code, x: Value, y: Value) -> Value:
     (a, b), (c, d), kind = x.parts, y.parts, x.kind
     ac, bd, ad, bc = [code.op(f"fmul {kind} {p}, {q}") for p, q in ((a, c), (b, d), (a, d), (b, c))]
     return Value(x.dtype, (code.op(f"fsub {kind} {ac}, {bd}"), code.op(f"fadd {kind} {ad}, {bc}")))
@@ -325,7 +354,7 @@ def _det(w: Work) -> None:
         size = code.intrinsic(f"llvm.exp.f{8 * w.real.itemsize}", kind, [total])
         zero = code.constant(0, w.real).part
         if w.is_complex:
-            value = _complex_product(code, Value(w.dtype, tuple(sign)), Value(w.dtype, (size, zero)))
+            value = complex_product(code, Value(w.dtype, tuple(sign)), Value(w.dtype, (size, zero)))
         else:
             value = Value(w.dtype, (code.op(f"fmul {kind} {sign[0]}, {size}"),))
         store(code, out, "0", value)
@@ -362,10 +391,6 @@ def _cholesky(w: Work) -> None:
     w.stacked((2, 2), each)
 
 
-def _float(w: Work) -> str:
-    return f"f{w.real.itemsize}"
-
-
 def _qr(w: Work) -> None:
     (m, n), columns = w.shape, w.results[0].type.shape[-1]
     k, code = min(m, n), w.code
@@ -375,10 +400,10 @@ def _qr(w: Work) -> None:
 
     def each(a: str, q: str, r: str) -> None:
         w.turned(a, factor, m, n)
-        w.call("geqrf", m, n, factor, m, tau, works=[(_float(w), -1, "sized")])
+        w.call("geqrf", m, n, factor, m, tau, works=[(w.kind, -1, "sized")])
         w.check("QR failed")
         triangle(code, w.dtype, (columns, n), (factor, 1, m), r, "sle")
-        w.call(make, m, columns, k, factor, m, tau, works=[(_float(w), -1, "sized")])
+        w.call(make, m, columns, k, factor, m, tau, works=[(w.kind, -1, "sized")])
         w.check("QR failed")
         w.turned(factor, q, columns, m)
     w.stacked((2, 2, 2), each)
@@ -409,38 +434,10 @@ def _lu(w: Work) -> None:
     w.stacked((2, 2, 2, 2), each)
 
 
-def _evd(w: Work, job: str, matrix: str, values: str) -> None:
-    """Eigenvalues of a Hermitian matrix, by columns; its eigenvectors take its place."""
-    n, real = w.shape[0], _float(w)
-    works = [(real, -1, "sized"), *([(real, -1, "sized")] if w.is_complex else []), ("i", -1, "sized")]
-    w.call("heevd" if w.is_complex else "syevd", job, w.params["uplo"], n, matrix, n, values, works=works)
-    w.check("Eigenvalues did not converge")
-
-
-def _eigh(w: Work) -> None:
-    n = w.shape[0]
-
-    def each(a: str, values: str, vectors: str) -> None:
-        w.turned(a, vectors, n, n)
-        _evd(w, "V", vectors, values)
-        turn_in_place(w.code, w.dtype, vectors, n)
-    w.stacked((2, 1, 2), each)
-
-
-def _eigvalsh(w: Work) -> None:
-    n = w.shape[0]
-    matrix = w.room(n * n)
-
-    def each(a: str, values: str) -> None:
-        w.turned(a, matrix, n, n)
-        _evd(w, "N", matrix, values)
-    w.stacked((2, 1), each)
-
-
 def _sdd(w: Work, job: str, matrix: str, values: str, u: str, rows: int, vh: str, columns: int) -> None:
     """Singular values of a matrix by columns; u has m rows, vh has `columns` rows."""
     m, n = w.shape
-    k, real = min(m, n), _float(w)
+    k, real = min(m, n), w.kind
     works = [(real, -1, "sized")]
     if w.is_complex:
         works.append((real, 7 * k if job == "N" else max(5 * k * k + 5 * k, 2 * max(m, n) * k + 2 * k * k + k), "plain"))
@@ -478,7 +475,7 @@ def _svdvals(w: Work) -> None:
 _DOUBLE = {"s": "d", "d": "d", "c": "z", "z": "z"}
 
 
-def _dense(*names: str, by: tuple[str, ...] = ("",), use: tuple[str, ...] = ("", "nan")) -> Callable[[Equation], bool]:
+def dense(*names: str, by: tuple[str, ...] = ("",), use: tuple[str, ...] = ("", "nan")) -> Callable[[Equation], bool]:
     """Whether these routines are there for the dtype, and NumPy's (or SciPy's) way is one that is done here."""
     def test(equation: Equation) -> bool:
         types = [x.type for x in equation.operands if x.type.dtype.kind in "fc"]
@@ -494,14 +491,14 @@ def _dense(*names: str, by: tuple[str, ...] = ("",), use: tuple[str, ...] = ("",
     return test
 
 
-def _written(function: Callable[[Work], None]) -> Callable[..., None]:
+def written(function: Callable[[Work], None]) -> Callable[..., None]:
     def emit(code: Code, equation: Equation, operands: Sequence[Place], results: Sequence[Place], scratch: Scratch,
              fail: Fail) -> None:
         function(Work(code, equation, operands, results, scratch, fail))
     return emit
 
 
-def _in_double(function: Callable[[Work], None]) -> Callable[..., None]:
+def in_double(function: Callable[[Work], None]) -> Callable[..., None]:
     """NumPy's linear algebra works in double precision, whatever its operands are."""
     def emit(code: Code, equation: Equation, operands: Sequence[Place], results: Sequence[Place], scratch: Scratch,
              fail: Fail) -> None:
@@ -532,17 +529,15 @@ def _convert(code: Code, source: Place, target: Place) -> None:
 
 _EITHER = ("", "scipy")  # both call the same routine
 TABLE: dict[str, tuple[Callable[[Equation], bool], Callable[..., None]]] = {
-    "lu_factor": (_dense("getrf"), _written(_lu_factor)),
-    "solve_factored": (_dense("trsm"), _written(_solve_factored)),
-    "solve_triangular": (_dense("trsm"), _written(_solve_triangular)),
-    "inv": (_dense("gesv"), _in_double(_inv)),
-    "det": (_dense("getrf"), _in_double(_det)),
-    "slogdet": (_dense("getrf"), _in_double(_slogdet)),
-    "cholesky": (_dense("potrf"), _in_double(_cholesky)),
-    "qr": (_dense("geqrf", "orgqr", by=_EITHER), _in_double(_qr)),
-    "lu": (_dense("getrf"), _written(_lu)),
-    "eigh": (_dense("syevd"), _in_double(_eigh)),
-    "eigvalsh": (_dense("syevd"), _in_double(_eigvalsh)),
-    "svd": (_dense("gesdd", by=_EITHER), _in_double(_svd)),
-    "svdvals": (_dense("gesdd", by=_EITHER), _in_double(_svdvals)),
+    "lu_factor": (dense("getrf"), written(_lu_factor)),
+    "solve_factored": (dense("trsm", "trsv"), written(_solve_factored)),
+    "solve_triangular": (dense("trsm", "trsv"), written(_solve_triangular)),
+    "inv": (dense("gesv", use=("", "nan", "eig", "det")), in_double(_inv)),
+    "det": (dense("getrf"), in_double(_det)),
+    "slogdet": (dense("getrf"), in_double(_slogdet)),
+    "cholesky": (dense("potrf"), in_double(_cholesky)),
+    "qr": (dense("geqrf", "orgqr", by=_EITHER), in_double(_qr)),
+    "lu": (dense("getrf"), written(_lu)),
+    "svd": (dense("gesdd", by=_EITHER), in_double(_svd)),
+    "svdvals": (dense("gesdd", by=_EITHER), in_double(_svdvals)),
 }

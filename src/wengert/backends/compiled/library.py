@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from wengert.backends.compiled import exponentials, fourier, lapack, orderings, scans, windows
+from wengert.backends.compiled import eigen, exponentials, fourier, lapack, orderings, scans, windows
 from wengert.backends.compiled.code import Code
 from wengert.backends.compiled.loops import Place
 from wengert.backends.compiled.products import emit_contract, supported_contract
@@ -31,6 +31,7 @@ def _contract(code: Code, equation: Equation, operands: Sequence[Place], results
 TABLE: dict[str, tuple[Callable[[Equation], bool], Emit]] = {
     "contract": (supported_contract, _contract),
     **lapack.TABLE,
+    **eigen.TABLE,
     **scans.TABLE,
     **orderings.TABLE,
     **windows.TABLE,

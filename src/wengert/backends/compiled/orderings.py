@@ -2,7 +2,7 @@
 
 What comes in: an array in memory and an axis. What goes out: loops. The one idea: a stable merge sort, bottom up, of runs that
 insertion has sorted; it moves the elements between two rows of memory, and their places along with them if those are wanted.
-NaN comes last. Long rows are left to NumPy, whose sort of plain numbers is faster there.
+NaN comes last. Long rows, and orders that depend on the kind of sort, are those of NumPy's own functions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,23 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.compiled.code import Code, Value, element
-from wengert.backends.compiled.loops import Place, branch, load, loop, memory_kind, nest, plus, read, store, times, until, write
+from wengert.backends.compiled.loops import (
+    Place,
+    branch,
+    copy,
+    load,
+    loop,
+    memory_kind,
+    move,
+    nest,
+    plus,
+    read,
+    store,
+    times,
+    until,
+    write,
+)
+from wengert.backends.compiled.orders import call_row, row_function
 from wengert.backends.compiled.scans import around, known
 from wengert.graph import Equation
 
@@ -23,6 +39,7 @@ Scratch = Callable[[int], str]
 Fail = Callable[[str, str], None]
 
 RUN = 16  # elements that insertion sorts
+SHORT = 24  # a row that is sorted sooner here than by NumPy's function
 LONGEST = 1024
 
 
@@ -119,19 +136,53 @@ class _Rows:
 def _sort(places: bool) -> Callable[..., None]:
     def emit(code: Code, equation: Equation, operands: Sequence[Place], results: Sequence[Place], scratch: Scratch,
              fail: Fail) -> None:
-        x, y = operands[0], results[0]
-        outer, n, inner = around(x.type.shape, equation.params["axis"])
-        rows = _Rows(code, x.type.dtype, n, scratch, places)
-        kind = "i64" if places else rows.kind
-
-        def lane(start: str) -> None:
-            def place(i: str) -> str:
-                return plus(code, start, times(code, i, inner))
-            loop(code, n, lambda i: rows.put(0, i, [read(code, x.pointer, rows.kind, place(i)), i]))
-            done = rows.sort()
-            loop(code, n, lambda i: write(code, y.pointer, kind, rows.get(done, i)[-1], place(i)))
-        nest(code, (outer, inner), ((n * inner, 1),), lane)
+        if _own(equation):
+            _merge_sort(code, equation, operands[0], results[0], scratch, places)
+        else:
+            _numpy_sort(code, equation, operands[0], results[0], scratch)
     return emit
+
+
+def _merge_sort(code: Code, equation: Equation, x: Place, y: Place, scratch: Scratch, places: bool) -> None:
+    outer, n, inner = around(x.type.shape, equation.params["axis"])
+    rows = _Rows(code, x.type.dtype, n, scratch, places)
+    kind = "i64" if places else rows.kind
+
+    def lane(start: str) -> None:
+        def place(i: str) -> str:
+            return plus(code, start, times(code, i, inner))
+        loop(code, n, lambda i: rows.put(0, i, [read(code, x.pointer, rows.kind, place(i)), i]))
+        done = rows.sort()
+        loop(code, n, lambda i: write(code, y.pointer, kind, rows.get(done, i)[-1], place(i)))
+    nest(code, (outer, inner), ((n * inner, 1),), lane)
+
+
+def _numpy_sort(code: Code, equation: Equation, x: Place, y: Place, scratch: Scratch) -> None:
+    """Each row, made contiguous, is given to NumPy's function."""
+    name, dtype, kind = equation.primitive.name, x.type.dtype, equation.params["kind"]
+    outer, n, inner = around(x.type.shape, equation.params["axis"])
+    keys, out = scratch(n * dtype.itemsize), scratch(n * 8)
+
+    def lane(start: str) -> None:
+        source, target = move(code, x.pointer, dtype, start), move(code, y.pointer, y.type.dtype, start)
+        copy(code, dtype, (n,), source, (inner,), keys, (1,))
+        if name == "sort":
+            call_row(code, name, dtype, kind, keys, n)
+            copy(code, dtype, (n,), keys, (1,), target, (inner,))
+            return
+        loop(code, n, lambda i: write(code, out, "i64", i, i))
+        call_row(code, name, dtype, kind, keys, n, out)
+        copy(code, y.type.dtype, (n,), out, (1,), target, (inner,))
+    nest(code, (outer, inner), ((n * inner, 1),), lane)
+
+
+def _own(equation: Equation) -> bool:
+    """Whether a row is sorted by our own code: a short one, where the order is settled by the values or by stability."""
+    t, kind = equation.operands[0].type, equation.params["kind"]
+    if not known(t.dtype) or (equation.primitive.name == "argsort" and kind not in ("stable", "mergesort")):
+        return False
+    n = t.shape[equation.params["axis"]]
+    return n <= SHORT or (n <= LONGEST and not row_function(equation.primitive.name, t.dtype, kind))
 
 
 # ---------------------------------------------------------------- permuting
@@ -191,15 +242,14 @@ def _searchsorted(code: Code, equation: Equation, operands: Sequence[Place], res
 # ---------------------------------------------------------------- the table
 
 
-def _short(equation: Equation) -> bool:
-    t = equation.operands[0].type
-    return known(t.dtype) and t.shape[equation.params["axis"]] <= LONGEST
+def _sortable(equation: Equation) -> bool:
+    t, params = equation.operands[0].type, equation.params
+    return _own(equation) or row_function(equation.primitive.name, t.dtype, params["kind"]) != 0
 
 
 TABLE: dict[str, tuple[Callable[[Equation], bool], Callable[..., None]]] = {
-    "sort": (_short, _sort(False)),
-    # the order of equal elements is settled by a stable sort only
-    "argsort": (lambda e: _short(e) and e.params["kind"] in ("stable", "mergesort"), _sort(True)),
+    "sort": (_sortable, _sort(False)),
+    "argsort": (_sortable, _sort(True)),
     "permute": (lambda e: known(e.operands[0].type.dtype, "fciub") and known(e.operands[1].type.dtype, "i"), _permute),
     "searchsorted": (lambda e: known(e.operands[0].type.dtype) and e.operands[0].type.dtype == e.operands[1].type.dtype,
                      _searchsorted),

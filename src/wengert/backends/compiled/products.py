@@ -27,8 +27,9 @@ from wengert.primitives.contract import split_spec
 
 __all__ = ["emit_contract", "supported_contract"]
 
-# Up to this many multiplications our own loops are as fast as BLAS or faster, measured with vectors of 64 bytes: a call takes
-# 0.03 to 0.1 microseconds more up to 32 x 32 x 32; where vectors run along the sum up to 12 x 12 x 12; complex up to 8 x 8 x 8.
+# Up to this many multiplications our own loops are as fast as BLAS or faster, measured with vectors of 64 bytes: a call of BLAS
+# takes 0.03 to 0.1 microseconds more up to 32 x 32 x 32; where vectors run along the sum up to 12 x 12 x 12; complex
+# up to 8 x 8 x 8.
 SMALL_PRODUCT = 32768
 SMALL_PRODUCT_ALONG_SUM = 1728
 SMALL_COMPLEX = 512

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.compiled.code import Code, Value, element
-from wengert.backends.compiled.loops import Place, add, collapse, contiguous, load, loop, nest, plus, store, times
+from wengert.backends.compiled.loops import Place, add, collapse, contiguous, copy, load, loop, move, nest, plus, store, times
+from wengert.backends.compiled.orders import call_row, row_function
 from wengert.backends.compiled.tiles import multiply_add
 from wengert.graph import Equation
 
@@ -137,15 +138,20 @@ def reduce(code: Code, source: str, dtype: np.dtype[Any], shape: Sequence[int], 
 def _fold(code: Code, reads: Callable[[Code, str, int], Value], i: str, count: int, lanes: int, total: Value,
           combine: Combine) -> Value:
     """A row, folded into a number."""
-    whole = count - count % lanes if lanes > 1 else 0
+    wide = min(4, count // lanes) if lanes > 1 else 1
+    whole = count - count % (lanes * wide) if lanes > 1 else 0
     if whole:
-        first = reads(code, i, lanes)
-        (name,) = loop(code, whole - lanes, lambda k, t: combine(
-            code, Value(first.dtype, (t,), lanes), reads(code, plus(code, i, k, str(lanes)), lanes)).parts,
-            step=lanes, carried=[(first.kind, first.part)])
+        first = [reads(code, plus(code, i, str(v * lanes)), lanes) for v in range(wide)]
+
+        def step(k: str, *totals: str) -> list[str]:
+            new = [reads(code, plus(code, i, k, str((wide + v) * lanes)), lanes) for v in range(wide)]
+            return [combine(code, Value(x.dtype, (t,), lanes), x).part for t, x in zip(totals, new, strict=True)]
+        names = loop(code, whole - lanes * wide, step, step=lanes * wide, carried=[(t.kind, t.part) for t in first])
+        top = Value(first[0].dtype, (names[0],), lanes)
+        for name in names[1:]:
+            top = combine(code, top, Value(top.dtype, (name,), lanes))
         for k in range(lanes):
-            one = code.op(f"extractelement {first.kind} {name}, i64 {k}")
-            total = combine(code, total, Value(first.dtype, (one,)))
+            total = combine(code, total, Value(top.dtype, (code.op(f"extractelement {top.kind} {top.part}, i64 {k}"),)))
     names = loop(code, count - whole, lambda k, *t: combine(
         code, Value(total.dtype, t), reads(code, plus(code, i, k, str(whole)), 1)).parts,
         carried=[(total.kind, p) for p in total.parts])
@@ -256,8 +262,14 @@ def _position(largest: bool) -> Callable[..., None]:
     def emit(code: Code, equation: Equation, operands: Sequence[Place], results: Sequence[Place], scratch: Scratch,
              fail: Fail) -> None:
         x, y = operands[0], results[0]
-        dtype = x.type.dtype
+        dtype, name = x.type.dtype, equation.primitive.name
         outer, n, inner = around(x.type.shape, equation.params["axis"])
+        if row_function(name, dtype) and (dtype.kind == "c" or (n > 16 and inner == 1)):
+            row = scratch(n * dtype.itemsize) if inner > 1 else ""
+            nest(code, (outer, inner), ((n * inner, 1), (inner, 1)), lambda start, out: _numpy_position(
+                code, name, (x, move(code, x.pointer, dtype, start)), (n, inner), move(code, y.pointer, y.type.dtype, out),
+                row))
+            return
 
         def lane(start: str, out: str) -> None:
             first = load(code, x.pointer, dtype, start)
@@ -272,6 +284,14 @@ def _position(largest: bool) -> Callable[..., None]:
             store(code, y.pointer, out, Value(y.type.dtype, (place,)))
         nest(code, (outer, inner), ((n * inner, 1), (inner, 1)), lane)
     return emit
+
+
+def _numpy_position(code: Code, name: str, source: tuple[Place, str], sizes: tuple[int, int], out: str, row: str) -> None:
+    """By NumPy's function, on a row that is copied together if it does not lie in one piece."""
+    dtype, (n, inner) = source[0].type.dtype, sizes
+    if row:
+        copy(code, dtype, (n,), source[1], (inner,), row, (1,))
+    call_row(code, name, dtype, "", row or source[1], n, out)
 
 
 def _beats(code: Code, new: Value, top: Value, largest: bool) -> str:
@@ -292,6 +312,11 @@ def _of(kinds: str) -> Callable[[Equation], bool]:
     return lambda equation: known(equation.operands[0].type.dtype, kinds)
 
 
+def _of_or_numpy(equation: Equation) -> bool:
+    dtype = equation.operands[0].type.dtype
+    return known(dtype) or row_function(equation.primitive.name, dtype) != 0
+
+
 TABLE: dict[str, tuple[Callable[[Equation], bool], Callable[..., None]]] = {
     "reduce_max": (_of("fiub"), _reduction(maximum, lowest, vectors=True)),
     "reduce_min": (_of("fiub"), _reduction(minimum, highest, vectors=True)),
@@ -299,8 +324,8 @@ TABLE: dict[str, tuple[Callable[[Equation], bool], Callable[..., None]]] = {
     "reduce_any": (_of("fciub"), _logical("or")),
     "reduce_all": (_of("fciub"), _logical("and")),
     "masked_sum": (_of("fciub"), _masked_sum),
-    "argmax": (_of("fiub"), _position(True)),
-    "argmin": (_of("fiub"), _position(False)),
+    "argmax": (_of_or_numpy, _position(True)),
+    "argmin": (_of_or_numpy, _position(False)),
     "cumsum": (_of("fciub"), _scan(add)),
     "cumprod": (_of("fciub"), _scan(multiply)),
     "cummax": (_of("fiub"), _scan(maximum)),
