@@ -11,6 +11,7 @@ import numpy as np
 from harness import native, peers
 from harness.case import Setup, Target, Variant
 
+C = "rosenbrock"  # the source in reference/
 VARIANTS = [
     Variant("gradient, n = 2", {"n": 2}, (Target(0.15e-6),), quick=True),
     Variant("gradient, n = 1000", {"n": 1000}, (Target(1.5e-6),), quick=True),

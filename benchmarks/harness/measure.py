@@ -36,6 +36,7 @@ class Options:
     timeout: float = 120.0
     quick: bool = False
     systems: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     folder: Path = Path(".")
 
 
@@ -170,7 +171,8 @@ def compare(rows: list[Row], workers: dict[str, Worker]) -> None:
 def measured(case: str, module: Any, variant: Variant, options: Options, report: Callable[[str], None]) -> list[Row]:
     """All systems of one variant."""
     rows, workers = [], {}
-    systems = [s for s in module.SYSTEMS if s not in variant.without and (not options.systems or s in options.systems)]
+    systems = [s for s in module.SYSTEMS if s not in (*variant.without, *options.without)
+               and (not options.systems or s in options.systems)]
     try:
         for system in systems:
             report(system)
