@@ -1,9 +1,9 @@
 """Every benchmark, side by side with whatever of jax, torch, casadi, autograd and a C compiler is there.
 
-What comes in: names of cases (all, if none is given) and the options below. What goes out: a table on the terminal, and in
-`benchmarks/results/` the same as `latest.json`, `latest.md` and `latest.png`. The one idea: ratios within one run; each system runs
-in a process of its own, pinned to one core with one thread, in turns, so that noise hits all alike, and nothing is asserted by
-a clock.
+What comes in: names of cases (all, if none is given) and the options below. What goes out: a table on the terminal, and
+in `benchmarks/results/` the same as `latest.json`, `latest.md` and `latest.png`. The one idea: ratios within one run;
+each system runs in a process of its own, pinned to one core with one thread, in turns, so that noise hits all alike, and
+nothing is asserted by a clock.
 
     python benchmarks/run.py [case ...] [--peers-python PATH] [--seconds S] [--quick] [--systems wengert,C]
 """
@@ -31,7 +31,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--peers-python", default=sys.executable, metavar="PATH", help="an interpreter that has the peers")
     parser.add_argument("--seconds", type=float, default=1.0, help="of measuring, for each system of each variant")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds until a system that does not answer is given up")
-    parser.add_argument("--quick", action="store_true", help="small variants only, for a moment: does everything run and agree?")
+    parser.add_argument("--quick", action="store_true", help="small variants, for a moment: does everything run and agree?")
     parser.add_argument("--systems", default="", metavar="A,B", help="only these")
     parser.add_argument("--out", type=Path, default=HERE / "results", help="the folder for the table and the plot")
     parser.add_argument("--list", action="store_true", help="say what there is")

@@ -1,8 +1,9 @@
-"""Bundle adjustment (ADBench): the Jacobian of each observation's reprojection error in its camera, its point and its weight.
+"""Bundle adjustment (ADBench): the Jacobian of each observation's reprojection error in its camera, its point and its
+weight.
 
-What comes in: the number of observations. What goes out: Jacobians (p, 2, 11), (p, 2, 3), (p, 2). The one idea: a Jacobian of
-two rows, thirty thousand times, is one loop over observations. `branch`: with ADBench's test for a rotation by zero, as its Python
-programs have it.
+What comes in: the number of observations. What goes out: Jacobians (p, 2, 11), (p, 2, 3), (p, 2). The one idea: a
+Jacobian of two rows, thirty thousand times, is one loop over observations. `branch`: with ADBench's test for a rotation
+by zero, as its Python programs have it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """sum(exp(-x²) sin(3x) + log1p(x²) tanh(x)): elementwise mathematics in one pass; value, gradient and both.
 
-What comes in: n and what is asked for. What goes out: it. The one idea: C calls the vectorized functions of libmvec, block by block,
-as a good hand would.
+What comes in: n and what is asked for. What goes out: it. The one idea: C calls the vectorized functions of libmvec,
+block by block, as a good hand would.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """The time to the first gradient after the import, in a fresh process with nothing compiled before.
 
-What comes in: which program. What goes out: its gradient. The one idea: only the column `first call` counts here; it is the median
-over several new processes.
+What comes in: which program. What goes out: its gradient. The one idea: only the column `first call` counts here; it is
+the median over several new processes.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def inputs(kind: str) -> Any:
     if kind == "rosenbrock":
         return (rng.normal(size=10),)
     sizes = (64, 128, 128, 10)
-    weights = [(rng.normal(size=(m, n)) / np.sqrt(m), np.zeros(n)) for m, n in zip(sizes, sizes[1:])]
+    weights = [(rng.normal(size=(m, n)) / np.sqrt(m), np.zeros(n)) for m, n in pairwise(sizes)]
     return weights, rng.normal(size=(256, 64)), rng.integers(0, 10, 256)
 
 

@@ -1,8 +1,8 @@
 """Log-posterior of a Gaussian mixture with a Wishart prior (the objective of ADBench), gradient in all parameters.
 
-What comes in: dimensions d, components k, points n. What goes out: gradients in the weights, the means, and the factors of the inverse
-covariances (logarithms of the diagonal, then what is below it, row by row). The one idea: one batched product
-forward and one backward are all the work there is.
+What comes in: dimensions d, components k, points n. What goes out: gradients in the weights, the means, and the factors
+of the inverse covariances (logarithms of the diagonal, then what is below it, row by row). The one idea: one batched
+product forward and one backward are all the work there is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rosenbrock's function, n = 1000: the Hessian times a vector, and the dense Hessian.
 
-What comes in: which of the two. What goes out: it. The one idea: a product costs a few gradients, and a dense Hessian little more than
-writing it down.
+What comes in: which of the two. What goes out: it. The one idea: a product costs a few gradients, and a dense Hessian
+little more than writing it down.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A Kalman filter with 4 states over 10,000 measurements, as a Python loop: the gradient of the log-likelihood.
 
-What comes in: the number of measurements. What goes out: gradients in the transition, its noise and the measurement row. The one idea:
-matrices this small live in registers, or the loop is all overhead.
+What comes in: the number of measurements. What goes out: gradients in the transition, its noise and the measurement row.
+The one idea: matrices this small live in registers, or the loop is all overhead.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Gradients through a linear system and through singular values, against the one factorization that they need.
 
-What comes in: which of the two, and n. What goes out: gradients. The one idea: the adjoint uses the factors of the value again.
+What comes in: which of the two, and n. What goes out: gradients. The one idea: the adjoint uses the factors of the value
+again.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from harness import native, peers
+from harness import peers
 from harness.case import Setup, Target, Variant
 
 C = ""  # the baselines are NumPy's: one LU solve, one SVD with vectors

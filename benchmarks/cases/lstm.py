@@ -1,7 +1,7 @@
 """An LSTM of 64 units over 1000 steps, as a Python loop: the gradient in all weights, against its matrix products alone.
 
-What comes in: the batch size. What goes out: gradients in both weight matrices and the bias of sum(h²). The one idea: `products` makes
-the same dgemm calls (weight gradients as one product after the loop) and nothing else.
+What comes in: the batch size. What goes out: gradients in both weight matrices and the bias of sum(h²). The one idea:
+`products` makes the same dgemm calls (weight gradients as one product after the loop) and nothing else.
 """
 
 from __future__ import annotations

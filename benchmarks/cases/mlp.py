@@ -1,12 +1,14 @@
-"""A training step of a network 784-256-256-10, batch 128, float32: new weights out, on one thread and on two, against its products.
+"""A training step of a network 784-256-256-10, batch 128, float32: new weights out, on one thread and on two, against its
+products.
 
-What comes in: the number of threads. What goes out: the weights after a step down the gradient. The one idea: `products` is the
-eight matrix products and nothing else.
+What comes in: the number of threads. What goes out: the weights after a step down the gradient. The one idea: `products`
+is the eight matrix products and nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,7 +49,7 @@ def trained(gradient: Callable[..., Any]) -> Callable[..., Any]:
 def inputs(batch: int) -> Any:
     rng = np.random.default_rng(0)
     weights = []
-    for m, n in zip(SIZES, SIZES[1:]):
+    for m, n in pairwise(SIZES):
         weights += [rng.normal(size=(m, n)).astype("f4") / np.float32(np.sqrt(m)), np.zeros(n, "f4")]
     return weights, rng.normal(size=(batch, 784)).astype("f4"), rng.integers(0, 10, batch)
 

@@ -1,7 +1,7 @@
 """A thousand steps of x = 0.9 sin x + 0.1 x on 100 numbers, as a Python loop: the gradient of the sum.
 
-What comes in: the number of steps. What goes out: the gradient. The one idea: a loop of small vectors is a machine loop, or it is
-all overhead.
+What comes in: the number of steps. What goes out: the gradient. The one idea: a loop of small vectors is a machine loop,
+or it is all overhead.
 """
 
 from __future__ import annotations

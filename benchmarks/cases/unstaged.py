@@ -1,6 +1,7 @@
 """Without `jit`: one gradient of Rosenbrock's function against autograd's, and the first gradient of a long program.
 
-What comes in: what to differentiate. What goes out: the gradient. The one idea: the tracer alone, which every first call pays.
+What comes in: what to differentiate. What goes out: the gradient. The one idea: the tracer alone, which every first call
+pays.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from harness import native, peers
+from harness import peers
 from harness.case import Setup, Target, Variant
 
 C = ""  # there is no C program of it
 VARIANTS = [
-    Variant("gradient, n = 10", {"kind": "rosenbrock", "n": 10}, (Target(system="autograd"), Target(60e-3, of="import")), fresh=5,
-            quick=True),
+    Variant("gradient, n = 10", {"kind": "rosenbrock", "n": 10}, (Target(system="autograd"), Target(60e-3, of="import")),
+            fresh=5, quick=True),
     Variant("first gradient, 10,000 equations", {"kind": "long", "n": 10_000}, (Target(1.0, of="first"),)),
 ]
 

@@ -1,13 +1,13 @@
 """What a case says: its variants, their targets, and how a system is set up.
 
-What comes in: the numbers of a case file. What goes out: `Variant`, `Target` and `Setup` records. The one idea: a target is a
-number that the run itself can check, either seconds or a factor of what another system took in the same run.
+What comes in: the numbers of a case file. What goes out: `Variant`, `Target` and `Setup` records. The one idea: a target
+is a number that the run itself can check, either seconds or a factor of what another system took in the same run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 # The call to measure, and a function that gives its result as a list of NumPy arrays (None: nothing to compare).
@@ -54,15 +54,12 @@ class Setup:
     data: Any
     libraries: str
     threads: int = 1
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def duration(seconds: float) -> str:
     """Three digits and a unit: 12.3 µs."""
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}" if seconds / scale < 1000 else f"{seconds / scale:.0f} {unit}"
-    return f"{seconds * 1e6:.2g} µs" if seconds > 1e-8 else f"{seconds * 1e9:.2g} ns"
+    unit, scale = next(((u, s) for u, s in (("s", 1.0), ("ms", 1e-3)) if seconds >= s), ("µs", 1e-6))
+    return f"{seconds / scale:.3g} {unit}"
 
 
 def package(system: str) -> str | None:

@@ -1,8 +1,8 @@
 """Runs every system of a variant, each in its own process, in turn.
 
-What comes in: a case and a variant. What goes out: one `Row` per system: import, first call, steady median, and how far its
-result is from the reference. The one idea: all processes are ready before the clock starts, and only one of them ever runs, so
-that what disturbs the machine disturbs all alike.
+What comes in: a case and a variant. What goes out: one `Row` per system: import, first call, steady median, and how far
+its result is from the reference. The one idea: all processes are ready before the clock starts, and only one of them ever
+runs, so that what disturbs the machine disturbs all alike.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Worker:
         cores = sorted(os.sched_getaffinity(0))[-variant.threads:]
         cache = options.folder / f"cache_{time.monotonic_ns()}"
         cache.mkdir()
-        self.timeout, self.log = options.timeout, open(cache / "log", "w+")
+        self.timeout, self.log = options.timeout, open(cache / "log", "w+")  # noqa: SIM115  (closed by `close`)
         peer = package(system) not in (None, "wengert")
         self.process = subprocess.Popen([options.peers_python if peer else options.python, str(WORKER)], text=True, bufsize=1,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,

@@ -1,7 +1,8 @@
 """C sources compiled with gcc, their functions, and the BLAS and LAPACK that they are given.
 
-What comes in: `benchmarks/reference/*.c`, compiled into a temporary folder. What goes out: ctypes functions bound to arrays.
-The one idea: compile with -ffast-math, link without it: linked in, it switches denormal numbers off in the whole process.
+What comes in: `benchmarks/reference/*.c`, compiled into a temporary folder. What goes out: ctypes functions bound to
+arrays. The one idea: compile with -ffast-math, link without it: linked in, it switches denormal numbers off in the whole
+process.
 """
 
 from __future__ import annotations

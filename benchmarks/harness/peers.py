@@ -1,7 +1,8 @@
 """The same program text for wengert's peers.
 
-What comes in: the functions of a case file, written with `np`. What goes out: the same functions with another `np`, calls that
-wait for their results, and results as NumPy arrays. The one idea: nobody's program is a second text that could drift.
+What comes in: the functions of a case file, written with `np`. What goes out: the same functions with another `np`, calls
+that wait for their results, and results as NumPy arrays. The one idea: nobody's program is a second text that could
+drift.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from harness.report import Group
 
-COLORS = {"wengert": "#d1495b", "C": "#222222", "jax": "#2e6f95", "torch": "#e08e2b", "autograd": "#7a9e4b", "casadi": "#8e6bb0"}
+COLORS = {"wengert": "#d1495b", "C": "#222222", "jax": "#2e6f95", "torch": "#e08e2b", "autograd": "#7a9e4b",
+          "casadi": "#8e6bb0"}
 MARKS = {"wengert": "D", "C": "|", "jax": "o", "torch": "s", "autograd": "^", "casadi": "v"}
 
 

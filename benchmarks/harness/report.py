@@ -1,7 +1,7 @@
 """Tables of what was measured: for the terminal, as Markdown and as JSON.
 
-What comes in: groups of rows, one group per variant. What goes out: lines of text, `latest.json` and `latest.md`. The one idea:
-a target is judged against the figures of the same run.
+What comes in: groups of rows, one group per variant. What goes out: lines of text, `latest.json` and `latest.md`. The one
+idea: a target is judged against the figures of the same run.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One system of one case in a process of its own.
 
-What comes in: the core, the case and the system as one line of JSON, then lines that ask for measurements. What goes out: lines
-of JSON with times, on the standard output that nobody else writes to. The one idea: import, first call and steady state are
-three figures; a peer is never imported into wengert's process.
+What comes in: the core, the case and the system as one line of JSON, then lines that ask for measurements. What goes out:
+lines of JSON with times, on the standard output that nobody else writes to. The one idea: import, first call and steady
+state are three figures; a peer is never imported into wengert's process.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def save(results: Any, path: str) -> str | None:
 def start(order: dict[str, Any]) -> tuple[dict[str, Any], Callable[[], Any]]:
     """Imports, sets up, calls once; the figures of it, and the call."""
     import numpy  # noqa: F401  (everybody has it; no part of anybody's import time)
+
     from harness.case import Setup, package
     case = importlib.import_module(f"cases.{order['case']}")
     setup = Setup(order["params"], case.inputs(**order["params"]), order["libraries"], order["threads"])
