@@ -1,6 +1,6 @@
 """The benchmark harness runs, and its programs agree: wengert against C, on small cases, nothing asserted by a clock.
 
-What comes in: `benchmarks/run.py --quick`. What goes out: a failure if a result differs, a file is missing, or a case file has a
+What comes in: `benchmarks/run.py --quick`. What goes out: a failure if a result differs, a file is missing, or a case has a
 target that names nothing.
 """
 

@@ -48,6 +48,7 @@ class Row:
     version: str = ""
     imported: float | None = None
     first: float | None = None
+    again: float | None = None  # the first call of a process that finds the compiled code of another on disk
     steady: float | None = None
     calls: int = 0
     differs: float | None = None
@@ -70,11 +71,13 @@ def environment(threads: int, cache: Path) -> dict[str, str]:
 class Worker:
     """A process that measures one system."""
 
-    def __init__(self, case: str, variant: Variant, system: str, options: Options, result: str, steady: bool = True) -> None:
+    def __init__(self, case: str, variant: Variant, system: str, options: Options, result: str = "", steady: bool = False,
+                 cache: Path | None = None) -> None:
         cores = sorted(os.sched_getaffinity(0))[-variant.threads:]
-        cache = options.folder / f"cache_{time.monotonic_ns()}"
-        cache.mkdir()
-        self.timeout, self.log = options.timeout, open(cache / "log", "w+")  # noqa: SIM115  (closed by `close`)
+        self.cache = cache = cache or options.folder / f"cache_{time.monotonic_ns()}"
+        cache.mkdir(exist_ok=True)
+        self.timeout = options.timeout
+        self.log = open(options.folder / f"log_{time.monotonic_ns()}", "w+")  # noqa: SIM115  (closed by `close`)
         peer = package(system) not in (None, "wengert")
         self.process = subprocess.Popen([options.peers_python if peer else options.python, str(WORKER)], text=True, bufsize=1,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
@@ -86,7 +89,10 @@ class Worker:
     def ask(self, message: Any) -> Any:
         """Sends a line, and waits for the line that answers it."""
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps(message) + "\n")
+        try:
+            self.process.stdin.write(json.dumps(message) + "\n")
+        except BrokenPipeError:
+            return {"error": f"the process ended: {self.last_words()}"}
         if not select.select([self.process.stdout], [], [], self.timeout)[0]:
             self.process.kill()
             return {"error": f"took more than {self.timeout:.0f} s"}
@@ -110,7 +116,7 @@ class Worker:
 
 def opened(case: str, variant: Variant, system: str, options: Options) -> tuple[Row, Worker | None]:
     """A worker that is ready, and what is known of its system so far."""
-    worker = Worker(case, variant, system, options, str(options.folder / f"{len(os.listdir(options.folder))}.npz"))
+    worker = Worker(case, variant, system, options, str(options.folder / f"{time.monotonic_ns()}.npz"), True)
     reply = worker.reply
     if "missing" in reply or "error" in reply:
         worker.close()
@@ -118,12 +124,17 @@ def opened(case: str, variant: Variant, system: str, options: Options) -> tuple[
         return Row(system, problem=f"{missing} is not installed" if missing else reply["error"]), None
     firsts, imports = [reply["first"]], [reply["import"]]
     for _ in range(0 if options.quick else variant.fresh - 1):
-        other = Worker(case, variant, system, options, "", steady=False)
+        other = Worker(case, variant, system, options)
         firsts.append(other.reply.get("first", float("nan")))
         imports.append(other.reply.get("import"))
         other.close()
+    again = None
+    if variant.fresh > 1 and system == "wengert":
+        other = Worker(case, variant, system, options, cache=worker.cache)
+        again = other.reply.get("first")
+        other.close()
     imported = None if None in imports else statistics.median(imports)
-    return Row(system, reply["version"], imported, statistics.median(firsts), notes=reply["notes"]), worker
+    return Row(system, reply["version"], imported, statistics.median(firsts), again, notes=reply["notes"]), worker
 
 
 def interleave(workers: dict[str, Worker], options: Options) -> dict[str, list[float]]:
@@ -135,8 +146,8 @@ def interleave(workers: dict[str, Worker], options: Options) -> dict[str, list[f
             if k and k * worker.reply["once"] > options.seconds:
                 continue
             got = worker.ask(share)
-            if isinstance(got, dict):  # it died
-                workers = {s: w for s, w in workers.items() if s != system}
+            if isinstance(got, dict):  # it died, or took too long
+                worker.reply["error"] = got["error"]
             else:
                 times[system] += got
     return times
@@ -185,6 +196,8 @@ def measured(case: str, module: Any, variant: Variant, options: Options, report:
         for row in rows:
             if times.get(row.system):
                 row.steady, row.calls = statistics.median(times[row.system]), len(times[row.system])
+            if row.system in workers:
+                row.problem = workers[row.system].reply.get("error", "")
     finally:
         for worker in workers.values():
             worker.close()

@@ -78,6 +78,8 @@ def remarks(group: Group) -> list[str]:
     out = [f"{r.system}: {r.problem}" for r in group.rows if r.problem]
     out += [f"{r.system}: RESULT DIFFERS by {r.differs:.1e}" for r in group.rows
             if r.differs is not None and not r.differs <= group.variant.tolerance]
+    out += [f"{r.system}: first call {duration(r.again)} in a process that finds the compiled code of an earlier one"
+            for r in group.rows if r.again is not None]
     return out + [f"{r.system}: {note}" for r in group.rows for note in r.notes]
 
 
