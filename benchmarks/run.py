@@ -54,7 +54,7 @@ def run_cases(chosen: argparse.Namespace, options: Options) -> list[report.Group
             if sys.stderr.isatty():
                 print(f"\r\x1b[2K[{k}/{len(todo)}] {name}, {variant.name}: {system}", end="", file=sys.stderr, flush=True)
         group = report.Group(name, variant, measured(name, modules[name], variant, options, progress))
-        report.judge(group, groups)
+        report.judge(group)
         groups.append(group)
         if sys.stderr.isatty():
             print("\r\x1b[2K", end="", file=sys.stderr, flush=True)

@@ -16,11 +16,10 @@ Program = tuple[Callable[[], Any], Callable[[], Any]]
 
 @dataclass(frozen=True)
 class Target:
-    """At most so many seconds, or at most `factor` times the median of another system or of another variant of wengert."""
+    """At most so many seconds, or at most `factor` times the median of another system of the same variant."""
 
     seconds: float | None = None
     system: str | None = None
-    variant: str | None = None
     factor: float = 1.0
     of: str = "steady"  # which figure of wengert is judged: "steady", "first" or "import"
 
@@ -29,7 +28,7 @@ class Target:
         if self.seconds is not None:
             return f"{prefix}{duration(self.seconds)}"
         factor = "" if self.factor == 1.0 else f"{self.factor:g} × "
-        return f"{prefix}{factor}{self.system or self.variant}"
+        return f"{prefix}{factor}{self.system}"
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Row:
     first: float | None = None
     again: float | None = None  # the first call of a process that finds the compiled code of another on disk
     steady: float | None = None
+    least: float | None = None
     calls: int = 0
     differs: float | None = None
     problem: str = ""
@@ -195,7 +196,8 @@ def measured(case: str, module: Any, variant: Variant, options: Options, report:
         times = interleave(workers, options)
         for row in rows:
             if times.get(row.system):
-                row.steady, row.calls = statistics.median(times[row.system]), len(times[row.system])
+                row.steady, row.least = statistics.median(times[row.system]), min(times[row.system])
+                row.calls = len(times[row.system])
             if row.system in workers:
                 row.problem = workers[row.system].reply.get("error", "")
     finally:

@@ -37,7 +37,7 @@ class Group:
         return next((r for r in self.rows if r.system == system), None)
 
 
-def judge(group: Group, earlier: list[Group]) -> None:
+def judge(group: Group) -> None:
     """Each target's limit and the figure that it limits; None where one of them was not measured."""
     own = group.row("wengert")
     for target in group.variant.targets:
@@ -46,9 +46,6 @@ def judge(group: Group, earlier: list[Group]) -> None:
         if target.system is not None:
             other = group.row(target.system)
             limit = None if other is None or other.steady is None else target.factor * other.steady
-        if target.variant is not None:
-            sister = next((g.row("wengert") for g in earlier if (g.case, g.variant.name) == (group.case, target.variant)), None)
-            limit = None if sister is None or sister.steady is None else target.factor * sister.steady
         group.judged.append((target, limit, figure))
 
 
@@ -100,7 +97,8 @@ def machine(options: dict[str, Any], groups: list[Group]) -> dict[str, Any]:
         found = [x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name")]
         name = found[0].split(":")[1].strip() if found else name
     versions = sorted({r.version for g in groups for r in g.rows if r.version})
-    return {"processor": name, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version(),
+    busy = round(os.getloadavg()[1], 1)
+    return {"processor": name, "cores": len(os.sched_getaffinity(0)), "load": busy, "python": platform.python_version(),
             "numpy": numpy.__version__, "systems": versions, **options}
 
 
@@ -120,6 +118,9 @@ def as_markdown(groups: list[Group], about: dict[str, Any]) -> str:
            f"Targets met: {judged.count('yes')} of {len(judged)}. Medians; `/ wengert` is a system's steady time over "
            "wengert's; what the columns mean stands in [the README](../README.md).", "",
            "| " + " | ".join(HEADER) + " |", "| --- | --- " + "| ---: " * 4 + "| --- | --- |"]
+    if about["load"] > 1.5:
+        out[4:4] = [f"Other programs ran meanwhile (load {about['load']} on {about['cores']} cores): times are too long, and "
+                    "ratios are rough."]
     for g in groups:
         for k, row in enumerate(g.rows):
             line = cells(g, row)
