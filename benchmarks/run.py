@@ -1,108 +1,93 @@
-"""The figures that this project promises, measured side by side in one run.
+"""Every benchmark, side by side with whatever of jax, torch, casadi, autograd and a C compiler is there.
 
-What comes in: nothing (``python benchmarks/run.py``; peers that are installed take part). What goes out: a table of
-targets and measurements. The one idea: ratios within one run on one thread; the machine's noise cancels, and nothing
-is asserted by a clock.
+What comes in: names of cases (all, if none is given) and the options below. What goes out: a table on the terminal, and
+in `benchmarks/results/` the same as `latest.json`, `latest.md` and `latest.png`. The one idea: ratios within one run;
+each system runs in a process of its own, pinned to one core with one thread, in turns, so that noise hits all alike, and
+nothing is asserted by a clock.
+
+    python benchmarks/run.py [case ...] [--peers-python PATH] [--seconds S] [--quick] [--systems wengert,C]
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
+import argparse
+import importlib
 import sys
-import time
-from collections.abc import Callable
+import tempfile
+from pathlib import Path
 from typing import Any
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
 
-import numpy as np  # noqa: E402  (after the thread settings)
-
-import wengert as wg  # noqa: E402
-
-
-def interleaved(functions: dict[str, Callable[[], Any]], rounds: int = 400) -> dict[str, float]:
-    """The least time of each, in microseconds, measured in turn so that noise hits all alike."""
-    best = dict.fromkeys(functions, float("inf"))
-    for f in functions.values():
-        for _ in range(20):
-            f()
-    for _ in range(rounds):
-        for name, f in functions.items():
-            start = time.perf_counter()
-            f()
-            best[name] = min(best[name], time.perf_counter() - start)
-    return {name: 1e6 * t for name, t in best.items()}
+from cases import NAMES  # noqa: E402  (after the path)
+from harness import native, report  # noqa: E402
+from harness.measure import Options, measured  # noqa: E402
 
 
-def import_time() -> list[str]:
-    """`import wengert` beyond `import numpy`, in milliseconds."""
-    def seconds(module: str) -> float:
-        code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
-        # bytecode is kept between runs, as in any installation
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        return min(float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                                        env=environment).stdout) for _ in range(15))
-    numpy, wengert, used = seconds("numpy"), seconds("wengert, numpy"), seconds("wengert.api, numpy")
-    return [f"import numpy {1e3 * numpy:6.1f} ms; import wengert beside it {1e3 * (wengert - numpy):5.1f} ms more "
-            f"(target: at most 60); what the first call of wg.grad imports {1e3 * (used - wengert):5.1f} ms"]
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cases", nargs="*", metavar="case", help=f"of: {', '.join(NAMES)}; all, if none is given")
+    parser.add_argument("--peers-python", default=sys.executable, metavar="PATH", help="an interpreter that has the peers")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of measuring, for each system of each variant")
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds until a system that does not answer is given up")
+    parser.add_argument("--quick", action="store_true", help="small variants, for a moment: does everything run and agree?")
+    parser.add_argument("--systems", default="", metavar="A,B", help="only these")
+    parser.add_argument("--out", type=Path, default=HERE / "results", help="the folder for the table and the plot")
+    parser.add_argument("--list", action="store_true", help="say what there is")
+    chosen = parser.parse_args(given)
+    unknown = [c for c in chosen.cases if c not in NAMES]
+    if unknown:
+        parser.error(f"no such case: {', '.join(unknown)} (there are {', '.join(NAMES)})")
+    return chosen
 
 
-def rosenbrock(x: Any) -> Any:
-    return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+def run_cases(chosen: argparse.Namespace, options: Options) -> list[report.Group]:
+    """Measures and prints, case by case."""
+    groups: list[report.Group] = []
+    names = chosen.cases or NAMES
+    modules = {name: importlib.import_module(f"cases.{name}") for name in names}
+    todo = [(name, v) for name in names for v in modules[name].VARIANTS if v.quick or not chosen.quick]
+    print(report.plain(report.HEADER))
+    for k, (name, variant) in enumerate(todo, 1):
+        def progress(system: str) -> None:
+            if sys.stderr.isatty():
+                print(f"\r\x1b[2K[{k}/{len(todo)}] {name}, {variant.name}: {system}", end="", file=sys.stderr, flush=True)
+        group = report.Group(name, variant, measured(name, modules[name], variant, options, progress))
+        report.judge(group)
+        groups.append(group)
+        if sys.stderr.isatty():
+            print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+        print("\n".join(report.lines(group)), flush=True)
+    return groups
 
 
-def gradient_call() -> list[str]:
-    """One un-jitted gradient of the 10-dimensional Rosenbrock function."""
-    x = np.linspace(0.5, 1.5, 10)
-    ours = wg.grad(rosenbrock)
-    functions: dict[str, Callable[[], Any]] = {"plain value": lambda: rosenbrock(x), "wengert": lambda: ours(x)}
-    try:
-        import autograd
-        import autograd.numpy as anp
-    except ImportError:
-        return ["autograd is not installed: pip install -e '.[bench]'"]
-
-    def theirs(x: Any) -> Any:
-        return anp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
-    gradient = autograd.grad(theirs)
-    functions["autograd"] = lambda: gradient(x)
-    t = interleaved(functions)
-    return ["gradient of Rosenbrock, n = 10: " + ", ".join(f"{k} {v:.1f} µs" for k, v in t.items()) +
-            f"; ratio to autograd {t['wengert'] / t['autograd']:.2f} (target: at most 1)"]
-
-
-def chain(n: int) -> Callable[[Any], Any]:
-    """A straight-line program of n equations."""
-    def f(x: Any) -> Any:
-        for _ in range(n // 2):
-            x = np.sin(x) * 0.9
-        return np.sum(x)
-    return f
-
-
-def long_graphs() -> list[str]:
-    """Tracing, linearizing and transposing, for the first time, against the number of equations."""
-    from wengert.frontends import trace
-    lines, x = [], np.ones(3)
-    for n in (1_000, 2_500, 5_000, 10_000, 20_000, 40_000):
-        best = float("inf")
-        for _ in range(3):
-            trace._LOCAL.build = trace.Interned()  # forget what was traced before
-            start = time.perf_counter()
-            wg.grad(chain(n))(x)
-            best = min(best, time.perf_counter() - start)
-        lines.append(f"first gradient of {n:6d} equations: {best:6.3f} s, {1e6 * best / n:5.1f} µs an equation"
-                     + (" (target: under 1 s)" if n == 10_000 else ""))
-    return lines
-
-
-def main() -> None:
-    for part in (import_time, gradient_call, long_graphs):
-        for line in part():
-            print(line, flush=True)
+def main(given: list[str] | None = None) -> int:
+    """0 if every result agrees; times decide nothing."""
+    chosen = arguments(given)
+    if chosen.list:
+        for name in NAMES:
+            module = importlib.import_module(f"cases.{name}")
+            print(f"{name:12s} {(module.__doc__ or '').splitlines()[0]}")
+            print(f"{'':12s} {', '.join(module.SYSTEMS)}; {'; '.join(v.name for v in module.VARIANTS)}")
+        return 0
+    quick: dict[str, Any] = {"seconds": min(chosen.seconds, 0.05), "rounds": 1} if chosen.quick else {"seconds": chosen.seconds}
+    with tempfile.TemporaryDirectory() as folder:
+        options = Options(peers_python=chosen.peers_python, timeout=chosen.timeout, quick=chosen.quick, folder=Path(folder),
+                          systems=tuple(s for s in chosen.systems.split(",") if s), **quick)
+        sources = sorted({importlib.import_module(f"cases.{n}").C for n in chosen.cases or NAMES} - {""})
+        failed = native.build(options.folder, sources)
+        if failed:
+            print(f"C is left out: {failed}", file=sys.stderr)
+            options.without = ("C", "products")
+        groups = run_cases(chosen, options)
+    about = report.machine({"seconds": options.seconds, "rounds": options.rounds, "quick": options.quick}, groups)
+    print(f"wrote {', '.join(report.write(chosen.out, groups, about))}")
+    wrong = [g.name for g in groups if any("DIFFERS" in remark for remark in report.remarks(g))]
+    if wrong:
+        print(f"results differ: {'; '.join(wrong)}")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from wengert.frontends.watch import made
+
 __all__ = ["Spec", "flatten", "is_array", "leaf_names"]
 
 _NAMESPACE = "wengert"
@@ -27,7 +29,7 @@ class Spec:
         self.tree = tree
 
     def unflatten(self, leaves: Sequence[Any]) -> Any:
-        return leaves[0] if self.tree is None else self.tree.unflatten(leaves)
+        return leaves[0] if self.tree is None else made(self.tree.unflatten(leaves))
 
     def place(self, k: int) -> str:
         """How the k-th leaf is reached, ``['weights'][0]``; "" for a tree that is one leaf."""

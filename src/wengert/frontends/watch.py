@@ -20,7 +20,7 @@ import numpy as np
 from wengert.frontends.trace import active_frame
 from wengert.frontends.tracer import Tracer
 
-__all__ = ["Attribute", "Item", "Watched", "note", "note_function", "watching"]
+__all__ = ["Attribute", "Item", "Watched", "made", "note", "note_function", "watching"]
 
 
 class Attribute:
@@ -189,6 +189,15 @@ def watching(watched: Watched) -> Iterator[Watched]:
         yield watched
     finally:
         _WATCHED.reset(token)
+
+
+def made(tree: Any) -> Any:
+    """A tree of containers that was built for the function that is staged: what `grad` in it calls with, or what it gave. It is
+    no more read from around the function than its arguments are. Gives it back."""
+    watched = _WATCHED.get()
+    if watched is not None:
+        watched.ignore(tree)
+    return tree
 
 
 def _made_inside(x: Any) -> bool:

@@ -1,0 +1,91 @@
+"""Under `jit`, lists and dicts that wengert itself puts together (arguments of a derivative, results) are no reads from
+outside.
+
+What comes in: programs that pick a tuple of values from such a container. What goes out: a failure if one runs unstaged,
+or gives something else than unstaged.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import wengert as wg
+from wengert.flatten import flatten
+
+WEIGHTS = [(np.eye(3), np.zeros(3)), (2.0 * np.eye(3), np.ones(3))]
+X = np.linspace(-1.0, 1.0, 12).reshape(4, 3)
+
+
+def last_layer(weights, x):
+    w, b = weights[-1]
+    return np.sum(np.tanh(x @ w + b))
+
+
+def named_layer(weights, x):
+    w, b = {"layers": weights}["layers"][0]
+    return np.sum(np.tanh(x @ w + b))
+
+
+def picked_gradient(weights, x):
+    w, b = wg.grad(last_layer)(weights, x)[1]
+    return w + b
+
+
+def picked_lanes(weights, x):
+    a, b = wg.vmap(lambda row: [(row, 2.0 * row)])(x)[0]
+    return a + b
+
+
+def scanned(weights, x):
+    def step(carry, row):
+        a, b = carry["pair"][0]
+        return {"pair": [(a + row * b, 0.5 * b)]}, a
+
+    last, rows = wg.scan(step, {"pair": [(x[0], x[1])]}, x)
+    a, b = last["pair"][0]
+    return np.sum(rows) + np.sum(a * b)
+
+
+PROGRAMS = {
+    "argument of grad": wg.grad(last_layer),
+    "argument of grad, in a dict": wg.grad(named_layer),
+    "argument of hessian": wg.hessian(last_layer),
+    "argument of vmap": wg.vmap(last_layer, (None, 0)),
+    "argument of jvp": lambda weights, x: wg.jvp(lambda w: last_layer(w, x), (weights,), (weights,)),
+    "argument of vjp": lambda weights, x: wg.vjp(lambda w: last_layer(w, x), weights)[1](1.0),
+    "result of grad": picked_gradient,
+    "result of vmap": picked_lanes,
+    "carry of scan": scanned,
+    "carry of scan under grad": wg.grad(scanned, 1),
+}
+
+
+@pytest.mark.parametrize("f", PROGRAMS.values(), ids=PROGRAMS)
+def test_a_tuple_in_a_list_is_picked(f):
+    staged = wg.jit(f)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", wg.StagingWarning)
+        got = staged(WEIGHTS, X)
+    for a, b in zip(flatten(got)[0], flatten(f(WEIGHTS, X))[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+HELD = [(1.0, 2.0)]
+
+
+def test_what_is_read_from_around_is_watched_as_before():
+    def f(weights, x):
+        a, b = HELD[0]
+        return wg.grad(last_layer)(weights, x)[1][0] * a + b
+
+    staged = wg.jit(f)
+    before = staged(WEIGHTS, X)
+    HELD[0] = (3.0, 4.0)
+    try:
+        np.testing.assert_allclose(staged(WEIGHTS, X), f(WEIGHTS, X), rtol=1e-12)
+        assert not np.allclose(before, f(WEIGHTS, X))
+    finally:
+        HELD[0] = (1.0, 2.0)
