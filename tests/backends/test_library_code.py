@@ -314,7 +314,7 @@ def test_results_may_take_the_place_of_operands():
 
 
 def test_routines_of_scipy_where_those_of_numpy_are_not_found(monkeypatch):
-    from wengert.backends.compiled import outer
+    from wengert.backends.compiled import foreign as outer
 
     monkeypatch.setattr(outer, "_numpy_library", lambda: None)
     outer.routine.cache_clear()
