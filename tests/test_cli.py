@@ -402,3 +402,22 @@ def test_a_terminal_gets_a_table():
     target = find("x^2 y").bind({"x": 3, "y": 2}, None)
     print_result(derive(target, 1, lambda text: None), out)
     assert "∂f/∂x" in out.getvalue() and "12.0" in out.getvalue() and "──" in out.getvalue()
+
+
+def test_cache(tmp_path, monkeypatch, capsys):
+    place = tmp_path / "kept"
+    monkeypatch.setenv("WENGERT_CACHE_DIR", str(place))
+    from wengert.backends.compiled import store
+    assert main(["cache"]) == 0
+    assert capsys.readouterr().out == f"{place}: 0 files, 0 bytes\n"
+    assert store.put(b"k" * 32, bytes(5000))
+    assert main(["cache"]) == 0
+    assert capsys.readouterr().out == f"{place}: 1 file, 5.1 kB\n"
+    assert main(["cache", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"folder": str(place), "files": 1, "bytes": 5081}
+    assert main(["cache", "clear"]) == 0
+    assert capsys.readouterr().out == f"{place}: 1 file removed\n" and list(place.iterdir()) == []
+    assert main(["cache", "clear", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["removed"] == 0
+    assert main(["cache", "fill"]) == 2 and "wengert: error" in capsys.readouterr().err

@@ -239,7 +239,7 @@ def test_code_outlives_the_call_that_replaces_it(g):
     class Replacing(Callable):
         def __call__(self, *args, **kwargs):
             remove(self)
-            self._keeper = None
+            del self._keeper
             gc.collect()
             return "replaced"
     native.enable(Replacing)

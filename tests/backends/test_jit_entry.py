@@ -215,6 +215,36 @@ def test_threads():
     assert not wrong and j(X).tolist() == X.tolist()
 
 
+def test_a_function_that_refers_to_itself_is_collected():
+    def make():
+        def f(x):
+            return x * (2.0 if f is not None else 1.0)
+        j = f = wg.jit(f)
+        j(X)
+        (staged,) = j.found.values()
+        assert j._link(staged, (X,), SimpleNamespace(text=copies([16]), symbols={}, hosts=0))
+        assert native.installed(j) and j(X).tolist() == X.tolist()
+        return weakref.ref(j), weakref.ref(native.installed(j).library)
+    refs = make()
+    gc.collect()
+    assert [r() for r in refs] == [None, None]
+
+
+def test_called_while_it_is_collected():
+    said = []
+
+    class Late:
+        def __del__(self):
+            said.append(type(self.j(X)).__name__)
+
+    for _ in range(20):
+        j, late = entered(times, X), Late()
+        late.j, j.late = j, late
+        del j, late
+        gc.collect()
+    assert said == ["ndarray"] * 20
+
+
 def test_nothing_is_kept_alive():
     j = entered(times, X)
     refs = weakref.ref(j), weakref.ref(native.installed(j).library)

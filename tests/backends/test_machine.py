@@ -90,11 +90,12 @@ def test_two_libraries_may_define_the_same_names(folder):
 
 def test_libraries_are_freed(folder, monkeypatch):
     library = machine.load(TEXT, SYMBOLS)
-    ref, tracker = weakref.ref(library), library._tracker
+    ref, tracker = weakref.ref(library), machine._TRACKERS[library._hold.number]
+    assert not gc.is_tracked(library._hold)
     del library
     assert ref() is None and tracker.closed
     library = machine.load(TEXT, SYMBOLS)
-    tracker = library._tracker
+    tracker = machine._TRACKERS[library._hold.number]
     held, free = threading.Event(), threading.Event()
 
     def holding():

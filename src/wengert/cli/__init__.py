@@ -66,6 +66,10 @@ examples:
 
 exit status: 0 if nothing blocks, 1 if something does, 2 for wrong input.
 """
+_CACHE = """\
+Show where compiled programs are kept between runs, how many there are and how much room they take; or remove them.
+The folder is WENGERT_CACHE_DIR, else below the user's cache folder. Nothing is lost with it but time.
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -101,7 +105,11 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
                                  description=_DOCTOR, epilog=_DOCTOR_EXAMPLES, formatter_class=raw, allow_abbrev=False)
     doctor.add_argument("target", metavar="FILE.py[:FUNCTION]", help="the file, or one function (or method) of it")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser, {"diff": diff, "doctor": doctor}
+    cache = commands.add_parser("cache", help="compiled programs kept on disk", description=_CACHE, formatter_class=raw,
+                                allow_abbrev=False)
+    cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
+    cache.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser, {"diff": diff, "doctor": doctor, "cache": cache}
 
 
 def _order(text: str) -> int:
@@ -182,6 +190,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             if extra:
                 commands["doctor"].error(f"one file at a time, not {extra[0].strip()!r} too")
             return _doctor(options)
+        if options.command == "cache":
+            if extra:
+                commands["cache"].error(f"unknown argument {extra[0].strip()!r}")
+            from wengert.cli.cache import print_cache, print_cleared
+            (print_cleared if options.action == "clear" else print_cache)(sys.stdout, options.json)
+            return 0
         return _diff(options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.backends.compiled.native import KEEPER, TABLE
 from wengert.backends.compiled.python import address, dtype_code, incref
 from wengert.graph import ArrayType
 
@@ -22,7 +23,6 @@ __all__ = ["Input", "Output", "Signature", "entry_symbols", "entry_text"]
 
 _ON_STACK = 1 << 16  # bytes of workspace that lie on the stack
 _FLAGS = 0x0001 | 0x0100  # C-contiguous, aligned
-KEEPER, TABLE = 32, 24  # where a `native.Native` holds what keeps the code alive, and the table of what must not change
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ def _results(b: _Body, signature: Signature, made: dict[int, str], slots: dict[i
     new = "wg_PyTuple_New" if signature.container == "tuple" else "wg_PyList_New"
     holder = b.op(f"call ptr @{new}(i64 {len(objects)})")
     b.require(b.op(f"icmp ne ptr {holder}, null"), "broken")
-    first = b.at(holder, 24) if signature.container == "tuple" or not objects else b.load("ptr", holder, 24)
+    first = b.at(holder, tuple.__basicsize__) if signature.container == "tuple" or not objects else b.load("ptr", holder, 24)
     for k, x in enumerate(objects):
         b.line(f"store ptr {x}, ptr {b.at(first, 8 * k)}")
     return holder
@@ -413,8 +413,8 @@ def entry_text(signature: Signature) -> str:
     b.lines += _stack(signature)
     objects = _check_inputs(b, signature.inputs)
     keeper = b.load("ptr", "%self", KEEPER)
-    count = b.op(f"load i64, ptr {keeper}")
-    b.line(f"store i64 {b.op(f'add i64 {count}, 1')}, ptr {keeper}")
+    count = b.op(f"load i32, ptr {keeper}")  # the lower half of the count of references, in every version of Python
+    b.line(f"store i32 {b.op(f'add i32 {count}, 1')}, ptr {keeper}")
     for k in range(len(signature.outputs)):
         b.line(f"store ptr null, ptr {b.at('%made', 8 * k)}")
     table = b.load("ptr", "%self", TABLE)

@@ -16,11 +16,11 @@ import itertools
 import os
 import sys
 import threading
-import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wengert.backends.compiled import store
+from wengert.backends.compiled.heap import POSSIBLE, heap_type
 
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
@@ -31,7 +31,7 @@ __all__ = ["Library", "load", "object_code", "vector_bytes"]
 # does not have. Nothing that a destructor runs may wait for it: see `_retire`.
 _LOCK = threading.RLock()
 _NUMBER = itertools.count()
-_LIVE: weakref.WeakSet[Library] = weakref.WeakSet()
+_TRACKERS: dict[int, Any] = {}  # what LLVM keeps of each library
 _RETIRED: collections.deque[Any] = collections.deque()  # libraries nobody holds any more, to be freed
 _JIT: list[Any] = []  # the one LLJIT of this process
 
@@ -45,19 +45,35 @@ class Library:
         The addresses it was linked with.
     """
 
-    def __init__(self, tracker: Any, symbols: Mapping[str, int]):
-        self._tracker = tracker
+    def __init__(self, number: int, addresses: Mapping[str, int], symbols: Mapping[str, int]):
+        self._hold = _Hold()
+        self._hold.number = number
+        self._addresses = addresses
         self.symbols = symbols
-        _LIVE.add(self)
 
     def address(self, name: str) -> int:
         """The address of one of the functions that were asked for."""
-        return int(self._tracker[name])
+        return self._addresses[name]
 
-    def __del__(self) -> None:
-        tracker = self.__dict__.pop("_tracker", None)
-        if tracker is not None and not sys.is_finalizing():
-            _retire(tracker)
+
+def _released(hold: Any) -> None:
+    tracker = None if sys.is_finalizing() else _TRACKERS.pop(hold.number, None)
+    if tracker is not None:
+        _retire(tracker)
+
+
+def _hold_type() -> Any:
+    """What holds a library by its number: when the last reference is gone, and no sooner, the library is freed.
+
+    The garbage collector calls ``__del__`` of what it looks after, libraries in cycles among them, while others that are to
+    go may still call their code. It looks after the instances of every class that Python makes; not after these.
+    """
+    made: Any = heap_type(f"{__name__}.Hold", {"number": 16}) if POSSIBLE else type("Hold", (), {})
+    made.__del__ = _released
+    return made
+
+
+_Hold = _hold_type()
 
 
 def _retire(tracker: Any) -> None:
@@ -91,10 +107,9 @@ def _after_fork_in_child() -> None:
     """What the parent linked stays, for good: its memory is ours too. New libraries come from an LLJIT of our own."""
     global _LOCK
     _LOCK = threading.RLock()
-    for library in list(_LIVE):
-        library._tracker.detach()
-    for tracker in _RETIRED:
+    for tracker in [*_TRACKERS.values(), *_RETIRED]:
         tracker.detach()
+    _TRACKERS.clear()
     _RETIRED.clear()
     for jit in _JIT:
         jit.detach()
@@ -243,4 +258,6 @@ def load(text: str, symbols: Mapping[str, int], *, optimize: bool = False,
             builder.export_symbol(name)
         for name, address in symbols.items():
             builder.import_symbol(name, address)
-        return Library(builder.link(_jit(), f"wengert{next(_NUMBER)}"), dict(symbols))
+        number = next(_NUMBER)
+        tracker = _TRACKERS[number] = builder.link(_jit(), f"wengert{number}")
+        return Library(number, {name: int(tracker[name]) for name in names}, dict(symbols))

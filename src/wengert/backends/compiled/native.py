@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from wengert.backends.compiled.heap import HAVE_VECTORCALL, POSSIBLE, heap_type
 from wengert.errors import InputError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -25,12 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Compiled", "Linked", "Native", "Program", "Table", "enable", "install", "installed", "link", "remove"]
 
-_HAVE_VECTORCALL = 1 << 11
-_DEFAULT = 1 << 18  # Py_TPFLAGS_DEFAULT: the type attribute cache's version tag
-_BASETYPE = 1 << 10
 _TP_FLAGS = 168  # where in a type object
-_TP_MEMBERS, _T_OBJECT_EX, _T_PYSSIZET, _READONLY = 72, 16, 19, 1
-_T_ULONGLONG = 18
 
 
 class Compiled(Protocol):
@@ -55,52 +51,25 @@ class Compiled(Protocol):
     workspace: int
 
 
-class _Member(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_char_p), ("type", ctypes.c_int), ("offset", ctypes.c_ssize_t), ("flags", ctypes.c_int),
-                ("doc", ctypes.c_char_p)]
-
-
-class _Slot(ctypes.Structure):
-    _fields_ = [("slot", ctypes.c_int), ("value", ctypes.c_void_p)]
-
-
-class _Spec(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_char_p), ("size", ctypes.c_int), ("item", ctypes.c_int), ("flags", ctypes.c_uint),
-                ("slots", ctypes.POINTER(_Slot))]
-
-
-_KEPT: list[Any] = []  # what a type may go on pointing to
-
-
-def _make() -> type:
-    """A heap type of four words beyond the header: the entry, the table, what keeps both alive."""
-    members = (_Member * 5)(
-        _Member(b"__vectorcalloffset__", _T_PYSSIZET, 16, _READONLY, None),
-        _Member(b"_vectorcall", _T_ULONGLONG, 16, 0, None),
-        _Member(b"_table", _T_ULONGLONG, 24, 0, None),
-        _Member(b"_keeper", _T_OBJECT_EX, 32, 0, None),
-        _Member(None, 0, 0, 0, None))
-    slots = (_Slot * 2)(_Slot(_TP_MEMBERS, ctypes.addressof(members)), _Slot(0, None))
-    name = b"wengert.backends.compiled.native.Native"
-    spec = _Spec(name, 40, 0, _DEFAULT | _BASETYPE | _HAVE_VECTORCALL, slots)
-    _KEPT.extend((members, slots, name, spec))
-    build = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p)(("PyType_FromSpec", ctypes.pythonapi))
-    return build(ctypes.addressof(spec))  # type: ignore[no-any-return]
-
-
 class _Plain:
     """In the place of the native type where Python is another one: calls always go to ``__call__``."""
 
     _vectorcall = 0
 
 
-def _base() -> Any:
-    if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8:
+def _native() -> Any:
+    """The words, and in a slot that the garbage collector sees what keeps the code and the table alive."""
+    if not POSSIBLE:
         return _Plain
-    return _make()
+    words = heap_type(f"{__name__}.Words", {"_vectorcall": VECTORCALL, "_table": TABLE, "_entry": ENTRY}, VECTORCALL)
+    made = type("Native", (words,), {"__slots__": ("_keeper",), "__module__": __name__})
+    trial, mark = made(), object()
+    trial._keeper = mark
+    return made if ctypes.c_size_t.from_address(id(trial) + KEEPER).value == id(mark) else _Plain
 
 
-Native: Any = _base()
+VECTORCALL, TABLE, ENTRY, KEEPER = 16, 24, 32, 40  # where in a `Native`
+Native: Any = _native()
 
 
 def enable(cls: Any) -> Any:
@@ -112,8 +81,8 @@ def enable(cls: Any) -> Any:
     if Native is not _Plain:
         where = id(cls) + _TP_FLAGS
         flags = ctypes.c_ulong.from_address(where)
-        if flags.value == cls.__flags__ and not cls.__flags__ & _HAVE_VECTORCALL:
-            flags.value |= _HAVE_VECTORCALL
+        if flags.value == cls.__flags__ and not cls.__flags__ & HAVE_VECTORCALL:
+            flags.value |= HAVE_VECTORCALL
     return cls
 
 
@@ -287,12 +256,15 @@ def install(callable_: Any, linked: Linked | None, table: Table | None = None) -
     bool
         Whether it was done.
     """
-    if linked is None or not type(callable_).__flags__ & _HAVE_VECTORCALL:
+    if linked is None or not type(callable_).__flags__ & HAVE_VECTORCALL:
         return False
+    from wengert.backends.compiled.python import support
+
     remove(callable_)
     callable_._keeper = _Keeper(linked, table)
     callable_._table = 0 if table is None else table.address
-    callable_._vectorcall = linked.library.address("entry")
+    callable_._entry = linked.library.address("entry")
+    callable_._vectorcall = support().address("enter")  # which looks first whether the keeper is still there
     return True
 
 

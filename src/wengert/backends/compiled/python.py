@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.compiled import machine
+from wengert.backends.compiled.native import ENTRY, KEEPER
 
 __all__ = ["address", "dtype_code", "incref", "offsets_of", "supported", "support", "word"]
 
@@ -112,7 +113,10 @@ def _array_layout() -> bool:
     descr = id(a.dtype)
     number = ctypes.c_int.from_address(descr + 28).value
     swapped = ctypes.c_char.from_address(id(np.dtype(">f8")) + 26).value
-    return (word(at) == sys.getrefcount(a) - 1 and word(at + 8) == id(np.ndarray) and word(at + 16) == a.ctypes.data
+    before = ctypes.c_uint32.from_address(at).value
+    again = [a]
+    counted = ctypes.c_uint32.from_address(at).value == before + 1 and again[0] is a
+    return (counted and word(at + 8) == id(np.ndarray) and word(at + 16) == a.ctypes.data
             and ctypes.c_int.from_address(at + 24).value == 2 and word(dims) == 2 and word(dims + 8) == 3
             and word(at + 56) == descr and ctypes.c_int.from_address(at + 64).value == a.flags.num
             and a.flags.num & 0x101 == 0x101 and number == a.dtype.num and swapped == b">"
@@ -124,15 +128,18 @@ def _number_layout() -> bool:
         x = np.dtype(code).type(1)
         if ctypes.string_at(id(x) + 16, x.dtype.itemsize) != x.tobytes():
             return False
-    x, z, pair = 1.5, 2.5 - 1j, (None, 7)
+    x, z, pair, listed = 1.5, 2.5 - 1j, (None, 7), [None, 7]
+    cell = (lambda: pair).__closure__
+    first = tuple.__basicsize__
     return (ctypes.c_double.from_address(id(x) + 16).value == 1.5 and word(id(pair) + 16) == 2
-            and word(id(pair) + 24) == id(None) and word(id(pair) + 32) == id(7)
+            and word(id(pair) + first) == id(None) and word(id(pair) + first + 8) == id(7)
+            and word(word(id(listed) + 24) + 8) == id(7) and cell is not None and word(id(cell[0]) + 16) == id(pair)
             and ctypes.string_at(id(z) + 16, 16) == np.complex128(z).tobytes())
 
 
 # ---------------------------------------------------------------- functions that every entry shares
 
-_SUPPORT = ("slow", "failed", "leave", "unchanged", "poll")
+_SUPPORT = ("enter", "slow", "failed", "leave", "unchanged", "poll")
 _USED = ("PyObject_VectorcallMethod", "Py_DecRef", "PyErr_Clear", "PyErr_CheckSignals", "PyErr_Occurred", "PyLong_FromLongLong",
          "PyDict_GetItemWithError", "PyObject_GetAttr", "PyContextVar_Get", "PyGILState_Ensure", "PyGILState_Release")
 
@@ -150,6 +157,22 @@ declare i32 @wg_PyContextVar_Get(ptr, ptr, ptr)
 declare i32 @wg_PyGILState_Ensure()
 declare void @wg_PyGILState_Release(i32)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+
+; what Python follows: the entry, unless the garbage collector has taken away what keeps it
+define ptr @enter(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {
+  %keeper_p = getelementptr i8, ptr %self, i64 KEEPER
+  %keeper = load ptr, ptr %keeper_p
+  %gone = icmp eq ptr %keeper, null
+  br i1 %gone, label %plain, label %native
+native:
+  %entry_p = getelementptr i8, ptr %self, i64 ENTRY
+  %entry = load ptr, ptr %entry_p
+  %r = musttail call ptr %entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames)
+  ret ptr %r
+plain:
+  %s = musttail call ptr @slow(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames)
+  ret ptr %s
+}
 
 ; self.__call__(*args, **kwargs), as Python has it
 define ptr @slow(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {
@@ -199,12 +222,12 @@ out:
 
 ; the result, after the reference on what keeps the code alive is gone: this code is never freed
 define ptr @leave(ptr %result, ptr %keeper, i64 %ignored, ptr %too) {
-  %count = load i64, ptr %keeper
-  %last = icmp eq i64 %count, 1
+  %count = load i32, ptr %keeper
+  %last = icmp eq i32 %count, 1
   br i1 %last, label %free, label %lower
 lower:
-  %less = sub i64 %count, 1
-  store i64 %less, ptr %keeper
+  %less = sub i32 %count, 1
+  store i32 %less, ptr %keeper
   ret ptr %result
 free:
   call void @wg_Py_DecRef(ptr %keeper)
@@ -299,5 +322,6 @@ good:
 @functools.cache
 def support() -> machine.Library:
     """The functions that entries share; they live as long as the process."""
-    return machine.load(_TEXT, {f"wg_{name}": address(f"wg_{name}") for name in (*_USED, "name_call", "name_failed")},
+    text = _TEXT.replace("KEEPER", str(KEEPER)).replace("ENTRY", str(ENTRY))
+    return machine.load(text, {f"wg_{name}": address(f"wg_{name}") for name in (*_USED, "name_call", "name_failed")},
                         optimize=True, names=_SUPPORT)

@@ -1,0 +1,47 @@
+"""``wengert cache``: the machine code that is kept on disk.
+
+What comes in: nothing, or "clear". What goes out: the folder, how many files it holds and how large they are; or an empty
+folder.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TextIO
+
+from wengert.backends.compiled import store
+
+__all__ = ["print_cache", "print_cleared"]
+
+
+def _size(number: int) -> str:
+    value = float(number)
+    for unit in ("bytes", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def _count(number: int) -> str:
+    return f"{number} file{'' if number == 1 else 's'}"
+
+
+def print_cache(out: TextIO, as_json: bool) -> None:
+    """The folder, and what it holds."""
+    place, found = store.folder(), store.entries()
+    size = sum(e.size for e in found)
+    if as_json:
+        said = {"folder": None if place is None else str(place), "files": len(found), "bytes": size}
+        print(json.dumps(said, indent=1), file=out)
+    else:
+        print(f"{'no folder' if place is None else place}: {_count(len(found))}, {_size(size)}", file=out)
+
+
+def print_cleared(out: TextIO, as_json: bool) -> None:
+    """Remove every file; say how many there were."""
+    place, removed = store.folder(), store.clear()
+    if as_json:
+        print(json.dumps({"folder": None if place is None else str(place), "removed": removed}, indent=1), file=out)
+    else:
+        print(f"{'no folder' if place is None else place}: {_count(removed)} removed", file=out)
