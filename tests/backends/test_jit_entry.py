@@ -46,7 +46,7 @@ def entered(f, *args, status=0, **options):
     j = wg.jit(f)
     j(*args)
     (staged,) = j.found.values()
-    compiled = SimpleNamespace(text=copies([np.asarray(x).nbytes for x in args], status), symbols={}, hosts=0)
+    compiled = SimpleNamespace(text=copies([np.asarray(x).nbytes for x in args], status), symbols={}, hosts=0, constants=0, workspace=0)
     assert j._link(staged, args, compiled, **options)
     return j
 
@@ -146,7 +146,7 @@ def test_arrays_and_attributes_around_it():
         j = wg.jit(f)
         j(X)
         (staged,) = j.found.values()
-        assert not j._link(staged, (X,), SimpleNamespace(text=copies([16]), symbols={}, hosts=0))
+        assert not j._link(staged, (X,), SimpleNamespace(text=copies([16]), symbols={}, hosts=0, constants=0, workspace=0))
         w[0] = model.w[0] = 7.0
         assert j(X).tolist() == [7, 2]
         w[0] = model.w[0] = 1.0
@@ -222,7 +222,7 @@ def test_a_function_that_refers_to_itself_is_collected():
         j = f = wg.jit(f)
         j(X)
         (staged,) = j.found.values()
-        assert j._link(staged, (X,), SimpleNamespace(text=copies([16]), symbols={}, hosts=0))
+        assert j._link(staged, (X,), SimpleNamespace(text=copies([16]), symbols={}, hosts=0, constants=0, workspace=0))
         assert native.installed(j) and j(X).tolist() == X.tolist()
         return weakref.ref(j), weakref.ref(native.installed(j).library)
     refs = make()

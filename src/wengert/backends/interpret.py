@@ -17,7 +17,7 @@ from wengert.primitives.control import prepare_with
 from wengert.primitives.index import add_in_place, set_in_place
 from wengert.transforms.ownership import inner_ownership, ownership
 
-__all__ = ["Program", "evaluate"]
+__all__ = ["Program", "evaluate", "note_lines"]
 
 
 def _add_here(x: Any, v: Any, *arrays: Any, spec: Any) -> Any:
@@ -128,9 +128,7 @@ class Program:
         return tuple([env[k] for k in self.outputs])
 
     def _note(self, error: Exception, step: int) -> None:
-        """Say at which of the user's lines an error rose, if no program inside has said so."""
-        if self.lines[step] and not any(note.startswith(_AT) for note in getattr(error, "__notes__", ())):
-            error.add_note(_AT + ", ".join(sorted(self.lines[step])))
+        note_lines(error, self.lines[step])
 
     def _straight_line(self) -> Any:
         """The same steps as one Python function without a loop, a line for each: half the time, once it is worth compiling."""
@@ -147,6 +145,12 @@ class Program:
         source = f"def program({arguments}):\n" + "\n".join(lines) + f"\n    return ({results})\n"
         exec(compile(source, "<wengert program>", "exec"), space)  # only names of our own are in it
         return space["program"]
+
+
+def note_lines(error: BaseException, lines: frozenset[str]) -> None:
+    """Say at which of the user's lines an error rose, if no program inside has said so."""
+    if lines and not any(note.startswith(_AT) for note in getattr(error, "__notes__", ())):
+        error.add_note(_AT + ", ".join(sorted(lines)))
 
 
 def evaluate(graph: Graph, values: Sequence[Any]) -> tuple[Any, ...]:

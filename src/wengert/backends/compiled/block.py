@@ -239,7 +239,8 @@ class Block:
             with self.builder.scratch() as scratch:
                 library.emit(self.code, e, operands, results, scratch, self.builder.fail)
         else:
-            self.builder.host(e, [self.base(o) for o in e.operands], [self.place(r) for r in e.results])
+            self.builder.host(e, [self.base(o) for o in e.operands], [self.place(r) for r in e.results],
+                              self.graph.lines.get(e, frozenset()))
 
     def _release(self, k: int) -> None:
         """Memory that nobody reads after item `k` is free again."""

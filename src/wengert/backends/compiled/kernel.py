@@ -20,7 +20,7 @@ from wengert.backends.compiled.block import Block
 from wengert.backends.compiled.code import Code, Module
 from wengert.backends.compiled.hoist import hoisted
 from wengert.backends.compiled.stacks import Stacks
-from wengert.backends.interpret import Program
+from wengert.backends.interpret import Program, note_lines
 from wengert.graph import ArrayType, Const, Equation, Graph, Var
 
 __all__ = ["Builder", "Compiled", "compile_graph", "flattened"]
@@ -83,7 +83,7 @@ class Builder(Stacks):
         self.arena = Arena()
         self.constants: list[np.ndarray[Any, Any]] = []
         self.known: dict[Const, Any] = {}
-        self.hosts: list[Equation] = []
+        self.hosts: list[tuple[Equation, frozenset[str]]] = []
         self.reasons: list[str] = []
         self.flag_name = ""
         self.polls = False
@@ -215,10 +215,10 @@ class Builder(Stacks):
 
     # ------------------------------------------------------------ Python
 
-    def host(self, e: Equation, operands: Sequence[str], results: Sequence[str]) -> None:
-        """Python runs an equation on the kernel's memory."""
+    def host(self, e: Equation, operands: Sequence[str], results: Sequence[str], lines: frozenset[str]) -> None:
+        """Python runs an equation, which stands for these lines of the user's, on the kernel's memory."""
         number = len(self.hosts)
-        self.hosts.append(e)
+        self.hosts.append((e, lines))
         tables = []
         for pointers in (operands, results):
             table = self.alloca(f"[{max(len(pointers), 1)} x ptr]")
@@ -332,9 +332,9 @@ class Compiled:
         self.symbols = dict(builder.module.symbols)
         self.inputs, self.outputs = graph.types
         self.pure = all(e.pure for e in graph.equations)
-        self.called, self._arrays = tuple(builder.hosts), builder.constants
+        self.called, self._arrays = tuple([e for e, _ in builder.hosts]), builder.constants
         self.errors: threading.local = threading.local()
-        self._callbacks = [_host(e, self.errors) for e in self.called]
+        self._callbacks = [_host(e, self.errors, lines) for e, lines in builder.hosts]
         self._hosts = (ctypes.c_void_p * max(len(self.called), 1))(
             *[ctypes.cast(c, ctypes.c_void_p).value for c in self._callbacks])
         self._constants = (ctypes.c_void_p * max(len(self._arrays), 1))(*[c.ctypes.data for c in self._arrays])
@@ -400,7 +400,7 @@ def _view(address: int | None, t: ArrayType) -> Any:
     return np.frombuffer((ctypes.c_char * size).from_address(address), t.dtype).reshape(t.shape)
 
 
-def _host(e: Equation, errors: threading.local) -> Any:
+def _host(e: Equation, errors: threading.local, lines: frozenset[str]) -> Any:
     """A C function that runs one equation with NumPy."""
     params = dict(e.params)
     borrowed = e.pure and e.primitive.name != "python_call"  # others may keep what they are given
@@ -417,6 +417,7 @@ def _host(e: Equation, errors: threading.local) -> Any:
                 if r.type.size:
                     _view(results[k], r.type)[...] = y
         except BaseException as error:
+            note_lines(error, lines)
             errors.pending = error
             return 1
         return 0
