@@ -24,24 +24,24 @@ MAX_FUNCTION_LINES = 60
 
 CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
-BELOW_API = (*CORE, "config", "transforms", "frontends", "views", "numeric", "backends")
+BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
 API_MODULES = ("flatten", "run", "mapping", "custom", "api", "formulas", "check", "staging", "structured", "random", "doctor")
 # What users of the api see; "" is `import wengert` itself.
-API = ("", "config", "api", "custom", "check", "staging", "structured", "random")
+API = ("", "settings", "api", "custom", "check", "staging", "structured", "random")
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "nn")
 
 # What each package may import of wengert, besides itself and `errors`.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
-    "config": (),
+    "settings": (),
     "graph": (),
     "primitives": ("graph",),
     "transforms": CORE,
     "frontends": CORE,
     "views": CORE,
     "numeric": (),
-    "backends": (*CORE, "config", *TRANSFORMS_FOR_BACKENDS),
+    "backends": (*CORE, "settings", *TRANSFORMS_FOR_BACKENDS),
     **{module: (*BELOW_API, *API_MODULES[:k]) for k, module in enumerate(API_MODULES)},
     **dict.fromkeys(APPLICATIONS, API),
     "cli": (*API, "doctor", "views", "backends.compiled.store"),

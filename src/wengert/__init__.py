@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         vjp,
         vmap,
     )
-    from wengert.config import config
+    from wengert.settings import config
     from wengert.check import check_grads, taylor_test
     from wengert.custom import custom_jvp, custom_vjp, opaque
     from wengert.formulas import formula
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "config": "config",
+    "config": "settings",
     "check_grads": "check", "taylor_test": "check", "custom_jvp": "custom", "custom_vjp": "custom", "opaque": "custom",
     "formula": "formulas", "convolve_nd": "frontends.numpy_api.convolution", "jit": "staging", "StagingWarning": "staging",
     "cond": "structured", "fori_loop": "structured", "scan": "structured", "while_loop": "structured",

@@ -17,7 +17,7 @@ import numpy as np
 
 from wengert.backends.compiled import native
 from wengert.backends.tiers import Runner
-from wengert.config import config
+from wengert.settings import config
 from wengert.errors import InputError, StructureError, UnstageableError, WengertError, kind_of
 from wengert.flatten import Spec, flatten
 from wengert.frontends import flow, warned

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wengert.backends.interpret import Program
-from wengert.config import config
+from wengert.settings import config
 from wengert.graph import Graph
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import numpy as np
 
 from wengert.errors import EscapedTracerError, UnsupportedError
 from wengert.frontends import warned
-from wengert.graph import ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Var, has_no_effect, type_of
+from wengert.graph import REGISTRY, ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Stack, Var, has_no_effect, type_of
 
 __all__ = ["CLOCK", "HERE", "OPEN", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home",
            "is_library", "library_call", "note_write", "require_plain", "shown", "under_vmap", "user_line"]
@@ -425,6 +425,9 @@ class Frame(Trace):
 
     def lift(self, value: Any) -> Any:
         """A constant of the graph."""
+        if isinstance(value, Stack):  # an empty one, which stands for zeros, is the only stack known beforehand
+            assert not value
+            return self.emit(REGISTRY["empty_stack"], (), {"element": value.type.element})[0]
         if isinstance(value, np.ndarray) and value.ndim:
             found: Any = self.snapshots.get(id(value))
             if found is None or found[0] is not value or not _same_bits(value, found[1]):
