@@ -15,7 +15,7 @@ import numpy as np
 from wengert.errors import GraphError
 from wengert.graph.graph import Atom, Const, Equation, Graph, Var, has_no_effect
 from wengert.graph.primitive import REGISTRY, Primitive
-from wengert.graph.types import ArrayType
+from wengert.graph.types import ArrayType, Stack
 
 __all__ = ["Build", "Handle", "build_graph", "params_key"]
 
@@ -72,6 +72,9 @@ class Build:
             if value.build is not self:
                 raise GraphError("a handle of another graph was used; pass it as an input instead")
             return value.atom
+        if isinstance(value, Stack):  # an empty one, which stands for zeros, is the only stack known beforehand
+            assert not value
+            return self.emit(REGISTRY["empty_stack"], (), {"element": value.type.element})[0]
         return value if isinstance(value, (Var, Const)) else Const(value)
 
     def inline(self, graph: Graph, operands: Sequence[Any]) -> list[Handle]:
