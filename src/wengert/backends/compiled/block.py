@@ -14,7 +14,7 @@ import numpy as np
 
 from wengert.backends.compiled import control, library
 from wengert.backends.compiled.code import Value, element, literal
-from wengert.backends.compiled.elements import Elements, memory_type
+from wengert.backends.compiled.elements import Elements, memory_type, uniform
 from wengert.backends.compiled.nest import emit_nest
 from wengert.backends.compiled.plan import Item, Nest, Plan, Root, Scalars, Step, all_elements, is_control
 from wengert.graph import ArrayType, Const, Equation, Graph, Var
@@ -253,6 +253,9 @@ class Block:
         """Write output number `k` to memory, if it is not there already."""
         o = self.graph.outputs[k]
         if isinstance(o, Const) or self.plan.in_registers(o):
+            if isinstance(o, Const) and o.type.size > FILL and uniform(o):
+                self.fill(pointer, o.type.size, self.register(o, 0))
+                return
             if isinstance(o, Const) and o.type.size > FILL:
                 self.copy(pointer, self.base(o), o.type.size * o.type.dtype.itemsize)
                 return

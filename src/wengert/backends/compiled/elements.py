@@ -16,14 +16,15 @@ from wengert.backends.compiled import access, checked, elementwise
 from wengert.backends.compiled.access import Apply, Element, Fold, Gathered, Guard, Index, Ix, Pick, Products, Update
 from wengert.backends.compiled.code import Value, element
 from wengert.backends.compiled.plan import gathered_in, parts_of
-from wengert.graph import Var
+from wengert.graph import Const, Var
 
 if TYPE_CHECKING:
     from wengert.backends.compiled.block import Block
 
-__all__ = ["Elements", "flat_index", "memory_type", "strides"]
+__all__ = ["Elements", "computed", "diagonal", "flat_index", "memory_type", "strides"]
 
 Key = tuple[Element, Guard]
+DIAGONAL = 1024  # elements of a constant matrix that is looked at for being zero but for a diagonal
 
 
 @functools.cache
@@ -45,6 +46,38 @@ def flat_index(shape: tuple[int, ...], index: Index) -> Ix:
 def memory_type(dtype: np.dtype[Any]) -> str:
     """The LLVM type of (one part of) an element in memory."""
     return "i8" if dtype.kind == "b" else element(dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def diagonal(c: Const) -> tuple[int, Any, Any] | None:
+    """Offset, value and the zero around it of a large constant matrix (first axis by the rest) that has one diagonal, or None."""
+    a = c.value
+    if a.ndim < 2 or a.size < DIAGONAL or a.dtype.kind not in "fiu":
+        return None
+    rows = a.reshape(a.shape[0], -1)
+    at = np.flatnonzero(rows[0]) if rows[0].any() else np.flatnonzero(rows[-1]) - (len(rows) - 1)
+    if at.size != 1:
+        return None
+    offset = int(at[0])
+    found = np.diagonal(rows, offset)
+    if not found.size or np.count_nonzero(rows) != found.size or np.any(found != found[0]):
+        return None
+    signs = np.signbit(rows[rows == 0]) if a.dtype.kind == "f" else np.zeros(1, bool)
+    if signs.any() and not signs.all():
+        return None
+    return offset, found[0], -0.0 if signs.any() else 0
+
+
+@functools.lru_cache(maxsize=256)
+def uniform(c: Const) -> bool:
+    """Whether all elements of a constant are the same number."""
+    flat = c.value.reshape(-1)
+    return flat.size > 0 and flat.tobytes() == flat[:1].tobytes() * flat.size
+
+
+def computed(x: Any) -> bool:
+    """Whether elements of a constant are never loaded."""
+    return isinstance(x, Const) and (uniform(x) or diagonal(x) is not None)
 
 
 class Elements:
@@ -200,6 +233,11 @@ class Elements:
         if access.fixed(index) or x.type.size == 1:
             at = flat_index(x.type.shape, index).const if x.type.size != 1 else 0
             return self.block.register(x, at) if 0 <= at < x.type.size else self.code.constant(0, x.type.dtype)
+        if isinstance(x, Const) and uniform(x):
+            return self.block.register(x, 0)
+        band = diagonal(x) if isinstance(x, Const) else None
+        if band is not None:
+            return self._on_diagonal(x, index, *band)
         inside = all(low >= 0 and high < n for (low, high), n in zip(
             (access.span(ix, self.ranges) for ix in index), x.type.shape, strict=True))
         condition = None if inside else self._guard_value(guard)
@@ -211,6 +249,14 @@ class Elements:
                 return self.block.load_scalar(pointer, x.type.dtype)
             step = 0
         return self.load_vector(pointer, x.type.dtype, step, offsets, condition)
+
+    def _on_diagonal(self, x: Const, index: Index, offset: int, value: Any, zero: Any) -> Value:
+        """An element of a matrix with one diagonal: computed, not loaded."""
+        row, column = self.position(index[0]), self.position(flat_index(x.type.shape[1:], index[1:]))
+        lanes = max(row.lanes, column.lanes)
+        row, column = (self.code.splat(v, lanes) for v in (self._sum(row, self.code.constant(offset, np.int64)), column))
+        here = Value(np.dtype(bool), (self.code.op(f"icmp eq {row.kind} {row.part}, {column.part}"),), lanes)
+        return self.choose(here, self.code.constant(value, x.type.dtype), self.code.constant(zero, x.type.dtype))
 
     def lanes_there(self, condition: Value | None = None) -> str | None:
         """The mask of the lanes to touch; None if all."""

@@ -16,7 +16,7 @@ import numpy as np
 from wengert.backends.compiled import access, elementwise
 from wengert.backends.compiled.access import Index, Ix
 from wengert.backends.compiled.code import Value, element
-from wengert.backends.compiled.elements import Elements, flat_index
+from wengert.backends.compiled.elements import Elements, computed, flat_index
 from wengert.backends.compiled.plan import Nest, Root, gathered_in, guards_of
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Loops:
                 at = flat_index(x.type.shape, index).const if x.type.size > 1 else 0
                 if 0 <= at < x.type.size:
                     self.block.register(x, at)
-            else:
+            elif not computed(x):
                 self.block.base(x)
         for r in self.nest.roots:
             self.block.place(r.var)
