@@ -75,7 +75,6 @@ def _leaf_key(x: Any) -> Any:
 
 
 _TRACED = object()
-_LARGE = 10_000  # elements or bytes: a call that has to do with more lets other threads run
 _MOST = 1_000  # signatures of one function whose graphs are kept
 
 
@@ -269,8 +268,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         elif runner.due():
             compiled = runner.compile()
             if compiled is not None and not kwargs and not self.static_argnums:
-                release = compiled.workspace > _LARGE or sum(t.size for t in (*compiled.inputs, *compiled.outputs)) > _LARGE
-                self._link(staged, args, compiled, release=release)
+                self._link(staged, args, compiled, release=runner.large())
                 if staged.linked is not None:
                     compiled.library = staged.linked.library
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from wengert.backends.interpret import Program
 from wengert.settings import config
-from wengert.graph import Graph
+from wengert.errors import UnsupportedError
+from wengert.graph import ArrayType, Graph
 
 if TYPE_CHECKING:
     from wengert.backends.compiled.kernel import Compiled
@@ -25,6 +26,8 @@ __all__ = ["Runner"]
 EQUATION = 5e-6    # seconds to interpret one
 COMPILE = 3e-4     # seconds to compile one
 UNKNOWN = 100      # iterations of a loop whose number nobody knows
+LARGE = 100_000    # bytes that a call has to do with: then it lets other threads of Python run
+ELEMENT = 2e-9     # seconds to interpret an element of a result
 EAGER = 2.0        # interpreting once may cost so many times what compiling costs
 
 
@@ -32,7 +35,7 @@ def _sizes(graph: Graph) -> tuple[float, float]:
     """Equations in the text, and equations that run."""
     text = runs = 0.0
     for e in graph.equations:
-        text, runs = text + 1, runs + 1
+        text, runs = text + 1, runs + 1 + sum(r.type.size for r in e.results if isinstance(r.type, ArrayType)) * (ELEMENT / EQUATION)
         times = e.params["size"] or 0 if e.primitive.name == "scan" and isinstance(e.params["size"], int) else \
             UNKNOWN if e.primitive.name in ("scan", "while_loop") else 1
         for x in [x for v in e.params.values() for x in (v if isinstance(v, tuple) else (v,))] if e.primitive.holds_graphs else ():
@@ -51,12 +54,13 @@ class Runner:
         Its machine code, once there is some.
     """
 
-    __slots__ = ("calls", "compiled", "graph", "price", "program", "refused", "spent")
+    __slots__ = ("calls", "compiled", "entered", "graph", "price", "program", "refused", "spent")
 
     def __init__(self, graph: Graph):
         self.graph = graph
         self.program = Program(graph)
         self.compiled: Compiled | None = None
+        self.entered: Any = None  # what is called, once there is machine code
         self.refused = False
         text, runs = _sizes(graph)
         self.price = COMPILE * text + 0.02
@@ -80,9 +84,30 @@ class Runner:
             self.refused = self.compiled is None
         return self.compiled
 
+    def large(self) -> bool:
+        """Whether a call works long enough to let other threads run."""
+        c = self.compiled
+        return c is not None and c.workspace + sum(8 * t.size for t in (*c.inputs, *c.outputs)) > LARGE
+
+    def _enter(self) -> Any:
+        """The entry of a kernel that no caller has linked with one of its own."""
+        c = self.compiled
+        assert c is not None
+        if c.library is None:
+            from wengert.backends.compiled import native
+            try:
+                entered = native.Program(c, c.inputs, c.outputs, lambda status, *values: c.failed(status, values), release=self.large())
+                c.library = entered._keeper.linked.library
+                return entered
+            except UnsupportedError:
+                pass
+        return c
+
     def __call__(self, *values: Any) -> tuple[Any, ...]:
         if self.compiled is not None and config.backend == "compiled" and not _strict():
-            return self.compiled(*values)
+            if self.entered is None:
+                self.entered = self._enter()
+            return self.entered(*values)  # type: ignore[no-any-return]
         self.calls += 1
         begun = time.perf_counter()
         out = self.program(*values)

@@ -9,19 +9,22 @@ The routines are those that NumPy's linear algebra is linked with; if they canno
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from wengert.backends.compiled.code import Code, element, literal
+from wengert.settings import config
 
-__all__ = ["Routine", "call", "constant_of", "letter", "query", "routine"]
+__all__ = ["Routine", "call", "constant_of", "letter", "one_thread", "query", "routine"]
 
 _FORMS = (("scipy_{}_64_", 8), ("{}_64_", 8), ("{}64_", 8), ("scipy_{}_", 4), ("{}_", 4))
+SHARED = 1e7  # multiplications of a product that is worth more than one thread
 _LETTERS = {"f8": "d", "f4": "s", "c16": "z", "c8": "c"}
 
 
@@ -89,6 +92,30 @@ def routine(name: str) -> Routine | None:
             pass
     address = _from_scipy(name)
     return Routine(f"wg_scipy_{name}", address, 4) if address else None
+
+
+@functools.lru_cache(maxsize=1)
+def _thread_setter() -> int:
+    """The address of the function that sets the number of BLAS's threads and gives the one before; 0 if there is none."""
+    found = _numpy_library()
+    try:
+        return 0 if found is None else ctypes.cast(found[0]["openblas_set_num_threads_local"], ctypes.c_void_p).value or 0
+    except AttributeError:
+        return 0
+
+
+@contextlib.contextmanager
+def one_thread(code: Code, work: float) -> Iterator[None]:
+    """Calls of BLAS within take one thread, where they are too short to be shared (`work`: multiplications)."""
+    setter = _thread_setter()
+    if not setter or (work > SHARED and config.threads > 1):
+        yield
+        return
+    code.module.symbols["wg_blas_threads"] = setter
+    code.module.declare("declare i32 @wg_blas_threads(i32)")
+    before = code.op("call i32 @wg_blas_threads(i32 1)")
+    yield
+    code.op(f"call i32 @wg_blas_threads(i32 {before})")
 
 
 # ---------------------------------------------------------------- calls

@@ -301,19 +301,18 @@ class Program(Native):
     inputs, outputs : sequence of ArrayType
     failed : callable
         ``failed(status, *values)`` answers a call whose kernel gave a status that is not zero.
-    workspace, hosts, release, optimize
+    release, optimize
         As for `Signature` and `link`.
     """
 
     def __init__(self, compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType],
-                 failed: Callable[..., Any], *, workspace: int = 0, hosts: bool = False, release: bool = False,
-                 optimize: bool = False):
+                 failed: Callable[..., Any], *, release: bool = False, optimize: bool = False):
         from wengert.backends.compiled.entry import Input, Output, Signature
 
         self.failed, self.inputs = failed, tuple(inputs)
         signature = Signature(tuple([Input(t) for t in inputs]),
                               tuple([Output(t, "array" if t.shape else "number") for t in outputs]), "tuple",
-                              workspace, hosts, release)
+                              compiled.workspace, bool(compiled.hosts), release, bool(compiled.constants))
         if not install(self, link(compiled, signature, optimize=optimize)):
             raise UnsupportedError("this build of Python or NumPy cannot run compiled code")
 

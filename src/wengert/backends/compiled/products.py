@@ -20,7 +20,7 @@ import numpy as np
 from wengert.backends.compiled import tiles
 from wengert.backends.compiled.code import Code
 from wengert.backends.compiled.loops import Place, collapse, contiguous, copy, fill, move, nest
-from wengert.backends.compiled.foreign import call, constant_of, letter, routine
+from wengert.backends.compiled.foreign import call, constant_of, letter, one_thread, routine
 from wengert.backends.compiled.tiles import Axis
 from wengert.graph import ArrayType, Equation
 from wengert.primitives.contract import split_spec
@@ -254,5 +254,6 @@ def _gemm(code: Code, p: Product) -> None:
     b = _leading(p.sums.b, p.sums.size, p.columns.b, p.columns.size)
     assert a is not None and b is not None and out is not None and out[0] == "N"
     one, beta = constant_of(code, 1.0, p.dtype), constant_of(code, float(p.accumulate), p.dtype)
-    call(code, letter(p.dtype) + "gemm", [a[0], b[0], p.rows.size, p.columns.size, p.sums.size, one, p.a, a[1], p.b, b[1],
-                                          beta, p.c, out[1]])
+    with one_thread(code, float(p.rows.size) * p.columns.size * p.sums.size):
+        call(code, letter(p.dtype) + "gemm", [a[0], b[0], p.rows.size, p.columns.size, p.sums.size, one, p.a, a[1], p.b, b[1],
+                                              beta, p.c, out[1]])
