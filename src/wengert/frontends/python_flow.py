@@ -132,9 +132,12 @@ def _inside_turn(n: ast.AST) -> Iterable[ast.AST]:
 
 def _walk(nodes: Any, inside: Callable[[ast.AST], Iterable[ast.AST]] = _inside) -> Iterator[ast.AST]:
     """Nodes of this scope."""
-    for n in nodes:
+    stack = list(nodes)[::-1]
+    while stack:
+        n = stack.pop()
         yield n
-        yield from _walk(inside(n), inside)
+        if n._fields:
+            stack.extend([*inside(n)][::-1])
 
 
 def _assigned(nodes: Any) -> list[str]:
@@ -272,7 +275,8 @@ class _Lower(ast.NodeTransformer):
             node.body = [_false(_RETURN), _assign(VALUE, ast.Constant(None)), *node.body, ast.Return(last)]
         names = [n for n in _assigned(node.body) if n not in globals_ | _declared(node.body, ast.Nonlocal)]
         rebound = {
-            name for n in _walk(node.body) if isinstance(n, ast.FunctionDef) for name in _declared(ast.walk(n), ast.Nonlocal)
+            name for n in _walk(node.body) if isinstance(n, ast.FunctionDef)
+            for inner in ast.walk(n) if isinstance(inner, ast.Nonlocal) for name in inner.names
         }
         self.scopes.append((globals_, rebound.intersection(names)))
         node.body = self.block(node.body)
@@ -345,7 +349,7 @@ class _Lower(ast.NodeTransformer):
         return list(dict.fromkeys([*_assigned(nodes), *sorted(self.scopes[-1][1])]))
 
     def at(self, nodes: list[Any], node: ast.AST) -> list[Any]:
-        return [ast.fix_missing_locations(ast.copy_location(n, node)) for n in nodes]
+        return [ast.copy_location(n, node) for n in nodes]  # `lower` gives what lies inside the same lines
 
     def visit_If(self, node: ast.If) -> Any:
         self.count += 1
