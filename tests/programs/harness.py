@@ -23,7 +23,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
-from generator import HELPERS
+from helpers import HELPERS
 
 import wengert as wg
 from wengert.errors import WengertError

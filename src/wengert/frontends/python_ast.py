@@ -281,7 +281,6 @@ def _rewritten(function: types.FunctionType, node: FunctionNode, owner: str | No
     code = function.__code__
     new = copy.deepcopy(node)
     transform(new, function, owner)
-    ast.fix_missing_locations(new)
     try:
         return _compile(new, (*code.co_freevars, *names), code.co_filename, owner, code.co_flags & _FUTURE)
     except (SyntaxError, LookupError):

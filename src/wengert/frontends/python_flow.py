@@ -125,9 +125,17 @@ def _inside(n: ast.AST) -> Iterable[ast.AST]:
     return () if isinstance(n, _SCOPES) else ast.iter_child_nodes(n)
 
 
-def _inside_turn(n: ast.AST) -> Iterable[ast.AST]:
+_BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
+
+
+def _blocks(n: ast.AST) -> Iterable[ast.AST]:
+    """The statements inside a statement of this scope."""
+    return () if isinstance(n, _SCOPES) else [inner for name in _BLOCKS for inner in getattr(n, name, ())]
+
+
+def _blocks_of_turn(n: ast.AST) -> Iterable[ast.AST]:
     """Likewise; of an inner loop only the ``else``, whose jumps are those of the loop around it."""
-    return n.orelse if isinstance(n, _LOOPS) else _inside(n)  # type: ignore[attr-defined]
+    return n.orelse if isinstance(n, _LOOPS) else _blocks(n)  # type: ignore[attr-defined]
 
 
 def _walk(nodes: Any, inside: Callable[[ast.AST], Iterable[ast.AST]] = _inside) -> Iterator[ast.AST]:
@@ -136,8 +144,7 @@ def _walk(nodes: Any, inside: Callable[[ast.AST], Iterable[ast.AST]] = _inside) 
     while stack:
         n = stack.pop()
         yield n
-        if n._fields:
-            stack.extend([*inside(n)][::-1])
+        stack.extend([*inside(n)][::-1])
 
 
 def _assigned(nodes: Any) -> list[str]:
@@ -155,12 +162,12 @@ def _assigned(nodes: Any) -> list[str]:
 
 
 def _declared(nodes: Any, kind: Any) -> set[str]:
-    return {name for n in _walk(nodes) if isinstance(n, kind) for name in n.names}
+    return {name for n in _walk(nodes, _blocks) if isinstance(n, kind) for name in n.names}
 
 
 def _has(nodes: Any, *kinds: Any, loops: bool = True) -> bool:
     """Whether a statement of these kinds is in the blocks, those of inner loops included or not."""
-    return any(isinstance(n, kinds) for n in _walk(nodes, _inside if loops else _inside_turn))
+    return any(isinstance(n, kinds) for n in _walk(nodes, _blocks if loops else _blocks_of_turn))
 
 
 def _ends(body: list[ast.stmt]) -> bool:
@@ -264,7 +271,8 @@ class _Lower(ast.NodeTransformer):
     # ------------------------------------------------------------ functions
 
     def function(self, node: Any) -> Any:
-        if isinstance(node, ast.AsyncFunctionDef) or _has(node.body, ast.Yield, ast.YieldFrom, ast.Await):
+        if isinstance(node, ast.AsyncFunctionDef) or any(
+                isinstance(n, (ast.Yield, ast.YieldFrom, ast.Await)) for n in _walk(node.body)):
             self.refuse("a generator or coroutine", node)
         ends, jumps = _ends(node.body), _Jumps(node.body, self.refusals)
         globals_ = _declared(node.body, ast.Global)
@@ -273,7 +281,8 @@ class _Lower(ast.NodeTransformer):
         if jumps.early:
             last = _operator("returned", ast.Constant(True) if ends else _load(_RETURN), _load(VALUE))
             node.body = [_false(_RETURN), _assign(VALUE, ast.Constant(None)), *node.body, ast.Return(last)]
-        names = [n for n in _assigned(node.body) if n not in globals_ | _declared(node.body, ast.Nonlocal)]
+        outside = globals_ | _declared(node.body, ast.Nonlocal)
+        names = [n for n in _assigned(node.body) if n not in outside]
         rebound = {
             name for n in _walk(node.body) if isinstance(n, ast.FunctionDef)
             for inner in ast.walk(n) if isinstance(inner, ast.Nonlocal) for name in inner.names
@@ -289,6 +298,8 @@ class _Lower(ast.NodeTransformer):
     def outside(self, node: Any, globals_: set[str]) -> None:
         """Refuse assignments that the graph would not repeat: to globals, and to variables around the staged function."""
         names = globals_ | {n for n in _declared(node.body, ast.Nonlocal) if not self.scopes or n in self.free}
+        if not names:
+            return
         for n in _walk(node.body):
             if set(_assigned([n] if isinstance(n, (ast.Name, *_SCOPES)) else [])) & names:
                 self.refuse("an assignment to a name outside the function", n)
@@ -584,7 +595,25 @@ def lower(node: Any, owner: str | None, free: Sequence[str] = ()) -> Any:
         node = lowering.function(node)
     if refusals.found:
         raise NotRewrittenError(sorted(refusals.found, key=lambda r: (r.line, r.column)))
-    for n in ast.walk(ast.fix_missing_locations(node)):
+    _locate(node)
+    return node
+
+
+def _locate(root: Any) -> None:
+    """Give nodes that were made here the place of what is around them, as `ast.fix_missing_locations` does."""
+    stack: list[tuple[Any, Any]] = [(root, (root.lineno, root.col_offset, root.end_lineno, root.end_col_offset))]
+    while stack:
+        n, place = stack.pop()
+        if "lineno" in n._attributes:
+            if getattr(n, "end_lineno", None) is None:
+                n.lineno, n.col_offset, n.end_lineno, n.end_col_offset = place
+            else:
+                place = n.lineno, n.col_offset, n.end_lineno, n.end_col_offset
+        for name in n._fields:
+            value = getattr(n, name, None)
+            if type(value) is list:
+                stack.extend([(child, place) for child in value if isinstance(child, ast.AST)])
+            elif isinstance(value, ast.AST) and value._fields:
+                stack.append((value, place))
         if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == FLOW:
             n.end_lineno, n.end_col_offset = n.lineno, n.col_offset  # Python gives a call the line where its name ends
-    return node
