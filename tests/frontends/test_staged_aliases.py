@@ -163,6 +163,42 @@ def nothing_is_picked(x):
     return np.sum(np.log(x[x > 100.0])) + np.sum(x)
 
 
+def made_in_an_arm_with_a_view_of_it(x):
+    a, b = x * 2, x + 1
+    if x[0] > 0:
+        a = np.sin(x)
+        b = a[::-1]
+    b[0] = x[1]
+    a[1] *= 2.0
+    return np.sum(a * a * x) + np.sum(b**3)
+
+
+def made_in_an_arm_under_two_names(x):
+    a, b, c = x * 2, x + 1, x * 3
+    if x[0] > 0:
+        a = b = np.cos(x)
+        c = b[1:]
+    else:
+        c = a[:2]
+        b = a
+    c[0] += x[1]
+    b[1] = 4.0 * x[2]
+    a[2:] *= 0.5
+    return np.sum(a * a) + np.sum(b**3) + np.sum(c)
+
+
+def views_alone_of_what_an_arm_made(x):
+    a, b = x[:2] * 1.0, x[1:] * 2.0
+    if x[0] > 0:
+        whole = x * x
+        a, b = whole[:2], whole[1:]
+    else:
+        b, a = a, b
+    a[1] = 2.0 * x[0]
+    b[0] *= 3.0
+    return np.sum(a * a * b)
+
+
 PROGRAMS = [f for f in dict(globals()).values()
             if callable(f) and getattr(f, "__module__", "") == __name__ and f is not returned]
 
@@ -249,8 +285,85 @@ def kept_by_a_loop_that_may_not_run_after_one_that_may_stop(x):
     return np.sum(a * a * x) + np.sum(y)
 
 
+def an_array_and_a_tuple_that_holds_it(x):
+    a, pair = x * 2, (x * 1.0, x * 3.0)
+    for i in range(3):
+        a = np.sin(x + i)
+        pair = (a, a * 2)
+    a[0] = 5.0
+    return np.sum(pair[0] * x) + np.sum(a)
+
+
+def an_array_and_a_tuple_that_holds_a_view_of_it(x):
+    a, pair = x * 2, (x * 1.0, x * 3.0)
+    for i in range(3):
+        a = np.sin(x + i)
+        pair = (a[::-1], a * 2)
+    a[0] = 5.0
+    return np.sum(pair[0] * x) + np.sum(a)
+
+
+def an_array_and_a_view_of_it_that_a_tuple_holds(x):
+    a, b, pair = x * 2, x + 1, (x * 1.0, x * 3.0)
+    for i in range(3):
+        a = np.sin(x + i)
+        b = a[::-1]
+        pair = (b, a * 2)
+    a[0] = 5.0
+    return np.sum(pair[0] * x) + np.sum(a * b)
+
+
+def made_in_an_arm_and_held_by_a_tuple(x):
+    a, b, pair = x * 2, x + 1, (x * 1.0, x * 3.0)
+    if x[0] > 0:
+        a = np.sin(x)
+        b = a[::-1]
+        pair = (b, a * 2)
+    a[0] = 5.0
+    return np.sum(pair[0] * x) + np.sum(a * b)
+
+
+def looked_at_from_before_a_loop_that_may_keep_it(x):
+    a, q = np.outer(x, x + 1), np.zeros((3, 3))
+    row = a[2]
+    for _ in range(3):
+        if x[0] > 0.4:
+            a = q.T
+    row *= 0.0
+    return np.sum(a * x)
+
+
+def swapped_by_a_loop_and_known_under_other_names(x):
+    u, n = x * 1.0, np.zeros(3)
+    first, second = u, n
+    for _ in range(3):
+        n[1:] = 0.5 * u[:-1]
+        u, n = n, u
+    first[2] = x[0]
+    second[1] += x[1]
+    return np.sum(u * u * x) + np.sum(n)
+
+
+def one_of_two_in_a_loop_and_known_under_another_name(x):
+    a = x * 1.0
+    w, y = a, x * 2
+    for i in range(3):
+        if x[0] > 0.4:
+            y = (a, x)[0]
+            pair = (y, y)
+        else:
+            pair = (a * 2, a)
+        a = a if x[1] > 0 else pair[1]
+    w[0] = 3.0
+    return np.sum(y * y) + np.sum(a * x)
+
+
 @pytest.mark.filterwarnings("ignore::wengert.StagingWarning")
 @pytest.mark.parametrize("f", [
+    looked_at_from_before_a_loop_that_may_keep_it, swapped_by_a_loop_and_known_under_other_names,
+    one_of_two_in_a_loop_and_known_under_another_name,
+    an_array_and_a_tuple_that_holds_it, an_array_and_a_tuple_that_holds_a_view_of_it,
+    an_array_and_a_view_of_it_that_a_tuple_holds, made_in_an_arm_and_held_by_a_tuple,
     row_left_by_loops_that_may_stop, doubled_in_a_branch_by_a_loop_that_may_not_run,
     kept_by_a_loop_that_may_not_run_after_one_that_may_stop])
 @pytest.mark.parametrize("x", [[0.3, -0.4, 0.5], [0.5, 0.6, 0.2], [-0.3, 0.4, 0.1]], ids=str)

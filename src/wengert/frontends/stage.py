@@ -40,7 +40,6 @@ from wengert.frontends.leaving import (
     arrays_of,
     looking,
     may_be_one_of,
-    references,
     share,
     shared_arrays,
 )
@@ -446,15 +445,22 @@ class _Loop:
                 values[k] = Unbound(f"`{self.names[k]}`", why)
                 continue
             values[k] = self._left(k, v, new[k], plans.get(k), made, ran, shared)
+        self._guard_before()
         self.put(values)
+
+    def _guard_before(self) -> None:
+        """What may be one with a stand-in after the loop may be one with the array that the variable was before."""
+        for k, v in self.variables.items():
+            first = carried(self.before[k])
+            for stand, old in zip(v.stand or (), first.leaves if first is not None else (), strict=True):
+                if is_array(old) and stand.guard is not None and guard_of(old) is None:
+                    guard(old, stand.guard)
 
     def leaving(self, extra: list[Any]) -> dict[int, Plan]:
         """How arrays that something else holds after the last iteration are seen from outside the loop.
 
         A place among the results is that of a variable, or lies behind them all.
         """
-        known = references(self.after)
-
         def slot(x: Any) -> int:
             place = next((k for k, e in enumerate(self.after) if e is x and k in self.variables), None)
             if place is not None:
@@ -462,14 +468,8 @@ class _Loop:
             extra.append(x)
             return len(self.names) + len(extra) - 1
         side = Leaving(self.block, slot)
+        side.adopt(self.after)
         plans: dict[int, Plan] = {}
-        for k, v in self.variables.items():
-            x = self.after[k]
-            if type(x) is tuple or not is_array(x) or x.born < self.block.epoch or x.lens is not None:
-                continue
-            stands = sum(x is s for s in v.stand or ())
-            if sys.getrefcount(x) <= known[id(x)] + stands + 2 and not stands:  # `x` here, and getrefcount's own
-                side.plans[id(x)] = x, side.value(x)
         for k in self.variables:
             x = self.after[k]
             held = sum(e is x for e in self.after)
