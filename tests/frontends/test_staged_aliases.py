@@ -347,7 +347,7 @@ def swapped_by_a_loop_and_known_under_other_names(x):
 def one_of_two_in_a_loop_and_known_under_another_name(x):
     a = x * 1.0
     w, y = a, x * 2
-    for i in range(3):
+    for _ in range(3):
         if x[0] > 0.4:
             y = (a, x)[0]
             pair = (y, y)

@@ -118,14 +118,18 @@ class Leaving:
         self.plans: dict[int, tuple[Any, Plan]] = {}
 
     def adopt(self, values: list[Any]) -> None:
-        """Arrays that the block made, and that several variables look at and nothing else: each is one array outside, too."""
+        """Arrays that the block made, and that variables look at and nothing else: each is one array outside, too.
+
+        What one variable holds, and nobody looks at, needs no plan: it is the result of the block.
+        """
         held = references(values)
+        alone = {id(x) for x in values if is_array(x) and held[id(x)][1] == 1}
         seen_by_others: set[int] = set()
         for x, known in held.values():
             if x.born >= self.block.epoch and sys.getrefcount(x) > known + 3:  # `held`, `x`, and getrefcount's own
                 seen_by_others.update(map(id, x.roots()))
-        for x, known in held.values():
-            if x.lens is None and x.born >= self.block.epoch and known > 1 and id(x) not in seen_by_others:
+        for x, _ in held.values():
+            if x.lens is None and x.born >= self.block.epoch and id(x) not in seen_by_others | alone:
                 self.plans[id(x)] = x, self.value(x)
 
     def whole(self, x: Any, held: int) -> Plan | None:
@@ -146,8 +150,8 @@ class Leaving:
     def view(self, x: Any) -> Plan:
         if x.born < self.block.epoch:
             return lambda results: x
-        if x.lens is None:  # made in the block, and held by a view alone
-            return self.value(x) if is_sole(x, 3) else UNKNOWN
+        if x.lens is None:  # made in the block, and held by something that is no variable, too
+            return UNKNOWN
         lens = x.lens
         if lens.kind == "choice":
             which, base, other = self.value(lens.payload[0]), self.plan(lens.base), self.plan(lens.payload[1])

@@ -9,7 +9,6 @@ and a name may only be given a result that can be written to if no one else hold
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
