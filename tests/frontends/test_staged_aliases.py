@@ -199,6 +199,28 @@ def views_alone_of_what_an_arm_made(x):
     return np.sum(a * a * b)
 
 
+def bound_to_each_row_that_is_written(x):
+    a, y = np.outer(x, x + 1), x * 1.0
+    z = y
+    for row in a:
+        row *= 0.9
+        y = row
+        row[0] += x[1]
+    y[1] = 4.0 * x[0]
+    a[2, 2] *= 3.0
+    return np.sum(a * a * x) + np.sum(y * y) + np.sum(z)
+
+
+def bound_to_rows_by_a_loop_that_may_not_run(x):
+    a, y = np.outer(x, x + 1), x * 1.0
+    for i in range(int(np.argmax(x))):
+        a[i] *= 0.9
+        y = a[i]
+    y[1] = 4.0 * x[0]
+    a[0, 2] *= 3.0
+    return np.sum(a * a * x) + np.sum(y * y)
+
+
 PROGRAMS = [f for f in dict(globals()).values()
             if callable(f) and getattr(f, "__module__", "") == __name__ and f is not returned]
 
@@ -358,8 +380,37 @@ def one_of_two_in_a_loop_and_known_under_another_name(x):
     return np.sum(y * y) + np.sum(a * x)
 
 
+def the_row_before_is_read(x):
+    a, y = np.outer(x, x + 1), x * 1.0
+    for row in a:
+        row += y
+        y = row
+        a[0] *= 0.5
+    y[1] = 4.0 * x[0]
+    return np.sum(a * a * x) + np.sum(y * y)
+
+
+def the_row_before_is_kept(x):
+    a, y, z = np.outer(x, x + 1), x * 1.0, (x * 2.0, 1.0)
+    for row in a:
+        z = ((y, 2.0)[0], 3.0)
+        y = row
+        a[:, 1] *= 0.5
+    return np.sum(a * a * x) + np.sum(y * y) + np.sum(z[0])
+
+
+def the_row_before_decides(x):
+    a, y, n = np.outer(x, x + 1), x * 1.0, 0
+    while n < 3 and y[1] < 0.9:
+        y = a[n]
+        a[n:] += 0.1
+        n += 1
+    return np.sum(a * a * x) + np.sum(y * y)
+
+
 @pytest.mark.filterwarnings("ignore::wengert.StagingWarning")
 @pytest.mark.parametrize("f", [
+    the_row_before_is_read, the_row_before_is_kept, the_row_before_decides,
     looked_at_from_before_a_loop_that_may_keep_it, swapped_by_a_loop_and_known_under_other_names,
     one_of_two_in_a_loop_and_known_under_another_name,
     an_array_and_a_tuple_that_holds_it, an_array_and_a_tuple_that_holds_a_view_of_it,

@@ -323,7 +323,7 @@ class _Loop:
         for k, v in self.variables.items():
             x = after[k]
             memory = [r for leaf in (*arrays_of(x), *arrays_of(before[k])) for r in leaf.roots()]
-            if not v.late and any(r is c for r in memory for c in self.cells):
+            if not v.late and any(r is c for r in memory for c in self.cells) and self._is_read(v):
                 raise UnstageableError(
                     f"`{self.names[k]}` may share memory with an array that the loop at {self.at} writes to; copy it first"
                 )
@@ -339,6 +339,17 @@ class _Loop:
                     f"`{self.names[k]}` is written to in the loop at {self.at}, and may share memory with "
                     f"another array; copy it first"
                 )
+
+    def _is_read(self, v: _Variable) -> bool:
+        """Whether an iteration sees what the variable was before it."""
+        stands = {id(s) for s in v.stand}
+        left = [leaf for x in (*self.after, *self.saved) if (c := carried(x)) is not None for leaf in c.leaves]
+        if any(s.version for s in v.stand) or any(id(r) in stands for x in left if isinstance(x, Tracer) for r in x.roots()):
+            return True
+        places = {(self.block, var) for var in v.vars}
+        if self.go is not None and any(key in places for key in self.go[0].captured):
+            return True
+        return any(o in v.vars for e in self.block.build.equations for o in e.operands)
 
     # ------------------------------------------------------------ the equation
 
