@@ -422,3 +422,23 @@ def test_what_cannot_be_told_after_a_loop_is_not_written_to_in_silence(f, x):
     x = np.array(x)
     np.testing.assert_allclose(wg.jit(f)(x), f(x), rtol=1e-14)
     np.testing.assert_allclose(wg.grad(wg.jit(f))(x), wg.grad(f)(x), rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("product", [
+    lambda a: a @ a.T, lambda a: np.dot(a.T, a), lambda a: np.outer(a[0], a[1]), lambda a: np.inner(a, a[::-1]),
+    lambda a: np.tensordot(a, a, ([0], [0])), lambda a: np.kron(a, a[:, :1]), lambda a: np.stack([a, a]) @ a.T])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_products_lie_in_c_order_however_their_operands_do(product, order):
+    """So a reshape of one is known to be a view, also where no value is."""
+    def f(a):
+        b = product(a)
+        c = b.reshape(-1)
+        c[1] = 3.0 * a[0, 0]
+        return np.sum(b * b)
+
+    a = np.asarray(np.arange(1.0, 7.0).reshape(2, 3) / 3, order=order)
+    assert product(a).flags.c_contiguous
+    staged = wg.jit(f)
+    assert staged(a) == f(a)
+    assert next(iter(staged.found.values())).graph is not None
+    np.testing.assert_allclose(wg.grad(staged)(a), wg.grad(f)(a), rtol=1e-14)

@@ -112,6 +112,33 @@ def inner(a: Any, b: Any) -> tuple[float, float]:
     return float(sum(products)), float(sum(np.sum(np.abs(u * v)) for u, v in zip(a, b, strict=True)))
 
 
+class _Apart(ast.NodeTransformer):
+    """What is stored in an array, or copied to one, is a copy of its own."""
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        self.generic_visit(node)
+        node.value = ast.Call(ast.Name("__apart__", ast.Load()), [node.value], [])
+        return node if any(isinstance(n, ast.Subscript) for t in node.targets for n in ast.walk(t)) else \
+            ast.Assign(node.targets, node.value.args[0])  # type: ignore[attr-defined]
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "copyto":
+            node.args[1] = ast.Call(ast.Name("__apart__", ast.Load()), [node.args[1]], [])
+        return node
+
+
+def _apart(value: Any) -> Any:
+    return tuple(map(_apart, value)) if type(value) is tuple else np.array(value) if isinstance(value, np.ndarray) else value
+
+
+def overlaps(source: str, at: Values) -> bool:
+    """Whether NumPy copies memory to itself in the wrong order: in ``h[1:5] = h[::3]``, it does."""
+    scope: dict[str, Any] = {"__name__": "program", "__apart__": _apart}
+    exec(compile(ast.fix_missing_locations(_Apart().visit(ast.parse(source))), "<apart>", "exec"), scope)
+    return bool(load(source, "<overlaps>")(*copied(at)) != scope["f"](*copied(at)))
+
+
 # ---------------------------------------------------------------- the program with complex numbers
 
 _COMPARE = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Eq: operator.eq,
@@ -471,6 +498,8 @@ def _run(source: str, seed: int, ways: dict[str, Any], second: bool, name: str) 
         except WengertError as e:
             return Outcome("refused" if re.search(r"line \d+|:\d+", str(e)) else "WRONG", f"{type(e).__name__}: {e}")
         except Different as e:
+            if any(overlaps(source, p.at) for p in there):
+                return Outcome("invalid", "NumPy copies overlapping memory in the wrong order")
             return Outcome("WRONG", str(e))
         except Exception as e:  # plain NumPy did not raise
             return Outcome("WRONG", f"{label}: {type(e).__name__}: {e}")

@@ -36,8 +36,8 @@ def shared_arrays(arms: tuple[Block, Block], values: tuple[list[Any], list[Any]]
             return len(outputs) - 1
         return place
     leaving = [Leaving(block, slot(k, block)) for k, block in enumerate(arms)]
-    for side, arm in zip(leaving, values, strict=True):
-        side.adopt(arm)
+    for side, held in zip(leaving, values, strict=True):
+        side.adopt(held)
     found: dict[int, tuple[Plan | None, Plan | None] | None] = {}
     for k in places:
         if any(type(arm[k]) is tuple for arm in values):

@@ -289,7 +289,8 @@ def _rewritten(function: types.FunctionType, node: FunctionNode, owner: str | No
 
 def _copied(node: Any) -> Any:
     """A syntax tree of its own; `copy.deepcopy` takes several times as long."""
-    new = type(node).__new__(type(node))
+    kind: Any = type(node)
+    new = kind.__new__(kind)
     for name, value in node.__dict__.items():
         if type(value) is list:
             value = [_copied(v) if isinstance(v, ast.AST) else v for v in value]
