@@ -427,6 +427,7 @@ def check_way(way: Callable[..., Any], points_: list[Point], seed: int, second: 
     kink, names = "", (0, 1, 2)
     jitted = hasattr(way, "found")
     prepared = wg.value_and_grad(way, argnums=names)
+    scale: float | None = None
     for k, point in enumerate(points_):
         where, kept = f"{label}, point {k}", copied(point.at)
         try:
@@ -435,7 +436,7 @@ def check_way(way: Callable[..., Any], points_: list[Point], seed: int, second: 
                 check_value(point.plain, way(*point.at), where)
                 if k == 0 and not staged(way) and seed % 8:
                     return kink  # it is the unstaged program
-            if k == 0 or (seed + k) % 2:
+            if scale is None or (seed + k) % 2:
                 scale = check_reverse(point, prepared, where)
             if k == 0 or ((seed + k) % 2 == 0 and k == 1):
                 check_forward(point, way, scale, where)
