@@ -221,6 +221,17 @@ def bound_to_rows_by_a_loop_that_may_not_run(x):
     return np.sum(a * a * x) + np.sum(y * y)
 
 
+def new_in_either_arm_and_reshaped(x):
+    if x[0] > 0:
+        a = np.outer(x, x + 1)
+    else:
+        a = np.zeros((3, 3))
+        a[1] = x
+    b = a.reshape(-1)
+    b[4] *= 3.0
+    return np.sum(a * a * x) + b[0]
+
+
 PROGRAMS = [f for f in dict(globals()).values()
             if callable(f) and getattr(f, "__module__", "") == __name__ and f is not returned]
 
@@ -408,8 +419,30 @@ def the_row_before_decides(x):
     return np.sum(a * a * x) + np.sum(y * y)
 
 
+def new_in_either_arm_but_in_another_order(x):
+    if x[0] > 0:
+        a = np.outer(x, x + 1)
+    else:
+        a = np.zeros((3, 3), order="F")
+        a[1] = x
+    b = a.ravel()
+    b[4] = 3.0
+    return np.sum(a * a * x) + b[0]
+
+
+def a_column_in_one_arm(x):
+    if x[0] > 0:
+        b = np.outer(x, x)[:, 1]
+    else:
+        b = x * 2
+    c = b.ravel()
+    c[0] = 5.0
+    return np.sum(b * x) + np.sum(c)
+
+
 @pytest.mark.filterwarnings("ignore::wengert.StagingWarning")
 @pytest.mark.parametrize("f", [
+    new_in_either_arm_but_in_another_order, a_column_in_one_arm,
     the_row_before_is_read, the_row_before_is_kept, the_row_before_decides,
     looked_at_from_before_a_loop_that_may_keep_it, swapped_by_a_loop_and_known_under_other_names,
     one_of_two_in_a_loop_and_known_under_another_name,
