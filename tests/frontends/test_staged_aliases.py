@@ -159,6 +159,18 @@ def written_through_the_same_mask(x):
     return np.sum(y * y)
 
 
+def places_that_nonzero_found(x):
+    y = x * 2
+    k = np.nonzero(x > 0)[0]
+    y[k] *= x[1]
+    z, m = np.outer(x, y), np.flatnonzero(y)
+    z[np.nonzero(z > 0.1)] -= 0.25
+    y[m] = np.cos(y[m])
+    x = x * 1.0
+    x[np.where(x > 0.4)] = 0.125
+    return np.sum(y**3) + np.sum(z * z) + np.sum(x[k]) + k.size
+
+
 def nothing_is_picked(x):
     return np.sum(np.log(x[x > 100.0])) + np.sum(x)
 
@@ -256,7 +268,11 @@ def test_staged_as_it_runs(f, x):
 @pytest.mark.filterwarnings("ignore::wengert.StagingWarning")
 @pytest.mark.parametrize("f", [
     lambda x: len(x[x > 0]) * x[0], lambda x: np.sum(x[x > 0][:1]), lambda x: np.max(x[x > 0]), lambda x: x[x > 0] @ x[x > 0],
-    lambda x: np.sum(x[x > 0] + x[x < 0.4])])
+    lambda x: np.sum(x[x > 0] + x[x < 0.4]), lambda x: len(np.nonzero(x > 0)[0]) * x[0],
+    lambda x: np.sum(np.outer(x, x)[np.nonzero(x > 0)[0]]), lambda x: np.sum(np.outer(x, x)[np.nonzero(np.outer(x, x) > 0)[0]]),
+    lambda x: np.sum(np.outer(x, x)[np.nonzero(np.outer(x, x) > 0)[::-1]]), lambda x: x[np.flatnonzero(x > 0)[-1]],
+    lambda x: np.sum(np.take(x, np.flatnonzero(x > 0))), lambda x: sum(x[k] for k in np.flatnonzero(x > 0)),
+    lambda x: x[np.nonzero(x > 0)[0] + 0].sum()])
 def test_what_a_mask_picks_runs_unstaged_where_its_length_is_asked_for(f):
     x = np.array([0.3, -0.4, 0.5])
     np.testing.assert_array_equal(wg.grad(wg.jit(f))(x), wg.grad(f)(x))
