@@ -436,9 +436,9 @@ def check_way(way: Callable[..., Any], points_: list[Point], seed: int, second: 
                 check_value(point.plain, way(*point.at), where)
                 if k == 0 and not staged(way) and seed % 8:
                     return kink  # it is the unstaged program
-            if scale is None or (seed + k) % 2:
+            if scale is None:
                 scale = check_reverse(point, prepared, where)
-            if k == 0 or ((seed + k) % 2 == 0 and k == 1):
+            elif k == 1:
                 check_forward(point, way, scale, where)
             if second and k == 0:
                 check_second(point, way, where)
