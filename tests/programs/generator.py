@@ -7,7 +7,12 @@ is bound to (an array of its own, an alias, a view of a view), so that any state
 
 from __future__ import annotations
 
+import functools
 import random
+from collections.abc import Callable
+from typing import Any
+
+from helpers import HELPERS
 
 __all__ = ["SHAPES", "program"]
 
@@ -53,137 +58,18 @@ FRESH = {
     FLAT: ["np.concatenate([{v}, {v}, {v}])", "np.repeat({v}, 3)", "np.zeros(12)", "np.concatenate(({p}[0], {g}[:8]))",
            "np.kron({u}, {v})", "np.tile({u}, 4)"],
 }
-HELPERS = '''\
-import math
-
-import numpy as np
 
 
-def shake(z, k):
-    z[k] = np.sin(z[k] + z[0])
-    z[1:] *= 0.9
-    return z
+Writer = Callable[..., str]
 
 
-def turned(z):
-    if z[0] > z[-1]:
-        return z[::-1]
-    return z
-
-
-def first_above(z, limit):
-    for j, value in enumerate(z):
-        if value > limit:
-            return 0.5 * value * (j + 1)
-    else:
-        limit = limit * 0.5
-    return z[0] * limit
-
-
-def both(z, other, s=0.3):
-    z += s * np.tanh(other)
-    other[0], z[-1] = z[-1], other[0]
-    return other, z
-
-
-def nested(s, depth):
-    return math.sin(s) if depth == 0 else 0.5 * nested(s * 0.9, depth - 1) + 0.1 * s
-
-
-def root(s):
-    guess, steps = 1.0, 0
-    while abs(guess * guess - 1.0 - s * s) > 1e-9 and steps < 4:
-        guess = 0.5 * (guess + (1.0 + s * s) / guess)
-        steps += 1
-    return guess
-
-
-def sweep(z):
-    for row in z:
-        row[1:] += 0.2 * row[:-1]
-    return z.T
-
-
-def blend(*arrays, weight=0.5):
-    total = arrays[0] * weight
-    for other in arrays[1:]:
-        total += weight * other
-    return np.tanh(total)
-
-
-def rows(z):
-    for j in range(len(z)):
-        yield z[j]
-
-
-def halves(z):
-    middle = len(z) // 2
-    return z[0] if len(z) == 1 else 0.6 * (halves(z[:middle]) + halves(z[middle:]))
-
-
-class Holder:
-    def __init__(self, z, scale):
-        self.z, self.scale, self.count = z, scale, 0
-
-    def step(self, k=1):
-        self.z[k] += self.scale * 0.1
-        self.scale = math.sin(self.scale + self.z[0])
-        self.count += 1
-        return self
-
-    @property
-    def tail(self):
-        return self.z[1:]
-
-    def settle(self, limit):
-        while self.count < 4:
-            self.count += 1
-            if self.z[self.count - 1] > limit:
-                self.z[:] = self.z[::-1]
-                if self.scale > 0.2:
-                    break
-                self.scale += 0.1
-            else:
-                self.z[self.count - 1] += limit
-        return self.z
-
-
-def settled(z, limit):
-    """Early returns out of nested blocks."""
-    total = 0.0
-    for j in range(len(z)):
-        if z[j] > limit:
-            total += z[j]
-            if total > 1.0:
-                return total * 0.5, j
-        elif z[j] < -limit:
-            k = j
-            while k < len(z):
-                if z[k] > 0.0:
-                    return total - z[k], k
-                k += 1
-            break
-    else:
-        return total * limit, -1
-    return total, len(z)
-
-
-def clipped(z, low, out=None):
-    if out is None:
-        out = np.empty_like(z)
-    np.maximum(z, low, out=out)
-    if out[0] > 0.5:
-        return out
-    out *= 0.9
-    return out
-
-
-def fill(k, s):
-    out = np.zeros(k)
-    for j in range(k):
-        out[j] = s if j == 0 else np.sin(out[j - 1] + 0.3)
-    return out
-'''
+def later(method: Writer) -> Writer:
+    """A part of a text that is written once the text is chosen: a mark stands for it, and `Generator.written` writes it."""
+    @functools.wraps(method)
+    def mark(self: Generator, *args: Any) -> str:
+        self.marks.append(functools.partial(method, self, *args))
+        return f"\0{len(self.marks) - 1}\0"
+    return mark
 
 
 class Generator:
@@ -194,6 +80,14 @@ class Generator:
         self.places = [["0", "1", "2", "-1"]]  # indices in range for an axis of length 3, by scope
         self.loops = self.depth = self.fresh = 0
         self.functions: list[str] = []
+        self.marks: list[Callable[[], str]] = []
+
+    def written(self, text: str) -> str:
+        """The text without marks."""
+        while "\0" in text:
+            first, mark, rest = text.split("\0", 2)
+            text = first + self.marks[int(mark)]() + rest
+        return text
 
     def pick(self, *options: str) -> str:
         return self.rng.choice(options)
@@ -225,11 +119,14 @@ class Generator:
         return template.replace("{i}", self.index()).replace("{k}", self.index()).replace("{s}", self.sc()).replace(
             "{t}", self.sc())
 
-    def view(self, shape: tuple[int, ...]) -> str:
+    def seen(self, shape: tuple[int, ...]) -> str:
         return self.fill(self.rng.choice(VIEWS[shape]))
+
+    view = later(seen)
 
     # ------------------------------------------------------------ expressions
 
+    @later
     def scalar(self, depth: int = 2) -> str:
         if depth == 0:
             return self.pick(self.sc(), self.element(), self.number())
@@ -256,6 +153,7 @@ class Generator:
         return self.pick(f"{self.name(shape)}[{self.index()}]", f"{self.name(VECTOR)}[n % 4]",
                          f"{self.view(VECTOR)}[{self.index()}]")
 
+    @later
     def array(self, shape: tuple[int, ...], depth: int = 2) -> str:
         v = self.name(shape)
         if depth == 0:
@@ -271,6 +169,7 @@ class Generator:
             f"np.where({v} < {self.number()}, 0.0, {x})", f"{x} / (1.5 + {v} ** 2)", f"-{v}", f"np.sqrt(1.0 + {v} ** 2)",
             f"np.exp(-np.abs({v}))", f"np.multiply({v}, {self.scalar(0)})", f"np.array({x})", f"1.0 - {x}")
 
+    @later
     def condition(self, depth: int = 2) -> str:
         simple = [f"{self.sc()} > {self.number()}", f"{self.element()} < {self.element()}",
                   f"{self.number(-1, 0)} < {self.sc()} < 0.7",
@@ -288,7 +187,7 @@ class Generator:
 
     def target(self, shape: tuple[int, ...]) -> str:
         """A subscript of this shape that is written through."""
-        v = self.view(shape)
+        v = self.seen(shape)
         return v if v.endswith("]") and "[[" not in v and "repeat" not in v and "squeeze" not in v else \
             self.pick(f"{v}[...]", f"{self.name(shape)}[:]", f"{self.name(shape)}[::-1]")
 
@@ -510,6 +409,7 @@ class Generator:
                 lines += [f"if {self.condition(1)}:", f"    return {self.sc()} * 0.5 + np.sum({self.name(VECTOR)} * x)"]
             else:
                 lines += self.simple()
+            lines = [self.written(line) for line in lines]
         return lines
 
     def indented(self, count: int) -> list[str]:
@@ -579,7 +479,7 @@ class Generator:
         lines = ["a, b, c = x.copy(), np.zeros(4), np.sin(x)", "u, w = y[:, 1] * 0.5, np.array([z, x[0], 0.2])",
                  "p, q = y.copy(), np.zeros((3, 4))", "r, e = y.T * 0.7, np.cos(y).T.copy()",
                  "g, h = np.arange(12.0) * 0.05 + z, y.flatten()", "s, t, n, m = z * 0.5, x[1], 0, 1"]
-        lines += self.closures()
+        lines += [self.written(line) for line in self.closures()]
         lines += self.block(self.rng.choice([6, 8, 10, 12]))
         total = " + ".join(f"np.sum(np.sin({k} + 0.{j + 1}))" for j, k in enumerate(SHAPES))
         lines += [f"total = {total}", "return s + 0.5 * t + total + np.sum(p * y) + np.sum(b * x)"]

@@ -108,6 +108,13 @@ def test_errors_where_numpy_raises_none_are_wrong() -> None:
     assert run(SIMPLE, 0, ways={"fails": fails}).kind == "WRONG"
 
 
+def test_a_fault_of_numpy_is_no_mistake() -> None:
+    overlapping = "import numpy as np\ndef f(x, y, z):\n    h = y.ravel() * z\n    h[1:5] = h[::3]\n    return 2 * np.sum(h)\n"
+    plain = load(overlapping, "<overlapping>")(np.zeros(4), np.arange(12.0).reshape(3, 4), 1.0)
+    expected = ("invalid",) if plain != 2.0 * (0 + 0 + 3 + 6 + 9 + sum(range(5, 12))) else ("equal",)
+    assert run(overlapping, 0).kind in expected
+
+
 def test_kinks_are_told_from_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:
     head = "import numpy as np\ndef f(x, y, z):\n    "
     at_zero = head + "return np.sum(np.abs(x - x.copy() + 0.0 * z) * y[0]) + np.sum(np.maximum(0.0 * x, x * 0.0 * y[0]))\n"

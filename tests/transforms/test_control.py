@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import mpmath
 import numpy as np
 import pytest
@@ -263,3 +265,24 @@ def test_what_is_written_afterwards_may_have_left_a_branch_or_loop_beside_a_repe
             assert staged(x) == f(x)
             assert next(iter(staged.found.values())).graph is not None
             np.testing.assert_allclose(wg.grad(staged)(x), wg.grad(f)(x), rtol=1e-14)
+
+
+def test_what_is_the_same_in_every_iteration_is_saved_once() -> None:
+    def f(x, a):
+        s = np.sum(x * x)
+        for _ in range(6):
+            b = np.sin(a)
+            x = np.tanh(b @ x) * np.exp(-s) + a[0] * math.cos(a[0, 1])
+        return np.sum(x)
+
+    x, a = np.array([0.3, -0.4, 0.9]), np.outer([0.3, 0.2, 0.5], [0.7, -0.1, 0.4])
+    gradient = wg.grad(f, argnums=(0, 1))
+    staged = wg.jit(gradient)
+    for got, expected in zip(staged(x, a), gradient(x, a), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-13)
+    for got, expected in zip(wg.grad(wg.jit(f), argnums=(0, 1))(x, a), gradient(x, a), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-13)
+    forward, backward = [e for e in next(iter(staged.found.values())).graph.equations if e.primitive.name == "scan"]
+    saved = [str(v.type) for v in forward.params["body"].outputs[forward.params["carries"]:]]
+    assert saved == ["float64[3]", "float64[3]"]  # x, tanh(b @ x): nothing of sin(a), exp(-s), cos(a[0, 1])
+    assert len(backward.operands) - 1 - backward.params["constants"] - backward.params["carries"] == 2

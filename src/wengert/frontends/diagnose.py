@@ -383,7 +383,7 @@ def _library(
         asked = known.needed_values(path, len(n.args))
         if asked is not None and set(asked).intersection(traced) and not _is_dict(scope, n.args[0]):
             why = "its result depends on values that a graph does not have while it is made"
-            sure = any(scope.is_certain(n.args[k]) for k in set(asked).intersection(traced))
+            sure = not known.finds_places(path) and any(scope.is_certain(n.args[k]) for k in set(asked).intersection(traced))
             yield at(n, f"{shown(path)}()", why, _without_values(path), sure=sure)
     if known.writes_first(path) and n.args and isinstance(n.args[0], ast.Name) and is_argument(scope, n.args[0].id):
         yield at(

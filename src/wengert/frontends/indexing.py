@@ -14,7 +14,7 @@ import numpy as np
 
 from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.lens import is_c_ordered
-from wengert.frontends.selected import Selected, pick, put_back
+from wengert.frontends.selected import Selected, pick, put_back, unplaced
 from wengert.frontends.trace import require_plain, user_line
 from wengert.frontends.tracer import INDEXING, Tracer, as_traced
 from wengert.primitives.index import index, index_add, index_set, index_shape, set_in_place
@@ -141,6 +141,7 @@ def _mask_places(k: Any, lifted: list[int], axis: int) -> tuple[Any, ...]:
 
 def get_item(x: Tracer, key: Any) -> Any:
     """``x[key]``: a view for a basic key, a copy for an advanced one."""
+    key = unplaced(x, key)
     picked = pick(x, key) if type(key) is Tracer else None
     if picked is not None:
         return picked
@@ -162,7 +163,7 @@ def get_item(x: Tracer, key: Any) -> Any:
 
 def set_item(x: Tracer, key: Any, value: Any) -> None:
     """``x[key] = value``."""
-    value = as_traced(value)
+    value, key = as_traced(value), unplaced(x, key)
     if isinstance(value, Selected):
         x.write(select(key, written(x, put_back(x, key, value)), x))
         return

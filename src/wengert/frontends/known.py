@@ -29,6 +29,7 @@ __all__ = [
     "UNKNOWN_DRAWS",
     "changes_owner",
     "draw_of",
+    "finds_places",
     "impurity",
     "is_draw",
     "method_needs_values",
@@ -152,6 +153,11 @@ def needed_values(path: str, count: int) -> tuple[int, ...] | None:
         return None
     found = _VALUES[path]
     return tuple(range(count)) if found is None else found
+
+
+def finds_places(path: str) -> bool:
+    """Whether a call gives places in an array, which may be indices of others of its shape without being known."""
+    return path in ("numpy.nonzero", "numpy.flatnonzero", "numpy.where")
 
 
 def writes_first(path: str) -> bool:

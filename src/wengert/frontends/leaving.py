@@ -8,6 +8,7 @@ or another, depending on a branch, is a view of both.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from wengert.frontends.lens import KINDS
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Const
 
-__all__ = ["UNKNOWN", "Leaving", "Plan", "arrays_of", "looking", "may_be_one_of", "references", "share", "shared_arrays"]
+__all__ = ["UNKNOWN", "Leaving", "Plan", "arrays_of", "looking", "may_be_one_of", "share", "shared_arrays"]
 
 Plan = Callable[[list[Any]], Any]  # from the results of the branch to an array
 
@@ -35,6 +36,8 @@ def shared_arrays(arms: tuple[Block, Block], values: tuple[list[Any], list[Any]]
             return len(outputs) - 1
         return place
     leaving = [Leaving(block, slot(k, block)) for k, block in enumerate(arms)]
+    for side, held in zip(leaving, values, strict=True):
+        side.adopt(held)
     found: dict[int, tuple[Plan | None, Plan | None] | None] = {}
     for k in places:
         if any(type(arm[k]) is tuple for arm in values):
@@ -114,10 +117,27 @@ class Leaving:
         self.block, self.slot = block, slot
         self.plans: dict[int, tuple[Any, Plan]] = {}
 
+    def adopt(self, values: list[Any]) -> None:
+        """Arrays that the block made, and that variables look at and nothing else: each is one array outside, too.
+
+        What one variable holds, and nobody looks at, needs no plan: it is the result of the block.
+        """
+        held = references(values)
+        alone = {id(x) for x in values if is_array(x) and held[id(x)][1] == 1}
+        seen_by_others: set[int] = set()
+        for x, known in held.values():
+            if x.born >= self.block.epoch and sys.getrefcount(x) > known + 3:  # `held`, `x`, and getrefcount's own
+                seen_by_others.update(map(id, x.roots()))
+        for x, _ in held.values():
+            if x.lens is None and x.born >= self.block.epoch and id(x) not in seen_by_others | alone:
+                self.plans[id(x)] = x, self.value(x)
+
     def whole(self, x: Any, held: int) -> Plan | None:
         """The plan of what a variable holds; None if the block made it and only `held` variables hold it."""
         if not is_array(x):
             return UNKNOWN
+        if id(x) in self.plans:
+            return self.plans[id(x)][1]
         if x.lens is None and x.born >= self.block.epoch:
             return None if held == 1 and x.guard is None and is_sole(x, held + 1) else UNKNOWN
         return self.plan(x)
@@ -130,8 +150,8 @@ class Leaving:
     def view(self, x: Any) -> Plan:
         if x.born < self.block.epoch:
             return lambda results: x
-        if x.lens is None:  # made in the block, and held by a view alone
-            return self.value(x) if is_sole(x, 3) else UNKNOWN
+        if x.lens is None:  # made in the block, and held by something that is no variable, too
+            return UNKNOWN
         lens = x.lens
         if lens.kind == "choice":
             which, base, other = self.value(lens.payload[0]), self.plan(lens.base), self.plan(lens.payload[1])
@@ -165,20 +185,17 @@ def looking(base: Any, kind: str, payload: Any) -> Any:
     return base.view_through(kind, payload, KINDS[kind].read(base, payload))
 
 
-def references(values: list[Any]) -> dict[int, int]:
-    """How often arrays are held by variables and by the views that these hold."""
-    known: dict[int, int] = {}
-    for x in values:
-        for leaf in arrays_of(x):
-            _count_references(leaf, known)
-    return known
-
-
-def _count_references(x: Any, known: dict[int, int]) -> None:
-    known[id(x)] = known.get(id(x), 0) + 1
-    if known[id(x)] == 1 and x.lens is not None:
-        for base in x.lens.bases():
-            _count_references(base, known)
+def references(values: list[Any]) -> dict[int, tuple[Any, int]]:
+    """Arrays, and how often variables and the views that these hold refer to them; what a tuple holds leaves with the tuple."""
+    found: dict[int, tuple[Any, int]] = {}
+    stack = [x for x in values if is_array(x)]
+    while stack:
+        x = stack.pop()
+        count = found[id(x)][1] if id(x) in found else 0
+        found[id(x)] = x, count + 1
+        if count == 0 and x.lens is not None:
+            stack.extend(x.lens.bases())
+    return found
 
 
 def arrays_of(x: Any) -> list[Any]:

@@ -23,7 +23,8 @@ from wengert.primitives import structure as s
 if TYPE_CHECKING:
     from wengert.frontends.tracer import Tracer
 
-__all__ = ["KINDS", "Lens", "ViewKind", "is_c_ordered", "order_of_elementwise", "order_of_result", "settle", "stand_in"]
+__all__ = ["KINDS", "Lens", "ViewKind", "in_c_order", "is_c_ordered", "order_of_elementwise", "order_of_result", "settle",
+           "stand_in"]
 
 
 class ViewKind:
@@ -218,6 +219,13 @@ def is_c_ordered(t: Tracer) -> bool:
             return False
         t = t.lens.base
     return t.order == "C" or t.ndim <= 1
+
+
+def in_c_order(result: Any) -> Any:
+    """A new array that NumPy gives in C order, however the operands lie in memory."""
+    if hasattr(result, "lens") and result.lens is None:
+        result.order = "C"
+    return result
 
 
 def order_of_result(shape: tuple[int, ...], operands: Sequence[Any]) -> str:

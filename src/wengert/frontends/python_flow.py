@@ -9,9 +9,11 @@ what they saw before; a jump becomes a flag, and what follows it is guarded.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from wengert.frontends.python_scopes import LOOPS, SCOPES, assigned, declared, ends, has, locate, walk
 
 __all__ = ["FLOW", "FRAME_READERS", "NotRewrittenError", "Refusal", "known_while_traced", "lower"]
 
@@ -19,17 +21,6 @@ FLOW = "__wengert_flow__"
 _BREAK, _CONTINUE, _RETURN, VALUE = "__wengert_break", "__wengert_continue", "__wengert_return__", "__wengert_value__"
 _ITEM = "__wengert_item__"
 FRAME_READERS = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"}
-_SCOPES = (
-    ast.FunctionDef,
-    ast.AsyncFunctionDef,
-    ast.ClassDef,
-    ast.Lambda,
-    ast.ListComp,
-    ast.SetComp,
-    ast.DictComp,
-    ast.GeneratorExp,
-)
-_LOOPS = (ast.For, ast.While)
 
 
 # What is refused, and what to write instead.
@@ -117,54 +108,7 @@ def _any(names: Sequence[str]) -> ast.expr:
     return _load(names[0]) if len(names) == 1 else ast.BoolOp(ast.Or(), [_load(n) for n in names])
 
 
-# ---------------------------------------------------------------- looking at a scope
-
-
-def _inside(n: ast.AST) -> Iterable[ast.AST]:
-    """What lies inside a node in this scope: nested functions are not entered."""
-    return () if isinstance(n, _SCOPES) else ast.iter_child_nodes(n)
-
-
-def _inside_turn(n: ast.AST) -> Iterable[ast.AST]:
-    """Likewise; of an inner loop only the ``else``, whose jumps are those of the loop around it."""
-    return n.orelse if isinstance(n, _LOOPS) else _inside(n)  # type: ignore[attr-defined]
-
-
-def _walk(nodes: Any, inside: Callable[[ast.AST], Iterable[ast.AST]] = _inside) -> Iterator[ast.AST]:
-    """Nodes of this scope."""
-    for n in nodes:
-        yield n
-        yield from _walk(inside(n), inside)
-
-
-def _assigned(nodes: Any) -> list[str]:
-    out: dict[str, None] = {}
-    for n in _walk(nodes):
-        if isinstance(n, ast.Name) and isinstance(n.ctx, (ast.Store, ast.Del)):
-            out[n.id] = None
-        elif isinstance(n, (ast.FunctionDef, ast.ClassDef)):
-            out[n.name] = None
-        elif isinstance(n, (ast.Import, ast.ImportFrom)):
-            out.update(dict.fromkeys(a.asname or a.name.split(".")[0] for a in n.names))
-        elif isinstance(n, ast.ExceptHandler) and n.name:
-            out[n.name] = None
-    return list(out)
-
-
-def _declared(nodes: Any, kind: Any) -> set[str]:
-    return {name for n in _walk(nodes) if isinstance(n, kind) for name in n.names}
-
-
-def _has(nodes: Any, *kinds: Any, loops: bool = True) -> bool:
-    """Whether a statement of these kinds is in the blocks, those of inner loops included or not."""
-    return any(isinstance(n, kinds) for n in _walk(nodes, _inside if loops else _inside_turn))
-
-
-def _ends(body: list[ast.stmt]) -> bool:
-    """Whether every path through the block ends in a return or raise."""
-    last = body[-1] if body else None
-    return isinstance(last, (ast.Return, ast.Raise)) or (isinstance(last, ast.If) and _ends(last.body) and _ends(last.orelse))
-
+# ---------------------------------------------------------------- errors that are Python's alone
 
 _WHILE_TRACED = {"AttributeError", "ImportError", "KeyError", "ModuleNotFoundError", "NameError"}
 
@@ -185,7 +129,7 @@ class _Jumps:
     def __init__(self, body: list[ast.stmt], refusals: _Refusals):
         self.refusals = refusals
         jumps = (ast.Return, ast.Raise)
-        self.early = _has(body[:-1], *jumps) or (not isinstance(body[-1], jumps) and _has(body, *jumps))
+        self.early = has(body[:-1], *jumps) or (not isinstance(body[-1], jumps) and has(body, *jumps))
         self.loops = 0
 
     def block(self, statements: list[ast.stmt], loop: int) -> list[ast.stmt]:
@@ -201,11 +145,11 @@ class _Jumps:
     def flags(self, s: ast.stmt, loop: int) -> list[str]:
         """The flags that the statement may raise."""
         out = []
-        if _has([s], ast.Break, loops=False):
+        if has([s], ast.Break, loops=False):
             out.append(f"{_BREAK}{loop}__")
-        if _has([s], ast.Continue, loops=False):
+        if has([s], ast.Continue, loops=False):
             out.append(f"{_CONTINUE}{loop}__")
-        if self.early and not isinstance(s, ast.Try) and _has([s], ast.Return, ast.Raise):
+        if self.early and not isinstance(s, ast.Try) and has([s], ast.Return, ast.Raise):
             out.append(_RETURN)
         return out
 
@@ -219,25 +163,25 @@ class _Jumps:
         if isinstance(s, ast.Raise) and self.early and s.exc is not None:
             why = self.refusals.thunk(s.cause or ast.Constant(None))
             return [ast.Expr(_operator("raise_", self.refusals.thunk(s.exc), why)), _true(_RETURN)]
-        if isinstance(s, (ast.Try, ast.Match)) and _has([s], ast.Return, ast.Break, ast.Continue):
+        if isinstance(s, (ast.Try, ast.Match)) and has([s], ast.Return, ast.Break, ast.Continue):
             self.refusals.refuse("a jump out of try or match", s)
         if isinstance(s, ast.If):
             s.body, s.orelse = self.block(s.body, loop), self.block(s.orelse, loop)
         elif isinstance(s, ast.With):
             s.body = self.block(s.body, loop)
-        elif isinstance(s, _LOOPS):
+        elif isinstance(s, LOOPS):
             return self.loop(s, loop)
         return [s]
 
     def loop(self, s: Any, around: int) -> list[ast.stmt]:
         self.loops += 1
         k = self.loops
-        stops = [f"{_BREAK}{k}__"] if _has(s.body, ast.Break, loops=False) else []
+        stops = [f"{_BREAK}{k}__"] if has(s.body, ast.Break, loops=False) else []
         after = list(stops)
-        if self.early and _has(s.body, ast.Return, ast.Raise):
+        if self.early and has(s.body, ast.Return, ast.Raise):
             stops.append(_RETURN)
             after.append(_RETURN)
-        skips = _has(s.body, ast.Continue, loops=False)
+        skips = has(s.body, ast.Continue, loops=False)
         s.stops = stops
         s.body = ([_false(f"{_CONTINUE}{k}__")] if skips else []) + self.block(s.body, k)
         orelse, s.orelse = self.block(s.orelse, around), []
@@ -261,18 +205,21 @@ class _Lower(ast.NodeTransformer):
     # ------------------------------------------------------------ functions
 
     def function(self, node: Any) -> Any:
-        if isinstance(node, ast.AsyncFunctionDef) or _has(node.body, ast.Yield, ast.YieldFrom, ast.Await):
+        if isinstance(node, ast.AsyncFunctionDef) or any(
+                isinstance(n, (ast.Yield, ast.YieldFrom, ast.Await)) for n in walk(node.body)):
             self.refuse("a generator or coroutine", node)
-        ends, jumps = _ends(node.body), _Jumps(node.body, self.refusals)
-        globals_ = _declared(node.body, ast.Global)
+        returns, jumps = ends(node.body), _Jumps(node.body, self.refusals)
+        globals_ = declared(node.body, ast.Global)
         self.outside(node, globals_)
         node.body = jumps.block(node.body, 0)
         if jumps.early:
-            last = _operator("returned", ast.Constant(True) if ends else _load(_RETURN), _load(VALUE))
+            last = _operator("returned", ast.Constant(True) if returns else _load(_RETURN), _load(VALUE))
             node.body = [_false(_RETURN), _assign(VALUE, ast.Constant(None)), *node.body, ast.Return(last)]
-        names = [n for n in _assigned(node.body) if n not in globals_ | _declared(node.body, ast.Nonlocal)]
+        outside = globals_ | declared(node.body, ast.Nonlocal)
+        names = [n for n in assigned(node.body) if n not in outside]
         rebound = {
-            name for n in _walk(node.body) if isinstance(n, ast.FunctionDef) for name in _declared(ast.walk(n), ast.Nonlocal)
+            name for n in walk(node.body) if isinstance(n, ast.FunctionDef)
+            for inner in ast.walk(n) if isinstance(inner, ast.Nonlocal) for name in inner.names
         }
         self.scopes.append((globals_, rebound.intersection(names)))
         node.body = self.block(node.body)
@@ -284,9 +231,11 @@ class _Lower(ast.NodeTransformer):
 
     def outside(self, node: Any, globals_: set[str]) -> None:
         """Refuse assignments that the graph would not repeat: to globals, and to variables around the staged function."""
-        names = globals_ | {n for n in _declared(node.body, ast.Nonlocal) if not self.scopes or n in self.free}
-        for n in _walk(node.body):
-            if set(_assigned([n] if isinstance(n, (ast.Name, *_SCOPES)) else [])) & names:
+        names = globals_ | {n for n in declared(node.body, ast.Nonlocal) if not self.scopes or n in self.free}
+        if not names:
+            return
+        for n in walk(node.body):
+            if set(assigned([n] if isinstance(n, (ast.Name, *SCOPES)) else [])) & names:
                 self.refuse("an assignment to a name outside the function", n)
 
     def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
@@ -342,10 +291,10 @@ class _Lower(ast.NodeTransformer):
         ]
 
     def changed(self, nodes: Any) -> list[str]:
-        return list(dict.fromkeys([*_assigned(nodes), *sorted(self.scopes[-1][1])]))
+        return list(dict.fromkeys([*assigned(nodes), *sorted(self.scopes[-1][1])]))
 
     def at(self, nodes: list[Any], node: ast.AST) -> list[Any]:
-        return [ast.fix_missing_locations(ast.copy_location(n, node)) for n in nodes]
+        return [ast.copy_location(n, node) for n in nodes]  # `lower` gives what lies inside the same lines
 
     def visit_If(self, node: ast.If) -> Any:
         self.count += 1
@@ -580,7 +529,5 @@ def lower(node: Any, owner: str | None, free: Sequence[str] = ()) -> Any:
         node = lowering.function(node)
     if refusals.found:
         raise NotRewrittenError(sorted(refusals.found, key=lambda r: (r.line, r.column)))
-    for n in ast.walk(ast.fix_missing_locations(node)):
-        if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == FLOW:
-            n.end_lineno, n.end_col_offset = n.lineno, n.col_offset  # Python gives a call the line where its name ends
+    locate(node, FLOW)
     return node

@@ -18,7 +18,7 @@ from wengert.frontends.tracer import Tracer, ufunc_call
 from wengert.primitives.index import index
 from wengert.primitives.structure import reshape, select
 
-__all__ = ["Selected", "pick", "put_back"]
+__all__ = ["Places", "Selected", "pick", "places_of", "put_back", "unplaced"]
 
 
 class Selected(np.lib.mixins.NDArrayOperatorsMixin):
@@ -92,6 +92,55 @@ class Selected(np.lib.mixins.NDArrayOperatorsMixin):
 
     __len__ = __iter__ = __getitem__ = __setitem__ = __bool__ = __float__ = __int__ = __array__ = _no_value
     __hash__ = None  # type: ignore[assignment]
+
+
+class Places(np.lib.mixins.NDArrayOperatorsMixin):
+    """One axis of ``np.nonzero(mask)``: as an index of an array of the mask's shape it is the mask."""
+
+    __slots__ = ("axis", "mask")
+    ndim = 1
+
+    def __init__(self, mask: Tracer, axis: int):
+        self.mask, self.axis = mask, axis
+
+    @property
+    def size(self) -> Any:
+        """How many places there are, traced."""
+        return FUNCTIONS[np.count_nonzero](self.mask)
+
+    def _fail(self, *args: Any, **kwargs: Any) -> Any:
+        raise NeedsValueError(f"places that np.nonzero found are used at {user_line()} otherwise than as the index of an array "
+                              f"of the shape of what it looked at, and how many there are is known only when the program runs. "
+                              f"Use np.where in place of np.nonzero")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self._fail()
+
+    __array_ufunc__ = __array_function__ = _fail
+    __len__ = __iter__ = __getitem__ = __setitem__ = __bool__ = __float__ = __int__ = __array__ = _fail
+    __hash__ = None  # type: ignore[assignment]
+
+
+def places_of(x: Any) -> tuple[Places, ...] | None:
+    """``np.nonzero(x)`` of an array without a value; None for any other."""
+    if not isinstance(x, Tracer) or active_frame() is None or not x.ndim or x.value is not None:
+        return None
+    mask = (x if x.dtype.kind == "b" else ufunc_call(np.not_equal, x, np.zeros((), x.dtype)[()])).frozen()
+    return tuple([Places(mask, axis) for axis in range(mask.ndim)])
+
+
+def unplaced(x: Tracer, key: Any) -> Any:
+    """A key with the mask in the place of the places that were found in it."""
+    parts = key if type(key) is tuple else (key,)
+    if not any(type(k) is Places for k in parts):
+        return key
+    first = parts[0]
+    if type(first) is not Places or first.mask.shape != x.shape or [
+            type(k) is Places and k.mask is first.mask and k.axis for k in parts] != [*range(x.ndim)]:
+        next(k for k in parts if type(k) is Places)._fail()
+    return first.mask
 
 
 _METHODS = {np.sum: "sum", np.mean: "mean", np.any: "any", np.all: "all", np.copy: "copy"}

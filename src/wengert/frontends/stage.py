@@ -9,7 +9,6 @@ and a name may only be given a result that can be written to if no one else hold
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,7 +39,6 @@ from wengert.frontends.leaving import (
     arrays_of,
     looking,
     may_be_one_of,
-    references,
     share,
     shared_arrays,
 )
@@ -103,8 +101,15 @@ def branch(
         for p, kind in zip(positions, kinds, strict=True):
             results[p].kind = kind
         after[k] = rebuild([results[p] for p in positions])
+        _lie_alike(after[k], a[k], b[k])
     share(c, shared, results, (a, b), after, at)
     put(after)
+
+
+def _lie_alike(x: Any, a: Any, b: Any) -> None:
+    """An array that is a new one in either arm lies in memory as both do."""
+    if all(isinstance(e, Tracer) and is_array(e) and e.lens is None for e in (x, a, b)) and a.order == b.order:
+        x.order = a.order
 
 
 def _merge(name: str, a: Any, b: Any, arms: tuple[Block, Block], outputs: list[Any], slots: dict[Any, int]) -> Any:
@@ -325,7 +330,7 @@ class _Loop:
         for k, v in self.variables.items():
             x = after[k]
             memory = [r for leaf in (*arrays_of(x), *arrays_of(before[k])) for r in leaf.roots()]
-            if not v.late and any(r is c for r in memory for c in self.cells):
+            if not v.late and any(r is c for r in memory for c in self.cells) and self._is_read(v):
                 raise UnstageableError(
                     f"`{self.names[k]}` may share memory with an array that the loop at {self.at} writes to; copy it first"
                 )
@@ -341,6 +346,17 @@ class _Loop:
                     f"`{self.names[k]}` is written to in the loop at {self.at}, and may share memory with "
                     f"another array; copy it first"
                 )
+
+    def _is_read(self, v: _Variable) -> bool:
+        """Whether an iteration sees what the variable was before it."""
+        stands = {id(s) for s in v.stand}
+        left = [leaf for x in (*self.after, *self.saved) if (c := carried(x)) is not None for leaf in c.leaves]
+        if any(s.version for s in v.stand) or any(id(r) in stands for x in left if isinstance(x, Tracer) for r in x.roots()):
+            return True
+        places = {(self.block, var) for var in v.vars}
+        if self.go is not None and any(key in places for key in self.go[0].captured):
+            return True
+        return any(o in v.vars for e in self.block.build.equations for o in e.operands)
 
     # ------------------------------------------------------------ the equation
 
@@ -446,15 +462,22 @@ class _Loop:
                 values[k] = Unbound(f"`{self.names[k]}`", why)
                 continue
             values[k] = self._left(k, v, new[k], plans.get(k), made, ran, shared)
+        self._guard_before()
         self.put(values)
+
+    def _guard_before(self) -> None:
+        """What may be one with a stand-in after the loop may be one with the array that the variable was before."""
+        for k, v in self.variables.items():
+            first = carried(self.before[k])
+            for stand, old in zip(v.stand or (), first.leaves if first is not None else (), strict=True):
+                if is_array(old) and stand.guard is not None and guard_of(old) is None:
+                    guard(old, stand.guard)
 
     def leaving(self, extra: list[Any]) -> dict[int, Plan]:
         """How arrays that something else holds after the last iteration are seen from outside the loop.
 
         A place among the results is that of a variable, or lies behind them all.
         """
-        known = references(self.after)
-
         def slot(x: Any) -> int:
             place = next((k for k, e in enumerate(self.after) if e is x and k in self.variables), None)
             if place is not None:
@@ -462,14 +485,8 @@ class _Loop:
             extra.append(x)
             return len(self.names) + len(extra) - 1
         side = Leaving(self.block, slot)
+        side.adopt(self.after)
         plans: dict[int, Plan] = {}
-        for k, v in self.variables.items():
-            x = self.after[k]
-            if type(x) is tuple or not is_array(x) or x.born < self.block.epoch or x.lens is not None:
-                continue
-            stands = sum(x is s for s in v.stand or ())
-            if sys.getrefcount(x) <= known[id(x)] + stands + 2 and not stands:  # `x` here, and getrefcount's own
-                side.plans[id(x)] = x, side.value(x)
         for k in self.variables:
             x = self.after[k]
             held = sum(e is x for e in self.after)

@@ -108,7 +108,10 @@ def use_counts(graph: Graph) -> dict[Var, int]:
 
 def uses(graph: Graph, v: Atom) -> bool:
     """Whether a variable is an operand or an output."""
-    return v in graph.outputs or any(v in e.operands for e in graph.equations)
+    read = graph.derived.get(uses)
+    if read is None:
+        read = graph.derived[uses] = {*graph.outputs, *[o for e in graph.equations for o in e.operands]}
+    return v in read
 
 
 def prune(graph: Graph, outputs: Sequence[Atom] | None = None) -> Graph:

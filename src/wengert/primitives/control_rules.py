@@ -139,9 +139,10 @@ def record_loop(build: Build, e: Equation, tangents: Sequence[Any], transform: A
     end, size = constants + carries, e.params.get("size")
     linear, active = _settled(body, [t is not None for t in ts], constants, carries, transform)
     place = {v: k for k, v in enumerate(body.inputs)}
-    fixed = [v for v in linear.residuals if place.get(v, end) < constants]
+    steady = _steady(build, body, operands, constants, carries, linear.residuals, bool(size))
     sliced = [v for v in linear.residuals if place.get(v, -1) >= end]
-    tape = [v for v in linear.residuals if v not in fixed and v not in sliced]
+    fixed = [v for v in linear.residuals if v in steady]
+    tape = [v for v in linear.residuals if v not in steady and v not in sliced]
     inner = linear.primal
     recording = Graph(inner.inputs, inner.equations, (*inner.outputs, *tape), inner.lines)
     saved = [Var(_saved(v.type, size if is_scan else None)) for v in tape]
@@ -152,13 +153,42 @@ def record_loop(build: Build, e: Equation, tangents: Sequence[Any], transform: A
     length = Handle(build, e.operands[0] if is_scan else e.results[0])
     starts = [_present(ts[k], body.inputs[k].type, length) for k in groups[1]]
     out = REGISTRY["scan"](
-        length, *[Handle(build, operands[place[v]]) for v in fixed], *[ts[k] for k in groups[0]], *starts,
+        length, *[steady[v] for v in fixed], *[ts[k] for k in groups[0]], *starts,
         *[Handle(build, v) for v in saved], *[Handle(build, operands[place[v]]) for v in sliced], *[ts[k] for k in groups[2]],
         body=linear_body, constants=len(fixed) + len(groups[0]), carries=len(groups[1]),
         reverse=e.params.get("reverse", False), size=size if is_scan else None)
     lead = 0 if is_scan else 1
     found = {lead + j: t for j, t in zip([*[k - constants for k in groups[1]], *stacked], out, strict=True)}
     return equation, [found.get(j) for j in range(len(e.results))]
+
+
+def _steady(build: Build, body: Graph, operands: Sequence[Any], constants: int, carries: int,
+            wanted: Sequence[Var], runs: bool) -> dict[Var, Handle]:
+    """Those of the wanted variables of a body that are the same in every iteration; the linear part computes them, once.
+
+    Only for a loop that surely runs: the linear part must not warn of anything that the program would not compute.
+    """
+    env: dict[Any, Any] = {v: operands[k] for k, v in enumerate(body.inputs[:constants + carries])
+                           if k < constants or body.outputs[k - constants] is v}
+    makers: dict[Any, Equation] = {}
+    for e in body.equations if runs else ():
+        if e.operands and e.pure and not e.primitive.holds_graphs and _may_run_early(e) and all(
+                isinstance(o, Const) or o in env or o in makers for o in e.operands):
+            makers.update(dict.fromkeys(e.results, e))
+
+    def atom(v: Any) -> Any:
+        if v not in env and not isinstance(v, Const):
+            e = makers[v]
+            env.update(zip(e.results, build.emit(e.primitive, tuple([atom(o) for o in e.operands]), e.params), strict=True))
+        return env.get(v, v)
+    return {v: Handle(build, atom(v)) for v in wanted if v in env or v in makers}
+
+
+def _may_run_early(e: Equation) -> bool:
+    """Whether an equation of inexact numbers, or one that raises no errors, may be computed before its place."""
+    from wengert.primitives.control import may_raise
+
+    return (e.primitive.elementwise and e.results[0].type.inexact) or not may_raise(e)
 
 
 def _saved(element: Type, size: int | None) -> Type:

@@ -264,9 +264,9 @@ class _Branch:
                               for owner, v in asked] for w in walks]) if asked else ()
         outer.asked.update({m.atom: None for m in masks})
         extra = [[v if w is owner else Var(v.type) for owner, v in asked] for w in walks]
+        arms = [w.graph(w.values(), [*w.build.inputs, *more]) for w, more in zip(walks, extra, strict=True)]
         for k, v in enumerate(self.known):
-            if any(uses(w.graph(w.values(), [*w.build.inputs, *more]), w.marks[k].atom)
-                   for w, more in zip(walks, extra, strict=True)):
+            if any(uses(arm, w.marks[k].atom) for w, arm in zip(walks, arms, strict=True)):
                 outer.asks(self.operands[v])
         return tuple([h.atom for h in self.branch([w.values() for w in walks], extra, masks)])
 

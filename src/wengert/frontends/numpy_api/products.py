@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import UnsupportedError
+from wengert.frontends.lens import in_c_order
 from wengert.frontends.numpy_api.arithmetic import method, write_out
 from wengert.frontends.numpy_api.structure import axis_of
 from wengert.frontends.trace import require_plain, user_line
@@ -62,7 +63,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     at = max(b.ndim - 2, 0)
     if a.shape[-1] != b.shape[at]:
         _raise_as(np.dot, a, b)
-    return finished(_meet(a, a.ndim - 1, b, at, "dot"), out)
+    return finished(in_c_order(_meet(a, a.ndim - 1, b, at, "dot")), out)
 
 
 def _meet(a: Any, i: int, b: Any, j: int, by: str) -> Any:
@@ -80,7 +81,7 @@ def inner(a: Any, b: Any, /) -> Any:
         return multiply(a, b)
     if a.shape[-1] != b.shape[-1]:
         _raise_as(np.inner, a, b)
-    return _meet(a, a.ndim - 1, b, b.ndim - 1, "inner")
+    return in_c_order(_meet(a, a.ndim - 1, b, b.ndim - 1, "inner"))
 
 
 def _stacks(function: Any, a: Any, b: Any, least_a: int, least_b: int,
@@ -125,6 +126,8 @@ def _matmul(x1: Any, x2: Any, /, axes: Any = None) -> Any:
     a, b = _stacks(np.matmul, x1, x2, 1, 1, (-1, -2))
     _check_stacks(np.matmul, a, b, 2, 2)
     result = matmul(a, b, by="matmul")
+    if axes is None and result.ndim < 4:  # more axes of stacks may be laid out in another order
+        result = in_c_order(result)
     return result if axes is None or len(axes) < 3 else _axes_back(result, tuple(axes[2]))
 
 
@@ -204,7 +207,7 @@ def vdot(a: Any, b: Any, /) -> Any:
 def outer(a: Any, b: Any, out: Any = None) -> Any:
     """``np.outer``."""
     a, b = operands(a, b)
-    return finished(multiply(s.reshape(a, shape=(a.size, 1)), s.reshape(b, shape=(1, b.size))), out)
+    return finished(in_c_order(multiply(s.reshape(a, shape=(a.size, 1)), s.reshape(b, shape=(1, b.size)))), out)
 
 
 @implements(np.linalg.outer)
@@ -225,7 +228,7 @@ def kron(a: Any, b: Any) -> Any:
         return multiply(a, b)
     first = s.reshape(a, shape=tuple([k for size in sa for k in (size, 1)]))
     second = s.reshape(b, shape=tuple([k for size in sb for k in (1, size)]))
-    return s.reshape(multiply(first, second), shape=tuple([p * q for p, q in zip(sa, sb, strict=True)]))
+    return in_c_order(s.reshape(multiply(first, second), shape=tuple([p * q for p, q in zip(sa, sb, strict=True)])))
 
 
 @implements(np.tensordot)
@@ -248,7 +251,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     order = (*[k for k in range(a.ndim) if k not in axes_a], *axes_a)
     if axes_a != sorted(axes_a):
         a, la = s.transpose(a, axes=order), [la[k] for k in order]
-    return contract_labels(a, la, b, lb, [k for k in (*la, *lb) if k[0] != "sum"], "tensordot")
+    return in_c_order(contract_labels(a, la, b, lb, [k for k in (*la, *lb) if k[0] != "sum"], "tensordot"))
 
 
 def _one_list(axes: Any) -> Any:

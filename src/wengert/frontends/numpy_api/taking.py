@@ -16,6 +16,7 @@ from wengert.frontends.indexing import add_at, get_item, normalize, same_root, w
 from wengert.frontends.numpy_api.arithmetic import method, write_out
 from wengert.frontends.numpy_api.stacking import gather, stack
 from wengert.frontends.numpy_api.structure import as_array, axis_of
+from wengert.frontends.selected import places_of
 from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, implements, ufunc_call
 from wengert.primitives import structure as s
@@ -275,8 +276,8 @@ FUNCTIONS["at"] = _at
 @implements(np.nonzero)
 @method("nonzero")
 def nonzero(a: Any) -> Any:
-    """``np.nonzero``: concrete integers."""
-    return np.nonzero(_plain(as_traced(a), "np.nonzero"))
+    """``np.nonzero``: concrete integers, or what stands for them where no value is known."""
+    return places_of(a) or np.nonzero(_plain(as_traced(a), "np.nonzero"))
 
 
 @implements(np.argwhere)
@@ -288,7 +289,8 @@ def argwhere(a: Any) -> Any:
 @implements(np.flatnonzero)
 def flatnonzero(a: Any) -> Any:
     """``np.flatnonzero``."""
-    return np.flatnonzero(_plain(as_traced(a), "np.flatnonzero"))
+    found = places_of(s.reshape(a, shape=(a.size,)) if isinstance(a, Tracer) and a.value is None else a)
+    return found[0] if found else np.flatnonzero(_plain(as_traced(a), "np.flatnonzero"))
 
 
 @implements(np.count_nonzero)
