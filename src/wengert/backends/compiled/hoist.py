@@ -1,9 +1,9 @@
 """Hoist: what loops of known length do over and over is done once, before or after them.
 
-What comes in: a graph. What goes out: a graph of the same function, to rounding. The one idea: the iterations of a `scan` are one more
-axis. A row that the loop's counter picks is a slice; a product of slices with a constant is one larger product before the loop; a
-sum of products that it accumulates (the gradient of a weight) is one product after it, over what the loop has saved; and what is
-cheap to compute from other saved values is computed again, not saved.
+What comes in: a graph. What goes out: a graph of the same function, to rounding. The one idea: the iterations of a `scan` are
+one more axis. A row that the loop's counter picks is a slice; a product of slices with a constant is one larger product
+before the loop; a sum of products that it accumulates (the gradient of a weight) is one product after it, over what the loop
+has saved; and what is cheap to compute from other saved values is computed again, not saved.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def hoisted(graph: Graph) -> Graph:
     """See the head of this file."""
     if not any(e.primitive.holds_graphs for e in graph.equations):
         equations = _signs_out(graph.equations)
-        return graph if len(equations) == len(graph.equations) else Graph(graph.inputs, tuple(equations), graph.outputs, graph.lines)
+        if len(equations) == len(graph.equations):
+            return graph
+        return _without_unused(Graph(graph.inputs, tuple(equations), graph.outputs, graph.lines))
     env: dict[Any, Any] = {}
     equations: list[Equation] = []
     lines: dict[Equation, Any] = {}
@@ -138,7 +140,8 @@ def _together(loop: _Loop, length: Atom) -> Equation:
                  tuple(loop.equations), (*[c[2] for c in loop.carries], *[o for o, _ in loop.saved]),
                  {e: loop.lines[e] for e in loop.equations if e in loop.lines})
     operands = (length, *[x for _, x in loop.constants], *[c[1] for c in loop.carries], *[x for _, x in loop.slices])
-    params = {"body": body, "constants": len(loop.constants), "carries": len(loop.carries), "reverse": loop.reverse, "size": loop.size}
+    params = {"body": body, "constants": len(loop.constants), "carries": len(loop.carries), "reverse": loop.reverse,
+              "size": loop.size}
     return Equation(REGISTRY["scan"], operands, params, (*[c[3] for c in loop.carries], *[r for _, r in loop.saved]))
 
 
@@ -195,7 +198,7 @@ def _zeros(loop: _Loop) -> set[Any]:
     while found:
         zero = set(found)
         for e in loop.equations:
-            if e.primitive.name in _KEEP_ZERO and all(o in zero or _is_zero(o) for o in e.operands if o.type.dtype.kind in "fc"):
+            if e.primitive.name in _KEEP_ZERO and all(o in zero or _is_zero(o) for o in e.operands):
                 zero.update(e.results)
         lost = {c[0] for c in loop.carries if c[0] in found and not (c[2] in zero or _is_zero(c[2]))}
         if not lost:
@@ -216,7 +219,9 @@ def _rows(loop: _Loop) -> None:
     """``x[i]`` with the counter i is a slice of x."""
     counters, constants = _counters(loop), dict(loop.constants)
     for e in list(loop.equations):
-        if e.primitive.name != "index" or len(e.operands) != 2 or e.operands[1] not in counters or e.operands[0] not in constants:
+        if e.primitive.name != "index" or len(e.operands) != 2:
+            continue
+        if e.operands[1] not in counters or e.operands[0] not in constants:
             continue
         x, first = constants[e.operands[0]], counters[e.operands[1]]  # type: ignore[index]
         whole = e.params["spec"][0] == ("a",) and all(s == ("s", None, None, None) for s in e.params["spec"][1:])
@@ -383,10 +388,12 @@ class _Again:
     def __init__(self, reader: _Loop, maker: _Loop):
         self.reader, self.maker = reader, maker
         self.made = {r: e for e in maker.equations for r in e.results}
-        self.constants, self.slices = dict(maker.constants), dict(maker.slices)
+        self.constants = dict(maker.constants)
+        self.slices = {v: x for v, x in maker.slices if isinstance(v.type, ArrayType)}
         self.new: list[Equation] = []
         saved = {r: o for o, r in maker.saved}
-        self.read = {v: saved[x] for v, x in reader.slices if x in saved}  # variable of the reader -> of the maker
+        # variable of the reader -> of the maker
+        self.read = {v: saved[x] for v, x in reader.slices if x in saved and isinstance(v.type, ArrayType)}
         self.known: dict[Any, Atom] = {}  # variable of the maker -> of the reader
         for v, o in self.read.items():
             self.known.setdefault(o, v)
@@ -416,7 +423,7 @@ class _Again:
 
     def _price(self, o: Any, depth: int = 3) -> float:
         """Nanoseconds to compute a value of the maker in the reader."""
-        if isinstance(o, Const) or o in self.known or o in self.constants:
+        if isinstance(o, Const) or o in self.known or o in self.constants or self._twin(o) is not None:
             return 0.0
         if o in self.slices:
             return READ * o.type.size
@@ -434,6 +441,8 @@ class _Again:
             self.known[o] = self._input(self.reader.constants, o, self.constants[o])
         elif o in self.slices:
             self.known[o] = self._input(self.reader.slices, o, self.slices[o])
+        elif (twin := self._twin(o)) is not None:
+            self.known[o] = emit(self.new, "reshape", (twin,), shape=o.type.shape)
         else:
             e = self.made[o]
             operands = [self._give(x) for x in e.operands]
@@ -442,6 +451,17 @@ class _Again:
             for r, w in zip(e.results, results, strict=True):
                 self.known.setdefault(r, w)
         return self.known[o]
+
+    def _root(self, o: Any) -> Any:
+        """What a value is a reshape of."""
+        while o in self.made and self.made[o].primitive.name == "reshape":
+            o = self.made[o].operands[0]
+        return o
+
+    def _twin(self, o: Any) -> Atom | None:
+        """Something that the reader has, with the elements of a reshaped value in the same order."""
+        root = self._root(o)
+        return next((w for x, w in self.known.items() if self._root(x) is root), None)
 
     def _input(self, inputs: list[tuple[Var, Atom]], o: Var, outer: Atom) -> Atom:
         if isinstance(outer, Const) and inputs is self.reader.constants:
