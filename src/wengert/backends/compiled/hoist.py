@@ -391,6 +391,7 @@ class _Again:
         self.constants = dict(maker.constants)
         self.slices = {v: x for v, x in maker.slices if isinstance(v.type, ArrayType)}
         self.new: list[Equation] = []
+        self.pinned: set[Atom] = set()  # variables that others are views of
         saved = {r: o for o, r in maker.saved}
         # variable of the reader -> of the maker
         self.read = {v: saved[x] for v, x in reader.slices if x in saved and isinstance(v.type, ArrayType)}
@@ -402,7 +403,8 @@ class _Again:
         place = {r: k for k, e in enumerate(self.maker.equations) for r in e.results}
         first = list(self.read)
         for v in sorted(first, key=lambda v: place.get(self.read[v], -1)):  # type: ignore[arg-type]
-            self._one(v, self.read[v])
+            if v not in self.pinned:
+                self._one(v, self.read[v])
         self.reader.equations[:0] = self.new
         return bool(self.new) or any(v not in {w for w, _ in self.reader.slices} for v in first)
 
@@ -442,6 +444,7 @@ class _Again:
         elif o in self.slices:
             self.known[o] = self._input(self.reader.slices, o, self.slices[o])
         elif (twin := self._twin(o)) is not None:
+            self.pinned.add(twin)
             self.known[o] = emit(self.new, "reshape", (twin,), shape=o.type.shape)
         else:
             e = self.made[o]
