@@ -77,6 +77,15 @@ def test_matrices_are_numpys(name, n):
             np.testing.assert_allclose(rows_swapped(*got), a, rtol=rtol, atol=1e-6 * abs(a).max())
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_adjugates_of_regular_and_singular_matrices(n):
+    infinite = np.eye(n)
+    infinite[-1, 0] = np.inf
+    for a in (RNG.normal(size=(n, n)), np.ones((n, n)), np.zeros((n, n)), permuted(n), infinite):
+        (got,), (want,) = both("adjugate", a)
+        np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-12)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("trans", "NTC")
 @pytest.mark.parametrize("columns", [1, 2])
@@ -182,6 +191,14 @@ def inverting(a, b):
     return total
 
 
+def determinants(a, b):
+    total = 0.0
+    for x in b:
+        total = total + np.linalg.det(a * x) ** 2 + x
+        a = a * 0.9
+    return total
+
+
 def factoring(a, b):
     total = 0.0
     for _ in range(5):
@@ -193,7 +210,7 @@ def factoring(a, b):
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
-@pytest.mark.parametrize("f", [solving, inverting, factoring])
+@pytest.mark.parametrize("f", [solving, inverting, factoring, determinants])
 def test_gradients_of_loops(f, n):
     a, b = RNG.normal(size=(n, n)) + 3.0 * np.eye(n), RNG.normal(size=n)
     jitted = wg.jit(wg.grad(f, (0, 1)))

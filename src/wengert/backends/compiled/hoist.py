@@ -77,10 +77,10 @@ def emit(into: list[Equation], name: str, operands: Sequence[Atom], **params: An
 def hoisted(graph: Graph) -> Graph:
     """See the head of this file."""
     if not any(e.primitive.holds_graphs for e in graph.equations):
-        equations = _signs_out(graph.equations)
-        if len(equations) == len(graph.equations):
+        found = _signs_out(graph.equations)
+        if len(found) == len(graph.equations):
             return graph
-        return _without_unused(Graph(graph.inputs, tuple(equations), graph.outputs, graph.lines))
+        return _without_unused(Graph(graph.inputs, tuple(found), graph.outputs, graph.lines))
     env: dict[Any, Any] = {}
     equations: list[Equation] = []
     lines: dict[Equation, Any] = {}
@@ -112,7 +112,7 @@ def _signs_out(equations: Sequence[Equation]) -> list[Equation]:
     solves = {(e.operands, e.params["trans"]) for e in equations if e.primitive.name == "solve_factored"}
     out = []
     for e in equations:
-        b = turned.get(e.operands[3]) if e.primitive.name == "solve_factored" else None
+        b = turned.get(e.operands[3]) if e.primitive.name == "solve_factored" else None  # type: ignore[arg-type]
         if b is not None and ((*e.operands[:3], b), e.params["trans"]) in solves:
             x = Var(e.results[0].type)
             out.append(Equation(e.primitive, (*e.operands[:3], b), e.params, (x,)))
@@ -392,7 +392,7 @@ class _Again:
         self.slices = {v: x for v, x in maker.slices if isinstance(v.type, ArrayType)}
         self.new: list[Equation] = []
         self.pinned: set[Atom] = set()  # variables that others are views of
-        saved = {r: o for o, r in maker.saved}
+        saved: dict[Any, Atom] = {r: o for o, r in maker.saved}
         # variable of the reader -> of the maker
         self.read = {v: saved[x] for v, x in reader.slices if x in saved and isinstance(v.type, ArrayType)}
         self.known: dict[Any, Atom] = {}  # variable of the maker -> of the reader

@@ -369,17 +369,55 @@ def _slogdet(block: Block, e: Equation) -> None:
     _give(s, e.results[1], [s.choose(f.zero, s.number(-math.inf), total)])
 
 
+def _adjugate(block: Block, e: Equation) -> None:
+    """Cofactors, by Laplace's expansion, each minor once; all of them NaN unless the matrix is finite."""
+    s = _Scalars(block, _DOUBLE)
+    a = _matrix(s, e.operands[0])
+    n, everything = len(a), tuple(range(len(a)))
+    minors: dict[Any, str] = {}
+
+    def minor(rows: tuple[int, ...], columns: tuple[int, ...]) -> str:
+        if not rows:
+            return s.number(1.0)
+        if len(rows) == 1:
+            return a[rows[0]][columns[0]]
+        if (rows, columns) not in minors:
+            total = s.times(a[rows[0]][columns[0]], minor(rows[1:], columns[1:]))
+            for k in range(1, len(columns)):
+                add = s.less if k % 2 else s.more
+                total = add(total, a[rows[0]][columns[k]], minor(rows[1:], columns[:k] + columns[k + 1:]))
+            minors[rows, columns] = total
+        return minors[rows, columns]
+
+    others = [everything[:k] + everything[k + 1:] for k in everything]
+    out = [minor(others[j], others[i]) for i in everything for j in everything]
+    out = [s.negative(p) if (k // n + k % n) % 2 else p for k, p in enumerate(out)]
+    if n > 1:
+        finite = s.test("ord", _sum_of_zeros(s, _flat(a)), s.number(0.0))
+        out = [s.choose(finite, p, s.number(math.nan)) for p in out]
+    _give(s, e.results[0], out)
+
+
+def _sum_of_zeros(s: _Scalars, parts: Sequence[str]) -> str:
+    """0, or NaN if one of these numbers is not finite."""
+    total = s.number(0.0)
+    for p in parts:
+        total = s.more(total, p, s.number(0.0))
+    return total
+
+
 # ---------------------------------------------------------------- the table
 
 _DOUBLE = np.dtype(np.float64)
-_RULES: dict[str, tuple[tuple[str, ...], Callable[[Block, Equation], None]]] = {
-    "inv": (("", "nan", "eig", "det"), _inv),
-    "lu_factor": ((), _lu_factor),
-    "solve_factored": ((), _solve_factored),
-    "solve_triangular": ((), _solve_triangular),
-    "cholesky": ((), _cholesky),
-    "det": ((), _det),
-    "slogdet": ((), _slogdet),
+_RULES: dict[str, Callable[[Block, Equation], None]] = {
+    "inv": _inv,
+    "lu_factor": _lu_factor,
+    "solve_factored": _solve_factored,
+    "solve_triangular": _solve_triangular,
+    "cholesky": _cholesky,
+    "det": _det,
+    "slogdet": _slogdet,
+    "adjugate": _adjugate,
 }
 _SUBSTITUTIONS = ("solve_factored", "solve_triangular", "cholesky")
 
@@ -414,4 +452,4 @@ def supported(e: Equation) -> bool:
 
 def emit(block: Block, e: Equation) -> None:
     """Append the code of an equation that is `supported`; its results are in `block.scalars`."""
-    _RULES[e.primitive.name][1](block, e)
+    _RULES[e.primitive.name](block, e)
