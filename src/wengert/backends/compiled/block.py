@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wengert.backends.compiled import control, library
+from wengert.backends.compiled import control, library, small
 from wengert.backends.compiled.code import Value, element, literal
 from wengert.backends.compiled.elements import Elements, memory_type, uniform
 from wengert.backends.compiled.nest import emit_nest
@@ -233,6 +233,11 @@ class Block:
             control.emit(self, item, e)
         elif e.primitive.name in control.STACKS:
             control.STACKS[e.primitive.name](self, e)
+        elif small.supported(e):
+            small.emit(self, e)
+            for r in e.results:
+                if not self.plan.in_registers(r):
+                    self._spill(r)
         elif library.supported(e):
             operands = [library.Place(self.base(o), o.type) for o in e.operands]
             results = [library.Place(self.place(r), r.type) for r in e.results]
@@ -241,6 +246,12 @@ class Block:
         else:
             self.builder.host(e, [self.base(o) for o in e.operands], [self.place(r) for r in e.results],
                               self.graph.lines.get(e, frozenset()))
+
+    def _spill(self, r: Var) -> None:
+        """Write a result that is computed in registers to its memory."""
+        pointer = self.place(r)
+        for k in range(r.type.size):
+            self.store_scalar(self.offset(pointer, r.type.dtype, k), self.scalars[r, k])
 
     def _release(self, k: int) -> None:
         """Memory that nobody reads after item `k` is free again."""

@@ -1,19 +1,21 @@
 """Hoist: what loops of known length do over and over is done once, before or after them.
 
-What comes in: a graph. What goes out: a graph of the same function, to rounding. The one idea: the iterations of a `scan` are one more
-axis. A row that the loop's counter picks is a slice; a product of slices with a constant is one larger product before the loop; a
-sum of products that it accumulates (the gradient of a weight) is one product after it, over what the loop has saved; and what is
-cheap to compute from other saved values is computed again, not saved.
+What comes in: a graph. What goes out: a graph of the same function, to rounding. The one idea: the iterations of a `scan` are
+one more axis. A row that the loop's counter picks is a slice; a product of slices with a constant is one larger product
+before the loop; a sum of products that it accumulates (the gradient of a weight) is one product after it, over what the loop
+has saved; and what is cheap to compute from other saved values is computed again, not saved.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from wengert.backends.compiled import small
 from wengert.backends.compiled.elementwise import cost
 from wengert.graph import REGISTRY, ArrayType, Const, Equation, Graph, Var
 from wengert.primitives.contract import make_spec, split_spec
@@ -23,6 +25,9 @@ __all__ = ["hoisted"]
 MOST = 1 << 24     # elements that a loop may save in place of a sum
 LARGE = 256        # elements of a sum or factor that is worth it
 CHEAP = 0.12       # nanoseconds an element: what costs less is not saved
+READ = 0.05        # to read an element of another array
+PRODUCT = 0.06     # of a product in registers, or another operation there
+SMALL = 64         # elements of what may be in registers
 Atom = Var | Const
 
 
@@ -72,7 +77,10 @@ def emit(into: list[Equation], name: str, operands: Sequence[Atom], **params: An
 def hoisted(graph: Graph) -> Graph:
     """See the head of this file."""
     if not any(e.primitive.holds_graphs for e in graph.equations):
-        return graph
+        found = _signs_out(graph.equations)
+        if len(found) == len(graph.equations):
+            return graph
+        return _without_unused(Graph(graph.inputs, tuple(found), graph.outputs, graph.lines))
     env: dict[Any, Any] = {}
     equations: list[Equation] = []
     lines: dict[Equation, Any] = {}
@@ -88,7 +96,7 @@ def hoisted(graph: Graph) -> Graph:
         else:
             equations.append(new)
     outputs = tuple([env.get(o, o) for o in graph.outputs])
-    flat = Graph(graph.inputs, tuple(equations), outputs, lines)
+    flat = Graph(graph.inputs, tuple(_signs_out(equations)), outputs, lines)
     return _without_unused(_computed_again(flat))
 
 
@@ -96,6 +104,22 @@ def _inner(value: Any) -> Any:
     if isinstance(value, Graph):
         return hoisted(value)
     return tuple(hoisted(x) if isinstance(x, Graph) else x for x in value) if isinstance(value, tuple) else value
+
+
+def _signs_out(equations: Sequence[Equation]) -> list[Equation]:
+    """A solve for -b beside one for b is minus that one."""
+    turned = {e.results[0]: e.operands[0] for e in equations if e.primitive.name == "negative"}
+    solves = {(e.operands, e.params["trans"]) for e in equations if e.primitive.name == "solve_factored"}
+    out = []
+    for e in equations:
+        b = turned.get(e.operands[3]) if e.primitive.name == "solve_factored" else None  # type: ignore[arg-type]
+        if b is not None and ((*e.operands[:3], b), e.params["trans"]) in solves:
+            x = Var(e.results[0].type)
+            out.append(Equation(e.primitive, (*e.operands[:3], b), e.params, (x,)))
+            out.append(Equation(REGISTRY["negative"], (x,), {}, e.results))
+        else:
+            out.append(e)
+    return out
 
 
 # ---------------------------------------------------------------- a loop, apart and together
@@ -116,7 +140,8 @@ def _together(loop: _Loop, length: Atom) -> Equation:
                  tuple(loop.equations), (*[c[2] for c in loop.carries], *[o for o, _ in loop.saved]),
                  {e: loop.lines[e] for e in loop.equations if e in loop.lines})
     operands = (length, *[x for _, x in loop.constants], *[c[1] for c in loop.carries], *[x for _, x in loop.slices])
-    params = {"body": body, "constants": len(loop.constants), "carries": len(loop.carries), "reverse": loop.reverse, "size": loop.size}
+    params = {"body": body, "constants": len(loop.constants), "carries": len(loop.carries), "reverse": loop.reverse,
+              "size": loop.size}
     return Equation(REGISTRY["scan"], operands, params, (*[c[3] for c in loop.carries], *[r for _, r in loop.saved]))
 
 
@@ -156,21 +181,47 @@ def _adds_one(e: Equation, v: Var) -> bool:
 def _steady(loop: _Loop, env: dict[Any, Any]) -> None:
     """A carry that begins as a constant of the loop and is set to it again is that constant."""
     constants, kept = dict(loop.constants), []
+    zeros = _zeros(loop)
     for v, start, following, result in loop.carries:
         outer = following if isinstance(following, Const) else constants.get(following)
-        if outer is not None and (outer is start or (isinstance(start, Const) and outer == start)):
-            loop.replace(v, following)
+        if v in zeros or (outer is not None and (outer is start or (isinstance(start, Const) and outer == start))):
+            loop.replace(v, start if v in zeros else following)
             env[result] = start
         else:
             kept.append((v, start, following, result))
     loop.carries = [c for c in loop.carries if any(c[0] is k[0] for k in kept)]
 
 
+def _zeros(loop: _Loop) -> set[Any]:
+    """The carries that are 0 throughout, if all of them are: the largest such set."""
+    found = {c[0] for c in loop.carries if _is_zero(c[1])}
+    while found:
+        zero = set(found)
+        for e in loop.equations:
+            if e.primitive.name in _KEEP_ZERO and all(o in zero or _is_zero(o) for o in e.operands):
+                zero.update(e.results)
+        lost = {c[0] for c in loop.carries if c[0] in found and not (c[2] in zero or _is_zero(c[2]))}
+        if not lost:
+            break
+        found -= lost
+    return found
+
+
+def _is_zero(o: Any) -> bool:
+    """Whether a constant is +0.0 everywhere."""
+    return isinstance(o, Const) and o.type.dtype.kind == "f" and not np.any(o.value) and not np.any(np.signbit(o.value))
+
+
+_KEEP_ZERO = ("add", "transpose", "reshape", "broadcast", "flip", "pad", "concatenate", "reduce_sum")
+
+
 def _rows(loop: _Loop) -> None:
     """``x[i]`` with the counter i is a slice of x."""
     counters, constants = _counters(loop), dict(loop.constants)
     for e in list(loop.equations):
-        if e.primitive.name != "index" or len(e.operands) != 2 or e.operands[1] not in counters or e.operands[0] not in constants:
+        if e.primitive.name != "index" or len(e.operands) != 2:
+            continue
+        if e.operands[1] not in counters or e.operands[0] not in constants:
             continue
         x, first = constants[e.operands[0]], counters[e.operands[1]]  # type: ignore[index]
         whole = e.params["spec"][0] == ("a",) and all(s == ("s", None, None, None) for s in e.params["spec"][1:])
@@ -320,58 +371,129 @@ def _computed_again(graph: Graph) -> Graph:
 
 
 def _with_own(e: Equation, loops: dict[Any, Equation]) -> Equation:
-    loop = _apart(e)
-    for v, x in list(loop.slices):
-        source = loops.get(x)
-        if source is None or source.params["size"] != loop.size:
-            continue
-        maker = _apart(source)
-        inner = next(o for o, r in maker.saved if r is x)
-        made = {r: q for q in maker.equations for r in q.results}
-        known: dict[Any, Atom] = {o: w for o, r in maker.saved for w, y in loop.slices if y is r and w is not v}
-        known.update({o: w for o, y in maker.slices for w, z in loop.slices if z is y})
-        known.update({o: w for o, y in maker.constants for w, z in loop.constants if z is y})
-        q = made.get(inner)  # type: ignore[arg-type]
-        if q is None or not q.primitive.elementwise or q.primitive.multiple or not q.pure or \
-                cost(q.primitive.name, q.params, v.type.dtype) > CHEAP or not all(isinstance(o, Const) or o in known for o in q.operands):
-            continue
-        loop.slices.remove((v, x))
-        again = Equation(q.primitive, [o if isinstance(o, Const) else known[o] for o in q.operands], q.params, (v,))
-        loop.equations = _in_order(loop, again)
-    return e if len(loop.slices) == len(_apart(e).slices) else Equation(
-        e.primitive, *_parts(_together(loop, e.operands[0])), e.results)
+    loop, changed = _apart(e), False
+    for source in dict.fromkeys([loops[x] for _, x in loop.slices if x in loops]):
+        if source.params["size"] == loop.size:
+            changed |= _Again(loop, _apart(source)).run()
+    return Equation(e.primitive, *_parts(_together(loop, e.operands[0])), e.results) if changed else e
 
 
 def _parts(e: Equation) -> tuple[Any, Any]:
     return e.operands, e.params
 
 
-def _in_order(loop: _Loop, again: Equation) -> list[Equation]:
-    """An equation goes behind those that make its operands; they stand at the head of the loop."""
-    last = max([k for k, e in enumerate(loop.equations) if any(r in again.operands for r in e.results)], default=-1)
-    first = min([k for k, e in enumerate(loop.equations) if again.results[0] in e.operands], default=len(loop.equations))
-    if last < first:
-        return [*loop.equations[:last + 1], again, *loop.equations[last + 1:]]
-    moved = loop.equations[first:last + 1]
-    rest = [e for e in moved if e is not again]
-    return _sorted([*loop.equations[:first], *rest, again, *loop.equations[last + 1:]])
+class _Again:
+    """What one loop has saved and another reads: what is cheap is computed again, from what is constant, or saved anyway."""
+
+    def __init__(self, reader: _Loop, maker: _Loop):
+        self.reader, self.maker = reader, maker
+        self.made = {r: e for e in maker.equations for r in e.results}
+        self.constants = dict(maker.constants)
+        self.slices = {v: x for v, x in maker.slices if isinstance(v.type, ArrayType)}
+        self.new: list[Equation] = []
+        self.pinned: set[Atom] = set()  # variables that others are views of
+        saved: dict[Any, Atom] = {r: o for o, r in maker.saved}
+        # variable of the reader -> of the maker
+        self.read = {v: saved[x] for v, x in reader.slices if x in saved and isinstance(v.type, ArrayType)}
+        self.known: dict[Any, Atom] = {}  # variable of the maker -> of the reader
+        for v, o in self.read.items():
+            self.known.setdefault(o, v)
+
+    def run(self) -> bool:
+        place = {r: k for k, e in enumerate(self.maker.equations) for r in e.results}
+        first = list(self.read)
+        for v in sorted(first, key=lambda v: place.get(self.read[v], -1)):  # type: ignore[arg-type]
+            if v not in self.pinned:
+                self._one(v, self.read[v])
+        self.reader.equations[:0] = self.new
+        return bool(self.new) or any(v not in {w for w, _ in self.reader.slices} for v in first)
+
+    def _one(self, v: Var, o: Atom) -> None:
+        """Take a variable of the reader from elsewhere, if that costs less than to save it."""
+        if self.known[o] is v:
+            del self.known[o]
+        if o in self.known or self._price(o) <= CHEAP * v.type.size:
+            self.reader.slices = [s for s in self.reader.slices if s[0] is not v]
+            self._become(v, self._give(o))
+        else:
+            self.known[o] = v
+
+    def _become(self, v: Var, new: Atom) -> None:
+        self.reader.replace(v, new)
+        self.known = {o: new if w is v else w for o, w in self.known.items()}
+        self.new = [Equation(e.primitive, [new if x is v else x for x in e.operands], e.params, e.results) for e in self.new]
+
+    def _price(self, o: Any, depth: int = 3) -> float:
+        """Nanoseconds to compute a value of the maker in the reader."""
+        if isinstance(o, Const) or o in self.known or o in self.constants or self._twin(o) is not None:
+            return 0.0
+        if o in self.slices:
+            return READ * o.type.size
+        e = self.made.get(o)
+        if e is None or not depth:
+            return math.inf
+        own = _price_of(e)
+        return own + sum(self._price(x, depth - 1) for x in e.operands) if own < math.inf else own
+
+    def _give(self, o: Any) -> Atom:
+        """The variable of the reader that has a value of the maker."""
+        if isinstance(o, Const) or o in self.known:
+            return self.known.get(o, o)
+        if o in self.constants:
+            self.known[o] = self._input(self.reader.constants, o, self.constants[o])
+        elif o in self.slices:
+            self.known[o] = self._input(self.reader.slices, o, self.slices[o])
+        elif (twin := self._twin(o)) is not None:
+            self.pinned.add(twin)
+            self.known[o] = emit(self.new, "reshape", (twin,), shape=o.type.shape)
+        else:
+            e = self.made[o]
+            operands = [self._give(x) for x in e.operands]
+            results = [Var(r.type) for r in e.results]
+            self.new.append(Equation(e.primitive, operands, e.params, results))
+            for r, w in zip(e.results, results, strict=True):
+                self.known.setdefault(r, w)
+        return self.known[o]
+
+    def _root(self, o: Any) -> Any:
+        """What a value is a reshape of."""
+        while o in self.made and self.made[o].primitive.name == "reshape":
+            o = self.made[o].operands[0]
+        return o
+
+    def _twin(self, o: Any) -> Atom | None:
+        """Something that the reader has, with the elements of a reshaped value in the same order."""
+        root = self._root(o)
+        return next((w for x, w in self.known.items() if self._root(x) is root), None)
+
+    def _input(self, inputs: list[tuple[Var, Atom]], o: Var, outer: Atom) -> Atom:
+        if isinstance(outer, Const) and inputs is self.reader.constants:
+            return outer
+        for w, x in inputs:
+            if x is outer:
+                return w
+        inputs.append((Var(o.type), outer))
+        return inputs[-1][0]
 
 
-def _sorted(equations: list[Equation]) -> list[Equation]:
-    """In order of evaluation."""
-    made = {r: e for e in equations for r in e.results}
-    out: dict[Equation, None] = {}
-    for root in equations:
-        todo = [root]
-        while todo:
-            e = todo[-1]
-            missing = [made[o] for o in e.operands if o in made and made[o] not in out]  # type: ignore[index]
-            if missing and e not in out:
-                todo += missing
-                continue
-            out[e] = None
-            todo.pop()
-    return list(out)
+def _price_of(e: Equation) -> float:
+    """Nanoseconds that an equation costs in the loop that reads its result; infinity if it is not to be there twice."""
+    p, size = e.primitive, sum(r.type.size for r in e.results)
+    if not e.pure or p.holds_graphs or any(not isinstance(v.type, ArrayType) for v in (*e.operands, *e.results)):
+        return math.inf
+    if p.name in _VIEWS and len(e.operands) == 1:
+        return 0.0
+    if p.elementwise and not p.multiple:
+        return cost(p.name, e.params, e.results[0].type.dtype) * size
+    if any(v.type.size > SMALL for v in (*e.operands, *e.results)):
+        return math.inf
+    if p.name == "contract":
+        a, _, out = split_spec(e.params["spec"])
+        return PRODUCT * size * math.prod([n for k, n in zip(a, e.operands[0].type.shape, strict=True) if k not in out])
+    return PRODUCT * small.operations(e) if small.supported(e) else math.inf
+
+
+_VIEWS = ("transpose", "reshape", "broadcast", "index", "flip")
 
 
 def _without_unused(graph: Graph) -> Graph:

@@ -28,6 +28,7 @@ __all__ = ["Builder", "Compiled", "compile_graph", "flattened"]
 ALIGN = 64
 IN_TEXT = 1024  # bytes of a constant array that stands in the text
 POLL_MASK = (1 << 16) - 1
+SLP_BITS = 256  # the widest vectors that LLVM makes of scalar code; wider ones cost more to fill than they save
 
 
 @dataclass(eq=False)
@@ -260,7 +261,7 @@ class Builder(Stacks):
         head = ["define i64 @kernel(ptr %in, ptr %out, ptr %env) #0 {", "entry:", "  %status = alloca i64",
                 "  %workspace = load ptr, ptr %env", *self.prologue, "  br label %begin", "begin:"]
         self.module.functions.append("\n".join([*head, *code.lines, "}"]))
-        self.module.declare(f'attributes #0 = {{ nounwind "prefer-vector-width"="{8 * self.module.vector_bytes}" }}')
+        self.module.declare(f'attributes #0 = {{ nounwind "prefer-vector-width"="{min(8 * self.module.vector_bytes, SLP_BITS)}" }}')
 
 
 def flattened(graph: Graph) -> Graph:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wengert.backends.compiled import access, checked, elementwise
+from wengert.backends.compiled import access, checked, elementwise, small
 from wengert.backends.compiled.access import Apply, Element, Fold, Gathered, Index, Ix, Pick, Products, Update
 from wengert.graph import ArrayType, Equation, Graph, Var
 from wengert.primitives.contract import split_spec
@@ -198,6 +198,8 @@ class Plan:
                 total += _terms(e) * e.results[0].type.size
             elif access.reduced(e):
                 total += e.operands[0].type.size
+            elif small.supported(e):
+                total += small.operations(e)
         return total <= MANY
 
     def _inline(self, e: Equation) -> bool:
@@ -289,7 +291,8 @@ class Plan:
                 keep += e.results
                 continue
             keep += [o for o in e.operands if isinstance(o, Var) and not self.in_registers(o)]
-            keep += [r for r in e.results if not is_control(e) or not self.in_registers(r)]
+            in_scalars = is_control(e) or small.supported(e)
+            keep += [r for r in e.results if not in_scalars or not self.in_registers(r)]
         keep += [v for e in self.graph.equations for v in self._looked_up(e)]
         self.memory |= {self.root(v) for v in keep if isinstance(v, Var) and isinstance(v.type, ArrayType)}
         self.memory = {v for v in self.memory if v in self.own or v.type.size <= self.limit}
