@@ -139,7 +139,7 @@ def _child(block: Block, graph: Graph, donated: Sequence[Var] = ()) -> Block:
 def _target(block: Block, item: Item, e: Equation, r: Var) -> tuple[str, Any]:
     """The memory of a large result, and the operand whose memory it is, if it is one's."""
     for result, x in block.in_place(item):
-        if result is r and block.owns(x) and (r not in block.dest or block.dest[r] == block.base(x)):
+        if result is r and block.may_take(r, x):
             block.give(r, x)
             return block.pointers[r], x
     return block.place(r), None
