@@ -144,6 +144,16 @@ class Block:
         v = self.plan.root(v)
         return v in self.donated or v in self.held or v in self.dest
 
+    def may_take(self, v: Var, target: Any) -> bool:
+        """Whether a result may be computed in an operand's memory: it is the block's, and not meant for an output that comes
+        while the result is still read."""
+        if not self.owns(target):
+            return False
+        memory = self.base(target)
+        if v in self.dest:
+            return self.dest[v] == memory
+        return all(control.overwrites(self.plan, v, o) for o, p in self.dest.items() if p == memory)
+
     def place(self, v: Var) -> str:
         """The memory of a result that is about to be computed."""
         v = self.plan.root(v)
@@ -212,7 +222,7 @@ class Block:
             if r.kind == "write":
                 x = r.equation.operands[0]
                 for v, target in self.in_place(item):
-                    if self.owns(target) and (v not in self.dest or self.dest[v] == self.base(target)):
+                    if self.may_take(v, target):
                         self.give(v, target)
                 if r.var not in self.pointers:
                     source = self.base(x)

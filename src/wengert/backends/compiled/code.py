@@ -86,7 +86,17 @@ class Module:
         self.declared[text] = None
 
     def text(self) -> str:
-        return "\n".join([*self.declared, *self.functions]) + "\n"
+        """The module; a function that several parts declare is declared once."""
+        known: set[str] = set()
+        lines = []
+        for line in "\n".join(self.declared).split("\n"):
+            if line.startswith("declare "):
+                name = line[line.index("@"):line.index("(", line.index("@"))]
+                if name in known:
+                    continue
+                known.add(name)
+            lines.append(line)
+        return "\n".join([*lines, *self.functions]) + "\n"
 
 
 class Code:

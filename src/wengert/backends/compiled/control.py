@@ -76,12 +76,12 @@ def _reads_elsewhere(plan: Plan, item: Nest, x: Var) -> bool:
 def _pairs(plan: Plan, item: Item, e: Equation) -> list[tuple[Var, Any]]:
     """Results of control flow, and the operands in whose memory they may be computed, which then nobody reads any more."""
     from wengert.backends.compiled.block import plan_of
-    out = []
+    out: list[tuple[Var, Any]] = []
     if e.primitive.name == "cond":
         arms = [plan_of(g) for g in e.params["branches"]]
         for k, r in enumerate(e.results):
             for j, x in enumerate(e.operands[1:]):
-                if _large(plan, x) and x.type == r.type and plan.dies_at(x, item) and list(e.operands).count(x) == 1 and all(
+                if _alone(plan, e, x) and x.type == r.type and plan.dies_at(x, item) and all(x is not y for _, y in out) and all(
                         overwrites(p, g.inputs[j], g.outputs[k]) for p, g in zip(arms, e.params["branches"], strict=True)):
                     out.append((r, x))
                     break
@@ -90,9 +90,14 @@ def _pairs(plan: Plan, item: Item, e: Equation) -> list[tuple[Var, Any]]:
     carries = len(body.inputs) - first if e.primitive.name == "while_loop" else e.params["carries"]
     for k in range(carries):
         x = e.operands[first + k + (1 if e.primitive.name == "scan" else 0)]
-        if _large(plan, x) and plan.dies_at(x, item) and list(e.operands).count(x) == 1:
+        if _alone(plan, e, x) and plan.dies_at(x, item):
             out.append((e.results[lead + k], x))
     return out
+
+
+def _alone(plan: Plan, e: Equation, x: Any) -> bool:
+    """Whether an operand lies in memory that no other operand looks at."""
+    return _large(plan, x) and sum(isinstance(o, Var) and plan.root(o) is x for o in e.operands) == 1
 
 
 def _large(plan: Plan, x: Any) -> bool:
@@ -134,7 +139,7 @@ def _child(block: Block, graph: Graph, donated: Sequence[Var] = ()) -> Block:
 def _target(block: Block, item: Item, e: Equation, r: Var) -> tuple[str, Any]:
     """The memory of a large result, and the operand whose memory it is, if it is one's."""
     for result, x in block.in_place(item):
-        if result is r and block.owns(x) and (r not in block.dest or block.dest[r] == block.base(x)):
+        if result is r and block.may_take(r, x):
             block.give(r, x)
             return block.pointers[r], x
     return block.place(r), None

@@ -236,7 +236,7 @@ def _suffix(kind: str, lanes: int) -> str:
 
 def _masked_load(code: Code, where: str, kind: str, lanes: int, count: int, align: int) -> str:
     whole, name = f"<{lanes} x {kind}>", f"llvm.masked.load.{_suffix(kind, lanes)}.p0"
-    code.module.declare(f"declare {whole} @{name}(ptr, i32 immarg, <{lanes} x i1>, {whole})")
+    code.module.declare(f"declare {whole} @{name}(ptr, i32, <{lanes} x i1>, {whole})")
     mask = mask_below(code, lanes, count)
     return code.op(f"call {whole} @{name}(ptr {where}, i32 {align}, <{lanes} x i1> {mask}, {whole} zeroinitializer)")
 
@@ -261,7 +261,7 @@ def store(code: Code, pointer: str, index: str, value: Value, count: int | None 
         code.line(f"store {value.kind} {value.part}, ptr {where}, align {dtype.itemsize}")
         return
     name = f"llvm.masked.store.{_suffix(kind, value.lanes)}.p0"
-    code.module.declare(f"declare void @{name}({value.kind}, ptr, i32 immarg, <{value.lanes} x i1>)")
+    code.module.declare(f"declare void @{name}({value.kind}, ptr, i32, <{value.lanes} x i1>)")
     mask = mask_below(code, value.lanes, count)
     code.line(f"call void @{name}({value.kind} {value.part}, ptr {where}, i32 {dtype.itemsize}, "
               f"<{value.lanes} x i1> {mask})")

@@ -248,7 +248,7 @@ class Plan:
         if where is None:
             return False
         shape = e.results[0].type.shape
-        few = max(shape) >= LONG
+        few = max(shape, default=1) >= LONG
         long = [(1 if n == -1 else n, whole) for (_, n), whole in zip(where, shape, strict=True) if not (few and whole <= CUT)]
         part, all_ = math.prod([n for n, _ in long]), math.prod([n for _, n in long])
         return self.small or 4 * part >= all_ or e.results[0].type.size <= self.limit
