@@ -249,7 +249,7 @@ class Block:
                 if not self.plan.in_registers(r):
                     self._spill(r)
         elif library.supported(e):
-            operands = [library.Place(self.base(o), o.type) for o in e.operands]
+            operands = [self._lying(e, o) for o in e.operands]
             results = [library.Place(self.place(r), r.type) for r in e.results]
             with self.builder.scratch() as scratch:
                 library.emit(self.code, e, operands, results, scratch, self.builder.fail)
@@ -262,6 +262,13 @@ class Block:
         pointer = self.place(r)
         for k in range(r.type.size):
             self.store_scalar(self.offset(pointer, r.type.dtype, k), self.scalars[r, k])
+
+    def _lying(self, e: Equation, o: Any) -> library.Place:
+        """Where an operand of a library call lies; products read transposes as they lie."""
+        if e.primitive.name != "contract":
+            return library.Place(self.base(o), o.type)
+        source, axes = self.plan.untransposed(o)
+        return library.Place(self.base(source), o.type, axes)
 
     def _release(self, k: int) -> None:
         """Memory that nobody reads after item `k` is free again."""

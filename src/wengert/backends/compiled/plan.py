@@ -290,12 +290,28 @@ class Plan:
             if self.is_reduction(e):
                 keep += e.results
                 continue
-            keep += [o for o in e.operands if isinstance(o, Var) and not self.in_registers(o)]
+            keep += [o for o in self.stored(e) if isinstance(o, Var) and not self.in_registers(o)]
             in_scalars = is_control(e) or small.supported(e)
             keep += [r for r in e.results if not in_scalars or not self.in_registers(r)]
         keep += [v for e in self.graph.equations for v in self._looked_up(e)]
         self.memory |= {self.root(v) for v in keep if isinstance(v, Var) and isinstance(v.type, ArrayType)}
         self.memory = {v for v in self.memory if v in self.own or v.type.size <= self.limit}
+
+    def stored(self, e: Equation) -> list[Any]:
+        """What a step reads: its operands, or for a product what they are transposes of."""
+        return [self.untransposed(o)[0] for o in e.operands] if e.primitive.name == "contract" else list(e.operands)
+
+    def untransposed(self, o: Any) -> tuple[Any, tuple[int, ...] | None]:
+        """What a large array is a transpose of, and the order of its axes in that one's memory; itself and None for others."""
+        order: tuple[int, ...] | None = None
+        while isinstance(o, Var) and o in self.own and o not in self.alias and not self.in_registers(o) and (
+                self.own[o].primitive.name == "transpose"):
+            axes = self.own[o].params["axes"]  # axis k of the transpose is axis axes[k] of its operand
+            # in memory the operand's axes 0, 1, ... stand in order: axis j of it is axis axes.index(j) of the transpose
+            mine = tuple([axes.index(j) for j in range(len(axes))])
+            order = mine if order is None else tuple([order[k] for k in mine])
+            o = self.own[o].operands[0]
+        return o, order
 
     def _looked_up(self, e: Equation) -> list[Any]:
         """Arrays that are read at places known only when the program runs."""
@@ -386,7 +402,7 @@ class Plan:
                 elif self.in_registers(v):
                     self._eager(v)
                 continue
-            reads = {self.root(o) for o in e.operands if isinstance(o, Var)}
+            reads = {self.root(o) for o in self.stored(e) if isinstance(o, Var)}
             self._append(Step(reads, e), e.results)
         self._check_reads()
 
