@@ -238,6 +238,9 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 )
             )
         else:
+            entry = staged.program.entry()
+            if entry is not None:
+                return self._tree(staged, entry(*leaves))
             begun = warned.begin()
             try:
                 values = staged.program(
@@ -245,15 +248,14 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 )
             finally:
                 warned.end(begun)
-            return self._tree(staged, leaves, values)
+            seen: set[int] = {id(x) for x in leaves}
+            return self._tree(staged, [own(v, seen) for v in values])
         return staged.out_spec.unflatten([x.of(next(results)) if type(x) is _Result else x for x in staged.out_leaves])
 
-
-    def _tree(self, staged: _Staged, leaves: list[Any], values: Sequence[Any]) -> Any:
+    def _tree(self, staged: _Staged, values: Sequence[Any]) -> Any:
         """What the function returns, of the values that its graph gives."""
         assert staged.out_spec is not None
-        seen: set[int] = {id(x) for x in leaves}
-        results = iter([own(v, seen) for v in values])
+        results = iter(values)
         return staged.out_spec.unflatten([x.of(next(results)) if type(x) is _Result else x for x in staged.out_leaves])
 
     # ------------------------------------------------------------ machine code
@@ -304,7 +306,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         compiled = None if staged.program is None else staged.program.compiled
         if compiled is None or staged.out_spec is None:
             return self._run(staged, leaves)
-        return self._tree(staged, leaves, compiled.failed(status, leaves))
+        return self._tree(staged, compiled.failed(status, leaves))
 
 
 def _signature_of(staged: _Staged, args: tuple[Any, ...], compiled: native.Compiled, release: bool) -> Any:

@@ -103,11 +103,16 @@ class Runner:
                 pass
         return c
 
+    def entry(self) -> Any:
+        """What is called in place of the interpreter, or None: there is no machine code, or it may not run now."""
+        if self.compiled is None or config.backend != "compiled" or _strict():
+            return None
+        if self.entered is None:
+            self.entered = self._enter()
+        return self.entered
+
     def __call__(self, *values: Any) -> tuple[Any, ...]:
-        if self.compiled is not None and config.backend == "compiled" and not _strict():
-            if self.entered is None:
-                self.entered = self._enter()
-            return self.entered(*values)  # type: ignore[no-any-return]
+        """The interpreter's values."""
         self.calls += 1
         begun = time.perf_counter()
         out = self.program(*values)
