@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wengert.settings import config
     from wengert.check import check_grads, taylor_test
     from wengert.custom import custom_jvp, custom_vjp, opaque
+    from wengert.explain import explain_compilation
     from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.staging import StagingWarning, jit
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StagingWarning", "check_grads", "cond", "config", "convolve_nd",
-    "custom_jvp", "custom_vjp", "errors", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
+    "custom_jvp", "custom_vjp", "errors", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
     "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "scan", "stop_gradient",
     "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
@@ -42,7 +43,7 @@ __all__ = [
 _HOME = {
     "config": "settings",
     "check_grads": "check", "taylor_test": "check", "custom_jvp": "custom", "custom_vjp": "custom", "opaque": "custom",
-    "formula": "formulas", "convolve_nd": "frontends.numpy_api.convolution", "jit": "staging", "StagingWarning": "staging",
+    "explain_compilation": "explain", "formula": "formulas", "convolve_nd": "frontends.numpy_api.convolution", "jit": "staging", "StagingWarning": "staging",
     "cond": "structured", "fori_loop": "structured", "scan": "structured", "while_loop": "structured",
 }
 _MODULES = {"errors", "numeric", "random"}

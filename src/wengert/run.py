@@ -27,7 +27,7 @@ from wengert.frontends import (  # noqa: F401  (they register themselves)
 )
 from wengert.frontends.lens import stand_in
 from wengert.frontends.reach import reach
-from wengert.frontends.trace import Trace, active_frame, active_trace, escaped, require_plain, user_line
+from wengert.frontends.trace import APPLIED, Trace, active_frame, active_trace, escaped, require_plain, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Build, Const, Equation, Graph, Var, type_of
 from wengert.transforms.linearize import Linear, linearize
@@ -40,15 +40,20 @@ __all__ = ["Run", "apply_graph", "leaf_type", "own", "reached"]
 def apply_graph(graph: Graph, operands: Sequence[Any]) -> dict[Any, Any]:
     """Apply a graph to tracers and arrays; gives the value of each of its variables."""
     env: dict[Any, Any] = dict(zip(graph.inputs, operands, strict=True))
-    for e in graph.equations:
-        values = [env[o] if isinstance(o, Var) else o for o in e.operands]
-        if not any(isinstance(v, Tracer) for v in values):
-            values = [v.value if isinstance(v, Const) else v for v in values]
-        out = e.primitive(*values, **e.params) if e.pure else _effect(e, values)
-        if e.primitive.multiple:
-            env.update(zip(e.results, out, strict=True))
-        else:
-            env[e.results[0]] = out
+    before = getattr(APPLIED, "lines", None)
+    try:
+        for e in graph.equations:
+            values = [env[o] if isinstance(o, Var) else o for o in e.operands]
+            if not any(isinstance(v, Tracer) for v in values):
+                values = [v.value if isinstance(v, Const) else v for v in values]
+            APPLIED.lines = graph.lines.get(e) or before
+            out = e.primitive(*values, **e.params) if e.pure else _effect(e, values)
+            if e.primitive.multiple:
+                env.update(zip(e.results, out, strict=True))
+            else:
+                env[e.results[0]] = out
+    finally:
+        APPLIED.lines = before
     return env
 
 
@@ -264,7 +269,8 @@ class Run:
             return graph
         recorded = {e.results[0]: e for e in self.linear().primal.equations if e.primitive.record is not None and e.results}
         equations = [recorded.get(e.results[0], e) if e.results else e for e in graph.equations]
-        return Graph(graph.inputs, tuple(equations), graph.outputs)
+        lines = {new: graph.lines[e] for e, new in zip(graph.equations, equations, strict=True) if e in graph.lines}
+        return Graph(graph.inputs, tuple(equations), graph.outputs, lines)
 
     def _value(self, x: Any, seen: set[int]) -> Any:
         return own(self.env[x], seen) if isinstance(x, Var) else x

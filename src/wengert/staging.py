@@ -8,17 +8,19 @@ cannot be staged exactly is run as it stands, with one warning that names the li
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wengert.backends.compiled import native
 from wengert.backends.tiers import Runner
 from wengert.settings import config
-from wengert.errors import InputError, StructureError, UnstageableError, WengertError, kind_of
+from wengert.errors import InputError, StructureError, UnstageableError, UnsupportedError, WengertError, kind_of
 from wengert.flatten import Spec, flatten
 from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound, raised
@@ -31,6 +33,9 @@ from wengert.graph import ArrayType, Const, Graph, Var, type_of
 from wengert.primitives.control import call as call_graph
 from wengert.run import own
 from wengert.transforms.simplify import simplify
+
+if TYPE_CHECKING:
+    from wengert.backends.compiled.memory import Memory
 
 __all__ = ["StagingWarning", "jit"]
 
@@ -46,11 +51,12 @@ class StagingWarning(UserWarning):
 class _Staged:
     """The graph of one signature."""
 
-    __slots__ = ("graph", "kept", "linked", "out_leaves", "out_spec", "program", "reason", "table", "watched")
+    __slots__ = ("graph", "kept", "linked", "out_leaves", "out_spec", "program", "reason", "recorded", "table", "watched")
 
     def __init__(self) -> None:
         self.watched = Watched()
         self.graph: Graph | None = None
+        self.recorded: Graph | None = None  # before it was simplified
         self.program: Runner | None = None
         self.out_leaves: list[Any] = []
         self.out_spec: Spec | None = None
@@ -102,14 +108,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if active_frame() is not None:
             return flow.call(self.f, *args, **kwargs)
-        leaves, key, rebuild = self._signature(args, kwargs)
-        staged = self.found.get(key)
-        if staged is None or not staged.watched.unchanged():
-            staged = self._stage(leaves, key, rebuild)
-            self.found.pop(key, None)
-            if len(self.found) >= _MOST:
-                del self.found[next(iter(self.found))]  # the oldest
-            self.found[key] = staged
+        leaves, staged = self._find(args, kwargs)
         if staged.graph is None:
             self._warn(staged.reason)
         traced = any(isinstance(x, Tracer) for x in leaves)
@@ -120,6 +119,18 @@ class _Jitted(native.Native):  # type: ignore[misc]
         if not traced:
             self._compile(staged, args, kwargs)
         return self._run(staged, leaves)
+
+    def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], _Staged]:
+        """Traced leaves, and the graph of their signature, made if there is none that still holds."""
+        leaves, key, rebuild = self._signature(args, kwargs)
+        staged = self.found.get(key)
+        if staged is None or not staged.watched.unchanged():
+            staged = self._stage(leaves, key, rebuild)
+            self.found.pop(key, None)
+            if len(self.found) >= _MOST:
+                del self.found[next(iter(self.found))]  # the oldest
+            self.found[key] = staged
+        return leaves, staged
 
     # ------------------------------------------------------------ signature
 
@@ -149,7 +160,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
 
     # ------------------------------------------------------------ staging
 
-    def _stage(self, leaves: list[Any], key: Any, rebuild: Callable[[Any], Any]) -> _Staged:
+    def _stage(self, leaves: list[Any], key: Any, rebuild: Callable[[Any], Any], *, keep: bool = False) -> _Staged:
+        """The graph of a signature; `keep` holds on to the graph as it was recorded."""
         staged = _Staged()
         for x in leaves:
             if isinstance(x, np.ndarray) and x.dtype.kind not in "fciub":
@@ -158,6 +170,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
             with watching(staged.watched):
                 self._trace(staged, leaves, rebuild)
             staged.kept = rebuild
+            staged.recorded = staged.recorded if keep else None
         except StructureError:  # explicit control flow that cannot mean anything: to run it unstaged would hide that
             raise
         except (NeedsValueError, UnstageableError) as error:
@@ -198,8 +211,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
             raise UnstageableError("a traced value was found among what the function reads from around it")
         if not staged.watched.unchanged():
             raise UnstageableError("the function changes what it reads from around it")
-        atoms = [a for a in outputs if a is not None]
-        staged.graph = simplify(block.graph(inputs, atoms))
+        staged.recorded = block.graph(inputs, [a for a in outputs if a is not None])
+        staged.graph = simplify(staged.recorded)
         staged.out_leaves = [_Result(x) if a is not None else x for a, x in zip(outputs, out_leaves, strict=True)]
         staged.program = Runner(staged.graph)
 
@@ -217,11 +230,13 @@ class _Jitted(native.Native):  # type: ignore[misc]
             return None
         raise UnstageableError(f"{kind_of(x)} is returned")
 
+    def _name(self) -> str:
+        return getattr(self.f, "__qualname__", repr(self.f))
+
     def _warn(self, reason: str) -> None:
         if not self.warned:
             self.warned = True
-            name = getattr(self.f, "__qualname__", repr(self.f))
-            warnings.warn(f"jit: {name} runs unstaged: {reason}", StagingWarning, stacklevel=3)
+            warnings.warn(f"jit: {self._name()} runs unstaged: {reason}", StagingWarning, stacklevel=3)
 
     # ------------------------------------------------------------ running
 
@@ -257,6 +272,111 @@ class _Jitted(native.Native):  # type: ignore[misc]
         assert staged.out_spec is not None
         results = iter(values)
         return staged.out_spec.unflatten([x.of(next(results)) if type(x) is _Result else x for x in staged.out_leaves])
+
+    # ------------------------------------------------------------ looking inside, and leaving Python
+
+    def explained(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Staged:
+        """What becomes of a call, traced anew, with the graph as it was recorded; it does not run."""
+        return self._stage(*self._signature(args, kwargs), keep=True)
+
+    def direct(self, staged: _Staged, args: tuple[Any, ...], kwargs: dict[str, Any], compiled: native.Compiled) -> bool:
+        """Whether calls like this one enter machine code without running any Python."""
+        return not kwargs and not self.static_argnums and staged.watched.identities() is not None and _signature_of(
+            staged, args, compiled, False) is not None
+
+    def _staged_graph(self, what: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Graph:
+        _, staged = self._find(args, kwargs)
+        if staged.graph is None:
+            raise UnsupportedError(f"{what}: {self._name()} runs unstaged: {staged.reason}")
+        return staged.graph
+
+    def memory(self, *args: Any, **kwargs: Any) -> Memory:
+        """The memory that a call with arguments like these takes once it is compiled, before it runs.
+
+        Returns
+        -------
+        Memory
+            Its `peak` in bytes (without the arguments); where loops of unknown length save something for their derivative,
+            `peak_of(iterations)`. Print it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import wengert as wg
+        >>> print(wg.jit(wg.grad(lambda x: np.sum(np.sin(x)))).memory(np.ones(1000)))
+        peak 8,000 B (workspace 0 B, results 8,000 B)
+        """
+        from wengert.backends.compiled.passes import memory
+        found = memory(self._staged_graph("memory", args, kwargs))
+        if found is None:
+            raise UnsupportedError(f"memory: {self._name()} has something that the compiler does not know; it runs interpreted")
+        return found
+
+    def low_level_callable(self, arguments: int | None = None) -> Any:
+        """The compiled function as a `scipy.LowLevelCallable`, which ``scipy.integrate.quad`` calls without Python.
+
+        Parameters
+        ----------
+        arguments : int, optional
+            How many floats it takes (default: as many as it has parameters without a default); it gives one.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import wengert as wg
+        >>> from scipy.integrate import quad
+        >>> f = wg.jit(wg.grad(lambda x, a: np.exp(-a * x))).low_level_callable(2)
+        >>> print(f"{quad(f, 0.0, 1.0, args=(2.0,))[0]:.6f}")
+        -0.864665
+        """
+        from wengert.backends.compiled import export
+        count = _parameters(self.f) if arguments is None else arguments
+        return export.callable_of(self._staged_graph("low_level_callable", (0.5,) * count, {}))
+
+    def export(self, name: str, *args: Any, folder: str | Path = ".", **kwargs: Any) -> tuple[Path, Path]:
+        """Write ``name.h`` and ``name.o``: the compiled function for C programs, without Python.
+
+        Parameters
+        ----------
+        name : str
+            Of the C function and the files.
+        *args, **kwargs
+            Arguments like those that it will be given: shapes and dtypes count. Python ints and other static arguments become
+            part of the program.
+        folder : str or Path
+
+        Returns
+        -------
+        tuple of Path
+            The header, which says how to link, and the object.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> import wengert as wg
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     header, _ = wg.jit(wg.grad(lambda x: np.sum(x ** 3))).export("slope", np.ones(4), folder=folder)
+        ...     print(next(line for line in header.read_text().splitlines() if "slope(" in line))
+        int64_t slope(const double *x /* [4] */, double *y0 /* [4] */);
+        """
+        from wengert.backends.compiled import export
+        graph = self._staged_graph("export", args, kwargs)
+        return export.export(graph, name, folder, self._names(args, kwargs))
+
+    def _names(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+        """A name for each traced leaf: that of its parameter, with a number where this is a tree."""
+        try:
+            parameters = [*inspect.signature(self.f).parameters]
+        except (TypeError, ValueError):
+            parameters = []
+        given = [(parameters[k] if k < len(parameters) else "x", a) for k, a in enumerate(args) if k not in self.static_argnums]
+        given += [(k, kwargs[k]) for k in sorted(kwargs) if k not in self.static_argnames]
+        out = []
+        for name, tree in given:
+            leaves = [x for x in flatten(tree)[0] if _leaf_key(x) is not None]
+            out += [name] if len(leaves) == 1 else [f"{name}_{k}" for k in range(len(leaves))]
+        return out
 
     # ------------------------------------------------------------ machine code
 
@@ -345,6 +465,17 @@ class _Result:
     def boxed(self, type: Any) -> str:
         """The kind of an `Output` of an entry."""
         return "array" if type.shape or self.kind == "box" else "python" if self.kind == "scalar" else "number"
+
+
+def _parameters(f: Callable[..., Any]) -> int:
+    """How many arguments a function needs."""
+    try:
+        found = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        raise InputError("low_level_callable: say how many floats the function takes: low_level_callable(2)") from None
+    if any(p.kind is p.VAR_POSITIONAL for p in found):
+        raise InputError("low_level_callable: the function takes any number of arguments; say how many: low_level_callable(2)")
+    return sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in found)
 
 
 def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()) -> Any:

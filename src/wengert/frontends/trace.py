@@ -23,8 +23,8 @@ from wengert.errors import EscapedTracerError, UnsupportedError
 from wengert.frontends import warned
 from wengert.graph import REGISTRY, ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Stack, Var, has_no_effect, type_of
 
-__all__ = ["CLOCK", "HERE", "OPEN", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build", "is_home",
-           "is_library", "library_call", "note_write", "require_plain", "shown", "under_vmap", "user_line"]
+__all__ = ["APPLIED", "CLOCK", "HERE", "OPEN", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build",
+           "is_home", "is_library", "library_call", "note_write", "require_plain", "shown", "under_vmap", "user_line"]
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
@@ -62,6 +62,9 @@ def user_line() -> str:
             library = f"{name}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]
     return library or "<unknown>"
+
+
+APPLIED = threading.local()  # its `lines`: those of the equation that is recorded again, where a graph is applied
 
 
 def public(module: str) -> str:
@@ -125,7 +128,7 @@ class Interned(Build):
 
     def record(self, primitive: Primitive, operands: tuple[Atom, ...], params: Mapping[str, Any]) -> tuple[Var, ...]:
         """Emit a new equation, remembering the user's line."""
-        self.at = frozenset((user_line(),))
+        self.at = getattr(APPLIED, "lines", None) or frozenset((user_line(),))
         results = self.emit(primitive, operands, params)
         self.held += sum(bytes_held(x) for x in (*operands, *params.values()) if type(x) not in _SMALL)
         place = (len(self.equations), self.equations[-1])

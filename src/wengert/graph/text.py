@@ -34,7 +34,7 @@ _COLUMN = 60  # comments stand behind this column at most
 _PLAIN = {np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.bool_)}  # 0-d constants without the name of a type
 
 
-def to_text(graph: Graph, full_paths: bool = False) -> str:
+def to_text(graph: Graph, full_paths: bool = False, *, short: bool = False) -> str:
     """The text of a graph.
 
     Parameters
@@ -42,8 +42,10 @@ def to_text(graph: Graph, full_paths: bool = False) -> str:
     graph : Graph
     full_paths : bool
         Whether the comments name the user's files with their folders.
+    short : bool
+        Whether long constants are printed as ``float64[1000]{...}``; such a text cannot be read back.
     """
-    return "\n".join(_Printer(full_paths).graph(graph, ""))
+    return "\n".join(_Printer(full_paths, short=short).graph(graph, ""))
 
 
 def from_text(text: str) -> Graph:
@@ -66,8 +68,8 @@ def equation_text(graph: Graph, equation: Equation) -> str:
 class _Printer:
     """Names of variables, given in order of definition; nested graphs go on counting."""
 
-    def __init__(self, full_paths: bool, known: bool = False):
-        self.full_paths, self.known = full_paths, known
+    def __init__(self, full_paths: bool, known: bool = False, short: bool = False):
+        self.full_paths, self.known, self.short = full_paths, known, short
         self.names: dict[Var, str] = {}
         self.count = 0
         self.free = 0
@@ -109,7 +111,7 @@ class _Printer:
 
     def atom(self, a: Atom) -> str:
         if isinstance(a, Const):
-            return const_text(a)
+            return f"{_type(a.type)}{{...}}" if self.short and a.type.size > _LONGEST else const_text(a)
         if a not in self.names:
             self.names[a] = f"?{self.free}"  # a variable of an enclosing graph; the reader refuses it
             self.free += 1
@@ -134,7 +136,7 @@ class _Printer:
         if isinstance(value, np.generic) and value.dtype.kind in "biufc":
             return _scalar(Const(value), named=True)
         if isinstance(value, Const):
-            return f"const {const_text(value)}"
+            return f"const {self.atom(value)}"
         return f"<{_opaque(value)}>"
 
 

@@ -207,7 +207,9 @@ class Block:
         return any(isinstance(y, Var) and self.plan.root(y) is root for y, _ in item.leaves)
 
     def run(self) -> None:
+        notes = self.builder.notes
         for k, item in enumerate(self.plan.items):
+            notes.begin(self, item)
             if isinstance(item, Nest):
                 self._nest(item)
             elif isinstance(item, Scalars):
@@ -215,6 +217,7 @@ class Block:
             elif isinstance(item, Step):
                 assert item.equation is not None
                 self._step(item, item.equation)
+            notes.end()
             self._release(k)
 
     def _nest(self, item: Nest) -> None:
@@ -224,6 +227,7 @@ class Block:
                 for v, target in self.in_place(item):
                     if self.may_take(v, target):
                         self.give(v, target)
+                        self.builder.notes.count("in place")
                 if r.var not in self.pointers:
                     source = self.base(x)
                     self.copy(self.place(r.var), source, x.type.size * x.type.dtype.itemsize)
@@ -232,6 +236,7 @@ class Block:
     def _scalars(self, item: Scalars) -> None:
         v = item.var
         assert v is not None
+        self.builder.notes.now.kind = "scalars"
         el = Elements(self, 1, (v,))
         for k, index in enumerate(all_elements(v.type.shape)):
             self.scalars[v, k] = el.value(v, index)
@@ -239,9 +244,12 @@ class Block:
             self.check_flag("an index is out of bounds")
 
     def _step(self, item: Step, e: Equation) -> None:
+        note = self.builder.notes.now
         if is_control(e):
+            note.kind = "branch" if e.primitive.name == "cond" else "loop"
             control.emit(self, item, e)
         elif e.primitive.name in control.STACKS:
+            note.kind = "stack"
             control.STACKS[e.primitive.name](self, e)
         elif small.supported(e):
             small.emit(self, e)
@@ -249,11 +257,13 @@ class Block:
                 if not self.plan.in_registers(r):
                     self._spill(r)
         elif library.supported(e):
+            note.kind = "library"
             operands = [self._lying(e, o) for o in e.operands]
             results = [library.Place(self.place(r), r.type) for r in e.results]
             with self.builder.scratch() as scratch:
                 library.emit(self.code, e, operands, results, scratch, self.builder.fail)
         else:
+            note.kind = "python"
             self.builder.host(e, [self.base(o) for o in e.operands], [self.place(r) for r in e.results],
                               self.graph.lines.get(e, frozenset()))
 

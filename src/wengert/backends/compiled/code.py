@@ -75,6 +75,7 @@ class Module:
         self.count = 0
         self.declared: dict[str, None] = {}
         self.functions: list[str] = []
+        self.standalone = False  # whether it is to call nothing but the C library, where it can
         self.symbols: dict[str, int] = {}  # outer functions that no library of the process exports -> address
 
     def fresh(self, prefix: str = "v") -> str:

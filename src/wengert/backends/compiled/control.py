@@ -141,6 +141,7 @@ def _target(block: Block, item: Item, e: Equation, r: Var) -> tuple[str, Any]:
     for result, x in block.in_place(item):
         if result is r and block.may_take(r, x):
             block.give(r, x)
+            block.builder.notes.count("in place")
             return block.pointers[r], x
     return block.place(r), None
 
@@ -231,13 +232,16 @@ class _Loop:
         init, result = self.operands[self.constants + k], self.results[k]
         c = _Carry(inner, output, result)
         block, plan = self.block, self.child.plan
+        notes = block.builder.notes
         if isinstance(inner.type, StackType):
+            notes.count("carried stacks")
             c.stack, c.spare = block.builder.stack(inner.type), block.builder.stack(inner.type)
             block.builder.drop(c.stack, inner.type)
             block.builder.share(c.stack, block.stacks[init])
             self.child.stacks[inner] = c.stack
             return c
         if plan.in_registers(inner):
+            notes.count("carried in registers")
             c.start = block.registers(init)
             fresh = block.module.fresh
             c.names = [Value(v.dtype, tuple(["%" + fresh("phi") for _ in v.parts])) for v in c.start]
@@ -255,9 +259,11 @@ class _Loop:
             block.copy(c.pointer, block.base(init), size) if not (isinstance(init, Const) and init.type.size == 1) else \
                 block.store_scalar(c.pointer, block.register(init, 0))
         if overwrites(plan, inner, output):
+            notes.count("carried in place")
             self.child.pointers[inner] = c.pointer
             self.child.donated.add(inner)
         else:
+            notes.count("carried in two buffers")
             c.other = self._room(size)
             c.now, c.then = "%" + block.module.fresh("now"), "%" + block.module.fresh("then")
             self.child.pointers[inner] = c.now

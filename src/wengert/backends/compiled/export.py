@@ -13,21 +13,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wengert.backends.compiled import machine
+import numpy as np
+
+from wengert.backends.compiled import kernel, machine, symbols
 from wengert.backends.compiled.native import Compiled
 from wengert.backends.compiled.python import dtype_code
 from wengert.errors import InputError, UnsupportedError
-from wengert.graph import ArrayType
+from wengert.graph import ArrayType, Graph
 
-__all__ = ["low_level_callable", "write_c"]
+__all__ = ["callable_of", "export", "low_level_callable", "write_c"]
 
 _C = {"b1": "bool", "i1": "int8_t", "i2": "int16_t", "i4": "int32_t", "i8": "int64_t", "u1": "uint8_t", "u2": "uint16_t",
       "u4": "uint32_t", "u8": "uint64_t", "f4": "float", "f8": "double", "c8": "float", "c16": "double"}
 
 
-def _environment(workspace: int) -> tuple[list[str], str]:
-    """Lines that make the kernel's environment in %env, and the declarations they need."""
-    lines = ["  %env = alloca [3 x ptr]", "  store [3 x ptr] zeroinitializer, ptr %env",
+def _environment(workspace: int, arrays: Sequence[np.ndarray[Any, Any]] = ()) -> tuple[list[str], str]:
+    """Lines that make the kernel's environment in %env, and the declarations they need; constant arrays are embedded."""
+    lines = ["  %env = alloca [4 x ptr]", "  store [4 x ptr] zeroinitializer, ptr %env",
              "  %poll_p = getelementptr ptr, ptr %env, i64 2", "  store ptr @wg_go_on, ptr %poll_p"]
     text = "define internal i64 @wg_go_on() {\n  ret i64 0\n}\ndeclare ptr @malloc(i64)\ndeclare void @free(ptr)\n"
     if workspace:
@@ -35,7 +37,30 @@ def _environment(workspace: int) -> tuple[list[str], str]:
                   "  %up = add i64 %number, 63", "  %low = and i64 %up, -64", "  %space = inttoptr i64 %low to ptr",
                   "  %none = icmp eq ptr %raw, null", "  br i1 %none, label %no_memory, label %run", "no_memory:",
                   "  NO_MEMORY", "run:", "  store ptr %space, ptr %env"]
+    for k, a in enumerate(arrays):
+        data = "".join(map("\\{:02X}".format, a.tobytes()))
+        text += f'@wg_array{k} = private constant [{a.nbytes} x i8] c"{data}", align 64\n'
+    if arrays:
+        table = ", ".join(f"ptr @wg_array{k}" for k in range(len(arrays)))
+        text += f"@wg_arrays = private constant [{len(arrays)} x ptr] [{table}], align 64\n"
+        lines += ["  %arrays_p = getelementptr ptr, ptr %env, i64 3", "  store ptr @wg_arrays, ptr %arrays_p"]
     return lines, text
+
+
+def _refuse(compiled: Any, *, process: bool) -> None:
+    """What keeps a kernel from running without Python; with `process`, libraries of this process are allowed."""
+    if compiled.hosts:
+        called = ", ".join(dict.fromkeys(e.primitive.name for e in getattr(compiled, "called", ())))
+        raise UnsupportedError("the compiled program calls Python" + (f", for {called}" if called else ""))
+    foreign = [] if process else [name for name in compiled.symbols if not _in_c(name)]
+    if foreign:
+        raise UnsupportedError("the compiled program calls what a C program does not have: " + ", ".join(
+            name.removeprefix("wg_") for name in foreign))
+
+
+def _in_c(name: str) -> bool:
+    """Whether a name is one of C's mathematics, or of its vector library."""
+    return name.startswith("_ZGV") or (not name.startswith("wg_") and symbols.found(name) != 0)
 
 
 def _standalone(compiled: Compiled) -> str:
@@ -44,7 +69,7 @@ def _standalone(compiled: Compiled) -> str:
 
 
 def low_level_callable(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], *,
-                       workspace: int = 0) -> Any:
+                       workspace: int = 0, arrays: Sequence[np.ndarray[Any, Any]] = ()) -> Any:
     """A kernel from numbers to a number, for ``scipy.integrate.quad`` and whoever else takes ``double (int, double *)``.
 
     Parameters
@@ -54,6 +79,8 @@ def low_level_callable(compiled: Compiled, inputs: Sequence[ArrayType], outputs:
     inputs, outputs : sequence of ArrayType
         All ``float64[]``; one output.
     workspace : int
+    arrays : sequence of ndarray
+        The kernel's large constants.
 
     Returns
     -------
@@ -65,9 +92,8 @@ def low_level_callable(compiled: Compiled, inputs: Sequence[ArrayType], outputs:
     number = ArrayType((), float)
     if any(t is not number for t in (*inputs, *outputs)) or len(outputs) != 1:
         raise InputError("a low-level callable takes float64 numbers and gives one")
-    if compiled.hosts:
-        raise UnsupportedError("the compiled program calls Python")
-    lines, extra = _environment(workspace)
+    _refuse(compiled, process=True)
+    lines, extra = _environment(workspace, arrays)
     body = [f"  %in = alloca [{max(len(inputs), 1)} x ptr]", "  %out = alloca ptr", "  %slot = alloca double",
             *[line.replace("NO_MEMORY", "ret double 0x7FF8000000000000") for line in lines], "  store ptr %slot, ptr %out"]
     for k in range(len(inputs)):
@@ -90,7 +116,8 @@ def _parameter(type: ArrayType, name: str, constant: bool) -> str:
 
 
 def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], name: str,
-            folder: str | Path = ".", *, workspace: int = 0) -> tuple[Path, Path]:
+            folder: str | Path = ".", *, workspace: int = 0, arrays: Sequence[np.ndarray[Any, Any]] = (),
+            parameters: Sequence[str] = ()) -> tuple[Path, Path]:
     """Write ``name.h`` and ``name.o``, to be linked into programs without Python.
 
     Parameters
@@ -103,6 +130,10 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
         Of the function and the files.
     folder : str or Path
     workspace : int
+    arrays : sequence of ndarray
+        The kernel's large constants; they become part of the object.
+    parameters : sequence of str
+        Names of the inputs.
 
     Returns
     -------
@@ -111,10 +142,10 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
     """
     if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
         raise InputError(f"{name!r} is no name of a C function")
-    if compiled.hosts or compiled.symbols:
-        raise UnsupportedError("the compiled program calls " + ("Python" if compiled.hosts else ", ".join(compiled.symbols)))
-    names = [*[f"x{k}" for k in range(len(inputs))], *[f"y{k}" for k in range(len(outputs))]]
-    lines, extra = _environment(workspace)
+    _refuse(compiled, process=False)
+    outs = [f"y{k}" for k in range(len(outputs))]
+    names = [*_c_names(parameters or [f"x{k}" for k in range(len(inputs))], {name, *outs}), *outs]
+    lines, extra = _environment(workspace, arrays)
     body = [f"  %in = alloca [{max(len(inputs), 1)} x ptr]", f"  %out = alloca [{max(len(outputs), 1)} x ptr]",
             *[line.replace("NO_MEMORY", "ret i64 -2") for line in lines]]
     for k, one in enumerate(names):
@@ -124,11 +155,54 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
              *(["  call void @free(ptr %raw)"] if workspace else []), "  ret i64 %status"]
     head = f"define i64 @{name}({', '.join(f'ptr %{one}' for one in names)}) {{"
     code = machine.object_code("\n".join([_standalone(compiled), extra, head, *body, "}", ""]), shared=True)
-    parameters = [_parameter(t, n, k < len(inputs)) for k, (t, n) in enumerate(zip((*inputs, *outputs), names, strict=True))]
-    text = (f"/* Written by wengert. 0: done; -2: no memory; above 0: that check failed (an index out of bounds, say). */\n"
+    declared = [_parameter(t, n, k < len(inputs)) for k, (t, n) in enumerate(zip((*inputs, *outputs), names, strict=True))]
+    link = "-lmvec -lm" if any(s.startswith("_ZGV") for s in compiled.symbols) else "-lm"
+    text = (f"/* Written by wengert. 0: done; -2: no memory; above 0: that check failed (an index out of bounds, say).\n"
+            f"   For processors like {machine.processor()}. Link with {name}.o {link} */\n"
             f"#ifndef {name.upper()}_H\n#define {name.upper()}_H\n#include <stdbool.h>\n#include <stdint.h>\n"
-            f"#ifdef __cplusplus\nextern \"C\"\n#endif\nint64_t {name}({', '.join(parameters) or 'void'});\n#endif\n")
+            f"#ifdef __cplusplus\nextern \"C\"\n#endif\nint64_t {name}({', '.join(declared) or 'void'});\n#endif\n")
     header, made = Path(folder) / f"{name}.h", Path(folder) / f"{name}.o"
     header.write_text(text, encoding="utf-8")
     made.write_bytes(code)
     return header, made
+
+
+# C's own words, which a parameter of Python may be named by.
+_WORDS = frozenset("auto bool break case char const continue default do double else enum extern float for goto if inline int long "
+                   "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
+                   "while class new delete this template private public namespace operator".split())
+
+
+def _c_names(wanted: Sequence[str], taken: set[str]) -> list[str]:
+    """Names of C that differ from each other and from those that are taken."""
+    out: list[str] = []
+    for name in wanted:
+        name = name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else "x"
+        while name in taken or name in _WORDS or name in out:
+            name += "_"
+        out.append(name)
+    return out
+
+
+# ---------------------------------------------------------------- from graphs
+
+
+def _compiled(graph: Graph, what: str) -> kernel.Compiled:
+    """A graph's kernel that calls no library of this process's, where it can do without."""
+    flat = kernel.prepared(graph)
+    if flat is None:
+        raise UnsupportedError(f"{what}: the function has something that the compiler does not know")
+    return kernel.Compiled(graph, kernel.built(flat, standalone=True))
+
+
+def callable_of(graph: Graph) -> Any:
+    """The `low_level_callable` of a graph."""
+    compiled = _compiled(graph, "low_level_callable")
+    return low_level_callable(compiled, compiled.inputs, compiled.outputs, workspace=compiled.workspace, arrays=compiled.arrays)
+
+
+def export(graph: Graph, name: str, folder: str | Path, parameters: Sequence[str]) -> tuple[Path, Path]:
+    """`write_c` of a graph."""
+    compiled = _compiled(graph, "export")
+    return write_c(compiled, compiled.inputs, compiled.outputs, name, folder, workspace=compiled.workspace, arrays=compiled.arrays,
+                   parameters=parameters)

@@ -19,11 +19,12 @@ from wengert.backends.compiled import control, machine
 from wengert.backends.compiled.block import Block
 from wengert.backends.compiled.code import Code, Module
 from wengert.backends.compiled.hoist import hoisted
+from wengert.backends.compiled.notes import Notes
 from wengert.backends.compiled.stacks import Stacks
 from wengert.backends.interpret import Program, note_lines
 from wengert.graph import ArrayType, Const, Equation, Graph, Var
 
-__all__ = ["Builder", "Compiled", "compile_graph", "flattened"]
+__all__ = ["Builder", "Compiled", "built", "compile_graph", "flattened", "prepared"]
 
 ALIGN = 64
 IN_TEXT = 1024  # bytes of a constant array that stands in the text
@@ -89,7 +90,7 @@ class Builder(Stacks):
         self.flag_name = ""
         self.polls = False
         self.descriptors: list[tuple[str, Any]] = []
-        self.library_calls = 0
+        self.notes = Notes()
 
     # ------------------------------------------------------------ memory
 
@@ -145,6 +146,7 @@ class Builder(Stacks):
         self.code.line(f"call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {size}, i1 false)")
 
     def copy(self, target: str, source: str, size: str) -> None:
+        self.notes.count("copies")
         self.module.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
         self.code.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)")
 
@@ -323,6 +325,8 @@ class Compiled:
         Bytes of memory that a call needs besides its results.
     called : tuple of Equation
         What Python runs.
+    arrays : tuple of ndarray
+        Large constants.
     hosts, constants : int
         Addresses of the tables of the functions that do, and of large constants; 0 if there is none.
     """
@@ -333,14 +337,14 @@ class Compiled:
         self.symbols = dict(builder.module.symbols)
         self.inputs, self.outputs = graph.types
         self.pure = all(e.pure for e in graph.equations)
-        self.called, self._arrays = tuple([e for e, _ in builder.hosts]), builder.constants
+        self.called, self.arrays = tuple([e for e, _ in builder.hosts]), tuple(builder.constants)
         self.errors: threading.local = threading.local()
         self._callbacks = [_host(e, self.errors, lines) for e, lines in builder.hosts]
         self._hosts = (ctypes.c_void_p * max(len(self.called), 1))(
             *[ctypes.cast(c, ctypes.c_void_p).value for c in self._callbacks])
-        self._constants = (ctypes.c_void_p * max(len(self._arrays), 1))(*[c.ctypes.data for c in self._arrays])
+        self._constants = (ctypes.c_void_p * max(len(self.arrays), 1))(*[c.ctypes.data for c in self.arrays])
         self.hosts = ctypes.addressof(self._hosts) if self.called else 0
-        self.constants = ctypes.addressof(self._constants) if self._arrays else 0
+        self.constants = ctypes.addressof(self._constants) if self.arrays else 0
         self.library: machine.Library | None = None
         self._function: Any = None
         self._program: Program | None = None
@@ -427,14 +431,24 @@ def _host(e: Equation, errors: threading.local, lines: frozenset[str]) -> Any:
 
 def compile_graph(graph: Graph) -> Compiled | None:
     """The code of a graph, not yet loaded; None if it has something that the compiler does not know (a stack as a result, say)."""
+    flat = prepared(graph)
+    return None if flat is None else Compiled(graph, built(flat))
+
+
+def prepared(graph: Graph) -> Graph | None:
+    """The graph that code is written for: calls written out, loops relieved; None as for `compile_graph`."""
     if any(not isinstance(v.type, ArrayType) or v.type.dtype.kind not in "fciub" for v in (*graph.inputs, *graph.outputs)):
         return None
     flat = hoisted(flattened(graph))
-    if not control.supported(flat) or any(_odd(e) for e in _all(flat)):
-        return None
+    return flat if control.supported(flat) and not any(_odd(e) for e in _all(flat)) else None
+
+
+def built(flat: Graph, *, standalone: bool = False) -> Builder:
+    """The code of a graph that is `prepared`; `standalone` avoids libraries that only this process has, where it can."""
     builder = Builder()
+    builder.module.standalone = standalone
     builder.kernel(flat)
-    return Compiled(graph, builder)
+    return builder
 
 
 def _odd(e: Equation) -> bool:

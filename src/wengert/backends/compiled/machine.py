@@ -25,7 +25,7 @@ from wengert.backends.compiled.heap import POSSIBLE, heap_type
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
 
-__all__ = ["Library", "load", "object_code", "vector_bytes"]
+__all__ = ["Library", "assembly", "load", "object_code", "processor", "vector_bytes"]
 
 # Held while LLVM is at work, and across a fork, so that a child never finds LLVM's own locks taken by a thread that it
 # does not have. Nothing that a destructor runs may wait for it: see `_retire`.
@@ -146,6 +146,11 @@ def _processor() -> tuple[str, str]:
         return "generic", ""
 
 
+def processor() -> str:
+    """The name of this machine's processor, as LLVM has it."""
+    return _processor()[0]
+
+
 def vector_bytes() -> int:
     """The width of a vector register that code for this machine should use."""
     features = _processor()[1].split(",")
@@ -197,6 +202,12 @@ def _key(text: str, optimize: bool, shared: bool) -> bytes:
 
 
 def _compile(text: str, optimize: bool, shared: bool) -> bytes:
+    machine, module = _parsed(text, optimize, shared)
+    return bytes(machine.emit_object(module))
+
+
+def _parsed(text: str, optimize: bool, shared: bool) -> tuple[Any, Any]:
+    """Who makes code, and the module that it is to make it for."""
     llvm = _binding()
     machine = _target_machine(2 if optimize else 1, shared)
     module = llvm.parse_assembly(text, context=llvm.create_context())
@@ -206,7 +217,24 @@ def _compile(text: str, optimize: bool, shared: bool) -> bytes:
         options.loop_vectorization, options.slp_vectorization = False, True
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
-    return bytes(machine.emit_object(module))
+    return machine, module
+
+
+def assembly(text: str, *, optimize: bool = False) -> tuple[int, str]:
+    """The bytes of machine code of a module, and the code as assembly; made anew, and not kept.
+
+    Parameters
+    ----------
+    text : str
+    optimize : bool
+        As for `object_code`.
+    """
+    llvm = _binding()
+    with _LOCK:
+        machine, module = _parsed(text, optimize, False)
+        made = llvm.ObjectFileRef.from_data(bytes(machine.emit_object(module)))
+        size = sum(section.size() for section in made.sections() if section.is_text())
+        return size, str(machine.emit_assembly(module))
 
 
 def object_code(text: str, *, optimize: bool = False, shared: bool = False) -> bytes:

@@ -204,7 +204,7 @@ class _Groups:
 
 
 def _emit(code: Code, p: Product) -> None:
-    if _own(p):
+    if code.module.standalone or _own(p):
         tiles.emit(code, p.dtype, (p.a, p.b, p.c), [*p.batch, p.rows, p.columns], p.sums, p.accumulate)
     else:
         batch = p.batch

@@ -11,6 +11,7 @@ from typing import Any
 
 from wengert.backends.compiled.code import Code, Module
 from wengert.backends.compiled.elements import memory_type
+from wengert.backends.compiled.notes import Notes
 from wengert.graph import ArrayType, StackType
 
 __all__ = ["Stacks"]
@@ -149,6 +150,7 @@ class Stacks:
     module: Module
     code: Code
     prologue: list[str]
+    notes: Notes
     descriptors: list[tuple[str, Any]]
 
     def alloca(self, kind: str, prefix: str = "a") -> str:
@@ -166,6 +168,8 @@ class Stacks:
         name = self.alloca("[3 x i64]", "stack")
         self.prologue.append(f"  store [3 x i64] zeroinitializer, ptr {name}")
         self.descriptors.append((name, t))
+        now = self.notes.now
+        now.stacks.append((getattr(now.item, "equation", None), t))
         return name
 
     def release_stacks(self) -> None:
