@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wengert.backends.compiled import machine
+from wengert.backends.compiled import machine, pool
 from wengert.backends.compiled.native import Compiled
 from wengert.backends.compiled.python import dtype_code
 from wengert.errors import InputError, UnsupportedError
@@ -98,7 +98,8 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
     compiled : Compiled
         It calls no Python, and no library but those of C and its mathematics.
     inputs, outputs : sequence of ArrayType
-        The function takes a pointer for each, inputs first; arrays are C-contiguous, complex numbers (re, im).
+        The function takes a pointer for each, inputs first; arrays are C-contiguous, complex numbers (re, im). It runs on
+        one thread.
     name : str
         Of the function and the files.
     folder : str or Path
@@ -111,8 +112,9 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
     """
     if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
         raise InputError(f"{name!r} is no name of a C function")
-    if compiled.hosts or compiled.symbols:
-        raise UnsupportedError("the compiled program calls " + ("Python" if compiled.hosts else ", ".join(compiled.symbols)))
+    outer = [s for s in compiled.symbols if s != pool.NAME]
+    if compiled.hosts or outer:
+        raise UnsupportedError("the compiled program calls " + ("Python" if compiled.hosts else ", ".join(outer)))
     names = [*[f"x{k}" for k in range(len(inputs))], *[f"y{k}" for k in range(len(outputs))]]
     lines, extra = _environment(workspace)
     body = [f"  %in = alloca [{max(len(inputs), 1)} x ptr]", f"  %out = alloca [{max(len(outputs), 1)} x ptr]",
@@ -123,7 +125,7 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
     body += ["  %status = call i64 @kernel(ptr %in, ptr %out, ptr %env)",
              *(["  call void @free(ptr %raw)"] if workspace else []), "  ret i64 %status"]
     head = f"define i64 @{name}({', '.join(f'ptr %{one}' for one in names)}) {{"
-    code = machine.object_code("\n".join([_standalone(compiled), extra, head, *body, "}", ""]), shared=True)
+    code = machine.object_code("\n".join([pool.serial(_standalone(compiled)), extra, head, *body, "}", ""]), shared=True)
     parameters = [_parameter(t, n, k < len(inputs)) for k, (t, n) in enumerate(zip((*inputs, *outputs), names, strict=True))]
     text = (f"/* Written by wengert. 0: done; -2: no memory; above 0: that check failed (an index out of bounds, say). */\n"
             f"#ifndef {name.upper()}_H\n#define {name.upper()}_H\n#include <stdbool.h>\n#include <stdint.h>\n"
