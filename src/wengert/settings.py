@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
 from wengert.errors import InputError
 
 __all__ = ["config"]
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Config:
@@ -24,7 +32,8 @@ class Config:
     backend : {"compiled", "interpreted"}
         What runs the graphs of `jit`: machine code as soon as it is worth compiling, or NumPy.
     threads : int
-        The most threads that compiled code uses.
+        The most threads that compiled code uses: with the calling one; at first, as many as this process has processors.
+        What is computed does not depend on it, to the last bit.
 
     Examples
     --------
@@ -40,7 +49,7 @@ class Config:
 
     def __init__(self) -> None:
         self._backend = "compiled"
-        self._threads = os.cpu_count() or 1
+        self._threads = array("q", [_processors()])  # in memory that machine code reads
 
     @property
     def backend(self) -> str:
@@ -54,13 +63,18 @@ class Config:
 
     @property
     def threads(self) -> int:
-        return self._threads
+        return self._threads[0]
 
     @threads.setter
     def threads(self, value: int) -> None:
         if not isinstance(value, int) or value < 1:
             raise InputError(f"config.threads is a positive integer, not {value!r}")
-        self._threads = value
+        self._threads[0] = value
+
+    @property
+    def threads_address(self) -> int:
+        """Where the number of threads lies, in eight bytes."""
+        return self._threads.buffer_info()[0]
 
     @contextlib.contextmanager
     def set(self, **settings: Any) -> Iterator[None]:

@@ -87,7 +87,8 @@ class Runner:
     def large(self) -> bool:
         """Whether a call works long enough to let other threads run."""
         c = self.compiled
-        return c is not None and c.workspace + sum(8 * t.size for t in (*c.inputs, *c.outputs)) > LARGE
+        return c is not None and ("wg_parallel" in c.symbols or (
+            c.workspace + sum(8 * t.size for t in (*c.inputs, *c.outputs)) > LARGE))
 
     def _enter(self) -> Any:
         """The entry of a kernel that no caller has linked with one of its own."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.compiled import kernel, machine, symbols
+from wengert.backends.compiled import kernel, machine, pool, symbols
 from wengert.backends.compiled.native import Compiled
 from wengert.backends.compiled.python import dtype_code
 from wengert.errors import InputError, UnsupportedError
@@ -52,7 +52,7 @@ def _refuse(compiled: Any, *, process: bool) -> None:
     if compiled.hosts:
         called = ", ".join(dict.fromkeys(e.primitive.name for e in getattr(compiled, "called", ())))
         raise UnsupportedError("the compiled program calls Python" + (f", for {called}" if called else ""))
-    foreign = [] if process else [name for name in compiled.symbols if not _in_c(name)]
+    foreign = [] if process else [name for name in compiled.symbols if name != pool.NAME and not _in_c(name)]
     if foreign:
         raise UnsupportedError("the compiled program calls what a C program does not have: " + ", ".join(
             name.removeprefix("wg_") for name in foreign))
@@ -125,7 +125,8 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
     compiled : Compiled
         It calls no Python, and no library but those of C and its mathematics.
     inputs, outputs : sequence of ArrayType
-        The function takes a pointer for each, inputs first; arrays are C-contiguous, complex numbers (re, im).
+        The function takes a pointer for each, inputs first; arrays are C-contiguous, complex numbers (re, im). It runs on
+        one thread.
     name : str
         Of the function and the files.
     folder : str or Path
@@ -154,7 +155,7 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
     body += ["  %status = call i64 @kernel(ptr %in, ptr %out, ptr %env)",
              *(["  call void @free(ptr %raw)"] if workspace else []), "  ret i64 %status"]
     head = f"define i64 @{name}({', '.join(f'ptr %{one}' for one in names)}) {{"
-    code = machine.object_code("\n".join([_standalone(compiled), extra, head, *body, "}", ""]), shared=True)
+    code = machine.object_code("\n".join([pool.serial(_standalone(compiled)), extra, head, *body, "}", ""]), shared=True)
     declared = [_parameter(t, n, k < len(inputs)) for k, (t, n) in enumerate(zip((*inputs, *outputs), names, strict=True))]
     link = "-lmvec -lm" if any(s.startswith("_ZGV") for s in compiled.symbols) else "-lm"
     text = (f"/* Written by wengert. 0: done; -2: no memory; above 0: that check failed (an index out of bounds, say).\n"

@@ -1,7 +1,8 @@
 """Nests: the loops that compute several results at once, a vector at a time.
 
 What comes in: a `Nest` of the plan. What goes out: its code. The one idea: the innermost loop takes a vector of elements, its last
-iteration a masked one; where a guard changes within a loop, the loop's range is cut there, so that inside no branch is left.
+iteration a masked one; where a guard changes within a loop, the loop's range is cut there, so that inside no branch is left. A
+large piece becomes a function of a range (`outline`), which several threads call.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from wengert.backends.compiled import access, elementwise
+from wengert.backends.compiled import access, elementwise, outline
 from wengert.backends.compiled.access import Index, Ix
 from wengert.backends.compiled.code import Value, element
 from wengert.backends.compiled.elements import Elements, computed, flat_index
@@ -22,7 +23,7 @@ from wengert.backends.compiled.plan import Nest, Root, gathered_in, guards_of
 if TYPE_CHECKING:
     from wengert.backends.compiled.block import Block
 
-__all__ = ["Loops", "emit_nest", "identity_of"]
+__all__ = ["Loops", "Part", "emit_nest", "identity_of"]
 
 CUTS = 6         # the most places at which a loop's range is cut
 SEGMENTS = 32    # the most pieces of a nest
@@ -31,6 +32,14 @@ UNROLL = 4
 INIT = 64        # elements that are set by single stores
 
 Accumulators = dict[Any, Value]
+
+
+class Part(NamedTuple):
+    """A part of the range of one loop, known when the program runs: names of its first index, from the loop's start, and its end."""
+
+    axis: int
+    first: str
+    end: str
 
 
 def identity_of(name: str, dtype: np.dtype[Any]) -> Any:
@@ -58,6 +67,7 @@ class Loops:
         self.last = len(nest.extents) - 1
         self.el = Elements(block, 1, tuple([r.var for r in nest.roots if r.kind == "store"]))
         self.light = len(nest.inner) + len(nest.leaves) <= LIGHT
+        self.part: Part | None = None
 
     def _lanes(self) -> int:
         nest = self.nest
@@ -120,16 +130,21 @@ class Loops:
         for r in self.nest.roots:
             self.block.place(r.var)
             if r.kind == "reduce":
-                self._begin(r)
+                self.begin(r)
         for segment in self._segments():
             live = [r for r in self.nest.roots if all(high <= n for (_, high), n in zip(segment, r.extents, strict=True))]
-            if live:
-                self.el.ranges = dict(enumerate(segment))
-                self._level(live, segment, 0)
+            if live and not outline.emit(self, live, segment):
+                self.run(live, segment)
         if self.el.gathers:
             self.block.check_flag("an index is out of bounds")
 
-    def _begin(self, r: Root) -> None:
+    def run(self, live: list[Root], segment: tuple[tuple[int, int], ...], part: Part | None = None) -> None:
+        """The loops over a piece, or over a part of it."""
+        self.el.ranges, self.part = dict(enumerate(segment)), part
+        self._level(live, segment, 0)
+        self.part = None
+
+    def begin(self, r: Root) -> None:
         """Set the places of a reduction to its identity."""
         name, _ = access.reduced(r.equation) or ("", ())
         value = self.code.constant(identity_of(name, r.var.type.dtype), r.var.type.dtype)
@@ -148,13 +163,16 @@ class Loops:
             self.el.at[axis] = (name, low)
             self._level(live, segment, axis + 1)
             return carried
-        self._loop(high - low, 1, {}, body)
+        if self.part is not None and self.part.axis == axis:
+            self._loop(self.part.end, 1, {}, body, self.part.first)
+        else:
+            self._loop(high - low, 1, {}, body)
 
-    def _loop(self, count: int, step: int, carried: Accumulators, body: Callable[[str | None, Accumulators], Accumulators],
-              ) -> Accumulators:
-        """``for i in range(0, count, step)``, with values that go from one iteration to the next."""
+    def _loop(self, count: int | str, step: int, carried: Accumulators,
+              body: Callable[[str | None, Accumulators], Accumulators], first_index: str = "0") -> Accumulators:
+        """``for i in range(first_index, count, step)``, at least once, with values that go from one iteration to the next."""
         code = self.code
-        if count <= step:
+        if isinstance(count, int) and count <= step:
             return body(None, carried)
         before, head, latch, done = (code.module.fresh("B") for _ in range(4))
         i = "%" + code.module.fresh("i")
@@ -171,7 +189,7 @@ class Loops:
         more = code.op(f"icmp ult i64 {following}, {count}")
         code.line(f"br i1 {more}, label %{head}, label %{done}")
         code.label(done)
-        phis = [f"  {i} = phi i64 [0, %{before}], [{following}, %{latch}]"]
+        phis = [f"  {i} = phi i64 [{first_index}, %{before}], [{following}, %{latch}]"]
         for k, v in first.items():
             for name, start, end in zip(v.parts, carried[k].parts, last[k].parts, strict=True):
                 phis.append(f"  {name} = phi {v.kind} [{start}, %{before}], [{end}, %{latch}]")
@@ -190,12 +208,16 @@ class Loops:
                         out.append((r, place))
         return out
 
+    def block_of(self, count: int) -> tuple[int, int]:
+        """Lanes of the vectors of the innermost loop over so many elements, and how many vectors an iteration takes."""
+        w = self.lanes if count > 1 else 1
+        return w, UNROLL if self.light and count >= 2 * w * UNROLL else 1
+
     def _inner(self, live: list[Root], low: int, high: int) -> None:
         count = high - low
-        w = self.lanes if count > 1 else 1
+        w, unroll = self.block_of(count)
         self.el.lanes, self.el.vector, self.el.mask = w, self.last if w > 1 else None, None
         sums = self._sums(live)
-        unroll = UNROLL if self.light and count >= 2 * w * UNROLL else 1
         accumulators: Accumulators = {}
         for r, place in sums:
             name, _ = access.reduced(r.equation) or ("", ())
@@ -210,7 +232,10 @@ class Loops:
                     carried = self._chunk(live, carried, u)
                 return carried
             return body
-        if main:
+        if self.part is not None and self.part.axis == self.last:
+            main = count
+            accumulators = self._loop(self.part.end, w * unroll, accumulators, steps(unroll, 0), self.part.first)
+        elif main:
             accumulators = self._loop(main, w * unroll, accumulators, steps(unroll, 0))
         left = count - main
         if left // w:
@@ -228,18 +253,18 @@ class Loops:
         name, _ = access.reduced(r.equation) or ("", ())
         total = parts[0]
         for p in parts[1:]:
-            total = self._combine(name, total, p)
+            total = self.combine(name, total, p)
         total = self._across(name, total)
         lanes, vector = self.el.lanes, self.el.vector
         self.el.lanes, self.el.vector = 1, None
         self.el.forget()
         pointer, _, _ = self.el.address(self.block.base(r.var), r.var.type.dtype, flat_index(r.var.type.shape, place))
-        total = self._combine(name, self.block.load_scalar(pointer, r.var.type.dtype), total)
+        total = self.combine(name, self.block.load_scalar(pointer, r.var.type.dtype), total)
         self.block.store_scalar(pointer, total)
         self.el.lanes, self.el.vector = lanes, vector
         self.el.forget()
 
-    def _combine(self, name: str, a: Value, b: Value) -> Value:
+    def combine(self, name: str, a: Value, b: Value) -> Value:
         (out,) = elementwise.emit(self.code, name, {}, [a, b], [a.dtype], max(a.lanes, b.lanes))
         return out
 
@@ -255,7 +280,7 @@ class Loops:
                     one = element(v.dtype)
                     parts = [self.code.op(f"extractelement <1 x {one}> {p}, i64 0") for p in parts]
                 pieces.append(Value(v.dtype, tuple(parts), half))
-            v = self._combine(name, *pieces)
+            v = self.combine(name, *pieces)
         return v
 
     def _chunk(self, live: list[Root], carried: Accumulators, u: int) -> Accumulators:
@@ -292,7 +317,7 @@ class Loops:
         if self.el.mask is not None:
             rest = self.code.constant(identity_of(name, value.dtype), value.dtype, value.lanes)
             value = self.el.choose(Value(np.dtype(bool), (self.el.mask,), self.el.lanes), value, rest)
-        sums[r, place, u] = self._combine(name, sums[r, place, u], value)
+        sums[r, place, u] = self.combine(name, sums[r, place, u], value)
 
     def _store(self, r: Root, place: Index, value: Value) -> None:
         pointer, dtype = self.block.base(r.var), r.var.type.dtype
@@ -301,7 +326,7 @@ class Loops:
         if r.kind == "reduce":
             name = (access.reduced(r.equation) or ("", ()))[0]
         if name:
-            value = self._combine(name, self._old(pointer, dtype, at), value)
+            value = self.combine(name, self._old(pointer, dtype, at), value)
         self.el.store(pointer, dtype, at, value)
 
     def _old(self, pointer: str, dtype: np.dtype[Any], at: Ix) -> Value:
