@@ -28,6 +28,7 @@ COMPILE = 3e-4     # seconds to compile one
 UNKNOWN = 100      # iterations of a loop whose number nobody knows
 LARGE = 100_000    # bytes that a call has to do with: then it lets other threads of Python run
 ELEMENT = 2e-9     # seconds to interpret an element of a result
+SOON = 0.3         # seconds that compiling may take for a function just because it is called again
 EAGER = 2.0        # interpreting once may cost so many times what compiling costs
 
 
@@ -70,7 +71,7 @@ class Runner:
     def due(self) -> bool:
         """Whether it is time to compile."""
         return self.compiled is None and not self.refused and config.backend == "compiled" and (
-            self.spent >= self.price or self.calls >= 3)
+            self.spent >= self.price or (self.calls >= 3 and self.price <= SOON))
 
     def compile(self) -> Compiled | None:
         """Machine code, if it can be made."""
