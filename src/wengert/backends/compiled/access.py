@@ -58,8 +58,8 @@ Index = tuple[Ix, ...]
 class Gathered(NamedTuple):
     """An element of an index array, counted from the end where it is negative; `size` is the length of the axis."""
 
-    atom: Atom
-    index: Index
+    atom: Any
+    place: Index
     size: int
 
 
@@ -87,7 +87,7 @@ def span(ix: Ix, ranges: Mapping[int, tuple[int, int]]) -> tuple[int, int]:
 
 # ---------------------------------------------------------------- expressions
 
-Element = tuple[Atom, Index]
+Element = tuple[Any, Index]  # a variable or constant, and the index
 Guard = tuple[tuple[Ix, int], ...]  # all of: 0 <= ix < n
 
 
@@ -201,7 +201,8 @@ def groups(before: tuple[int, ...], after: tuple[int, ...]) -> list[tuple[list[i
     """Axes of two shapes of one size in groups of equal product, those of length 1 apart."""
     out, i, j = [], 0, 0
     while i < len(before) or j < len(after):
-        a, b = [], []
+        a: list[int] = []
+        b: list[int] = []
         p = q = 1
         while True:
             if p == q and (a or b) and p > 1:

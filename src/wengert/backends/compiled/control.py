@@ -42,7 +42,8 @@ def inner_graphs(e: Equation) -> list[Graph]:
 def overwrites(plan: Plan, v: Var, o: Any) -> bool:
     """Whether a graph may compute its output `o` in the memory of its input `v`."""
     if o is v:
-        return list(plan.graph.outputs).count(v) == 1 and v not in [plan.root(x) for x in plan.graph.outputs if x is not v]
+        return list(plan.graph.outputs).count(v) == 1 and v not in [
+            plan.root(x) for x in plan.graph.outputs if isinstance(x, Var) and x is not v]
     if not isinstance(o, Var) or o in plan.alias or o not in plan.made or plan.root(v) in plan.returned:
         return False
     item = plan.made[o]
@@ -57,9 +58,8 @@ def overwrites(plan: Plan, v: Var, o: Any) -> bool:
         return all(r.kind == "store" or v not in {y for y, _ in item.leaves} for r in item.roots) and all(
             index in root.elements for y, index in item.leaves if isinstance(y, Var) and plan.root(y) is v) and not _alias_of(plan, v)
     if isinstance(item, Step) and item.equation is not None and is_control(item.equation):
-        pairs = {r: x for r, x in _pairs(plan, item, item.equation)}
-        x = pairs.get(o)
-        return x is not None and (x is v or overwrites(plan, v, x))
+        taken = dict(_pairs(plan, item, item.equation)).get(o)
+        return taken is not None and (taken is v or overwrites(plan, v, taken))
     return False
 
 
@@ -237,7 +237,7 @@ class _Loop:
             notes.count("carried stacks")
             c.stack, c.spare = block.builder.stack(inner.type), block.builder.stack(inner.type)
             block.builder.drop(c.stack, inner.type)
-            block.builder.share(c.stack, block.stacks[init])
+            block.builder.share(c.stack, block.stacks[init])  # type: ignore[index]
             self.child.stacks[inner] = c.stack
             return c
         if plan.in_registers(inner):
@@ -289,7 +289,7 @@ class _Loop:
 
     def next_values(self) -> list[list[Value]]:
         """The carries of the next iteration; large ones are where they belong."""
-        out = []
+        out: list[list[Value]] = []
         moved = []
         stacks = [c for c in self.carries if c.stack]
         for c in stacks:

@@ -167,7 +167,7 @@ class Elements:
         key = ("gathered", term)
         if key in self.memo:
             return self.memo[key]
-        v = self.memo[(term.atom, term.index), ()]
+        v = self.memo[(term.atom, term.place), ()]
         wide = v
         if v.dtype.itemsize < 8:
             how = "zext" if v.dtype.kind in "ub" else "sext"

@@ -95,7 +95,7 @@ class Loops:
             if r.kind == "store":
                 for index in r.elements:
                     self._cut(cuts, access.expand(r.equation, index))
-        edges = []
+        edges: list[list[int]] = []
         for found, n in zip(cuts, self.nest.extents, strict=True):
             spans = {r.extents[len(edges)] for r in self.nest.roots}
             inside = {c for c in found if 0 < c < n}

@@ -147,7 +147,7 @@ def gathered_in(index: Index) -> Iterator[Element]:
     for ix in index:
         for term, _ in ix.terms:
             if isinstance(term, Gathered):
-                yield term.atom, term.index
+                yield term.atom, term.place
 
 
 class Plan:
