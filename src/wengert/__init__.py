@@ -1,7 +1,8 @@
 """wengert: derivatives of formulas and of plain NumPy programs.
 
-What comes in: the public names. What goes out: each, imported with its module when it is first used. What every derivative needs
-is imported at once, a third of what ``import numpy`` costs, so that the first gradient has to wait for nothing but itself.
+What comes in: the public names. What goes out: each, imported with its module when it is first used. What every derivative
+needs is imported at once, a third of what ``import numpy`` costs, so that the first gradient has to wait for nothing but
+itself.
 """
 
 from importlib import import_module
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
         vjp,
         vmap,
     )
-    from wengert.settings import config
     from wengert.check import check_grads, taylor_test
     from wengert.custom import custom_jvp, custom_vjp, opaque
     from wengert.explain import explain_compilation
     from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
+    from wengert.settings import config
     from wengert.staging import StagingWarning, jit
     from wengert.structured import cond, fori_loop, scan, while_loop
 
@@ -42,9 +43,20 @@ __all__ = [
 
 _HOME = {
     "config": "settings",
-    "check_grads": "check", "taylor_test": "check", "custom_jvp": "custom", "custom_vjp": "custom", "opaque": "custom",
-    "explain_compilation": "explain", "formula": "formulas", "convolve_nd": "frontends.numpy_api.convolution", "jit": "staging", "StagingWarning": "staging",
-    "cond": "structured", "fori_loop": "structured", "scan": "structured", "while_loop": "structured",
+    "check_grads": "check",
+    "taylor_test": "check",
+    "custom_jvp": "custom",
+    "custom_vjp": "custom",
+    "opaque": "custom",
+    "explain_compilation": "explain",
+    "formula": "formulas",
+    "convolve_nd": "frontends.numpy_api.convolution",
+    "jit": "staging",
+    "StagingWarning": "staging",
+    "cond": "structured",
+    "fori_loop": "structured",
+    "scan": "structured",
+    "while_loop": "structured",
 }
 _MODULES = {"errors", "numeric", "random"}
 

@@ -123,8 +123,11 @@ class Explanation:
         if len(p.plan) > _SHOWN:
             plan.append(f"... and {len(p.plan) - len(shown)} more: see .plan")
         buffers = [str(p.memory), f"{c['in_place']} in place, {_number(c['copies'], 'copy', 'copies')}"]
-        carried = [f"{c['carried_' + w]} {w.replace('_', ' ')}" for w in ("in_registers", "in_place", "in_two_buffers", "stacks")
-                   if c["carried_" + w]]
+        carried = [
+            f"{c['carried_' + w]} {w.replace('_', ' ')}"
+            for w in ("in_registers", "in_place", "in_two_buffers", "stacks")
+            if c["carried_" + w]
+        ]
         if carried:
             buffers.append("carried from one iteration to the next: " + ", ".join(carried))
         if c["stacks"]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wengert.backends.interpret import Program
-from wengert.settings import config
 from wengert.errors import UnsupportedError
 from wengert.graph import ArrayType, Graph
+from wengert.settings import config
 
 if TYPE_CHECKING:
     from wengert.backends.compiled.kernel import Compiled
@@ -36,10 +36,17 @@ def _sizes(graph: Graph) -> tuple[float, float]:
     """Equations in the text, and equations that run."""
     text = runs = 0.0
     for e in graph.equations:
-        text, runs = text + 1, runs + 1 + sum(r.type.size for r in e.results if isinstance(r.type, ArrayType)) * (ELEMENT / EQUATION)
+        text, runs = (
+            text + 1,
+            runs + 1 + sum(r.type.size for r in e.results if isinstance(r.type, ArrayType)) * (ELEMENT / EQUATION),
+        )
         times = e.params["size"] or 0 if e.primitive.name == "scan" and isinstance(e.params["size"], int) else \
             UNKNOWN if e.primitive.name in ("scan", "while_loop") else 1
-        for x in [x for v in e.params.values() for x in (v if isinstance(v, tuple) else (v,))] if e.primitive.holds_graphs else ():
+        for x in (
+            [x for v in e.params.values() for x in (v if isinstance(v, tuple) else (v,))]
+            if e.primitive.holds_graphs
+            else ()
+        ):
             if isinstance(x, Graph):
                 inner = _sizes(x)
                 text, runs = text + inner[0], runs + times * inner[1]
@@ -98,7 +105,9 @@ class Runner:
         if c.library is None:
             from wengert.backends.compiled import native
             try:
-                entered = native.Program(c, c.inputs, c.outputs, lambda status, *values: c.failed(status, values), release=self.large())
+                entered = native.Program(
+                    c, c.inputs, c.outputs, lambda status, *values: c.failed(status, values), release=self.large()
+                )
                 c.library = entered._keeper.linked.library
                 return entered
             except UnsupportedError:

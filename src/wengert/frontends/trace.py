@@ -21,7 +21,20 @@ import numpy as np
 
 from wengert.errors import EscapedTracerError, UnsupportedError
 from wengert.frontends import warned
-from wengert.graph import REGISTRY, ArrayType, Atom, Build, Const, Equation, Graph, Primitive, Stack, Var, has_no_effect, type_of
+from wengert.graph import (
+    REGISTRY,
+    ArrayType,
+    Atom,
+    Build,
+    Const,
+    Equation,
+    Graph,
+    Primitive,
+    Stack,
+    Var,
+    has_no_effect,
+    type_of,
+)
 
 __all__ = ["APPLIED", "CLOCK", "HERE", "OPEN", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build",
            "is_home", "is_library", "library_call", "note_write", "require_plain", "shown", "under_vmap", "user_line"]

@@ -1,11 +1,11 @@
 """Access: which elements of its operands an element of a result is made of.
 
-What comes in: an equation, and the index of one element of a result. What goes out: an `Expression` over elements of operands. The
-one idea: an index is affine in the loops around it, so that slices, transposes, broadcasts, pads and concatenations
-cost nothing: they are read off when the element is asked for, and no array is made.
+What comes in: an equation, and the index of one element of a result. What goes out: an `Expression` over elements of
+operands. The one idea: an index is affine in the loops around it, so that slices, transposes, broadcasts, pads and
+concatenations cost nothing: they are read off when the element is asked for, and no array is made.
 
-An index (`Index`) has one `Ix` for each axis: a constant plus terms, each a loop or a `Gathered` element of an index array, with a
-coefficient.
+An index (`Index`) has one `Ix` for each axis: a constant plus terms, each a loop or a `Gathered` element of an index array,
+with a coefficient.
 """
 
 from __future__ import annotations
@@ -187,7 +187,9 @@ def _transpose(e: Equation, index: Index) -> Expression:
 
 def _flip(e: Equation, index: Index) -> Expression:
     shape = e.results[0].type.shape
-    return _copy(e.operands[0], tuple([ix * -1 + (shape[a] - 1) if a in e.params["axes"] else ix for a, ix in enumerate(index)]))
+    return _copy(
+        e.operands[0], tuple([ix * -1 + (shape[a] - 1) if a in e.params["axes"] else ix for a, ix in enumerate(index)])
+    )
 
 
 def _flat(shape: tuple[int, ...], index: Index) -> Ix:
@@ -387,10 +389,21 @@ def _contract(e: Equation, index: Index) -> Expression | None:
 
 
 _RULES: dict[str, Callable[[Equation, Index], Expression | None]] = {
-    "reshape": _reshape, "transpose": _transpose, "broadcast": _broadcast, "flip": _flip, "pad": _pad, "concatenate": _concatenate,
-    "index": _index, "index_set": _write, "index_add": _write, "contract": _contract, "convert": _elementwise,
-    "python_integer": _elementwise, "truncate": _elementwise,
-    **dict.fromkeys(_FOLDS, _reduce)}
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "broadcast": _broadcast,
+    "flip": _flip,
+    "pad": _pad,
+    "concatenate": _concatenate,
+    "index": _index,
+    "index_set": _write,
+    "index_add": _write,
+    "contract": _contract,
+    "convert": _elementwise,
+    "python_integer": _elementwise,
+    "truncate": _elementwise,
+    **dict.fromkeys(_FOLDS, _reduce),
+}
 
 
 def expand(e: Equation, index: Index) -> Expression | None:

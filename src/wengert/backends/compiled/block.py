@@ -1,8 +1,8 @@
 """Blocks: the code of one graph, item by item.
 
-What comes in: a graph, and where its inputs are (registers, memory, stacks). What goes out: code that leaves its outputs in registers
-or in memory. The one idea: a small value is a list of scalars, a large one a pointer; where the plan says that nobody reads an
-operand any more, its memory becomes the result's.
+What comes in: a graph, and where its inputs are (registers, memory, stacks). What goes out: code that leaves its outputs in
+registers or in memory. The one idea: a small value is a list of scalars, a large one a pointer; where the plan says that
+nobody reads an operand any more, its memory becomes the result's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Checked: Python's integers, whose arithmetic raises where a machine's would wrap around.
 
-What comes in: numbers in registers. What goes out: code that leaves the kernel where Python would raise. The one idea: the check comes
-before the operation that it guards, in straight-line code; such numbers are always computed at once, never inside a vector loop.
+What comes in: numbers in registers. What goes out: code that leaves the kernel where Python would raise. The one idea: the
+check comes before the operation that it guards, in straight-line code; such numbers are always computed at once, never
+inside a vector loop.
 """
 
 from __future__ import annotations
@@ -64,8 +65,14 @@ def _power(block: Block, a: str, b: str) -> str:
     return total
 
 
-_OPERATIONS = {"add": _add, "subtract": _subtract, "multiply": _multiply, "floor_divide": _floor_divide, "remainder": _remainder,
-               "power": _power}
+_OPERATIONS = {
+    "add": _add,
+    "subtract": _subtract,
+    "multiply": _multiply,
+    "floor_divide": _floor_divide,
+    "remainder": _remainder,
+    "power": _power,
+}
 
 
 def _python_integer(block: Block, params: Any, values: list[Value]) -> Value:

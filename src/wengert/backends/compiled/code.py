@@ -15,8 +15,19 @@ import numpy as np
 
 __all__ = ["Code", "Module", "Value", "element", "literal", "splat_literal"]
 
-_NAMES = {"f8": "double", "f4": "float", "i8": "i64", "i4": "i32", "i2": "i16", "i1": "i8", "u8": "i64", "u4": "i32", "u2": "i16",
-          "u1": "i8", "b1": "i1"}
+_NAMES = {
+    "f8": "double",
+    "f4": "float",
+    "i8": "i64",
+    "i4": "i32",
+    "i2": "i16",
+    "i1": "i8",
+    "u8": "i64",
+    "u4": "i32",
+    "u2": "i16",
+    "u1": "i8",
+    "b1": "i1",
+}
 
 
 def element(dtype: np.dtype[Any]) -> str:
@@ -143,5 +154,9 @@ class Code:
                 parts.append(splat_literal(p, kind, lanes))
                 continue
             one = self.op(f"insertelement <{lanes} x {kind}> poison, {kind} {p}, i64 0")
-            parts.append(self.op(f"shufflevector <{lanes} x {kind}> {one}, <{lanes} x {kind}> poison, <{lanes} x i32> zeroinitializer"))
+            parts.append(
+                self.op(
+                    f"shufflevector <{lanes} x {kind}> {one}, <{lanes} x {kind}> poison, <{lanes} x i32> zeroinitializer"
+                )
+            )
         return Value(v.dtype, tuple(parts), lanes)

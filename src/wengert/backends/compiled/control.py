@@ -1,8 +1,8 @@
 """Control flow: branches and loops as machine code.
 
-What comes in: `cond`, `while_loop` or `scan`, in a block. What goes out: its code, the inner graphs as blocks of the same function. The one
-idea: a small carry is a phi; a large one is updated in place where nobody reads its old value afterwards, else two buffers take
-turns; what is saved is written straight into its row.
+What comes in: `cond`, `while_loop` or `scan`, in a block. What goes out: its code, the inner graphs as blocks of the same
+function. The one idea: a small carry is a phi; a large one is updated in place where nobody reads its old value afterwards,
+else two buffers take turns; what is saved is written straight into its row.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wengert.backends.compiled.code import Value
+import numpy as np
+
+from wengert.backends.compiled.code import Code, Value
 from wengert.backends.compiled.plan import Item, Nest, Plan, Step, is_control
 from wengert.graph import ArrayType, Const, Equation, Graph, StackType, Var
 
@@ -55,8 +57,11 @@ def overwrites(plan: Plan, v: Var, o: Any) -> bool:
                 overwrites(plan, v, x) if x is not v else True) and not _reads_elsewhere(plan, item, x)
         if root.kind != "store" or not plan.dies_at(v, item) or v.type != o.type:
             return False
-        return all(r.kind == "store" or v not in {y for y, _ in item.leaves} for r in item.roots) and all(
-            index in root.elements for y, index in item.leaves if isinstance(y, Var) and plan.root(y) is v) and not _alias_of(plan, v)
+        return (
+            all(r.kind == "store" or v not in {y for y, _ in item.leaves} for r in item.roots)
+            and all(index in root.elements for y, index in item.leaves if isinstance(y, Var) and plan.root(y) is v)
+            and not _alias_of(plan, v)
+        )
     if isinstance(item, Step) and item.equation is not None and is_control(item.equation):
         taken = dict(_pairs(plan, item, item.equation)).get(o)
         return taken is not None and (taken is v or overwrites(plan, v, taken))
@@ -81,8 +86,15 @@ def _pairs(plan: Plan, item: Item, e: Equation) -> list[tuple[Var, Any]]:
         arms = [plan_of(g) for g in e.params["branches"]]
         for k, r in enumerate(e.results):
             for j, x in enumerate(e.operands[1:]):
-                if _alone(plan, e, x) and x.type == r.type and plan.dies_at(x, item) and all(x is not y for _, y in out) and all(
-                        overwrites(p, g.inputs[j], g.outputs[k]) for p, g in zip(arms, e.params["branches"], strict=True)):
+                if (
+                    _alone(plan, e, x)
+                    and x.type == r.type
+                    and plan.dies_at(x, item)
+                    and all(x is not y for _, y in out)
+                    and all(
+                        overwrites(p, g.inputs[j], g.outputs[k]) for p, g in zip(arms, e.params["branches"], strict=True)
+                    )
+                ):
                     out.append((r, x))
                     break
         return out
@@ -124,7 +136,9 @@ def _give_input(block: Block, child: Block, inner: Var, outer: Any) -> None:
     """An input of an inner graph that is the same as a value outside."""
     if isinstance(inner.type, StackType):
         child.stacks[inner] = block.stacks[outer]
-    elif child.plan.in_registers(inner) and (isinstance(outer, Const) or block.plan.in_registers(outer) or inner.type.size == 1):
+    elif child.plan.in_registers(inner) and (
+        isinstance(outer, Const) or block.plan.in_registers(outer) or inner.type.size == 1
+    ):
         for k, v in enumerate(block.registers(outer)):
             child.scalars[inner, k] = v
     else:
@@ -147,7 +161,7 @@ def _target(block: Block, item: Item, e: Equation, r: Var) -> tuple[str, Any]:
 
 
 def _cond(block: Block, item: Step, e: Equation) -> None:
-    code, builder = block.code, block.builder
+    code = block.code
     small = [r for r in e.results if isinstance(r.type, ArrayType) and block.plan.in_registers(r)]
     targets = {r: _target(block, item, e, r) for r in e.results if isinstance(r.type, ArrayType) and r not in small}
     arms: list[Block] = []
@@ -161,7 +175,13 @@ def _cond(block: Block, item: Step, e: Equation) -> None:
     found: list[tuple[str, dict[Var, Any]]] = []
     for label, arm in zip((yes, no), arms, strict=True):
         code.label(label)
-        arm.prefer({o: targets[r][0] for r, o in zip(e.results, arm.graph.outputs, strict=True) if r in targets and isinstance(o, Var)})
+        arm.prefer(
+            {
+                o: targets[r][0]
+                for r, o in zip(e.results, arm.graph.outputs, strict=True)
+                if r in targets and isinstance(o, Var)
+            }
+        )
         arm.run()
         values: dict[Var, Any] = {}
         for k, r in enumerate(e.results):
@@ -190,7 +210,6 @@ def _cond(block: Block, item: Step, e: Equation) -> None:
                 ends = ", ".join(f"[{v[r][n].parts[q]}, %{end}]" for end, v in found)
                 parts.append(code.op(f"phi {one.kind} {ends}"))
             block.scalars[r, n] = Value(one.dtype, tuple(parts))
-    assert builder is not None
 
 
 @dataclass
@@ -336,7 +355,7 @@ class _Loop:
         code.lines[self.spot:self.spot] = phis
         self.end = end
 
-    def finish(self, final: list[list[Value]], swapped: bool) -> None:
+    def finish(self, final: list[list[Value]]) -> None:
         """After the loop: results. `final` are values of small carries; large ones lie in their last buffer."""
         block = self.block
         for c, values in zip(self.carries, final, strict=True):
@@ -355,10 +374,12 @@ class _Loop:
                 continue
             size = c.inner.type.size * c.inner.type.dtype.itemsize
             if c.now and size:
-                block.builder.copy_if_other(c.pointer, (c.then if swapped else c.now), size)
+                block.builder.copy_if_other(c.pointer, c.now, size)
             if small:
                 for j in range(c.inner.type.size):
-                    block.scalars[c.result, j] = block.load_scalar(block.offset(c.pointer, c.inner.type.dtype, j), c.inner.type.dtype)
+                    block.scalars[c.result, j] = block.load_scalar(
+                        block.offset(c.pointer, c.inner.type.dtype, j), c.inner.type.dtype
+                    )
         self.child.close()
         for room in self.rooms:
             block.builder.release(room)
@@ -375,46 +396,22 @@ def _scan(block: Block, item: Step, e: Equation) -> None:
     loop = _Loop(block, item, e)
     length = block.register(e.operands[0], 0).part
     carries, constants = params["carries"], params["constants"]
-    slices = loop.operands[constants + carries:]
     inputs = loop.body.inputs[constants + carries:]
     saved = [(o, e.results[carries + k]) for k, o in enumerate(loop.body.outputs[carries:])]
-    known: dict[Var, str] = {}
-    for o, r in saved:
-        if isinstance(r.type, StackType):
-            block.stacks[r] = block.builder.stack(r.type)
-            block.builder.reserve(block.stacks[r], length, r.type)
-        else:
-            known[r] = block.place(r)
-    bases = [_slices_base(block, x, v) for x, v in zip(slices, inputs, strict=True)]
-    skip = code.op(f"icmp sgt i64 {length}, 0")
-    start = block.module.fresh("B")
-    empty = block.module.fresh("B")
+    places = {r: _saved_place(block, r, length) for _, r in saved}
+    bases = [_slices_base(block, x, v) for x, v in zip(loop.operands[constants + carries:], inputs, strict=True)]
+    start, empty = block.module.fresh("B"), block.module.fresh("B")
     code.line(f"br label %{empty}")
     code.label(empty)
-    code.line(f"br i1 {skip}, label %{start}, label %{loop.done}")
+    code.line(f"br i1 {code.op(f'icmp sgt i64 {length}, 0')}, label %{start}, label %{loop.done}")
     code.label(start)
     loop.open()
     i, following = "%" + block.module.fresh("i"), "%" + block.module.fresh("i")
     row = i if not params["reverse"] else code.op(f"sub nsw i64 {code.op(f'sub nsw i64 {length}, 1')}, {i}")
     for v, (base, empty_stack) in zip(inputs, bases, strict=True):
         _give_slice(block, loop.child, v, base, empty_stack, row)
-    rows = {}
-    for o, r in saved:
-        if isinstance(r.type, StackType) and isinstance(o.type, StackType):
-            continue
-        base = known[r] if r in known else block.builder.stack_data(block.stacks[r])
-        rows[r] = _row(block, base, o.type, row)
-    dest: dict[Var, str] = {}
-    for o, r in saved:
-        if r in rows and isinstance(o, Var) and o not in loop.body.inputs and o not in dest:
-            dest[o] = rows[r]
-    loop.prefer(dest)
-    loop.child.run()
-    for k, (o, r) in enumerate(saved):
-        if r in rows:
-            loop.child.output(carries + k, rows[r])
-        else:
-            block.builder.save_stack(block.stacks[r], row, loop.child.stacks[o])  # type: ignore[index]
+    rows = {r: _row(block, places[r], o.type, row) for o, r in saved if isinstance(o.type, ArrayType)}
+    _run_body(loop, saved, rows, carries, row)
     new = loop.next_values()
 
     def more() -> str:
@@ -422,12 +419,40 @@ def _scan(block: Block, item: Step, e: Equation) -> None:
         return code.op(f"icmp slt i64 {following}, {length}")
     loop.close(new, more, [f"  {i} = phi i64 [0, BEFORE], [{following}, LATCH]"])
     code.label(loop.done)
-    final: list[list[Value]] = []
-    for c, values in zip(loop.carries, new, strict=True):
-        final.append([Value(a.dtype, tuple([code.op(f"phi {a.kind} [{p}, %{empty}], [{q}, %{loop.end}]")
-                                            for p, q in zip(a.parts, b.parts, strict=True)])) for a, b in zip(c.start, values, strict=True)])
+    final = [[_either(code, a, empty, b, loop.end) for a, b in zip(c.start, values, strict=True)]
+             for c, values in zip(loop.carries, new, strict=True)]
     _last_buffers(loop, empty)
-    loop.finish(final, swapped=False)
+    loop.finish(final)
+
+
+def _either(code: Code, a: Value, before: str, b: Value, after: str) -> Value:
+    """A value that comes from one of two blocks."""
+    parts = [code.op(f"phi {a.kind} [{p}, %{before}], [{q}, %{after}]") for p, q in zip(a.parts, b.parts, strict=True)]
+    return Value(a.dtype, tuple(parts))
+
+
+def _saved_place(block: Block, r: Var, length: str) -> str:
+    """Where a loop of known length saves a result: its first row."""
+    if isinstance(r.type, StackType):
+        block.stacks[r] = block.builder.stack(r.type)
+        block.builder.reserve(block.stacks[r], length, r.type)
+        return block.builder.stack_data(block.stacks[r])
+    return block.place(r)
+
+
+def _run_body(loop: _Loop, saved: Sequence[tuple[Any, Var]], rows: dict[Var, str], first: int, row: str) -> None:
+    """The code of one iteration; what is saved goes to its rows, or as a stack to entry `row` of another."""
+    dest: dict[Var, str] = {}
+    for o, r in saved:
+        if r in rows and isinstance(o, Var) and o not in loop.body.inputs:
+            dest.setdefault(o, rows[r])
+    loop.prefer(dest)
+    loop.child.run()
+    for k, (o, r) in enumerate(saved):
+        if r in rows:
+            loop.child.output(first + k, rows[r])
+        else:
+            loop.block.builder.save_stack(loop.block.stacks[r], row, loop.child.stacks[o])
 
 
 def _last_buffers(loop: _Loop, empty: str) -> None:
@@ -480,26 +505,15 @@ def _while(block: Block, item: Step, e: Equation) -> None:
     code.label(exit_)
     code.line(f"br i1 {go_on}, label %{step}, label %{loop.done}")
     code.label(step)
-    rows = {r: block.builder.push(block.stacks[r], r.type) for o, r in saved}
-    dest: dict[Var, str] = {}
-    for o, r in saved:
-        if isinstance(o, Var) and isinstance(o.type, ArrayType) and o not in loop.body.inputs and o not in dest:
-            dest[o] = rows[r]
-    loop.prefer(dest)
-    loop.child.run()
-    for k, (o, r) in enumerate(saved):
-        if isinstance(o.type, StackType):
-            block.builder.save_stack(block.stacks[r], i, loop.child.stacks[o])  # type: ignore[index]
-        else:
-            loop.child.output(n + k, rows[r])
+    pushed = {r: block.builder.push(block.stacks[r], r.type) for _, r in saved}
+    rows = {r: pushed[r] for o, r in saved if isinstance(o.type, ArrayType)}
+    _run_body(loop, saved, rows, n, i)
     new = loop.next_values()
     code.lines.append(f"  {following} = add nuw nsw i64 {i}, 1")
     loop.close(new, None, [f"  {i} = phi i64 [0, BEFORE], [{following}, LATCH]"])
     code.label(loop.done)
-    loop.finish([c.names for c in loop.carries], swapped=False)
-    import numpy as np
-    count = Value(np.dtype(np.int64), (i,))
-    block.scalars[e.results[0], 0] = count
+    loop.finish([c.names for c in loop.carries])
+    block.scalars[e.results[0], 0] = Value(np.dtype(np.int64), (i,))
 
 
 def _share(child: Block, test: Block, inner: Var, ours: Var) -> None:

@@ -1,8 +1,8 @@
 """Elements: the code that computes elements of arrays, in scalars or in vectors.
 
-What comes in: a variable and the index of an element, in loops that are running. What goes out: its value, each element computed
-once in an iteration. The one idea: one loop is the vector's; an index that moves with it by one is a contiguous load, one that does not
-move is a scalar, any other is gathered. What lies outside its array by a guard is never loaded.
+What comes in: a variable and the index of an element, in loops that are running. What goes out: its value, each element
+computed once in an iteration. The one idea: one loop is the vector's; an index that moves with it by one is a contiguous
+load, one that does not move is a scalar, any other is gathered. What lies outside its array by a guard is never loaded.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def memory_type(dtype: np.dtype[Any]) -> str:
 
 @functools.lru_cache(maxsize=256)
 def diagonal(c: Const) -> tuple[int, Any, Any] | None:
-    """Offset, value and the zero around it of a large constant matrix (first axis by the rest) that has one diagonal, or None."""
+    """Of a large constant matrix (first axis by the rest) with one diagonal: offset, value, the zero around it; else None."""
     a = c.value
     if a.ndim < 2 or a.size < DIAGONAL or a.dtype.kind not in "fiu":
         return None
@@ -151,7 +151,9 @@ class Elements:
             return a
         if not a.part.startswith(("%", "<")):
             return self.code.constant(int(a.part) * c, np.int64)
-        return Value(a.dtype, (self.code.op(f"mul {a.kind} {a.part}, {self.code.constant(c, np.int64, a.lanes).part}"),), a.lanes)
+        return Value(
+            a.dtype, (self.code.op(f"mul {a.kind} {a.part}, {self.code.constant(c, np.int64, a.lanes).part}"),), a.lanes
+        )
 
     def _sum(self, a: Value, b: Value) -> Value:
         if a.part == "0" or b.part == "0":
@@ -265,7 +267,9 @@ class Elements:
         mask = self.code.splat(condition, self.lanes).part
         return mask if self.mask is None else self.code.op(f"and <{self.lanes} x i1> {mask}, {self.mask}")
 
-    def load_vector(self, p: str, dtype: np.dtype[Any], step: int | None, offsets: Value | None, condition: Value | None) -> Value:
+    def load_vector(
+        self, p: str, dtype: np.dtype[Any], step: int | None, offsets: Value | None, condition: Value | None
+    ) -> Value:
         w, kind, mask = self.lanes, memory_type(dtype), self.lanes_there(condition)
         if step == 1 and dtype.kind != "c":
             whole = f"<{w} x {kind}>"
@@ -287,8 +291,12 @@ class Elements:
             name = f"llvm.masked.gather.v{w}{_short(kind)}.v{w}p0"
             self.code.module.declare(f"declare <{w} x {kind}> @{name}(<{w} x ptr>, i32, <{w} x i1>, <{w} x {kind}>)")
             lanes = mask or "splat (i1 true)"
-            parts.append(self.code.op(f"call <{w} x {kind}> @{name}(<{w} x ptr> {many}, i32 {_align(dtype)}, <{w} x i1> {lanes}, "
-                                      f"<{w} x {kind}> zeroinitializer)"))
+            parts.append(
+                self.code.op(
+                    f"call <{w} x {kind}> @{name}(<{w} x ptr> {many}, i32 {_align(dtype)}, <{w} x i1> {lanes}, "
+                    f"<{w} x {kind}> zeroinitializer)"
+                )
+            )
         return self._loaded(dtype, parts)
 
     def _masked(self, what: str, p: str, dtype: np.dtype[Any], mask: str, value: str = "") -> str:
@@ -297,7 +305,9 @@ class Elements:
         name = f"llvm.masked.{what}.v{w}{_short(kind)}.p0"
         if what == "load":
             self.code.module.declare(f"declare {whole} @{name}(ptr, i32, <{w} x i1>, {whole})")
-            return self.code.op(f"call {whole} @{name}(ptr {p}, i32 {_align(dtype)}, <{w} x i1> {mask}, {whole} zeroinitializer)")
+            return self.code.op(
+                f"call {whole} @{name}(ptr {p}, i32 {_align(dtype)}, <{w} x i1> {mask}, {whole} zeroinitializer)"
+            )
         self.code.module.declare(f"declare void @{name}({whole}, ptr, i32, <{w} x i1>)")
         self.code.line(f"call void @{name}({whole} {value}, ptr {p}, i32 {_align(dtype)}, <{w} x i1> {mask})")
         return ""
@@ -427,7 +437,9 @@ class Elements:
                 lanes = max(a.lanes, b.lanes, total.lanes)
                 a, b, total = (self.code.splat(v, lanes) for v in (a, b, total))
                 suffix = _short(element(dtype)) if lanes == 1 else f"v{lanes}{_short(element(dtype))}"
-                total = Value(dtype, (self.code.intrinsic(f"llvm.fma.{suffix}", total.kind, [a.part, b.part, total.part]),), lanes)
+                total = Value(
+                    dtype, (self.code.intrinsic(f"llvm.fma.{suffix}", total.kind, [a.part, b.part, total.part]),), lanes
+                )
             else:
                 total = self.apply("add", {}, [total, self.apply("multiply", {}, [a, b], dtype)], dtype)
         assert total is not None

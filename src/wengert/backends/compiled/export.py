@@ -169,9 +169,11 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
 
 
 # C's own words, which a parameter of Python may be named by.
-_WORDS = frozenset("auto bool break case char const continue default do double else enum extern float for goto if inline int long "
-                   "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
-                   "while class new delete this template private public namespace operator".split())
+_WORDS = frozenset(
+    "auto bool break case char const continue default do double else enum extern float for goto if inline int long "
+    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
+    "while class new delete this template private public namespace operator".split()
+)
 
 
 def _c_names(wanted: Sequence[str], taken: set[str]) -> list[str]:
@@ -205,5 +207,13 @@ def callable_of(graph: Graph) -> Any:
 def export(graph: Graph, name: str, folder: str | Path, parameters: Sequence[str]) -> tuple[Path, Path]:
     """`write_c` of a graph."""
     compiled = _compiled(graph, "export")
-    return write_c(compiled, compiled.inputs, compiled.outputs, name, folder, workspace=compiled.workspace, arrays=compiled.arrays,
-                   parameters=parameters)
+    return write_c(
+        compiled,
+        compiled.inputs,
+        compiled.outputs,
+        name,
+        folder,
+        workspace=compiled.workspace,
+        arrays=compiled.arrays,
+        parameters=parameters,
+    )

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.compiled.code import Code, Value
-from wengert.backends.compiled.loops import Place, load, loop, move, store, times, write
 from wengert.backends.compiled.foreign import constant_of
+from wengert.backends.compiled.loops import Place, load, loop, move, store, times, write
 from wengert.backends.compiled.scans import around, known
 from wengert.graph import Equation
 

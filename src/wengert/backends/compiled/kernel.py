@@ -1,7 +1,8 @@
 """Kernels: a graph becomes the text of a module, and a module something that can be called.
 
-What comes in: a graph. What goes out: a `Compiled`, called with the values of its inputs as a `Program` is. The one idea: one function
-holds the whole graph, its loops included; memory it needs is one workspace, whose size is known before it runs.
+What comes in: a graph. What goes out: a `Compiled`, called with the values of its inputs as a `Program` is. The one idea:
+one function holds the whole graph, its loops included; memory it needs is one workspace, whose size is known before it
+runs.
 """
 
 from __future__ import annotations
@@ -127,7 +128,9 @@ class Builder(Stacks):
             if c not in self.known:
                 self.known[c] = name
                 data = "".join(f"\\{b:02X}" for b in np.ascontiguousarray(c.value).tobytes())
-                self.module.declare(f'{name} = private constant [{max(c.value.nbytes, 1)} x i8] c"{data or chr(92) + "00"}", align 64')
+                self.module.declare(
+                    f'{name} = private constant [{max(c.value.nbytes, 1)} x i8] c"{data or chr(92) + "00"}", align 64'
+                )
             return name  # type: ignore[no-any-return]
         if c not in self.known:
             self.known[c] = len(self.constants)
@@ -263,7 +266,9 @@ class Builder(Stacks):
         head = ["define i64 @kernel(ptr %in, ptr %out, ptr %env) #0 {", "entry:", "  %status = alloca i64",
                 "  %workspace = load ptr, ptr %env", *self.prologue, "  br label %begin", "begin:"]
         self.module.functions.append("\n".join([*head, *code.lines, "}"]))
-        self.module.declare(f'attributes #0 = {{ nounwind "prefer-vector-width"="{min(8 * self.module.vector_bytes, SLP_BITS)}" }}')
+        self.module.declare(
+            f'attributes #0 = {{ nounwind "prefer-vector-width"="{min(8 * self.module.vector_bytes, SLP_BITS)}" }}'
+        )
 
 
 def flattened(graph: Graph) -> Graph:
@@ -273,8 +278,6 @@ def flattened(graph: Graph) -> Graph:
     env: dict[Any, Any] = {}
     equations: list[Equation] = []
     lines = {}
-    todo = [(e, graph, None) for e in reversed(graph.equations)]
-    del todo
 
     def walk(g: Graph) -> None:
         for e in g.equations:
@@ -363,7 +366,9 @@ class Compiled:
         out = [np.empty(t.shape, t.dtype) for t in self.outputs]
         space = np.empty(self.workspace + ALIGN, np.uint8)
         start = space.ctypes.data
-        env = (ctypes.c_void_p * 4)(start + -start % ALIGN, self.hosts, ctypes.cast(_POLL, ctypes.c_void_p).value, self.constants)
+        env = (ctypes.c_void_p * 4)(
+            start + -start % ALIGN, self.hosts, ctypes.cast(_POLL, ctypes.c_void_p).value, self.constants
+        )
         status = self.function((ctypes.c_void_p * max(len(arrays), 1))(*[a.ctypes.data for a in arrays]),
                                (ctypes.c_void_p * max(len(out), 1))(*[a.ctypes.data for a in out]), env)
         if status:
@@ -430,7 +435,7 @@ def _host(e: Equation, errors: threading.local, lines: frozenset[str]) -> Any:
 
 
 def compile_graph(graph: Graph) -> Compiled | None:
-    """The code of a graph, not yet loaded; None if it has something that the compiler does not know (a stack as a result, say)."""
+    """The code of a graph, not yet loaded; None if it has something unknown to the compiler (a stack as a result, say)."""
     flat = prepared(graph)
     return None if flat is None else Compiled(graph, built(flat))
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.compiled.code import Code, Value
+from wengert.backends.compiled.foreign import call, constant_of, letter, query, routine
 from wengert.backends.compiled.loops import (
     Place,
     contiguous,
@@ -31,7 +32,6 @@ from wengert.backends.compiled.loops import (
     times,
     write,
 )
-from wengert.backends.compiled.foreign import call, constant_of, letter, query, routine
 from wengert.graph import ArrayType, Equation
 
 __all__ = ["TABLE", "Work", "dense", "in_double", "turn_in_place"]

@@ -5,7 +5,8 @@ piece is too small or its iterations depend on their order. The one idea: the ra
 the piece alone, each sums into a place of its own, and these are added up in order, so that the result is the same however many
 threads there are.
 
-The function names what it reads from around it as the kernel does; a frame holds these values, and the function loads them first.
+The function names what it reads from around it as the kernel does; a frame holds these values, and the function loads them
+first.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The plan of one graph: what lies in memory, what in registers, and in which order it is computed.
 
-What comes in: a graph. What goes out: a `Plan`: items in order (fused nests, scalars, steps such as library calls and loops), the
-variables that lie in memory, and who may overwrite whom. The one idea: an element is computed where it is read; in memory goes
-what a step needs, what is returned, and what would be computed too often. Small values are computed at once and stay in registers.
+What comes in: a graph. What goes out: a `Plan`: items in order (fused nests, scalars, steps such as library calls and
+loops), the variables that lie in memory, and who may overwrite whom. The one idea: an element is computed where it is read;
+in memory goes what a step needs, what is returned, and what would be computed too often. Small values are computed at once
+and stay in registers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,21 @@ from wengert.backends.compiled.access import Apply, Element, Fold, Gathered, Ind
 from wengert.graph import ArrayType, Equation, Graph, Var
 from wengert.primitives.contract import split_spec
 
-__all__ = ["Item", "Nest", "all_elements", "elements_of", "gathered_in", "guards_of", "Plan", "Root", "Scalars", "Step", "is_control", "loop_axes", "parts_of"]
+__all__ = [
+    "Item",
+    "Nest",
+    "all_elements",
+    "elements_of",
+    "gathered_in",
+    "guards_of",
+    "Plan",
+    "Root",
+    "Scalars",
+    "Step",
+    "is_control",
+    "loop_axes",
+    "parts_of",
+]
 
 FEW = 16        # elements of a value that stays in registers wherever it is
 SMALL = 64      # elements of a value that stays in registers where all others are as small
@@ -191,7 +206,9 @@ class Plan:
                 if not isinstance(v.type, ArrayType) or v.type.size > SMALL:
                     return False
             name = e.primitive.name
-            if name in ("index", "index_set", "index_add") and any(a.type.size for a in e.operands[(1 if name == "index" else 2):]):
+            if name in ("index", "index_set", "index_add") and any(
+                a.type.size for a in e.operands[(1 if name == "index" else 2) :]
+            ):
                 return False
             total += sum(r.type.size for r in e.results)
             if name == "contract":
@@ -241,7 +258,9 @@ class Plan:
         sizes = dict(zip([*a, *b], [*x.shape, *y.shape], strict=True))
         apart = [sizes[k] for k in sizes if not (k in a and k in b and k in out)]  # all but the stack
         stack = math.prod([n for k, n in sizes.items() if k in a and k in b and k in out])
-        return terms <= access.UNROLL and ((terms <= 4 and min(x.size, y.size) <= FEW) or (stack >= WIDE and max(apart) <= WIDE))
+        return terms <= access.UNROLL and (
+            (terms <= 4 and min(x.size, y.size) <= FEW) or (stack >= WIDE and max(apart) <= WIDE)
+        )
 
     def _inline_write(self, e: Equation) -> bool:
         where = access.region(e)
@@ -270,8 +289,15 @@ class Plan:
 
     def is_write(self, e: Equation) -> bool:
         """A write into memory, in place or into a copy."""
-        return e.primitive.name in ("index_set", "index_add") and not self.inlined[e] and 0 not in e.operands[0].type.shape and (
-            e.primitive.name == "index_set" or elementwise.supported("add", {}, [e.results[0].type.dtype] * 2, [e.results[0].type.dtype]))
+        return (
+            e.primitive.name in ("index_set", "index_add")
+            and not self.inlined[e]
+            and 0 not in e.operands[0].type.shape
+            and (
+                e.primitive.name == "index_set"
+                or elementwise.supported("add", {}, [e.results[0].type.dtype] * 2, [e.results[0].type.dtype])
+            )
+        )
 
     def _must_lie_in_memory(self) -> None:
         keep: list[Any] = [o for o in self.graph.outputs if isinstance(o, Var) and not self.in_registers(o)]
@@ -323,7 +349,7 @@ class Plan:
         return not isinstance(v, Var) or v not in self.own or v in self.memory or v in self.alias or self.in_registers(v)
 
     def reach(self, elements: Sequence[Element], extents: tuple[int, ...] = ()) -> tuple[set[Element], set[Element]]:
-        """What these elements are made of, in loops of these extents: elements that are loaded, and elements that are computed."""
+        """What these elements are made of, in loops of these extents: elements to load, and elements to compute."""
         ranges = dict(enumerate((0, n) for n in extents))
         leaves: set[Element] = set()
         inner: set[Element] = set()
@@ -458,8 +484,6 @@ class Plan:
                 n = math.prod(item.extents)
                 for x, _ in item.inner:
                     count[x] = count.get(x, 0) + n  # type: ignore[index]
-            elif isinstance(item, Scalars):
-                pass
         price: dict[Var, float] = {}
         again: set[Var] = set()
         for e in self.graph.equations:

@@ -272,7 +272,7 @@ def _pool() -> machine.Library:
 
 
 def address() -> int:
-    """The address of ``void wg_parallel(void (*f)(void *, int64_t), void *frame, int64_t chunks, int64_t helpers, int64_t free)``."""
+    """Where ``void wg_parallel(void (*f)(void *, int64_t), void *frame, int64_t chunks, int64_t helpers, int64_t free)`` is."""
     return _pool().address(NAME)
 
 

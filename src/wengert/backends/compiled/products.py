@@ -19,8 +19,8 @@ import numpy as np
 
 from wengert.backends.compiled import tiles
 from wengert.backends.compiled.code import Code
-from wengert.backends.compiled.loops import Place, collapse, contiguous, copy, fill, move, nest
 from wengert.backends.compiled.foreign import call, constant_of, letter, one_thread, routine
+from wengert.backends.compiled.loops import Place, collapse, contiguous, copy, fill, move, nest
 from wengert.backends.compiled.tiles import Axis
 from wengert.graph import ArrayType, Equation
 from wengert.primitives.contract import split_spec

@@ -1,8 +1,9 @@
 """Stacks: what a loop of unknown length saves, in memory that grows.
 
-What comes in: the type of an entry. What goes out: code on descriptors `{data, length, capacity}`. The one idea: a descriptor
-belongs to the place in the program that makes the stack and is used again each time it runs; its data counts how many descriptors
-look at it, since a stack may be saved in other stacks, and is freed when none does, at the latest on leaving the kernel.
+What comes in: the type of an entry. What goes out: code on descriptors `{data, length, capacity}`. The one idea: a
+descriptor belongs to the place in the program that makes the stack and is used again each time it runs; its data counts how
+many descriptors look at it, since a stack may be saved in other stacks, and is freed when none does, at the latest on
+leaving the kernel.
 """
 
 from __future__ import annotations
