@@ -40,7 +40,7 @@ class Explanation:
     memory : Memory or None
         What a call takes; see ``jit(f).memory``.
     seconds : Mapping of str to float
-        Of each pass.
+        Of each pass; of the last, machine code, once it is looked at.
     """
 
     def __init__(self, name: str, staged: _Staged, direct: Callable[[Any], bool]):
@@ -61,9 +61,9 @@ class Explanation:
             self.reason = "it takes or gives what the compiler does not know (long doubles, half precision, stacks)"
             return
         self._direct = direct(self._passes.compiled)
-        self._passes.code()
         self.counts, self.memory = self._passes.counts, self._passes.memory
-        self.seconds.update(self._passes.seconds)
+        self._passes.seconds.update(self.seconds)
+        self.seconds = self._passes.seconds
 
     def _need(self) -> Passes:
         if self._passes is None:

@@ -63,9 +63,11 @@ def _in_c(name: str) -> bool:
     return name.startswith("_ZGV") or (not name.startswith("wg_") and symbols.found(name) != 0)
 
 
-def _standalone(compiled: Compiled) -> str:
-    """The kernel's text, its name no longer visible from outside."""
-    return re.sub(r"^define i64 @kernel\(", "define internal i64 @kernel(", compiled.text, flags=re.MULTILINE)
+def _module(compiled: Compiled, extra: str, *function: str) -> str:
+    """The kernel's text, its name no longer visible from outside, and a function around it."""
+    text = re.sub(r"^define i64 @kernel\(", "define internal i64 @kernel(", compiled.text, flags=re.MULTILINE)
+    known = set(text.split("\n"))
+    return "\n".join([text, *[line for line in extra.split("\n") if not (line.startswith("declare") and line in known)], *function, ""])
 
 
 def low_level_callable(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], *,
@@ -103,7 +105,7 @@ def low_level_callable(compiled: Compiled, inputs: Sequence[ArrayType], outputs:
              *(["  call void @free(ptr %raw)"] if workspace else []), "  %good = icmp eq i64 %status, 0",
              "  %value = load double, ptr %slot", "  %r = select i1 %good, double %value, double 0x7FF8000000000000",
              "  ret double %r"]
-    text = "\n".join([_standalone(compiled), extra, "define double @wg_scalar(i32 %n, ptr %xx) {", *body, "}", ""])
+    text = _module(compiled, extra, "define double @wg_scalar(i32 %n, ptr %xx) {", *body, "}")
     library = machine.load(text, compiled.symbols, names=("wg_scalar",))
     function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int, ctypes.POINTER(ctypes.c_double))(library.address("wg_scalar"))
     function.library = library, compiled  # type: ignore[attr-defined]  # the code lives as long as the function
@@ -154,7 +156,7 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
     body += ["  %status = call i64 @kernel(ptr %in, ptr %out, ptr %env)",
              *(["  call void @free(ptr %raw)"] if workspace else []), "  ret i64 %status"]
     head = f"define i64 @{name}({', '.join(f'ptr %{one}' for one in names)}) {{"
-    code = machine.object_code("\n".join([_standalone(compiled), extra, head, *body, "}", ""]), shared=True)
+    code = machine.object_code(_module(compiled, extra, head, *body, "}"), shared=True)
     declared = [_parameter(t, n, k < len(inputs)) for k, (t, n) in enumerate(zip((*inputs, *outputs), names, strict=True))]
     link = "-lmvec -lm" if any(s.startswith("_ZGV") for s in compiled.symbols) else "-lm"
     text = (f"/* Written by wengert. 0: done; -2: no memory; above 0: that check failed (an index out of bounds, say).\n"

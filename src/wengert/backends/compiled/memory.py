@@ -98,7 +98,7 @@ class Memory:
     stacks : tuple of StackMemory
         What loops of unknown length save for their derivative.
     loops : tuple of Loop
-        Those that decide the size of the stacks; ``str(loop)`` says where they stand.
+        Those that decide the size of the stacks, outer ones first; ``str(loop)`` says where they stand.
     python : int
         How many operations run in Python, whose own memory is not counted.
     """
@@ -329,6 +329,7 @@ def memory_of(graph: Graph, workspace: int, *, constants: int = 0, python: int =
     walk = _Walk()
     walk.graph(graph)
     stacks = tuple(walk.stacks)
-    loops = dict.fromkeys(t for s in stacks for t in (s.trip, *s.times) if isinstance(t, Loop))
+    used = {t for s in stacks for t in (s.trip, *s.times)}
+    loops = dict.fromkeys(t for t in walk.trips.values() if isinstance(t, Loop) and t in used)  # outer ones first
     results = sum(o.type.size * o.type.dtype.itemsize for o in graph.outputs if isinstance(o.type, ArrayType))
     return Memory(workspace, results, constants, stacks, tuple(loops), python)
