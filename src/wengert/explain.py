@@ -58,7 +58,7 @@ class Explanation:
             self.seconds["simplify"] = time.perf_counter() - begun
         self._passes = passes(self._graph)
         if self._passes is None:
-            self.reason = "it takes or gives what the compiler does not know (long doubles, half precision, stacks)"
+            self.reason = "it takes or gives what the compiler does not know (long doubles, say)"
             return
         self._direct = direct(self._passes.compiled)
         self.counts, self.memory = self._passes.counts, self._passes.memory
@@ -123,8 +123,8 @@ class Explanation:
         if len(p.plan) > _SHOWN:
             plan.append(f"... and {len(p.plan) - len(shown)} more: see .plan")
         buffers = [str(p.memory), f"{c['in_place']} in place, {_number(c['copies'], 'copy', 'copies')}"]
-        carried = [f"{c['carried_' + w]} {w.replace('_', ' ')}" for w in ("in_registers", "in_place", "in_two_buffers", "stacks")
-                   if c["carried_" + w]]
+        ways = ("in_registers", "in_place", "in_two_buffers", "stacks")
+        carried = [f"{c['carried_' + w]} {w.replace('_', ' ')}" for w in ways if c["carried_" + w]]
         if carried:
             buffers.append("carried from one iteration to the next: " + ", ".join(carried))
         if c["stacks"]:

@@ -222,7 +222,8 @@ def test_counts(name):
 
 def test_one_nest_where_one_will_do():
     """What these programs are about."""
-    for name in ("rosenbrock, value", "rosenbrock, gradient", "chain, value", "chain, gradient", "chain, both", "bundle, Jacobians"):
+    for name in ("rosenbrock, value", "rosenbrock, gradient", "chain, value", "chain, gradient", "chain, both",
+                 "bundle, Jacobians", "gather, gradient"):
         assert PINNED[name]["nests"] == 1, name
     assert not any("python_calls" in counts for counts in PINNED.values())
     assert "copies" not in PINNED["writes in a loop"]

@@ -57,8 +57,8 @@ def test_the_example(tmp_path, capsys):
     np.testing.assert_allclose([a, b], push, rtol=1e-9)
     assert value < 1e-20 and np.abs(gradient).max() < 1e-10
     if shutil.which("nm"):
-        missing = subprocess.run(["nm", "-u", "miss_gradient.o"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-        assert "Py" not in missing
+        names = subprocess.run(["nm", "-u", "miss_gradient.o"], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert "Py" not in names.stdout
 
 
 def newton(a):

@@ -1,7 +1,7 @@
 """The memory that a compiled function says it takes, against the memory that it takes.
 
-What comes in: jitted functions. What goes out: their peaks, measured: results by tracemalloc, stacks by counting functions in the
-place of the allocator's.
+What comes in: jitted functions. What goes out: their peaks, measured: results by tracemalloc, stacks by counting functions in
+the place of the allocator's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ class Counted:
 
     def __init__(self):
         c = ctypes.CDLL(None)
-        c.realloc.restype, c.realloc.argtypes, c.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t], [ctypes.c_void_p]
+        c.realloc.restype, c.realloc.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t]
+        c.free.argtypes = [ctypes.c_void_p]
         self.held, self.now, self.peak = {}, 0, 0
 
         def realloc(old, size):
@@ -43,9 +44,9 @@ class Counted:
         _, staged = f._find(args, {})
         compiled = kernel.compile_graph(staged.graph)
         text = compiled.text.replace("@realloc(", "@counted_realloc(").replace("@free(", "@counted_free(")
-        addresses = [ctypes.cast(function, ctypes.c_void_p).value for function in self.functions]
-        compiled.library = machine.load(text, {**compiled.symbols, "counted_realloc": addresses[0], "counted_free": addresses[1]},
-                                        names=("kernel",))
+        realloc, free = [ctypes.cast(function, ctypes.c_void_p).value for function in self.functions]
+        symbols = {**compiled.symbols, "counted_realloc": realloc, "counted_free": free}
+        compiled.library = machine.load(text, symbols, names=("kernel",))
         got = compiled(*args)
         np.testing.assert_allclose(got[0], f.f(*args), rtol=1e-12)
         assert self.now == 0

@@ -66,8 +66,8 @@ def _in_c(name: str) -> bool:
 def _module(compiled: Compiled, extra: str, *function: str) -> str:
     """The kernel's text, its name no longer visible from outside, and a function around it."""
     text = re.sub(r"^define i64 @kernel\(", "define internal i64 @kernel(", compiled.text, flags=re.MULTILINE)
-    known = set(text.split("\n"))
-    return "\n".join([text, *[line for line in extra.split("\n") if not (line.startswith("declare") and line in known)], *function, ""])
+    known = {line for line in text.split("\n") if line.startswith("declare")}
+    return "\n".join([text, *[line for line in extra.split("\n") if line not in known], *function, ""])
 
 
 def low_level_callable(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], *,
@@ -170,8 +170,8 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
 
 
 # C's own words, which a parameter of Python may be named by.
-_WORDS = frozenset("auto bool break case char const continue default do double else enum extern float for goto if inline int long "
-                   "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
+_WORDS = frozenset("auto bool break case char const continue default do double else enum extern float for goto if inline int "
+                   "long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
                    "while class new delete this template private public namespace operator".split())
 
 
@@ -200,11 +200,11 @@ def _compiled(graph: Graph, what: str) -> kernel.Compiled:
 def callable_of(graph: Graph) -> Any:
     """The `low_level_callable` of a graph."""
     compiled = _compiled(graph, "low_level_callable")
-    return low_level_callable(compiled, compiled.inputs, compiled.outputs, workspace=compiled.workspace, arrays=compiled.arrays)
+    return low_level_callable(compiled, *graph.types, workspace=compiled.workspace, arrays=compiled.arrays)
 
 
 def export(graph: Graph, name: str, folder: str | Path, parameters: Sequence[str]) -> tuple[Path, Path]:
     """`write_c` of a graph."""
     compiled = _compiled(graph, "export")
-    return write_c(compiled, compiled.inputs, compiled.outputs, name, folder, workspace=compiled.workspace, arrays=compiled.arrays,
+    return write_c(compiled, *graph.types, name, folder, workspace=compiled.workspace, arrays=compiled.arrays,
                    parameters=parameters)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -333,7 +333,7 @@ class Compiled:
     def __init__(self, graph: Graph, builder: Builder):
         self.graph, self.reasons = graph, builder.reasons
         self.text, self.workspace = builder.module.text(), builder.arena.most
-        self.symbols = dict(builder.module.symbols)
+        self.symbols: Mapping[str, int] = dict(builder.module.symbols)
         self.inputs, self.outputs = graph.types
         self.pure = all(e.pure for e in graph.equations)
         self.called, self.arrays = tuple([e for e, _ in builder.hosts]), tuple(builder.constants)

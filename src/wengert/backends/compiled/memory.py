@@ -160,7 +160,10 @@ def bytes_text(n: int) -> str:
     >>> bytes_text(64), bytes_text(8_000), bytes_text(1_234_567)
     ('64 B', '8,000 B', '1.23 MB')
     """
-    return f"{n:,} B" if n < 10_000 else f"{n / 1e3:.3g} KB" if n < 999_500 else f"{n / 1e6:.3g} MB" if n < 999.5e6 else f"{n / 1e9:.3g} GB"
+    if n < 10_000:
+        return f"{n:,} B"
+    scale, unit = (1e3, "KB") if n < 999_500 else (1e6, "MB") if n < 999.5e6 else (1e9, "GB")
+    return f"{n / scale:.3g} {unit}"
 
 
 def lines_text(lines: Sequence[str] | frozenset[str]) -> str:
@@ -174,6 +177,8 @@ def lines_text(lines: Sequence[str] | frozenset[str]) -> str:
     found: dict[str, set[int]] = {}
     for one in lines:
         name, _, number = one.rpartition(":")
+        if name.startswith(("<frozen", "<unknown")):
+            continue
         found.setdefault(os.path.basename(name) or one, set()).update([int(number)] if number.isdecimal() else [])
     return " ".join(f"{name}:{_ranges(sorted(numbers))}" for name, numbers in sorted(found.items()))
 
@@ -250,7 +255,7 @@ class _Walk:
         if not scan:
             self.count[e.results[0]] = trip
         for k, (inner, outer) in enumerate(zip(body.inputs, operands, strict=True)):
-            if k < constants or isinstance(inner.type, StackType) and k < constants + carries:
+            if k < constants or (isinstance(inner.type, StackType) and k < constants + carries):
                 self.same(inner, outer)
             elif k >= constants + carries:
                 self._slice(inner, outer)

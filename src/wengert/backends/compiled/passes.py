@@ -118,8 +118,8 @@ def passes(graph: Graph) -> Passes | None:
     took("LLVM")
     found = _memory(flat, compiled)
     counts = _counts(builder.notes.all, flat, found, graph)
-    return Passes(flat, list(_lines(builder.notes.all, flat)), compiled.text, counts, found, tuple(sorted(compiled.symbols)), seconds,
-                  compiled)
+    plan, symbols = list(_lines(builder.notes.all, flat)), tuple(sorted(compiled.symbols))
+    return Passes(flat, plan, compiled.text, counts, found, symbols, seconds, compiled)
 
 
 def memory(graph: Graph) -> Memory | None:
