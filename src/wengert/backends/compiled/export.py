@@ -50,7 +50,9 @@ def _environment(workspace: int, arrays: Sequence[np.ndarray[Any, Any]] = ()) ->
 def _refuse(compiled: Any, *, process: bool) -> None:
     """What keeps a kernel from running without Python; with `process`, libraries of this process are allowed."""
     if compiled.hosts:
-        called = ", ".join(dict.fromkeys(e.primitive.name for e in getattr(compiled, "called", ())))
+        called = ", ".join(dict.fromkeys(
+            str(getattr(e.params.get("action") or e.params.get("function"), "name", e.primitive.name))
+            for e in getattr(compiled, "called", ())))
         raise UnsupportedError("the compiled program calls Python" + (f", for {called}" if called else ""))
     foreign = [] if process else [name for name in compiled.symbols if not _in_c(name)]
     if foreign:

@@ -227,8 +227,9 @@ def _step(note: Note, runs: dict[Equation, Any]) -> str:
     spec = f" {e.params['spec']}" if e.primitive.name == "contract" else ""
     if note.kind == "library":
         return f"library {e.primitive.name}{spec}: {types}"
-    why = "no machine code for it" if e.pure and e.primitive.name != "python_call" else "an effect, or a function of Python's"
-    return f"Python {e.primitive.name}: {types} ({why})"
+    own = e.params.get("action") or e.params.get("function")  # of an effect, or of a Python function
+    why = "no machine code for it" if e.pure and own is None else "an effect" if not e.pure else "a function of Python's"
+    return f"Python {getattr(own, 'name', e.primitive.name)}: {types} ({why})"
 
 
 def _within(note: Note) -> str:
