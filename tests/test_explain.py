@@ -66,7 +66,7 @@ def test_one_screen(k, capsys):
     for word in ("simplify", "hoist", "partition", "buffers", "LLVM", "machine code"):
         assert any(line.startswith(f"  {word} ") for line in lines), word
     assert "define i64 @kernel" in explained.llvm and "kernel" in explained.assembly
-    assert explained.simplify.startswith("graph(") and explained.hoist.startswith("graph(") and explained.recorded.startswith("graph(")
+    assert all(graph.startswith("graph(") for graph in (explained.recorded, explained.simplify, explained.hoist))
     assert explained.plan and set(explained.seconds) == {"simplify", "hoist", "partition", "LLVM", "machine code"}
     assert capsys.readouterr().out == ""  # nothing ran
     assert "print it" in repr(explained)

@@ -1,7 +1,7 @@
 """A function with a loop, and its gradient, as C functions for a program without Python.
 
 What comes in: a folder. What goes out: ``miss.h``, ``miss.o``, ``miss_gradient.h`` and ``miss_gradient.o`` in it, which
-`descend.c` is linked with. The one idea: `jit` compiles a function to machine code that needs nothing of Python, so it can leave.
+`descend.c` is linked with. The one idea: `jit` compiles a function to machine code that needs nothing of Python.
 """
 
 from __future__ import annotations

@@ -173,8 +173,8 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
 
 # C's own words, which a parameter of Python may be named by.
 _WORDS = frozenset("auto bool break case char const continue default do double else enum extern float for goto if inline int "
-                   "long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
-                   "while class new delete this template private public namespace operator".split())
+                   "long register restrict return short signed sizeof static struct switch typedef union unsigned void "
+                   "volatile while class new delete this template private public namespace operator".split())
 
 
 def _c_names(wanted: Sequence[str], taken: set[str]) -> list[str]:
