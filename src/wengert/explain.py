@@ -40,7 +40,7 @@ class Explanation:
     memory : Memory or None
         What a call takes; see ``jit(f).memory``.
     seconds : Mapping of str to float
-        Of each pass.
+        Of each pass; of the last, machine code, once it is looked at.
     """
 
     def __init__(self, name: str, staged: _Staged, direct: Callable[[Any], bool]):
@@ -58,12 +58,12 @@ class Explanation:
             self.seconds["simplify"] = time.perf_counter() - begun
         self._passes = passes(self._graph)
         if self._passes is None:
-            self.reason = "it takes or gives what the compiler does not know (long doubles, half precision, stacks)"
+            self.reason = "it takes or gives what the compiler does not know (long doubles, say)"
             return
         self._direct = direct(self._passes.compiled)
-        self._passes.code()
         self.counts, self.memory = self._passes.counts, self._passes.memory
-        self.seconds.update(self._passes.seconds)
+        self._passes.seconds.update(self.seconds)
+        self.seconds = self._passes.seconds
 
     def _need(self) -> Passes:
         if self._passes is None:
@@ -123,11 +123,8 @@ class Explanation:
         if len(p.plan) > _SHOWN:
             plan.append(f"... and {len(p.plan) - len(shown)} more: see .plan")
         buffers = [str(p.memory), f"{c['in_place']} in place, {_number(c['copies'], 'copy', 'copies')}"]
-        carried = [
-            f"{c['carried_' + w]} {w.replace('_', ' ')}"
-            for w in ("in_registers", "in_place", "in_two_buffers", "stacks")
-            if c["carried_" + w]
-        ]
+        ways = ("in_registers", "in_place", "in_two_buffers", "stacks")
+        carried = [f"{c['carried_' + w]} {w.replace('_', ' ')}" for w in ways if c["carried_" + w]]
         if carried:
             buffers.append("carried from one iteration to the next: " + ", ".join(carried))
         if c["stacks"]:

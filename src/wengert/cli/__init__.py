@@ -22,8 +22,9 @@ _TOP = """examples:
   wengert diff 'cos(x) e^{x^2}' x=0.5
   wengert diff program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert doctor program.py
+  wengert explain program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
 
-`wengert diff --help` and `wengert doctor --help` say more.
+`wengert diff --help`, `wengert doctor --help` and so on say more.
 """
 _DIFF = """\
 Print the value and the derivatives of a formula, or of a function in a Python file: the gradient of a
@@ -66,6 +67,18 @@ examples:
 
 exit status: 0 if nothing blocks, 1 if something does, 2 for wrong input.
 """
+_EXPLAIN = """\
+Show what the compiler makes of a function at these values, pass by pass: equations, fused loop nests, memory, machine
+code, and the time of each pass. Values are given as for `wengert diff`.
+"""
+_EXPLAIN_EXAMPLES = """\
+examples:
+  wengert explain examples/rosenbrock.py:f x=[-1.5,0.25]
+  wengert explain examples/rosenbrock.py:f x=[-1.5,0.25] --grad
+  wengert explain examples/rosenbrock.py:f x=[-1.5,0.25] --grad --show plan
+
+exit status: 0 if it is compiled, 1 if it runs interpreted or unstaged, 2 for wrong input.
+"""
 _CACHE = """\
 Show where compiled programs are kept between runs, how many there are and how much room they take; or remove them.
 The folder is WENGERT_CACHE_DIR, else below the user's cache folder. Nothing is lost with it but time.
@@ -105,11 +118,20 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
                                  description=_DOCTOR, epilog=_DOCTOR_EXAMPLES, formatter_class=raw, allow_abbrev=False)
     doctor.add_argument("target", metavar="FILE.py[:FUNCTION]", help="the file, or one function (or method) of it")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
+    explain = commands.add_parser("explain", help="what the compiler makes of a function", description=_EXPLAIN,
+                                  epilog=_EXPLAIN_EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    explain.usage = "wengert explain FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+    explain.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION", help="what is compiled")
+    explain.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see `wengert diff --help`")
+    explain.add_argument("--wrt", metavar="NAMES", help="as for `wengert diff`: what --grad differentiates with regard to")
+    explain.add_argument("--grad", action="store_true", help="the gradient, in the place of the function")
+    explain.add_argument("--show", metavar="PASS", choices=("recorded", "simplify", "hoist", "plan", "llvm", "assembly"),
+                         help="one pass in full: recorded, simplify, hoist, plan, llvm, assembly")
     cache = commands.add_parser("cache", help="compiled programs kept on disk", description=_CACHE, formatter_class=raw,
                                 allow_abbrev=False)
     cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
     cache.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser, {"diff": diff, "doctor": doctor, "cache": cache}
+    return parser, {"diff": diff, "doctor": doctor, "explain": explain, "cache": cache}
 
 
 def _order(text: str) -> int:
@@ -196,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from wengert.cli.cache import print_cache, print_cleared
             (print_cleared if options.action == "clear" else print_cache)(sys.stdout, options.json)
             return 0
-        return _diff(options, [*options.values, *extra])
+        return (_explain if options.command == "explain" else _diff)(options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt:
@@ -222,6 +244,34 @@ def _doctor(options: argparse.Namespace) -> int:
     except Exception as error:  # a mistake of ours; still no traceback
         said = " ".join(f"{type(error).__name__}: {error}".split())
         _fail(f"internal error: {said}. Please report it with the file that led to it")
+
+
+def _explain(options: argparse.Namespace, words: list[str]) -> int:
+    from wengert.errors import FormulaError, WengertError
+    try:
+        import wengert as wg
+        from wengert.cli.target import find
+        from wengert.cli.values import bindings
+        unbound = find(options.target)
+        values = bindings([word.strip() for word in words], unbound.names, True)
+        target = unbound.bind(values, options.wrt)
+        f = wg.grad(target.function, tuple(target.places)) if options.grad else target.function
+        with target.running():
+            explained = wg.explain_compilation(f, *target.args, **target.kwargs)
+        if not explained.counts and options.show not in (None, "recorded", "simplify"):
+            _fail(explained.reason)
+        print(getattr(explained, options.show) if options.show else explained)
+        sys.stdout.flush()
+        return 0 if explained.counts else 1
+    except FormulaError as error:
+        _fail(str(error))
+    except WengertError as error:
+        _fail(" ".join(str(error).split()))
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # a mistake of ours; still no traceback
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        _fail(f"internal error: {said}. Please report it with the command that led to it")
 
 
 def _diff(options: argparse.Namespace, words: list[str]) -> int:

@@ -129,6 +129,17 @@ class Block:
         if target != source and bytes_:
             self.builder.copy(target, source, str(bytes_))
 
+    def one_value(self, x: Any) -> bool:
+        """Whether an array is a constant with the same element everywhere."""
+        return isinstance(x, Const) and x.type.size > 0 and uniform(x)
+
+    def begin_as(self, target: str, x: Any, source: str = "") -> None:
+        """Memory that is about to be worked on gets the elements of an array (which lies at `source`, if that is known)."""
+        if self.one_value(x):
+            self.fill(target, x.type.size, self.register(x, 0))
+        else:
+            self.copy(target, source or self.base(x), x.type.size * x.type.dtype.itemsize)
+
     def flag(self) -> str:
         return self.builder.flag()
 
@@ -229,8 +240,8 @@ class Block:
                         self.give(v, target)
                         self.builder.notes.count("in place")
                 if r.var not in self.pointers:
-                    source = self.base(x)
-                    self.copy(self.place(r.var), source, x.type.size * x.type.dtype.itemsize)
+                    source = "" if self.one_value(x) else self.base(x)  # before the result takes its place
+                    self.begin_as(self.place(r.var), x, source)
         emit_nest(self, item)
 
     def _scalars(self, item: Scalars) -> None:

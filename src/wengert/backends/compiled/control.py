@@ -275,8 +275,7 @@ class _Loop:
         else:
             c.pointer, donor = _target(block, item, self.e, result)
         if donor is None:
-            block.copy(c.pointer, block.base(init), size) if not (isinstance(init, Const) and init.type.size == 1) else \
-                block.store_scalar(c.pointer, block.register(init, 0))
+            block.begin_as(c.pointer, init)
         if overwrites(plan, inner, output):
             notes.count("carried in place")
             self.child.pointers[inner] = c.pointer

@@ -50,7 +50,9 @@ def _environment(workspace: int, arrays: Sequence[np.ndarray[Any, Any]] = ()) ->
 def _refuse(compiled: Any, *, process: bool) -> None:
     """What keeps a kernel from running without Python; with `process`, libraries of this process are allowed."""
     if compiled.hosts:
-        called = ", ".join(dict.fromkeys(e.primitive.name for e in getattr(compiled, "called", ())))
+        called = ", ".join(dict.fromkeys(
+            str(getattr(e.params.get("action") or e.params.get("function"), "name", e.primitive.name))
+            for e in getattr(compiled, "called", ())))
         raise UnsupportedError("the compiled program calls Python" + (f", for {called}" if called else ""))
     foreign = [] if process else [name for name in compiled.symbols if name != pool.NAME and not _in_c(name)]
     if foreign:
@@ -63,9 +65,11 @@ def _in_c(name: str) -> bool:
     return name.startswith("_ZGV") or (not name.startswith("wg_") and symbols.found(name) != 0)
 
 
-def _standalone(compiled: Compiled) -> str:
-    """The kernel's text, its name no longer visible from outside."""
-    return re.sub(r"^define i64 @kernel\(", "define internal i64 @kernel(", compiled.text, flags=re.MULTILINE)
+def _module(compiled: Compiled, extra: str, *function: str) -> str:
+    """The kernel's text, its name no longer visible from outside, and a function around it."""
+    text = re.sub(r"^define i64 @kernel\(", "define internal i64 @kernel(", compiled.text, flags=re.MULTILINE)
+    known = {line for line in text.split("\n") if line.startswith("declare")}
+    return "\n".join([text, *[line for line in extra.split("\n") if line not in known], *function, ""])
 
 
 def low_level_callable(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType], *,
@@ -103,7 +107,7 @@ def low_level_callable(compiled: Compiled, inputs: Sequence[ArrayType], outputs:
              *(["  call void @free(ptr %raw)"] if workspace else []), "  %good = icmp eq i64 %status, 0",
              "  %value = load double, ptr %slot", "  %r = select i1 %good, double %value, double 0x7FF8000000000000",
              "  ret double %r"]
-    text = "\n".join([_standalone(compiled), extra, "define double @wg_scalar(i32 %n, ptr %xx) {", *body, "}", ""])
+    text = _module(compiled, extra, "define double @wg_scalar(i32 %n, ptr %xx) {", *body, "}")
     library = machine.load(text, compiled.symbols, names=("wg_scalar",))
     function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int, ctypes.POINTER(ctypes.c_double))(library.address("wg_scalar"))
     function.library = library, compiled  # type: ignore[attr-defined]  # the code lives as long as the function
@@ -125,8 +129,7 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
     compiled : Compiled
         It calls no Python, and no library but those of C and its mathematics.
     inputs, outputs : sequence of ArrayType
-        The function takes a pointer for each, inputs first; arrays are C-contiguous, complex numbers (re, im). It runs on
-        one thread.
+        The function takes a pointer for each, inputs first; arrays are C-contiguous, complex numbers (re, im).
     name : str
         Of the function and the files.
     folder : str or Path
@@ -155,7 +158,7 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
     body += ["  %status = call i64 @kernel(ptr %in, ptr %out, ptr %env)",
              *(["  call void @free(ptr %raw)"] if workspace else []), "  ret i64 %status"]
     head = f"define i64 @{name}({', '.join(f'ptr %{one}' for one in names)}) {{"
-    code = machine.object_code("\n".join([pool.serial(_standalone(compiled)), extra, head, *body, "}", ""]), shared=True)
+    code = machine.object_code(pool.serial(_module(compiled, extra, head, *body, "}")), shared=True)
     declared = [_parameter(t, n, k < len(inputs)) for k, (t, n) in enumerate(zip((*inputs, *outputs), names, strict=True))]
     link = "-lmvec -lm" if any(s.startswith("_ZGV") for s in compiled.symbols) else "-lm"
     text = (f"/* Written by wengert. 0: done; -2: no memory; above 0: that check failed (an index out of bounds, say).\n"
@@ -169,11 +172,9 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
 
 
 # C's own words, which a parameter of Python may be named by.
-_WORDS = frozenset(
-    "auto bool break case char const continue default do double else enum extern float for goto if inline int long "
-    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
-    "while class new delete this template private public namespace operator".split()
-)
+_WORDS = frozenset("auto bool break case char const continue default do double else enum extern float for goto if inline int "
+                   "long register restrict return short signed sizeof static struct switch typedef union unsigned void "
+                   "volatile while class new delete this template private public namespace operator".split())
 
 
 def _c_names(wanted: Sequence[str], taken: set[str]) -> list[str]:
@@ -201,19 +202,11 @@ def _compiled(graph: Graph, what: str) -> kernel.Compiled:
 def callable_of(graph: Graph) -> Any:
     """The `low_level_callable` of a graph."""
     compiled = _compiled(graph, "low_level_callable")
-    return low_level_callable(compiled, compiled.inputs, compiled.outputs, workspace=compiled.workspace, arrays=compiled.arrays)
+    return low_level_callable(compiled, *graph.types, workspace=compiled.workspace, arrays=compiled.arrays)
 
 
 def export(graph: Graph, name: str, folder: str | Path, parameters: Sequence[str]) -> tuple[Path, Path]:
     """`write_c` of a graph."""
     compiled = _compiled(graph, "export")
-    return write_c(
-        compiled,
-        compiled.inputs,
-        compiled.outputs,
-        name,
-        folder,
-        workspace=compiled.workspace,
-        arrays=compiled.arrays,
-        parameters=parameters,
-    )
+    return write_c(compiled, *graph.types, name, folder, workspace=compiled.workspace, arrays=compiled.arrays,
+                   parameters=parameters)

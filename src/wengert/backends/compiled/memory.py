@@ -98,7 +98,7 @@ class Memory:
     stacks : tuple of StackMemory
         What loops of unknown length save for their derivative.
     loops : tuple of Loop
-        Those that decide the size of the stacks; ``str(loop)`` says where they stand.
+        Those that decide the size of the stacks, outer ones first; ``str(loop)`` says where they stand.
     python : int
         How many operations run in Python, whose own memory is not counted.
     """
@@ -160,15 +160,10 @@ def bytes_text(n: int) -> str:
     >>> bytes_text(64), bytes_text(8_000), bytes_text(1_234_567)
     ('64 B', '8,000 B', '1.23 MB')
     """
-    return (
-        f"{n:,} B"
-        if n < 10_000
-        else f"{n / 1e3:.3g} KB"
-        if n < 999_500
-        else f"{n / 1e6:.3g} MB"
-        if n < 999.5e6
-        else f"{n / 1e9:.3g} GB"
-    )
+    if n < 10_000:
+        return f"{n:,} B"
+    scale, unit = (1e3, "KB") if n < 999_500 else (1e6, "MB") if n < 999.5e6 else (1e9, "GB")
+    return f"{n / scale:.3g} {unit}"
 
 
 def lines_text(lines: Sequence[str] | frozenset[str]) -> str:
@@ -182,6 +177,8 @@ def lines_text(lines: Sequence[str] | frozenset[str]) -> str:
     found: dict[str, set[int]] = {}
     for one in lines:
         name, _, number = one.rpartition(":")
+        if name.startswith(("<frozen", "<unknown")):
+            continue
         found.setdefault(os.path.basename(name) or one, set()).update([int(number)] if number.isdecimal() else [])
     return " ".join(f"{name}:{_ranges(sorted(numbers))}" for name, numbers in sorted(found.items()))
 
@@ -337,6 +334,7 @@ def memory_of(graph: Graph, workspace: int, *, constants: int = 0, python: int =
     walk = _Walk()
     walk.graph(graph)
     stacks = tuple(walk.stacks)
-    loops = dict.fromkeys(t for s in stacks for t in (s.trip, *s.times) if isinstance(t, Loop))
+    used = {t for s in stacks for t in (s.trip, *s.times)}
+    loops = dict.fromkeys(t for t in walk.trips.values() if isinstance(t, Loop) and t in used)  # outer ones first
     results = sum(o.type.size * o.type.dtype.itemsize for o in graph.outputs if isinstance(o.type, ArrayType))
     return Memory(workspace, results, constants, stacks, tuple(loops), python)

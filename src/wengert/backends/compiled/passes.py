@@ -118,16 +118,8 @@ def passes(graph: Graph) -> Passes | None:
     took("LLVM")
     found = _memory(flat, compiled)
     counts = _counts(builder.notes.all, flat, found, graph)
-    return Passes(
-        flat,
-        list(_lines(builder.notes.all, flat)),
-        compiled.text,
-        counts,
-        found,
-        tuple(sorted(compiled.symbols)),
-        seconds,
-        compiled,
-    )
+    plan, symbols = list(_lines(builder.notes.all, flat)), tuple(sorted(compiled.symbols))
+    return Passes(flat, plan, compiled.text, counts, found, symbols, seconds, compiled)
 
 
 def memory(graph: Graph) -> Memory | None:
@@ -235,8 +227,9 @@ def _step(note: Note, runs: dict[Equation, Any]) -> str:
     spec = f" {e.params['spec']}" if e.primitive.name == "contract" else ""
     if note.kind == "library":
         return f"library {e.primitive.name}{spec}: {types}"
-    why = "no machine code for it" if e.pure and e.primitive.name != "python_call" else "an effect, or a function of Python's"
-    return f"Python {e.primitive.name}: {types} ({why})"
+    own = e.params.get("action") or e.params.get("function")  # of an effect, or of a Python function
+    why = "no machine code for it" if e.pure and own is None else "an effect" if not e.pure else "a function of Python's"
+    return f"Python {getattr(own, 'name', e.primitive.name)}: {types} ({why})"
 
 
 def _within(note: Note) -> str:
