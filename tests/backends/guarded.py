@@ -163,8 +163,8 @@ def compared(got: Sequence[Any], want: Sequence[Any], spread: Sequence[Any], eps
             with np.errstate(all="ignore"):
                 finite = np.isfinite(q)
                 scale = np.max(np.abs(q[finite]), initial=0.0)
-                bad = np.where(finite, ~(np.abs(p - q) <= 200 * eps * scale + 1000 * limit), ~((p == q) | (np.isnan(p) & np.isnan(q))))
-                bad &= np.isfinite(limit)
+                close = np.abs(p - q) <= 200 * eps * scale + 1000 * limit
+                bad = np.where(finite, ~close, ~((p == q) | (np.isnan(x) & np.isnan(y)))) & np.isfinite(limit)
             if np.any(bad):
                 at = tuple(np.argwhere(bad)[0].tolist())
                 return f"result {k} at {at}: {p[at]!r} instead of {q[at]!r} (may move {limit[at] if limit.ndim else limit})"
