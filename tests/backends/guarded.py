@@ -172,7 +172,7 @@ def compared(got: Sequence[Any], want: Sequence[Any], spread: Sequence[Any], eps
 
 
 def _spread(program: Any, values: Sequence[Any], want: Sequence[Any], eps: float) -> list[Any]:
-    """How far results move when inputs move by a rounding, element by element; infinite where one becomes NaN or ceases to be."""
+    """How far results move when inputs move by a rounding, element by element; infinite where one becomes NaN, say."""
     rng, out = np.random.default_rng(0), [np.zeros(np.shape(w)) for w in want]
     for _ in range(3):
         moved = []
@@ -186,8 +186,8 @@ def _spread(program: Any, values: Sequence[Any], want: Sequence[Any], eps: float
             continue
         for k, (a, b) in enumerate(zip(again, want, strict=True)):
             if np.asarray(b).dtype.kind in "fc":
-                d = np.abs(np.asarray(a) - np.asarray(b))
-                out[k] = np.maximum(out[k], np.where(np.isfinite(np.asarray(a)) == np.isfinite(np.asarray(b)), np.nan_to_num(d, posinf=0.0), np.inf))
+                d = np.nan_to_num(np.abs(np.asarray(a) - np.asarray(b)), posinf=0.0)
+                out[k] = np.maximum(out[k], np.where(np.isfinite(a) == np.isfinite(b), d, np.inf))
     return out
 
 

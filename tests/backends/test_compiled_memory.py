@@ -221,11 +221,9 @@ def reshapes(x, z):
 def an_alias_of_a_carry(x, z):
     x = np.sort(x.reshape(20, 5))
     y = x.reshape(100)
-    t = 0.0 * z
-    for i in range(4):
-        t = t + y[i] * z
-        x = x * 0.5 + t
-    return x, t
+    for row in y:
+        x = x * 0.5 + row * z
+    return (x,)
 
 
 PROGRAMS = [swap, rotate, used_after_it_is_overwritten, shifts, recurrence, writes_in_both_arms, two_results_of_a_branch,
@@ -367,14 +365,14 @@ def test_threads_and_repeated_calls():
 
 # ---------------------------------------------------------------- random programs
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(16))
 def test_random_programs_with_long_arrays(seed):
     for k, (_, graph, values) in enumerate(loop_cases(seed)):
         if k < 2:
             check(graph, values, number=[0, 1, 0, 2, 5][seed % 5])
 
 
-@pytest.mark.parametrize("seed", range(1, 13))
+@pytest.mark.parametrize("seed", range(7, 14))
 def test_random_programs(seed):
     for _, graph, values in program_cases(seed):
         check(graph, values, number=seed % len(SETTINGS))
