@@ -198,6 +198,12 @@ def gathers(x, z):
     return a, b
 
 
+def constants_at_computed_places(x, z):
+    table = np.arange(100.0) * 0.1
+    a = table[np.argsort(np.sin(x))] * z
+    return a, np.sin(table)[np.argsort(a)], table[::-1][np.argsort(x * z)[::-1]]
+
+
 def masks(x, z):
     a = x.copy()
     a[a > 0.3] = z
@@ -228,7 +234,7 @@ def an_alias_of_a_carry(x, z):
 
 PROGRAMS = [swap, rotate, used_after_it_is_overwritten, shifts, recurrence, writes_in_both_arms, two_results_of_a_branch,
             two_branches_in_turn, memory_of_a_branch_is_still_read, nested, returned_twice, returned_and_carried, zero_trips,
-            while_in_for, gathers, masks, pieces, reshapes, an_alias_of_a_carry]
+            while_in_for, gathers, constants_at_computed_places, masks, pieces, reshapes, an_alias_of_a_carry]
 
 
 @pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
