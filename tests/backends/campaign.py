@@ -2,7 +2,8 @@
 
 What comes in: how long, the first seed, and kinds: wide (graphs of arrays of all lengths), loops (programs that write into
 long arrays), programs (those of tests/programs). What goes out, printed: counts, and each WRONG graph with its seed and
-settings, made small. The exit status is 1 if there was one. A kernel that reads or writes outside of its memory ends the process.
+settings, made small. The exit status is 1 if there was one. A kernel that reads or writes outside of its memory ends the
+process.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "programs"), str(HERE.parent / "laws")]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "programs"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "laws"))
 
 import numpy as np
 from generator import program
@@ -102,7 +104,8 @@ def fails(graph: Graph, values: list[Any], number: int) -> str:
 def shrunk(graph: Graph, values: list[Any], number: int) -> tuple[Graph, list[Any]]:
     """A part of a graph that still fails: up to the first wrong variable, what comes before made an input where that can be."""
     for k, e in enumerate(graph.equations):
-        part = simplify(Graph(graph.inputs, graph.equations[:k + 1], tuple(r for r in e.results if isinstance(r.type, ArrayType))))
+        outputs = tuple(r for r in e.results if isinstance(r.type, ArrayType))
+        part = simplify(Graph(graph.inputs, graph.equations[:k + 1], outputs))
         if part.outputs and fails(part, values, number):
             graph = part
             break
@@ -140,6 +143,7 @@ def main() -> int:
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
     options = parser.parse_args()
     faulthandler.enable()
+    np.set_printoptions(threshold=60)
     warnings.simplefilter("ignore")
     counts: Counter[str] = Counter()
     start = shown = time.monotonic()

@@ -163,8 +163,8 @@ def compared(got: Sequence[Any], want: Sequence[Any], spread: Sequence[Any], eps
             with np.errstate(all="ignore"):
                 finite = np.isfinite(q)
                 scale = np.max(np.abs(q[finite]), initial=0.0)
-                bad = np.where(finite, ~(np.abs(p - q) <= 200 * eps * scale + 1000 * limit), ~((p == q) | (np.isnan(p) & np.isnan(q))))
-                bad &= np.isfinite(limit)
+                close = np.abs(p - q) <= 200 * eps * scale + 1000 * limit
+                bad = np.where(finite, ~close, ~((p == q) | (np.isnan(x) & np.isnan(y)))) & np.isfinite(limit)
             if np.any(bad):
                 at = tuple(np.argwhere(bad)[0].tolist())
                 return f"result {k} at {at}: {p[at]!r} instead of {q[at]!r} (may move {limit[at] if limit.ndim else limit})"
@@ -172,7 +172,7 @@ def compared(got: Sequence[Any], want: Sequence[Any], spread: Sequence[Any], eps
 
 
 def _spread(program: Any, values: Sequence[Any], want: Sequence[Any], eps: float) -> list[Any]:
-    """How far results move when inputs move by a rounding, element by element; infinite where one becomes NaN or ceases to be."""
+    """How far results move when inputs move by a rounding, element by element; infinite where one becomes NaN, say."""
     rng, out = np.random.default_rng(0), [np.zeros(np.shape(w)) for w in want]
     for _ in range(3):
         moved = []
@@ -186,8 +186,8 @@ def _spread(program: Any, values: Sequence[Any], want: Sequence[Any], eps: float
             continue
         for k, (a, b) in enumerate(zip(again, want, strict=True)):
             if np.asarray(b).dtype.kind in "fc":
-                d = np.abs(np.asarray(a) - np.asarray(b))
-                out[k] = np.maximum(out[k], np.where(np.isfinite(np.asarray(a)) == np.isfinite(np.asarray(b)), np.nan_to_num(d, posinf=0.0), np.inf))
+                d = np.nan_to_num(np.abs(np.asarray(a) - np.asarray(b)), posinf=0.0)
+                out[k] = np.maximum(out[k], np.where(np.isfinite(a) == np.isfinite(b), d, np.inf))
     return out
 
 

@@ -99,11 +99,12 @@ class Wide:
         b = self.fitting(a)
         if self.chance(0.5):
             a, b = b, a
-        names = {"f": ["add", "subtract", "multiply", "maximum", "minimum", "less", "equal", "divide"], "b": ["logical_and", "logical_or", "not_equal"],
-                 "c": ["add", "subtract", "multiply", "equal"]}.get(a.dtype.kind, ["add", "subtract", "multiply", "maximum", "less", "greater_equal"])
-        name = self.of(names)
-        return P["divide"](a, b * b + self.const((), b.dtype) if self.special else P["square"](b) + Const(np.asarray(1.5, b.dtype))) \
-            if name == "divide" else P[name](a, b)
+        names = {"f": ["add", "subtract", "multiply", "maximum", "minimum", "less", "equal", "divide"],
+                 "b": ["logical_and", "logical_or", "not_equal"], "c": ["add", "subtract", "multiply", "equal"]}
+        name = self.of(names.get(a.dtype.kind, ["add", "subtract", "multiply", "maximum", "less", "greater_equal"]))
+        if name != "divide":
+            return P[name](a, b)
+        return P["divide"](a, P["square"](b) + (self.const((), b.dtype) if self.special else Const(np.asarray(1.5, b.dtype))))
 
     def select(self):
         a = self.any("fciu")
@@ -262,14 +263,11 @@ class Wide:
                 self.contracted]
         for _ in range(steps):
             made = self.of(menu)()
-            if made is not None and made.type.size <= MOST and not self.build_failed(made):
+            if made is not None and made.type.size <= MOST and made.ndim <= 5:
                 self.pool.append(made)
         count = int(self.rng.integers(1, 6))
         outputs = [self.pool[-1]] + [self.of(self.pool[-6:]) for _ in range(count)]
         return self.build.graph(outputs), self.values
-
-    def build_failed(self, made):
-        return made.ndim > 5
 
 
 def wide_graph(seed, steps=None, dtype=None, special=None):

@@ -356,13 +356,13 @@ class Plan:
         todo = list(elements)
         while todo:
             x, index = element = todo.pop()
+            if element in leaves or element in inner:
+                continue
+            todo += gathered_in(index)
             if not isinstance(x, Var):
                 if x.type.size > 1:
                     leaves.add(element)
                 continue
-            if element in leaves or element in inner:
-                continue
-            todo += gathered_in(index)
             if self.leaf(x):
                 leaves.add(element)
                 continue
