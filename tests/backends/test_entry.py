@@ -463,7 +463,13 @@ define i64 @kernel(ptr %in, ptr %out, ptr %env) {
 
 def test_program():
     from types import SimpleNamespace
-    p = Program(SimpleNamespace(text=GRADIENT, symbols={}, hosts=0, constants=0, workspace=0), [array(2)], [array(2)], lambda s, *a: ("failed", s))
+
+    p = Program(
+        SimpleNamespace(text=GRADIENT, symbols={}, hosts=0, constants=0, workspace=0),
+        [array(2)],
+        [array(2)],
+        lambda s, *a: ("failed", s),
+    )
     expected = gradient(X)
     for x in (X, X.astype(">f8"), np.array([1.2, 9, 1.0])[::2], [1.2, 1.0], X.view(Sub), np.array([1.2, 1.0], "f8").copy("F")):
         (out,) = p(x)
@@ -474,8 +480,12 @@ def test_program():
         p(np.zeros(3))
     with pytest.raises(InputError, match="int64"):
         p(np.zeros(2, int))
-    p = Program(SimpleNamespace(text=copies([8, 8]), symbols={}, hosts=0, constants=0, workspace=0), [array(), array(dtype="i8")],
-                [array(), array(dtype=np.longlong)], lambda s, *a: ("failed", s))
+    p = Program(
+        SimpleNamespace(text=copies([8, 8]), symbols={}, hosts=0, constants=0, workspace=0),
+        [array(), array(dtype="i8")],
+        [array(), array(dtype=np.longlong)],
+        lambda s, *a: ("failed", s),
+    )
     assert p(np.float64(1.5), np.longlong(3)) == (1.5, 3) and type(p(1.5, np.array(3))[0]) is np.float64
 
 

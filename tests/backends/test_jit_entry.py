@@ -46,7 +46,9 @@ def entered(f, *args, status=0, **options):
     j = wg.jit(f)
     j(*args)
     (staged,) = j.found.values()
-    compiled = SimpleNamespace(text=copies([np.asarray(x).nbytes for x in args], status), symbols={}, hosts=0, constants=0, workspace=0)
+    compiled = SimpleNamespace(
+        text=copies([np.asarray(x).nbytes for x in args], status), symbols={}, hosts=0, constants=0, workspace=0
+    )
     assert j._link(staged, args, compiled, **options)
     return j
 

@@ -263,6 +263,7 @@ class Block:
             note.kind = "stack"
             control.STACKS[e.primitive.name](self, e)
         elif small.supported(e):
+            note.kind = "scalars"
             small.emit(self, e)
             for r in e.results:
                 if not self.plan.in_registers(r):

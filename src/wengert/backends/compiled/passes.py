@@ -18,7 +18,7 @@ from wengert.backends.compiled.control import inner_graphs
 from wengert.backends.compiled.elements import computed
 from wengert.backends.compiled.memory import Memory, lines_text, memory_of, trips
 from wengert.backends.compiled.notes import Note
-from wengert.backends.compiled.plan import FEW, Nest
+from wengert.backends.compiled.plan import FEW, Nest, Step
 from wengert.graph import Equation, Graph, Var
 
 __all__ = ["Line", "Passes", "equations", "memory", "passes"]
@@ -187,8 +187,9 @@ def _where(note: Note, found: list[Any]) -> str:
 
 
 def _scalars(notes: list[Note]) -> Line:
-    size = sum(n.item.var.type.size for n in notes)
-    own = [n.block.plan.own.get(n.item.var) for n in notes]
+    made = [n.item.equation.results if isinstance(n.item, Step) else (n.item.var,) for n in notes]
+    size = sum(r.type.size for results in made for r in results)
+    own = [n.block.plan.own.get(results[0]) for n, results in zip(notes, made, strict=True)]
     where = lines_text(sorted({x for n, e in zip(notes, own, strict=True) for x in n.block.graph.lines.get(e, ())}))
     return Line(notes[0].depth, f"{_number(size, 'number')} computed into registers", where)
 
