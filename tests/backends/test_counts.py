@@ -204,7 +204,7 @@ PINNED: dict[str, dict[str, int]] = {
     "cross entropy, gradient": dict(nests=7, roots=11, passes=29, peak=11520),
     "writes in a loop": dict(nests=2, loops=1, roots=2, passes=2, in_place=2, carried_in_registers=1, carried_in_place=1,
                              peak=4000),
-        "sweeps, gradient": dict(nests=4, loops=4, roots=4, passes=4, copies=1, in_place=6,
+    "sweeps, gradient": dict(nests=4, loops=4, roots=4, passes=4, copies=1, in_place=6,
                              carried_in_registers=1, carried_in_place=4, peak=6368),
 }
 

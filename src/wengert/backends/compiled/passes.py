@@ -187,7 +187,9 @@ def _where(note: Note, found: list[Any]) -> str:
 
 
 def _scalars(notes: list[Note]) -> Line:
-    made = [n.item.equation.results if isinstance(n.item, Step) else (n.item.var,) for n in notes]
+    made: list[Any] = [
+        n.item.equation.results if isinstance(n.item, Step) and n.item.equation else (n.item.var,) for n in notes
+    ]
     size = sum(r.type.size for results in made for r in results)
     own = [n.block.plan.own.get(results[0]) for n, results in zip(notes, made, strict=True)]
     where = lines_text(sorted({x for n, e in zip(notes, own, strict=True) for x in n.block.graph.lines.get(e, ())}))
