@@ -40,7 +40,7 @@ class Wide:
         self.rng, self.dtype, self.special = rng, np.dtype(dtype), special
         n, m = (int(k) for k in rng.choice(LENGTHS, 2))
         self.lengths = [n, n, m, max(n + int(rng.integers(-2, 4)), 0), int(rng.choice([1, 2, 3, 4]))]
-        self.build, self.values, self.pool = Build(), [], []
+        self.build, self.values, self.pool, self.places = Build(), [], [], []
 
     def of(self, options):
         return options[int(self.rng.integers(len(options)))]
@@ -138,8 +138,11 @@ class Wide:
             return None
         axis = int(self.rng.integers(a.ndim))
         name = self.of(["cumsum", "cumsum", "sort", "cummax", "argsort", "argmax"])
+        if name == "argsort":
+            self.places.append((P["argsort"](a, axis=axis, kind="stable"), a.shape[axis]))
+            return self.places[-1][0]
         return P["cumsum"](a, axis=axis, reverse=self.chance(0.5)) if name == "cumsum" else \
-            P[name](a, axis=axis, kind="stable") if name in ("sort", "argsort") else \
+            P[name](a, axis=axis, kind="stable") if name == "sort" else \
             P[name](a, axis=axis)
 
     def structure(self):
@@ -213,6 +216,9 @@ class Wide:
 
     def indexed(self):
         a = self.any()
+        if self.places and self.chance(0.5):  # at places that are computed
+            at, n = self.of(self.places)
+            return P["index"](self.const((n, 3), a.dtype) if self.chance(0.5) else self.input((n,)), at, spec=(("a",),))
         spec, arrays = self.spec(a.shape)
         return P["index"](a, *arrays, spec=spec)
 
@@ -258,7 +264,7 @@ class Wide:
             self.input()
         if self.chance(0.3):
             self.input(dtype=self.of(DTYPES))
-        menu = [self.unary, self.binary, self.binary, self.binary, self.select, self.reduction, self.reduction, self.running,
+        menu = [self.unary, self.binary, self.binary, self.binary, self.select, self.reduction, self.running, self.running,
                 self.structure, self.structure, self.structure, self.indexed, self.indexed, self.written, self.written,
                 self.contracted]
         for _ in range(steps):
