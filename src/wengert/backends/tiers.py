@@ -86,8 +86,9 @@ class Runner:
             from wengert.backends.compiled.kernel import compile_graph
             try:
                 self.compiled = compile_graph(self.graph)
-            except RuntimeError as error:  # LLVM's
-                warnings.warn(f"wengert could not compile a graph, which runs interpreted (please report this): {error}",
+            except Exception as error:  # a fault of the compiler: the interpreter has no need of it
+                warnings.warn(f"wengert could not compile a graph, which runs interpreted (please report this): "
+                              f"{type(error).__name__}: {error}",
                               stacklevel=2)
             self.refused = self.compiled is None
         return self.compiled
