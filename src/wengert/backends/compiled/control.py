@@ -43,6 +43,13 @@ def inner_graphs(e: Equation) -> list[Graph]:
 
 def overwrites(plan: Plan, v: Var, o: Any) -> bool:
     """Whether a graph may compute its output `o` in the memory of its input `v`."""
+    found = plan.overwritten.get((v, o))
+    if found is None:
+        found = plan.overwritten[v, o] = _overwrites(plan, v, o)
+    return found
+
+
+def _overwrites(plan: Plan, v: Var, o: Any) -> bool:
     if o is v:
         return list(plan.graph.outputs).count(v) == 1 and v not in [
             plan.root(x) for x in plan.graph.outputs if isinstance(x, Var) and x is not v]
@@ -80,6 +87,13 @@ def _reads_elsewhere(plan: Plan, item: Nest, x: Var) -> bool:
 
 def _pairs(plan: Plan, item: Item, e: Equation) -> list[tuple[Var, Any]]:
     """Results of control flow, and the operands in whose memory they may be computed, which then nobody reads any more."""
+    found = plan.pairs.get(item)
+    if found is None:
+        found = plan.pairs[item] = _find_pairs(plan, item, e)
+    return found
+
+
+def _find_pairs(plan: Plan, item: Item, e: Equation) -> list[tuple[Var, Any]]:
     from wengert.backends.compiled.block import plan_of
     out: list[tuple[Var, Any]] = []
     if e.primitive.name == "cond":

@@ -181,6 +181,8 @@ class Plan:
 
     def __init__(self, graph: Graph):
         self.graph = graph
+        self.overwritten: dict[tuple[Var, Any], bool] = {}  # what `control` has found out
+        self.pairs: dict[Item, list[tuple[Var, Any]]] = {}
         self.own: dict[Var, Equation] = {r: e for e in graph.equations for r in e.results}
         self.alias: dict[Var, Var] = {}
         self.small = self._all_small()
