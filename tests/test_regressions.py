@@ -877,3 +877,16 @@ def test_a_container_that_is_an_argument_may_not_be_changed(change):
         wg.grad(f)(argument)
     assert wg.grad(lambda a: f({"list": list(a["list"])}))(argument) == {"list": [3.0, 0.0]}
     assert argument == {"list": [1.5, 2.5]}
+
+
+def test_draws_and_prints_of_lanes_under_jit(capsys):
+    """A batch within a staged program lost what its lanes do besides computing."""
+    def noisy(x):
+        print("lane", float(x) if isinstance(x, float) else x)
+        return x + np.random.normal()
+    for way in (wg.jit(wg.vmap(noisy)), wg.vmap(wg.jit(noisy))):
+        np.random.seed(3)
+        got = way(np.zeros(3))
+        np.random.seed(3)
+        np.testing.assert_array_equal(got, [np.random.normal() for _ in range(3)])
+        assert capsys.readouterr().out.count("lane") == 3

@@ -17,10 +17,9 @@ import numpy as np
 
 from wengert.errors import InputError, NonDifferentiableError, kind_of
 from wengert.flatten import flatten
-from wengert.frontends.trace import require_plain
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Graph
-from wengert.run import Run, own
+from wengert.run import Run, matched, matched_leaf, own
 from wengert.transforms.batch import batch
 
 __all__ = ["grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "make_graph", "stop_gradient",
@@ -38,6 +37,19 @@ def _named_after(f: Function, prefix: str) -> Callable[[Function], Function]:
         derived.__name__ = f"{prefix}({getattr(f, '__name__', 'f')})"
         return derived
     return wrap
+
+
+def _staged(f: Any, key: Any, transform: Callable[[Function], Function]) -> Any:
+    """The transform of a function under `jit` is under `jit`, too; None for other functions."""
+    again = getattr(type(f), "again", None)
+    if again is None:
+        return None
+    key = tuple([tuple(k) if isinstance(k, list) else k for k in key])
+    try:
+        hash(key)
+    except TypeError:  # axes in dicts, say
+        return None
+    return again(f, key, transform)
 
 
 def _require_callable(f: Any, name: str) -> None:
@@ -85,6 +97,9 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
 
 def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, name: str) -> Function:
     _require_callable(f, name)
+    staged = _staged(f, (name, argnums, has_aux), lambda g: _value_and_grad(g, argnums, has_aux, name))
+    if staged is not None:
+        return staged  # type: ignore[no-any-return]
 
     @_named_after(f, name)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
@@ -118,6 +133,9 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     >>> wg.grad(rosenbrock)(np.array([1.2, 1.0]))
     array([211.6, -88. ])
     """
+    staged = _staged(f, ("grad", argnums, has_aux), lambda g: grad(g, argnums, has_aux))
+    if staged is not None:
+        return staged  # type: ignore[no-any-return]
     both = _value_and_grad(f, argnums, has_aux, "grad")
 
     @_named_after(f, "grad")
@@ -128,34 +146,6 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
 
 
 # ---------------------------------------------------------------- products with the Jacobian
-
-def _matched(name: str, what: str, given: Any, like_leaves: list[Any], like_spec: Any) -> list[Any]:
-    """Leaves of a tangent or cotangent, checked against those of the primal; zeros where it is None."""
-    leaves, spec = flatten(given)
-    if len(leaves) != len(like_leaves) or (spec != like_spec and spec.tree is not None):
-        raise InputError(f"{name}: the {what} has structure {spec!r}, the value it belongs to {like_spec!r} "
-                         f"(* is a number or an array)")
-    return [_matched_leaf(name, what, x, like) for x, like in zip(leaves, like_leaves, strict=True)]
-
-
-def _matched_leaf(name: str, what: str, x: Any, like: Any) -> Any:
-    if like is None:
-        return None
-    if x is None:
-        return np.zeros(like.shape, like.dtype)
-    require_plain(x)
-    shape = x.shape if isinstance(x, Tracer) else np.shape(x)
-    if shape != like.shape:
-        raise InputError(f"{name}: the {what} has shape {shape}, the value it belongs to {like.shape}")
-    dtype = x.dtype if isinstance(x, Tracer) else np.asarray(x).dtype
-    if dtype == like.dtype:
-        return x if isinstance(x, (Tracer, np.ndarray, np.generic)) else like.dtype.type(x)
-    if dtype.kind == "c" and like.dtype.kind != "c":
-        raise InputError(f"{name}: the {what} is complex, the value it belongs to is {like.dtype}")
-    if dtype.kind not in "fciub":
-        raise InputError(f"{name}: the {what} has dtype {dtype}")
-    return x.astype(like.dtype) if isinstance(x, (Tracer, np.ndarray)) else like.dtype.type(x)
-
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
     """Value and directional derivative, ``(f(x), f'(x) v)``, by forward mode.
@@ -202,7 +192,7 @@ def _flat_tangents(name: str, run: Run, primals: Any, tangents: Any) -> list[Any
     types = iter([v.type for v in run.inputs])
     likes = [next(types) if a else None for a in run.active]
     for t, (spec, n) in zip(tangents, run.specs, strict=True):
-        flat.extend(_matched(name, "tangent", t, likes[k:k + n], spec))
+        flat.extend(matched(name, "tangent", t, likes[k:k + n], spec))
         k += n
     return [x for x, a in zip(flat, run.active, strict=True) if a]
 
@@ -272,7 +262,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
         if len(leaves) != len(likes) or (spec != run.out_spec and spec.tree is not None):
             raise InputError(f"vjp: the cotangent has structure {spec!r}, the value {run.out_spec!r} "
                              f"(* is a number or an array)")
-        given = [_matched_leaf("vjp", "cotangent", x, like) if like is not None else None
+        given = [matched_leaf("vjp", "cotangent", x, like) if like is not None else None
                  for x, like in zip(leaves, likes, strict=True)]
         by_var = [c for c, x in zip(given, run.out_leaves, strict=True) if any(x is v for v in run.out_vars)]
         return run.arrange(run.pull_back(by_var, residuals))
@@ -348,6 +338,9 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorph
 
 def _jacobian(f: Function, argnums: Argnums, has_aux: bool, holomorphic: bool, name: str) -> Function:
     _require_callable(f, name)
+    staged = _staged(f, (name, argnums, has_aux, holomorphic), lambda g: _jacobian(g, argnums, has_aux, holomorphic, name))
+    if staged is not None:
+        return staged  # type: ignore[no-any-return]
 
     @_named_after(f, name)
     def jac(*args: Any, **kwargs: Any) -> Any:
@@ -543,6 +536,9 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
     array([3., 4.])
     """
     _require_callable(f, "vmap")
+    staged = _staged(f, ("vmap", in_axes, out_axes), lambda g: vmap(g, in_axes, out_axes))
+    if staged is not None:
+        return staged  # type: ignore[no-any-return]
 
     @_named_after(f, "vmap")
     def mapped(*args: Any, **kwargs: Any) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from wengert.backends.interpret import Program
 from wengert.errors import InputError
 from wengert.flatten import flatten
-from wengert.frontends.trace import Trace, escaped, require_plain
+from wengert.frontends.trace import Trace, active_frame, escaped, require_plain
 from wengert.frontends.tracer import FUNCTIONS, NeedsValueError, Tracer
 from wengert.graph import ArrayType, Var, type_of
 from wengert.run import apply_graph, own, reached, run_traced
@@ -81,6 +81,8 @@ def run_mapped(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
     try:
         out = run_traced(trace, body)
     except NeedsValueError:
+        return _lane_by_lane(f, args, axes, kwargs, lane, out_axes)
+    if trace.effects and active_frame() is not None:  # a draw, a print, an assert: each lane has its own
         return _lane_by_lane(f, args, axes, kwargs, lane, out_axes)
     leaves, spec = flatten(out)
     return spec.unflatten(_batched_leaves(trace, lane, leaves, out_axes))

@@ -34,7 +34,7 @@ from wengert.transforms.linearize import Linear, linearize
 from wengert.transforms.strong_zeros import masked
 from wengert.transforms.transpose import Transposed, transpose
 
-__all__ = ["Run", "apply_graph", "leaf_type", "own", "reached"]
+__all__ = ["Run", "apply_graph", "leaf_type", "matched", "matched_leaf", "own", "reached"]
 
 
 def apply_graph(graph: Graph, operands: Sequence[Any]) -> dict[Any, Any]:
@@ -482,3 +482,32 @@ def _positions(name: str, argnums: int | Sequence[int], count: int) -> tuple[int
     return tuple(out)
 
 
+# ---------------------------------------------------------------- what users give for a value
+
+def matched(name: str, what: str, given: Any, like_leaves: list[Any], like_spec: Any) -> list[Any]:
+    """Leaves of a tangent or cotangent, checked against those of the primal; zeros where it is None."""
+    leaves, spec = flatten(given)
+    if len(leaves) != len(like_leaves) or (spec != like_spec and spec.tree is not None):
+        raise InputError(f"{name}: the {what} has structure {spec!r}, the value it belongs to {like_spec!r} "
+                         f"(* is a number or an array)")
+    return [matched_leaf(name, what, x, like) for x, like in zip(leaves, like_leaves, strict=True)]
+
+
+def matched_leaf(name: str, what: str, x: Any, like: Any) -> Any:
+    """Likewise one leaf."""
+    if like is None:
+        return None
+    if x is None:
+        return np.zeros(like.shape, like.dtype)
+    require_plain(x)
+    shape = x.shape if isinstance(x, Tracer) else np.shape(x)
+    if shape != like.shape:
+        raise InputError(f"{name}: the {what} has shape {shape}, the value it belongs to {like.shape}")
+    dtype = x.dtype if isinstance(x, Tracer) else np.asarray(x).dtype
+    if dtype == like.dtype:
+        return x if isinstance(x, (Tracer, np.ndarray, np.generic)) else like.dtype.type(x)
+    if dtype.kind == "c" and like.dtype.kind != "c":
+        raise InputError(f"{name}: the {what} is complex, the value it belongs to is {like.dtype}")
+    if dtype.kind not in "fciub":
+        raise InputError(f"{name}: the {what} has dtype {dtype}")
+    return x.astype(like.dtype) if isinstance(x, (Tracer, np.ndarray)) else like.dtype.type(x)

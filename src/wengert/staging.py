@@ -92,10 +92,19 @@ class _Jitted(native.Native):  # type: ignore[misc]
         functools.update_wrapper(self, f, updated=())
         self.f, self.static_argnums, self.static_argnames = f, static_argnums, static_argnames
         self.found: dict[Any, _Staged] = {}
-        self.warned = False
+        self.derived: dict[Any, Any] = {}  # its derivatives, jitted
+        self.warned = [False]  # shared with its derivatives
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
+
+    def again(self, key: Any, transform: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Any:
+        """The transform of the function that was jitted, jitted with the same static arguments; kept under the key."""
+        found = self.derived.get(key)
+        if found is None:
+            found = self.derived[key] = _Jitted(transform(self.f), self.static_argnums, self.static_argnames)
+            found.warned = self.warned
+        return found
 
     def __reduce__(self) -> Any:
         """By name where the name gives this very object; else by the function."""
@@ -234,8 +243,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
         return getattr(self.f, "__qualname__", repr(self.f))
 
     def _warn(self, reason: str) -> None:
-        if not self.warned:
-            self.warned = True
+        if not self.warned[0]:
+            self.warned[0] = True
             warnings.warn(f"jit: {self._name()} runs unstaged: {reason}", StagingWarning, stacklevel=3)
 
     # ------------------------------------------------------------ running

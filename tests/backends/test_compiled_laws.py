@@ -1,7 +1,7 @@
 """Compiled equals interpreted: every primitive with its derivatives on its samples, and random graphs with theirs.
 
 The samples of a primitive make one graph, so that few compilations are needed; the kernels run between guard pages (see
-guarded.py). ``python -m tests.backends.campaign`` runs any number of random graphs.
+guarded.py). ``python -m tests.backends.compiled_campaign`` runs any number of random graphs.
 """
 
 from __future__ import annotations

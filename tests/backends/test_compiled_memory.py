@@ -14,7 +14,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "programs"))
 
-from campaign import loop_cases, program_cases, staged
+from compiled_campaign import loop_cases, program_cases, staged
 from guarded import SETTINGS, check, compiled_with
 
 import wengert as wg

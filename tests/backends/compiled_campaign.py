@@ -1,4 +1,4 @@
-"""Random graphs and programs, compiled, without end: ``python -m tests.backends.campaign --seconds 600 --first 1000``.
+"""Random graphs and programs, compiled, without end: ``python -m tests.backends.compiled_campaign --seconds 600 --first 1000``.
 
 What comes in: how long, the first seed, and kinds: wide (graphs of arrays of all lengths), loops (programs that write into
 long arrays), programs (those of tests/programs). What goes out, printed: counts, and each WRONG graph with its seed and
