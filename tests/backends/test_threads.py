@@ -1,8 +1,8 @@
 """Large loops on several threads: the same bits for any number of them, and nothing is left behind.
 
-What comes in: graphs large enough to be shared, `config.threads`, forks, signals, exits. What goes out: results that are compared
-bit by bit with those of one thread, and to rounding with the interpreter's. The one idea: time is not asserted; whether threads
-took part is read off the system's list of the process's threads.
+What comes in: graphs large enough to be shared, `config.threads`, forks, signals, exits. What goes out: results that are
+compared bit by bit with those of one thread, and to rounding with the interpreter's. The one idea: time is not asserted; whether
+threads took part is read off the system's list of the process's threads.
 """
 
 from __future__ import annotations
@@ -303,7 +303,10 @@ print(status)
     assert run(script, tmp_path)[1] == "0"
 
 
-@pytest.mark.parametrize("end", ["pass", "sys.exit(3)", "threading.Thread(target=lambda: [f(x) for _ in range(10**6)], daemon=True).start()"])
+ON = "threading.Thread(target=lambda: [f(x) for _ in range(10**6)], daemon=True).start()"
+
+
+@pytest.mark.parametrize("end", ["pass", "sys.exit(3)", ON])
 def test_exit(end, tmp_path):
     script = f"""
 import sys, threading, numpy as np, wengert as wg
