@@ -1,7 +1,7 @@
 """Large loops on several threads: the same bits for any number of them, and nothing is left behind.
 
 What comes in: graphs large enough to be shared, `config.threads`, forks, signals, exits. What goes out: results that are
-compared bit by bit with those of one thread, and to rounding with the interpreter's. The one idea: time is not asserted; whether
+compared bit by bit with those of one thread, and to rounding with the interpreter's. The one idea: no time is asserted; whether
 threads took part is read off the system's list of the process's threads.
 """
 

@@ -1,8 +1,8 @@
 """Nests: the loops that compute several results at once, a vector at a time.
 
 What comes in: a `Nest` of the plan. What goes out: its code. The one idea: the innermost loop takes a vector of elements, its
-last iteration a masked one; where a guard changes within a loop, the loop's range is cut there, so that inside no branch is left.
-A large piece becomes a function of a range (`outline`), which several threads call.
+last iteration a masked one; where a guard changes within a loop, the range is cut there, so that inside no branch is left. A
+large piece becomes a function of a range (`outline`), which several threads call.
 """
 
 from __future__ import annotations
