@@ -35,7 +35,7 @@ Accumulators = dict[Any, Value]
 
 
 class Part(NamedTuple):
-    """Part of the range of one loop, known when the program runs: names of its first index and of its end, from the start."""
+    """A part of the range of one loop: the names of its first index, counted from the loop's start, and of its end."""
 
     axis: int
     first: str

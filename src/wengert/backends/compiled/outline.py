@@ -2,8 +2,8 @@
 
 What comes in: a piece of a nest. What goes out: a function of the module, and a call of the pool with it; or nothing, where the
 piece is too small or its iterations depend on their order. The one idea: the range is cut into chunks whose number depends on
-the piece alone, each sums into a place of its own, and these are added up in order, so that the result is the same however many
-threads there are.
+the piece alone, each sums into a place of its own, and these are added up in order, so that the result is the same however
+many threads there are.
 
 The function names what it reads from around it as the kernel does; a frame holds these values, and the function loads them
 first.
@@ -65,8 +65,8 @@ def _price(e: Equation) -> float:
 def _work(loops: Loops, live: Sequence[Root], segment: Segment) -> float:
     """Nanoseconds of a piece, roughly."""
     nest, plan = loops.nest, loops.block.plan
-    total = sum([_price(plan.own[x]) for x, _ in nest.inner])  # type: ignore[index]
-    total += sum([MEMORY * x.type.dtype.itemsize / 8 for x, _ in nest.leaves])
+    total = sum([_price(plan.own[x]) for x, _ in nest.inner], 0.0)  # type: ignore[index]
+    total += sum([MEMORY * x.type.dtype.itemsize / 8 for x, _ in nest.leaves], 0.0)
     for r in live:
         each = (MEMORY if r.kind != "reduce" else 0.0) * r.var.type.dtype.itemsize / 8
         total += len(r.elements) * (_price(r.equation) + each)

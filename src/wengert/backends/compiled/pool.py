@@ -272,7 +272,7 @@ def _pool() -> machine.Library:
 
 
 def address() -> int:
-    """Where ``void wg_parallel(void (*f)(void *, int64_t), void *frame, int64_t chunks, int64_t helpers, int64_t free)`` is."""
+    """The address of ``wg_parallel(f, frame, chunks, helpers, free)``, where ``f`` is ``void (*)(void *, int64_t)``."""
     return _pool().address(NAME)
 
 
