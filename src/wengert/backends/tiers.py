@@ -7,6 +7,7 @@ as making it will.
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ __all__ = ["Runner"]
 
 EQUATION = 5e-6    # seconds to interpret one
 COMPILE = 3e-4     # seconds to compile one
+START = 0.02       # seconds that compiling takes at least
+FIRST = 0.08       # likewise, in a process that has not compiled before
 UNKNOWN = 100      # iterations of a loop whose number nobody knows
 LARGE = 100_000    # bytes that a call has to do with: then it lets other threads of Python run
 ELEMENT = 2e-9     # seconds to interpret an element of a result
@@ -71,7 +74,7 @@ class Runner:
         self.entered: Any = None  # what is called, once there is machine code
         self.refused = False
         text, runs = _sizes(graph)
-        self.price = COMPILE * text + 0.02
+        self.price = COMPILE * text + (START if "llvmlite" in sys.modules else FIRST)
         self.spent = EQUATION * runs - (EAGER - 1.0) * self.price  # an eager start; what comes on top is measured
         self.calls = 0
 
