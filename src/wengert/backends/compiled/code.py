@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Code", "Module", "Value", "element", "literal", "splat_literal"]
+__all__ = ["OUT_OF_BOUNDS", "Code", "Module", "Value", "element", "literal", "splat_literal"]
+
+OUT_OF_BOUNDS = "an index is out of bounds"  # why a kernel was left
 
 _NAMES = {"f8": "double", "f4": "float", "i8": "i64", "i4": "i32", "i2": "i16", "i1": "i8", "u8": "i64", "u4": "i32", "u2": "i16",
           "u1": "i8", "b1": "i1"}

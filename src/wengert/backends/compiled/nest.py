@@ -16,7 +16,7 @@ import numpy as np
 
 from wengert.backends.compiled import access, elementwise, outline
 from wengert.backends.compiled.access import Index, Ix
-from wengert.backends.compiled.code import Value, element
+from wengert.backends.compiled.code import OUT_OF_BOUNDS, Value, element
 from wengert.backends.compiled.elements import Elements, computed, flat_index
 from wengert.backends.compiled.plan import Nest, Root, gathered_in, guards_of
 
@@ -136,7 +136,7 @@ class Loops:
             if live and not outline.emit(self, live, segment):
                 self.run(live, segment)
         if self.el.gathers:
-            self.block.check_flag("an index is out of bounds")
+            self.block.check_flag(OUT_OF_BOUNDS)
 
     def run(self, live: list[Root], segment: tuple[tuple[int, int], ...], part: Part | None = None) -> None:
         """The loops over a piece, or over a part of it."""
