@@ -55,3 +55,28 @@ def test_errors_are_of_the_same_class(f, good, bad):
     with pytest.raises(Exception) as ours:  # noqa: PT011
         jitted(bad)
     assert ours.type is plain.type
+
+
+# ---------------------------------------------------------------- signed zeros
+
+@pytest.mark.parametrize("n", [1, 2, 5, 8, 9, 20, 40])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128])
+def test_sums_of_negative_zeros_are_zero(n, dtype):
+    """NumPy's sums begin with 0.0, however many terms they have."""
+    def f(x):
+        return np.sum(x), np.sum(x, axis=0), np.sum(x, axis=1), np.sum(x * 1.0, axis=0)
+    x = np.full((n, 9), -0.0, dtype)
+    if x.dtype.kind == "c":
+        x.imag = -0.0
+    for got, want in zip(compiled(f, x)(x), f(x), strict=True):
+        np.testing.assert_array_equal(np.signbit(np.asarray(got).real), np.signbit(np.asarray(want).real))
+        np.testing.assert_array_equal(np.signbit(np.asarray(got).imag), np.signbit(np.asarray(want).imag))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 9, 40])
+def test_products_of_negative_zeros(n):
+    def f(a, x):
+        return a @ x, a @ a.T, np.sum(a * a[::-1], axis=1), x @ x
+    a, x = np.full((n, n), -0.0), np.ones(n)
+    for got, want in zip(compiled(f, a, x)(a, x), interpreted(f, a, x), strict=True):
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(want))

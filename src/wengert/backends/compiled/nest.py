@@ -43,9 +43,7 @@ class Part(NamedTuple):
 
 
 def identity_of(name: str, dtype: np.dtype[Any]) -> Any:
-    """What a reduction begins with."""
-    if name == "add":
-        return -0.0 if dtype.kind == "f" else complex(-0.0, -0.0) if dtype.kind == "c" else 0
+    """What a reduction begins with: sums, as NumPy's, with 0.0, so that a sum of negative zeros is 0.0."""
     if name in ("maximum", "minimum"):
         return -np.inf if name == "maximum" else np.inf
     return 1 if name in ("multiply", "logical_and") else 0
