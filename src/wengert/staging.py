@@ -27,7 +27,7 @@ from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import OPEN, active_frame, shown
 from wengert.frontends.tracer import Tracer
-from wengert.frontends.watch import Watched, fingerprint, watching
+from wengert.frontends.watch import Watched, fingerprint, note_partial, watching
 from wengert.graph import ArrayType, Const, Graph, Var, type_of
 from wengert.primitives.control import call as call_graph
 from wengert.run import own
@@ -203,6 +203,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
                     tracers.append(tracer)
                 f, args, kwargs = rebuild(tracers)
                 staged.watched.ignore([args, kwargs])
+                note_partial(f)
                 out = flow.call(f, *args, **kwargs)
                 out_leaves, staged.out_spec = flatten(out)
                 outputs = [self._settle(block, x) for x in out_leaves]

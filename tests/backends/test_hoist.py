@@ -140,3 +140,19 @@ def test_solves_of_a_gradient_are_one_in_the_loop():
     before, after = graphs(wg.grad(f, (0, 1)), np.eye(2) * 3.0, np.ones(2), RNG.normal(size=(9, 2)))
     count = [names(scans(g)[-1].params["body"]).count("solve_factored") for g in (before, after)]
     assert count[1] < count[0]
+
+
+@pytest.mark.parametrize("start", [100, 60])
+def test_a_counter_that_wraps_around_is_not_a_slice(start):
+    """An int8 counts to 127 and goes on from -128: `x[i]` then reads from the end, and what is saved of it is no range."""
+    def f(x):
+        i, total = np.int8(start), np.float64(0)
+        for _ in range(50):
+            total = total + x[i] * np.sin(total)
+            i = i + np.int8(1)
+        return total + x[3]
+    x = RNG.normal(size=200)
+    graphs(f, x)
+    graphs(wg.grad(f), x)
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(wg.jit(f)(x), f(x), rtol=1e-12)

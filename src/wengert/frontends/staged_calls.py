@@ -62,6 +62,16 @@ def _bool(x: Any = False) -> Any:
     return truth_value(x) if _abstract(x) else bool(x)
 
 
+def _getattr(holder: Any, name: str, *default: Any) -> Any:
+    """``getattr``; what it reads is watched."""
+    from wengert.frontends import flow, watch
+
+    if default and not hasattr(holder, name):
+        watch.note(watch.Attribute(holder, name), watch.MISSING)
+        return default[0]
+    return flow.attribute(holder, name)
+
+
 def _extreme(original: Any, better: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """``min`` and ``max`` of traced numbers: the first of equal ones, as Python has it."""
 
@@ -132,6 +142,7 @@ def _isfinite(ufunc: Any, original: Any) -> Callable[..., Any]:
 
 STAGED.update(
     {
+        getattr: _getattr,
         range: _range,
         int: _int,
         round: _round,

@@ -7,9 +7,12 @@ everything it was made from is read again; a rebound name, a changed setting, an
 
 from __future__ import annotations
 
+import array
+import functools
 import hashlib
 import inspect
 import types
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -20,7 +23,7 @@ import numpy as np
 from wengert.frontends.trace import active_frame
 from wengert.frontends.tracer import Tracer
 
-__all__ = ["Attribute", "Item", "Watched", "made", "note", "note_function", "watching"]
+__all__ = ["MISSING", "Attribute", "Item", "Watched", "made", "note", "note_function", "note_partial", "watching"]
 
 
 class Attribute:
@@ -87,9 +90,17 @@ class _Cell:
         return "cell", self.cell, None
 
 
-_MISSING = object()
-_CHANGING = (np.ndarray, list, dict, set)
+MISSING = object()
+_BUFFERS = (bytearray, memoryview, array.array)
+_CHANGING = (np.ndarray, list, dict, set, deque, *_BUFFERS)
 _PLAIN_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
+
+
+def _may_change(x: Any, depth: int = 4) -> bool:
+    """Whether a value can be another one while it is the same object: an array, a list, a tuple with one in it."""
+    if isinstance(x, functools.partial):
+        return _may_change((x.args, tuple(x.keywords.values())), depth)
+    return isinstance(x, _CHANGING) or (isinstance(x, (tuple, frozenset)) and depth > 0 and any(_may_change(e, depth - 1) for e in x))
 
 
 def fingerprint(x: Any, depth: int = 4) -> Any:
@@ -103,7 +114,13 @@ def fingerprint(x: Any, depth: int = 4) -> Any:
         return x.shape, x.dtype.str, x.strides, hashlib.blake2b(data.tobytes()).digest()
     if isinstance(x, np.generic):
         return x.dtype.str, x.tobytes()
-    if isinstance(x, (list, tuple, set, frozenset)) and depth:
+    if isinstance(x, np.ndarray) and depth:
+        return x.shape, tuple(fingerprint(e, depth - 1) for e in x.flat)
+    if isinstance(x, _BUFFERS):
+        return type(x), bytes(x)
+    if type(x) is functools.partial and depth:
+        return functools.partial, fingerprint((x.func, x.args, x.keywords), depth)
+    if isinstance(x, (list, tuple, set, frozenset, deque)) and depth:
         return type(x), len(x), tuple(fingerprint(e, depth - 1) for e in x)
     if type(x) is dict and depth and len(x) < 1000:
         return dict, tuple((fingerprint(k, 1), fingerprint(v, depth - 1)) for k, v in x.items())
@@ -146,13 +163,12 @@ class Watched:
             try:
                 now = read()
             except (AttributeError, KeyError, IndexError, ValueError):
-                now = _MISSING
-            if now is value and not isinstance(now, _CHANGING):
+                now = MISSING
+            if now is value and not _may_change(now):
                 continue
             if fingerprint(now) != print_:
                 return False
         return True
-
 
     def identities(self) -> list[tuple[str, Any, Any, Any]] | None:
         """The reads as (kind, holder, name, object), if they are unchanged as long as each gives that very object.
@@ -170,9 +186,9 @@ class Watched:
                 return None
             if place[2] == "__kwdefaults__" and type(now) is dict:
                 found += [("item", now, k, v) for k, v in now.items()]
-                if any(isinstance(v, _CHANGING) for v in now.values()):
+                if any(_may_change(v) for v in now.values()):
                     return None
-            elif isinstance(now, _CHANGING):
+            elif _may_change(now):
                 return None
             found.append((*place, now))
         return found
@@ -222,6 +238,14 @@ def _names(code: types.CodeType) -> Iterator[str]:
     for c in code.co_consts:
         if isinstance(c, types.CodeType):
             yield from _names(c)
+
+
+def note_partial(f: Any) -> None:
+    """Note the arguments that `functools.partial` keeps of a function that is staged."""
+    while type(f) is functools.partial:
+        note(Attribute(f, "args"), f.args)
+        note(Attribute(f, "keywords"), f.keywords)
+        f = f.func
 
 
 def note_function(f: types.FunctionType) -> None:

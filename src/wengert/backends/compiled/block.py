@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wengert.backends.compiled import control, library, small
-from wengert.backends.compiled.code import Value, element, literal
+from wengert.backends.compiled.code import OUT_OF_BOUNDS, Value, element, literal
 from wengert.backends.compiled.elements import Elements, memory_type, uniform
 from wengert.backends.compiled.nest import emit_nest
 from wengert.backends.compiled.plan import Item, Nest, Plan, Root, Scalars, Step, all_elements, is_control
@@ -252,7 +252,7 @@ class Block:
         for k, index in enumerate(all_elements(v.type.shape)):
             self.scalars[v, k] = el.value(v, index)
         if el.gathers:
-            self.check_flag("an index is out of bounds")
+            self.check_flag(OUT_OF_BOUNDS)
 
     def _step(self, item: Step, e: Equation) -> None:
         note = self.builder.notes.now

@@ -18,18 +18,21 @@ from wengert.graph import Const, Equation
 if TYPE_CHECKING:
     from wengert.backends.compiled.block import Block
 
-__all__ = ["RULES", "known"]
+__all__ = ["BY_ZERO", "LARGE", "NOT_A_NUMBER", "RULES", "TOO_LARGE", "known"]
 
 _INT = np.dtype(np.int64)
 _POWER = 8  # the largest exponent that is written out
-_LARGE = "a Python integer grows beyond 64 bits"
+LARGE = "a Python integer grows beyond 64 bits"
+BY_ZERO = "integer division or modulo by zero"
+NOT_A_NUMBER = "cannot convert float NaN to integer"
+TOO_LARGE = "cannot convert to a Python integer of 64 bits"
 
 
 def _overflowing(name: str) -> Callable[[Block, str, str], str]:
     def emit(block: Block, a: str, b: str) -> str:
         code = block.code
         pair = code.intrinsic(f"llvm.s{name}.with.overflow.i64", "{i64, i1}", [a, b], ["i64", "i64"])
-        block.builder.fail(code.op(f"extractvalue {{i64, i1}} {pair}, 1"), _LARGE)
+        block.builder.fail(code.op(f"extractvalue {{i64, i1}} {pair}, 1"), LARGE)
         return code.op(f"extractvalue {{i64, i1}} {pair}, 0")
     return emit
 
@@ -40,9 +43,9 @@ _add, _subtract, _multiply = (_overflowing(name) for name in ("add", "sub", "mul
 def _divided(block: Block, a: str, b: str) -> tuple[str, str, str]:
     """Quotient and remainder as the machine has them, and whether Python's are one further down."""
     code = block.code
-    block.builder.fail(code.op(f"icmp eq i64 {b}, 0"), "integer division or modulo by zero")
+    block.builder.fail(code.op(f"icmp eq i64 {b}, 0"), BY_ZERO)
     least, other = code.op(f"icmp eq i64 {a}, {-(1 << 63)}"), code.op(f"icmp eq i64 {b}, -1")
-    block.builder.fail(code.op(f"and i1 {least}, {other}"), _LARGE)
+    block.builder.fail(code.op(f"and i1 {least}, {other}"), LARGE)
     q, r = code.op(f"sdiv i64 {a}, {b}"), code.op(f"srem i64 {a}, {b}")
     apart = code.op(f"icmp slt i64 {code.op(f'xor i64 {r}, {b}')}, 0")
     return q, r, code.op(f"and i1 {apart}, {code.op(f'icmp ne i64 {r}, 0')}")
@@ -86,7 +89,8 @@ def _truncate(block: Block, params: Any, values: list[Value]) -> Value:
     low, high = literal(-2.0**63, "double"), literal(2.0**63, "double")
     wide = x.part if x.dtype.itemsize == 8 else code.op(f"fpext float {x.part} to double")
     inside = code.op(f"and i1 {code.op(f'fcmp oge double {wide}, {low}')}, {code.op(f'fcmp olt double {wide}, {high}')}")
-    block.builder.fail(code.op(f"xor i1 {inside}, true"), "cannot convert to a Python integer of 64 bits")
+    block.builder.fail(code.op(f"fcmp uno double {wide}, {wide}"), NOT_A_NUMBER)
+    block.builder.fail(code.op(f"xor i1 {inside}, true"), TOO_LARGE)
     return Value(_INT, (code.op(f"fptosi double {wide} to i64"),))
 
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Code", "Module", "Value", "element", "literal", "splat_literal"]
+__all__ = ["OUT_OF_BOUNDS", "Code", "Module", "Value", "element", "literal", "splat_literal"]
+
+OUT_OF_BOUNDS = "an index is out of bounds"  # why a kernel was left
 
 _NAMES = {
     "f8": "double",

@@ -394,6 +394,8 @@ class Elements:
                 return total if not guard else self.choose(self._guard_value(guard), total, old)
             case Fold(name, elements):
                 total = self.memo[elements[0], under]
+                if name == "add" and dtype.kind in "fc":  # a sum begins with 0.0
+                    total = self.apply(name, {}, [total, self.code.constant(0, dtype)], dtype)
                 for part in elements[1:]:
                     total = self.apply(name, {}, [total, self.memo[part, under]], dtype)
                 return total
@@ -429,7 +431,7 @@ class Elements:
         return Value(a.dtype, tuple(parts), lanes)
 
     def _products(self, pairs: list[tuple[Value, Value]], dtype: np.dtype[Any]) -> Value:
-        total: Value | None = None
+        total = self.code.constant(0, dtype) if len(pairs) > 1 and dtype.kind in "fc" else None
         for a, b in pairs:
             if total is None:
                 total = self.apply("multiply", {}, [a, b], dtype)

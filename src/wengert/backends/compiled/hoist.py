@@ -160,13 +160,14 @@ def _scan(e: Equation, outer: list[Equation], env: dict[Any, Any]) -> list[Equat
 # ---------------------------------------------------------------- rows
 
 def _counters(loop: _Loop) -> dict[Var, int]:
-    """Carries that count the iterations, and where they begin."""
+    """Carries that count the iterations and do not wrap around, and where they begin."""
     made = {r: e for e in loop.equations for r in e.results}
     out: dict[Var, int] = {}
     for v, start, following, _ in loop.carries:
         e = made.get(following)  # type: ignore[arg-type]
         if isinstance(start, Const) and e is not None and v.type.shape == () and v.type.dtype.kind == "i" and _adds_one(e, v):
-            out[v] = int(start.value)
+            if int(start.value) + loop.size <= np.iinfo(v.type.dtype).max:
+                out[v] = int(start.value)
     return {} if loop.reverse else out
 
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.compiled import control, machine
+from wengert.backends.compiled import checked, control, machine
 from wengert.backends.compiled.block import Block
-from wengert.backends.compiled.code import Code, Module
+from wengert.backends.compiled.code import OUT_OF_BOUNDS, Code, Module
 from wengert.backends.compiled.hoist import hoisted
 from wengert.backends.compiled.notes import Notes
 from wengert.backends.compiled.stacks import Stacks
@@ -386,7 +386,13 @@ class Compiled:
             if self._program is None:
                 self._program = Program(self.graph)
             return self._program(*values)
-        raise IndexError(self.reasons[status - 1])
+        reason = self.reasons[status - 1]
+        raise _ERRORS.get(reason, np.linalg.LinAlgError)(reason)
+
+
+_ERRORS: dict[str, type[Exception]] = {
+    OUT_OF_BOUNDS: IndexError, checked.LARGE: OverflowError, checked.TOO_LARGE: OverflowError, checked.NOT_A_NUMBER: ValueError,
+    checked.BY_ZERO: ZeroDivisionError}
 
 
 _KERNEL = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)

@@ -16,7 +16,7 @@ import numpy as np
 
 from wengert.backends.compiled import access, elementwise, outline
 from wengert.backends.compiled.access import Index, Ix
-from wengert.backends.compiled.code import Value, element
+from wengert.backends.compiled.code import OUT_OF_BOUNDS, Value, element
 from wengert.backends.compiled.elements import Elements, computed, flat_index
 from wengert.backends.compiled.plan import Nest, Root, gathered_in, guards_of
 
@@ -43,9 +43,7 @@ class Part(NamedTuple):
 
 
 def identity_of(name: str, dtype: np.dtype[Any]) -> Any:
-    """What a reduction begins with."""
-    if name == "add":
-        return -0.0 if dtype.kind == "f" else complex(-0.0, -0.0) if dtype.kind == "c" else 0
+    """What a reduction begins with: sums, as NumPy's, with 0.0, so that a sum of negative zeros is 0.0."""
     if name in ("maximum", "minimum"):
         return -np.inf if name == "maximum" else np.inf
     return 1 if name in ("multiply", "logical_and") else 0
@@ -136,7 +134,7 @@ class Loops:
             if live and not outline.emit(self, live, segment):
                 self.run(live, segment)
         if self.el.gathers:
-            self.block.check_flag("an index is out of bounds")
+            self.block.check_flag(OUT_OF_BOUNDS)
 
     def run(self, live: list[Root], segment: tuple[tuple[int, int], ...], part: Part | None = None) -> None:
         """The loops over a piece, or over a part of it."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.compiled.code import Code, Value, element
+from wengert.backends.compiled.code import OUT_OF_BOUNDS, Code, Value, element
 from wengert.backends.compiled.loops import (
     Place,
     branch,
@@ -203,7 +203,7 @@ def _permute(code: Code, equation: Equation, operands: Sequence[Place], results:
                 place = code.op(f"sext {kind} {place} to i64")
             from_end = code.op(f"icmp slt i64 {place}, 0")
             place = code.op(f"select i1 {from_end}, i64 {plus(code, place, str(n))}, i64 {place}")
-            fail(code.op(f"icmp uge i64 {place}, {n}"), "index out of bounds")
+            fail(code.op(f"icmp uge i64 {place}, {n}"), OUT_OF_BOUNDS)
             there = plus(code, start, times(code, place, inner))
             source, target = (here, there) if inverse else (there, here)
             store(code, y.pointer, target, load(code, x.pointer, x.type.dtype, source))
