@@ -50,9 +50,9 @@ def _three(x):
 ])
 def test_errors_are_of_the_same_class(f, good, bad):
     jitted = compiled(f, good)
-    with pytest.raises(Exception) as plain:  # noqa: PT011
+    with pytest.raises(Exception) as plain:
         f(bad)
-    with pytest.raises(Exception) as ours:  # noqa: PT011
+    with pytest.raises(Exception) as ours:
         jitted(bad)
     assert ours.type is plain.type
 

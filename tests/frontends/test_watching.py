@@ -90,8 +90,22 @@ def _buffer(a):
     return lambda x: x * np.asarray(held)
 
 
-MAKERS = [_default, _keyword, _tuple, _nested, _unpacked, _attribute, _by_name, _called_default, _partial, _partial_word, _partial_read,
-          _deque, _objects, _buffer]
+MAKERS = [
+    _default,
+    _keyword,
+    _tuple,
+    _nested,
+    _unpacked,
+    _attribute,
+    _by_name,
+    _called_default,
+    _partial,
+    _partial_word,
+    _partial_read,
+    _deque,
+    _objects,
+    _buffer,
+]
 
 
 @pytest.mark.filterwarnings("ignore::wengert.staging.StagingWarning")
