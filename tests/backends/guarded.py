@@ -159,7 +159,7 @@ def compared(got: Sequence[Any], want: Sequence[Any], spread: Sequence[Any], eps
             continue
         parts = [(x.real, y.real), (x.imag, y.imag)] if x.dtype.kind == "c" else [(x, y)]
         limit = np.asarray(s)
-        # a part of a complex number that cancels is as exact as the number: NumPy fuses products and sums, the compiler does not
+        # a part of a complex number that cancels is as exact as the number: NumPy fuses products and sums
         scale = max([np.max(np.abs(q[np.isfinite(q)]), initial=0.0) for _, q in parts])
         for p, q in parts:
             with np.errstate(all="ignore"):
