@@ -80,3 +80,45 @@ def test_products_of_negative_zeros(n):
     a, x = np.full((n, n), -0.0), np.ones(n)
     for got, want in zip(compiled(f, a, x)(a, x), interpreted(f, a, x), strict=True):
         np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
+
+
+# ---------------------------------------------------------------- index arrays in parts of a result
+
+def _pieces(x, i):
+    return np.concatenate([x[i], x, x[i] * 2, x, x[i + 3], x, x[i] * 7, x[i], x, x[i] - 1, x])
+
+
+def _padded(x, i):
+    return np.concatenate([np.pad(x[i * 1], (k, 3)) for k in range(12)]) * 2
+
+
+def _rolled(x, i):
+    return sum(np.roll(x[i], k) for k in range(9))
+
+
+def _twice(x, i):
+    y = np.concatenate([np.pad(x[i], (k, 3)) for k in range(9)])
+    return sum(np.roll(y[i * 5], k) for k in range(9))
+
+
+def _in_two_axes(x, i):
+    y = np.zeros((40, 40))
+    y[3:9, 5:15] = x[i[:60].reshape(6, 10)]
+    return sum(np.pad(y, ((k, 9 - k), (9 - k, k))) for k in range(9)).reshape(-1)
+
+
+def _short_vector(x, i):
+    return x[i[:61] + 95]
+
+
+@pytest.mark.parametrize("f", [_pieces, _padded, _rolled, _twice, _in_two_axes, _short_vector])
+def test_index_arrays_are_read_only_where_they_are(f, monkeypatch):
+    """Where more pieces meet than a loop is cut into, no index is read beyond its array, nor found to be out of bounds there."""
+    x, i = RNG.normal(size=90), RNG.integers(-90, -5, size=70)
+    jitted = compiled(f, x, i)
+    monkeypatch.setattr("wengert.backends.compiled.kernel.Compiled.failed", lambda *_: pytest.fail("the kernel gave up"))
+    np.testing.assert_allclose(jitted(x, i), f(x, i), rtol=1e-13)
+    monkeypatch.undo()
+    i[40] = 90
+    with pytest.raises(IndexError):
+        jitted(x, i)
