@@ -122,3 +122,50 @@ def test_index_arrays_are_read_only_where_they_are(f, monkeypatch):
     i[40] = 90
     with pytest.raises(IndexError):
         jitted(x, i)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x, i: np.concatenate([x[i], x])[i.size:] * 2,
+    lambda x, i: np.concatenate([np.sin(x[i]), x])[i.size - 5:] * 2,
+    lambda x, i: x[i][::-1][4::2],
+    lambda x, i: (x[i][:30], x[i * 1][30:]),
+    lambda x, i: x.reshape(10, 5)[i, 0:0],
+    lambda x, i: np.zeros((50, 0))[i],
+    lambda x, i: np.pad(x[i], 3)[5:5],
+])
+@pytest.mark.parametrize("n", [70, 300])
+def test_indices_are_checked_though_nobody_reads_the_element(f, n):
+    x = RNG.normal(size=50)
+    good, bad = RNG.integers(0, 10, size=n), RNG.integers(0, 10, size=n)
+    bad[3] = 50
+    jitted = compiled(f, x, good)
+    for got, want in zip(jitted(x, good), f(x, good), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-14)
+    with pytest.raises(IndexError, match="index 50 is out of bounds"):
+        jitted(x, bad)
+
+
+def test_writes_of_nothing_check_their_indices():
+    def f(x, i):
+        x = x.copy()
+        x[i, 0:0] = 1.0
+        return x
+    x = RNG.normal(size=(10, 10))
+    jitted = compiled(f, x, np.array([1, 2]))
+    np.testing.assert_array_equal(jitted(x, np.array([1, 2])), x)
+    with pytest.raises(IndexError):
+        f(x, np.array([1, 12]))
+    with pytest.raises(IndexError):
+        jitted(x, np.array([1, 12]))
+
+
+def test_parts_that_make_up_the_whole_are_read_where_they_lie():
+    """The corners of triangles: no array of them is made."""
+    def areas(p, t):
+        q = p[t]
+        a, b = q[:, 1] - q[:, 0], q[:, 2] - q[:, 0]
+        return 0.5 * np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+    p, t = RNG.normal(size=(100, 2)), RNG.integers(0, 100, size=(300, 3))
+    jitted = compiled(areas, p, t)
+    np.testing.assert_allclose(jitted(p, t), areas(p, t), rtol=1e-13)
+    assert next(iter(jitted.found.values())).program.compiled.workspace == 0
