@@ -19,7 +19,6 @@ import numpy as np
 
 from wengert.backends.compiled import native
 from wengert.backends.tiers import Runner
-from wengert.settings import config
 from wengert.errors import InputError, StructureError, UnstageableError, UnsupportedError, WengertError, kind_of
 from wengert.flatten import Spec, flatten
 from wengert.frontends import flow, warned
@@ -32,6 +31,7 @@ from wengert.frontends.watch import Watched, fingerprint, note_partial, watching
 from wengert.graph import ArrayType, Const, Graph, Var, type_of
 from wengert.primitives.control import call as call_graph
 from wengert.run import own
+from wengert.settings import config
 from wengert.transforms.simplify import simplify
 
 if TYPE_CHECKING:

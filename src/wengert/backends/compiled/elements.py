@@ -105,8 +105,10 @@ class Elements:
     # ------------------------------------------------------------ guards
 
     def _guard_value(self, guard: Guard, under: Guard = ()) -> Value | None:
-        """An i1, or a vector of them where the lanes differ; None if there is no condition. It matters only where `under` holds, and
-        each condition where those before it hold: an index array is read nowhere else."""
+        """An i1, or a vector of them where the lanes differ; None if there is no condition.
+
+        It matters only where `under` holds, and each condition where those before it hold: an index array is read nowhere else.
+        """
         if not guard:
             return None
         key = ("guard", guard, under if any(_moved(ix) for ix, _ in guard) else ())
@@ -382,7 +384,8 @@ class Elements:
 
     def _needs(self, expression: Any, under: Guard) -> list[Key]:
         if isinstance(expression, Pick):
-            return [*[(part, (*under, *guard)) for guard, part in expression.pieces], *self._guards_need(expression.pieces, under)]
+            pieces = expression.pieces
+            return [*[(part, (*under, *guard)) for guard, part in pieces], *self._guards_need(pieces, under)]
         if isinstance(expression, Update):
             return [(expression.base, under), (expression.value, (*under, *expression.guard)),
                     *self._guards_need([(expression.guard, None)], under)]
@@ -390,7 +393,8 @@ class Elements:
 
     def _guards_need(self, pieces: Any, under: Guard) -> list[Key]:
         """What conditions are told by; the last of these is computed first."""
-        return [(g, (*under, *guard[:k])) for guard, _ in pieces for k in reversed(range(len(guard))) for g in gathered_in((guard[k][0],))]
+        return [(g, (*under, *guard[:k])) for guard, _ in pieces for k in reversed(range(len(guard)))
+                for g in gathered_in(guard[k][:1])]
 
     def _combine(self, y: Var, expression: Any, under: Guard) -> Value:
         dtype, e = y.type.dtype, self.plan.own[y]

@@ -326,8 +326,10 @@ class Plan:
         return [e.operands[0]] if e.primitive.name == "index" and len(e.operands) > 1 else []
 
     def _read_in_part(self) -> set[Var]:
-        """Values made of elements that index arrays pick, and of which only a part is read. They are computed whole, since an index
-        that is out of bounds is found where the element is read."""
+        """Values made of elements that index arrays pick, and of which only a part is read.
+
+        They are computed whole, since an index that is out of bounds is found where the element is read.
+        """
         picked: set[Any] = set()
         readers: dict[Any, list[Equation]] = {}
         for e in self.graph.equations:
