@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -169,3 +172,17 @@ def test_parts_that_make_up_the_whole_are_read_where_they_lie():
     jitted = compiled(areas, p, t)
     np.testing.assert_allclose(jitted(p, t), areas(p, t), rtol=1e-13)
     assert next(iter(jitted.found.values())).program.compiled.workspace == 0
+
+
+# ---------------------------------------------------------------- memory
+
+def test_constants_of_a_function_are_freed_with_it():
+    def run():
+        large = RNG.normal(size=(40, 50))
+        jitted = compiled(lambda x: np.sum(x + large) + np.sum(large * x, axis=0)[0], np.ones(50))
+        graph = next(iter(jitted.found.values())).graph
+        return [weakref.ref(o) for e in graph.equations for o in e.operands if type(o).__name__ == "Const" and o.type.size > 1]
+    kept = run()
+    gc.collect()
+    assert kept
+    assert not [c for c in kept if c() is not None]

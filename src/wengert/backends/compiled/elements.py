@@ -8,6 +8,8 @@ move is a scalar, any other is gathered. What lies outside its array by a guard 
 from __future__ import annotations
 
 import functools
+import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +50,18 @@ def memory_type(dtype: np.dtype[Any]) -> str:
     return "i8" if dtype.kind == "b" else element(dtype)
 
 
-@functools.lru_cache(maxsize=256)
+def _of_constants(f: Callable[[Const], Any]) -> Callable[[Const], Any]:
+    """A function that looks at each constant once, as long as there is that constant."""
+    known: weakref.WeakKeyDictionary[Const, Any] = weakref.WeakKeyDictionary()
+
+    def found(c: Const) -> Any:
+        if c not in known:
+            known[c] = f(c)
+        return known[c]
+    return functools.wraps(f)(found)
+
+
+@_of_constants
 def diagonal(c: Const) -> tuple[int, Any, Any] | None:
     """Offset, value and the zero around it of a large constant matrix (first axis by the rest) that has one diagonal, or None."""
     a = c.value
@@ -68,7 +81,7 @@ def diagonal(c: Const) -> tuple[int, Any, Any] | None:
     return offset, found[0], -0.0 if signs.any() else 0
 
 
-@functools.lru_cache(maxsize=256)
+@_of_constants
 def uniform(c: Const) -> bool:
     """Whether all elements of a constant are the same number."""
     flat = c.value.reshape(-1)
