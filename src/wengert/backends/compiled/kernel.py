@@ -273,8 +273,6 @@ def flattened(graph: Graph) -> Graph:
     env: dict[Any, Any] = {}
     equations: list[Equation] = []
     lines = {}
-    todo = [(e, graph, None) for e in reversed(graph.equations)]
-    del todo
 
     def walk(g: Graph) -> None:
         for e in g.equations:

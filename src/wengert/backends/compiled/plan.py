@@ -501,8 +501,6 @@ class Plan:
                 n = math.prod(item.extents)
                 for x, _ in item.inner:
                     count[x] = count.get(x, 0) + n  # type: ignore[index]
-            elif isinstance(item, Scalars):
-                pass
         price: dict[Var, float] = {}
         again: set[Var] = set()
         for e in self.graph.equations:
