@@ -25,7 +25,7 @@ from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound, raised
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
-from wengert.frontends.trace import OPEN, active_frame, shown
+from wengert.frontends.trace import OPEN, active_frame, require_plain, shown
 from wengert.frontends.tracer import Tracer
 from wengert.frontends.watch import Watched, fingerprint, note_partial, watching
 from wengert.graph import ArrayType, Const, Graph, Var, type_of
@@ -80,6 +80,22 @@ def _leaf_key(x: Any) -> Any:
     return None
 
 
+class _NotPlainError(Exception):
+    """An argument whose arithmetic is not ndarray's own."""
+
+
+def _taken(x: Any) -> Any:
+    """An array as the graph takes it: in the machine's byte order, which NumPy's results have."""
+    if type(x) is not np.ndarray:
+        try:
+            require_plain(x)
+        except UnsupportedError as error:
+            raise _NotPlainError(
+                f"an argument is a {type(x).__name__}, which does not compute as an ordinary array does"
+            ) from error
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+
+
 _TRACED = object()
 _MOST = 1_000  # signatures of one function whose graphs are kept
 
@@ -117,7 +133,11 @@ class _Jitted(native.Native):  # type: ignore[misc]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if active_frame() is not None:
             return flow.call(self.f, *args, **kwargs)
-        leaves, staged = self._find(args, kwargs)
+        try:
+            leaves, staged = self._find(args, kwargs)
+        except _NotPlainError as error:  # a mask, or products of matrices: only the program itself keeps them
+            self._warn(str(error))
+            return self.f(*args, **kwargs)
         if staged.graph is None:
             self._warn(staged.reason)
         traced = any(isinstance(x, Tracer) for x in leaves)
@@ -148,6 +168,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         dynamic = tuple(a for k, a in enumerate(args) if k not in self.static_argnums)
         named = {k: kwargs[k] for k in sorted(kwargs) if k not in self.static_argnames}
         leaves, spec = flatten((dynamic, named))
+        leaves = [_taken(x) if isinstance(x, np.ndarray) else x for x in leaves]
         keys = [_leaf_key(x) for x in leaves]
         static = [x for x, k in zip(leaves, keys, strict=True) if k is None]
         apart = [(k, args[k]) for k in self.static_argnums if k < len(args)] + [

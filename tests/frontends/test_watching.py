@@ -52,7 +52,7 @@ def _attribute(a):
 
 def _by_name(a):
     held = types.SimpleNamespace(a=a)
-    return lambda x: x * getattr(held, "a") * getattr(held, "b", 2.0)  # noqa: B009
+    return lambda x: x * held.a * getattr(held, "b", 2.0)
 
 
 def _called_default(a):
@@ -90,22 +90,8 @@ def _buffer(a):
     return lambda x: x * np.asarray(held)
 
 
-MAKERS = [
-    _default,
-    _keyword,
-    _tuple,
-    _nested,
-    _unpacked,
-    _attribute,
-    _by_name,
-    _called_default,
-    _partial,
-    _partial_word,
-    _partial_read,
-    _deque,
-    _objects,
-    _buffer,
-]
+MAKERS = [_default, _keyword, _tuple, _nested, _unpacked, _attribute, _by_name, _called_default, _partial, _partial_word,
+          _partial_read, _deque, _objects, _buffer]
 
 
 @pytest.mark.filterwarnings("ignore::wengert.staging.StagingWarning")

@@ -100,9 +100,9 @@ def _may_change(x: Any, depth: int = 4) -> bool:
     """Whether a value can be another one while it is the same object: an array, a list, a tuple with one in it."""
     if isinstance(x, functools.partial):
         return _may_change((x.args, tuple(x.keywords.values())), depth)
-    return isinstance(x, _CHANGING) or (
-        isinstance(x, (tuple, frozenset)) and depth > 0 and any(_may_change(e, depth - 1) for e in x)
-    )
+    if isinstance(x, (tuple, frozenset)):
+        return depth > 0 and any(_may_change(e, depth - 1) for e in x)
+    return isinstance(x, _CHANGING)
 
 
 def fingerprint(x: Any, depth: int = 4) -> Any:

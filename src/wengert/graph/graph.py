@@ -36,7 +36,7 @@ class Var:
 class Const:
     """A constant, known by its dtype, shape and bytes: 0.0 is not -0.0, and 1 is not True."""
 
-    __slots__ = ("_hash", "key", "type", "value")
+    __slots__ = ("__weakref__", "_hash", "key", "type", "value")
 
     def __init__(self, value: Any):
         array = np.array(value)

@@ -8,6 +8,8 @@ load, one that does not move is a scalar, any other is gathered. What lies outsi
 from __future__ import annotations
 
 import functools
+import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +50,18 @@ def memory_type(dtype: np.dtype[Any]) -> str:
     return "i8" if dtype.kind == "b" else element(dtype)
 
 
-@functools.lru_cache(maxsize=256)
+def _of_constants(f: Callable[[Const], Any]) -> Callable[[Const], Any]:
+    """A function that looks at each constant once, as long as there is that constant."""
+    known: weakref.WeakKeyDictionary[Const, Any] = weakref.WeakKeyDictionary()
+
+    def found(c: Const) -> Any:
+        if c not in known:
+            known[c] = f(c)
+        return known[c]
+    return functools.wraps(f)(found)
+
+
+@_of_constants
 def diagonal(c: Const) -> tuple[int, Any, Any] | None:
     """Of a large constant matrix (first axis by the rest) with one diagonal: offset, value, the zero around it; else None."""
     a = c.value
@@ -68,7 +81,7 @@ def diagonal(c: Const) -> tuple[int, Any, Any] | None:
     return offset, found[0], -0.0 if signs.any() else 0
 
 
-@functools.lru_cache(maxsize=256)
+@_of_constants
 def uniform(c: Const) -> bool:
     """Whether all elements of a constant are the same number."""
     flat = c.value.reshape(-1)
@@ -80,6 +93,11 @@ def computed(x: Any) -> bool:
     return isinstance(x, Const) and (uniform(x) or diagonal(x) is not None)
 
 
+def _moved(ix: Ix) -> bool:
+    """Whether an index is told by an index array."""
+    return any(isinstance(term, Gathered) for term, _ in ix.terms)
+
+
 class Elements:
     """Values at one place in the code of a block; see the head of this file."""
 
@@ -88,6 +106,7 @@ class Elements:
         self.memo: dict[Any, Value] = {}
         self.ranges: dict[int, tuple[int, int]] = {}  # loop -> the values that it takes
         self.at: dict[int, tuple[str | None, int]] = {}  # loop -> name and constant of its present value
+        self.under: Guard = ()  # what holds where the element is read that is now computed
         self.vector: int | None = None
         self.mask: str | None = None  # of the lanes that are there, in a vector that ends short
         self.gathers = False
@@ -98,35 +117,38 @@ class Elements:
 
     # ------------------------------------------------------------ guards
 
-    def _condition(self, guard: Guard) -> str | None:
-        """Of the lanes: an i1, or a vector of them where they differ; None if there is none."""
-        key = ("guard", guard)
-        if key in self.memo:
-            return self.memo[key].part
-        total: Value | None = None
-        for ix, n in guard:
-            at = self.position(ix)
-            bound = self.code.constant(n, np.int64, at.lanes)
-            inside = Value(np.dtype(bool), (self.code.op(f"icmp ult {at.kind} {at.part}, {bound.part}"),), at.lanes)
-            total = inside if total is None else self._both(total, inside)
-        if total is None:
+    def _guard_value(self, guard: Guard, under: Guard = ()) -> Value | None:
+        """An i1, or a vector of them where the lanes differ; None if there is no condition.
+
+        It matters only where `under` holds, and each condition where those before it hold: an index array is read nowhere else.
+        """
+        if not guard:
             return None
-        self.memo[key] = total
-        return total.part
+        key = ("guard", guard, under if any(_moved(ix) for ix, _ in guard) else ())
+        total: Value | None = self.memo.get(key)
+        if total is None:
+            before = self.under
+            for k, (ix, n) in enumerate(guard):
+                self.under = (*under, *guard[:k])
+                at = self.position(ix)
+                bound = self.code.constant(n, np.int64, at.lanes)
+                inside = Value(np.dtype(bool), (self.code.op(f"icmp ult {at.kind} {at.part}, {bound.part}"),), at.lanes)
+                total = inside if total is None else self._both(total, inside)
+            self.under = before
+            assert total is not None
+            self.memo[key] = total
+        return total
 
     def _both(self, a: Value, b: Value) -> Value:
         lanes = max(a.lanes, b.lanes)
         a, b = self.code.splat(a, lanes), self.code.splat(b, lanes)
         return Value(a.dtype, (self.code.op(f"and {a.kind} {a.part}, {b.part}"),), lanes)
 
-    def _guard_value(self, guard: Guard) -> Value | None:
-        return None if self._condition(guard) is None else self.memo["guard", guard]
-
     # ------------------------------------------------------------ indices as numbers
 
     def position(self, ix: Ix) -> Value:
         """An index as an i64, or a vector of them."""
-        key = ("position", ix)
+        key = ("position", ix, self.under if _moved(ix) else ())
         if key in self.memo:
             return self.memo[key]
         total = self.code.constant(ix.const, np.int64)
@@ -166,10 +188,10 @@ class Elements:
 
     def _gathered(self, term: Gathered) -> Value:
         """An element of an index array, made non-negative; one outside of the axis is noted, and read as 0."""
-        key = ("gathered", term)
+        key = ("gathered", term, self.under)
         if key in self.memo:
             return self.memo[key]
-        v = self.memo[(term.atom, term.place), ()]
+        v = self.memo[(term.atom, term.place), self.under]
         wide = v
         if v.dtype.itemsize < 8:
             how = "zext" if v.dtype.kind in "ub" else "sext"
@@ -187,13 +209,25 @@ class Elements:
         return out
 
     def _note_bad(self, good: str, lanes: int) -> None:
+        """An index is bad where it is read: in lanes that are there, and where the guards around it hold."""
         self.gathers = True
+        there = self._guard_value(self.under)
+        mask = self.lanes_there(there) if lanes > 1 else None if there is None else self._any(there)
+        if mask is not None:
+            kind = "i1" if lanes == 1 else f"<{lanes} x i1>"
+            absent = self.code.op(f"xor {kind} {mask}, {'true' if lanes == 1 else 'splat (i1 true)'}")
+            good = self.code.op(f"or {kind} {good}, {absent}")
         every = good
         if lanes > 1:
             every = self.code.intrinsic(f"llvm.vector.reduce.and.v{lanes}i1", "i1", [good], [f"<{lanes} x i1>"])
         flag = self.block.flag()
         old = self.code.op(f"load i1, ptr {flag}")
         self.code.line(f"store i1 {self.code.op(f'and i1 {old}, {every}')}, ptr {flag}")
+
+    def _any(self, flags: Value) -> str:
+        if flags.lanes == 1:
+            return flags.part
+        return self.code.intrinsic(f"llvm.vector.reduce.or.v{flags.lanes}i1", "i1", [flags.part], [f"<{flags.lanes} x i1>"])
 
     # ------------------------------------------------------------ memory
 
@@ -356,29 +390,34 @@ class Elements:
                 todo.pop()
                 continue
             if not isinstance(y, Var) or (self.plan.leaf(y) and y not in self.roots):
-                needs: list[Key] = [(g, ()) for g in gathered_in(at)]
+                needs: list[Key] = [(g, under) for g in gathered_in(at)]
             else:
                 expression = access.settle(access.expand(self.plan.own[y], at), self.ranges, under)
-                needs = [*self._needs(expression, under), *[(g, ()) for g in gathered_in(at)]]
+                needs = [*self._needs(expression, under), *[(g, under) for g in gathered_in(at)]]
             missing = [k for k in needs if k not in self.memo]
             if missing:
                 todo += missing
                 continue
             leaf = not isinstance(y, Var) or (self.plan.leaf(y) and y not in self.roots)
+            self.under = under
             self.memo[key] = self.load(y, at, under) if leaf else self._combine(y, expression, under)
             todo.pop()
+        self.under = ()
         return self.memo[first]
 
     def _needs(self, expression: Any, under: Guard) -> list[Key]:
         if isinstance(expression, Pick):
-            return [*[(part, (*under, *guard)) for guard, part in expression.pieces], *self._guards_need(expression.pieces)]
+            pieces = expression.pieces
+            return [*[(part, (*under, *guard)) for guard, part in pieces], *self._guards_need(pieces, under)]
         if isinstance(expression, Update):
             return [(expression.base, under), (expression.value, (*under, *expression.guard)),
-                    *self._guards_need([(expression.guard, None)])]
+                    *self._guards_need([(expression.guard, None)], under)]
         return [(part, under) for part in parts_of(expression)]
 
-    def _guards_need(self, pieces: Any) -> list[Key]:
-        return [(g, ()) for guard, _ in pieces for ix, _ in guard for g in gathered_in((ix,))]
+    def _guards_need(self, pieces: Any, under: Guard) -> list[Key]:
+        """What conditions are told by; the last of these is computed first."""
+        return [(g, (*under, *guard[:k])) for guard, _ in pieces for k in reversed(range(len(guard)))
+                for g in gathered_in(guard[k][:1])]
 
     def _combine(self, y: Var, expression: Any, under: Guard) -> Value:
         dtype, e = y.type.dtype, self.plan.own[y]
@@ -391,7 +430,7 @@ class Elements:
             case Update(guard, base, value):
                 old, new = self.memo[base, under], self.memo[value, (*under, *guard)]
                 total = self.apply("add", {}, [old, new], dtype)
-                return total if not guard else self.choose(self._guard_value(guard), total, old)
+                return total if not guard else self.choose(self._guard_value(guard, under), total, old)
             case Fold(name, elements):
                 total = self.memo[elements[0], under]
                 if name == "add" and dtype.kind in "fc":  # a sum begins with 0.0
@@ -417,7 +456,7 @@ class Elements:
             if not guard:
                 out = value
                 continue
-            out = self.choose(self._guard_value(guard), value, self.code.constant(0, dtype) if out is None else out)
+            out = self.choose(self._guard_value(guard, under), value, self.code.constant(0, dtype) if out is None else out)
         return self.code.constant(0, dtype) if out is None else out
 
     def choose(self, condition: Value | None, a: Value, b: Value) -> Value:

@@ -89,7 +89,7 @@ def low_level_callable(compiled: Compiled, inputs: Sequence[ArrayType], outputs:
     Returns
     -------
     scipy.LowLevelCallable
-        It gives NaN where a check of the kernel fails.
+        It gives NaN where a check of the kernel fails, and where it is not given as many numbers as the function takes.
     """
     from scipy import LowLevelCallable
 
@@ -98,7 +98,9 @@ def low_level_callable(compiled: Compiled, inputs: Sequence[ArrayType], outputs:
         raise InputError("a low-level callable takes float64 numbers and gives one")
     _refuse(compiled, process=True)
     lines, extra = _environment(workspace, arrays)
-    body = [f"  %in = alloca [{max(len(inputs), 1)} x ptr]", "  %out = alloca ptr", "  %slot = alloca double",
+    body = [f"  %fits = icmp eq i32 %n, {len(inputs)}", "  br i1 %fits, label %take, label %refuse", "refuse:",
+            "  ret double 0x7FF8000000000000", "take:",  # fewer numbers than the function takes: there is nothing to read
+            f"  %in = alloca [{max(len(inputs), 1)} x ptr]", "  %out = alloca ptr", "  %slot = alloca double",
             *[line.replace("NO_MEMORY", "ret double 0x7FF8000000000000") for line in lines], "  store ptr %slot, ptr %out"]
     for k in range(len(inputs)):
         body += [f"  %x{k} = getelementptr double, ptr %xx, i64 {k}", f"  %p{k} = getelementptr ptr, ptr %in, i64 {k}",

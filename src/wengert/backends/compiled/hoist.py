@@ -165,9 +165,8 @@ def _counters(loop: _Loop) -> dict[Var, int]:
     out: dict[Var, int] = {}
     for v, start, following, _ in loop.carries:
         e = made.get(following)  # type: ignore[arg-type]
-        if e is None or not isinstance(start, Const) or v.type.shape or v.type.dtype.kind != "i" or not _adds_one(e, v):
-            continue
-        if int(start.value) + loop.size <= np.iinfo(v.type.dtype).max:
+        if isinstance(start, Const) and e is not None and v.type.shape == () and v.type.dtype.kind == "i" and (
+                _adds_one(e, v) and int(start.value) + loop.size <= np.iinfo(v.type.dtype).max):
             out[v] = int(start.value)
     return {} if loop.reverse else out
 

@@ -463,7 +463,9 @@ def built(flat: Graph, *, standalone: bool = False) -> Builder:
 
 
 def _odd(e: Equation) -> bool:
-    return any(v.type.dtype.kind not in "fciub" or v.type.dtype.itemsize > (16 if v.type.dtype.kind == "c" else 8)
-               for v in (*e.operands, *e.results))
+    """Whether an equation has numbers that the compiler does not know: half and extended precision, other byte orders."""
+    return any(v.type.dtype.kind not in "fciub" or not v.type.dtype.isnative
+               or (v.type.dtype.kind == "f" and v.type.dtype.itemsize not in (4, 8))
+               or (v.type.dtype.kind == "c" and v.type.dtype.itemsize not in (8, 16)) for v in (*e.operands, *e.results))
 
 

@@ -16,7 +16,7 @@ import itertools
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wengert.backends.compiled import store
@@ -123,7 +123,24 @@ if hasattr(os, "register_at_fork"):
 # ---------------------------------------------------------------- the processor
 
 
-@functools.cache
+def once(f: Callable[[], Any]) -> Any:
+    """The result of a function without arguments, computed by one thread only, and kept.
+
+    What others have been linked with must be the one that is kept: `functools.cache` lets two threads make two.
+    """
+    made: list[Any] = []
+
+    @functools.wraps(f)
+    def get() -> Any:
+        if not made:
+            with _LOCK:
+                if not made:
+                    made.append(f())
+        return made[0]
+    return get
+
+
+@once
 def _binding() -> Any:
     """llvmlite, ready to make code for this machine."""
     import llvmlite.binding as llvm
@@ -136,7 +153,7 @@ def _binding() -> Any:
     return llvm
 
 
-@functools.cache
+@once
 def _processor() -> tuple[str, str]:
     """The name and the features of this machine's processor."""
     llvm = _binding()

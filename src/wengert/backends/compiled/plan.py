@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from wengert.backends.compiled import access, checked, elementwise, small
 from wengert.backends.compiled.access import Apply, Element, Fold, Gathered, Index, Ix, Pick, Products, Update
 from wengert.graph import ArrayType, Equation, Graph, Var
@@ -43,6 +45,7 @@ CUT = 16        # an axis no longer than this is unrolled where guards cut it, a
 LONG = 64       # at least so long
 NEAR = 8        # extents that differ by no more share a nest
 LOOK_BACK = 64  # items that a result may be moved up over, to share a nest
+PARTS = 10_000_000  # elements of a value of which it is looked up what parts are read
 WORTH = 0.4     # nanoseconds an element: what is computed again at a higher price is kept in memory
 
 
@@ -190,6 +193,7 @@ class Plan:
         self.inlined: dict[Equation, bool] = {e: self._inline(e) for e in graph.equations}
         self.memory: set[Var] = set()
         self._must_lie_in_memory()
+        self.memory |= self._read_in_part()
         for _ in range(6):
             self._schedule()
             again = self._computed_too_often()
@@ -240,9 +244,11 @@ class Plan:
             return 0 < terms <= (SMALL if self.small else access.UNROLL)
         if p.name in ("index_set", "index_add"):
             return self._inline_write(e)
-        if p.name == "index" and any(e.operands[0].type.shape[k] == 0 for k in range(e.operands[0].type.ndim)):
-            return e.results[0].type.size == 0
         shape = e.results[0].type.shape
+        if p.name == "index" and 0 in shape and _looks_up(e):
+            return False  # indices may be out of bounds all the same
+        if p.name == "index" and 0 in e.operands[0].type.shape:
+            return e.results[0].type.size == 0
         if p.name == "reshape" and e.results[0].type.size <= self.limit:
             return True  # its elements are read one by one
         return access.expand(e, tuple([access.loop(k) if n != 1 else Ix() for k, n in enumerate(shape)])) is not None
@@ -291,14 +297,11 @@ class Plan:
 
     def is_write(self, e: Equation) -> bool:
         """A write into memory, in place or into a copy."""
-        return (
-            e.primitive.name in ("index_set", "index_add")
-            and not self.inlined[e]
-            and 0 not in e.operands[0].type.shape
-            and (
-                e.primitive.name == "index_set"
-                or elementwise.supported("add", {}, [e.results[0].type.dtype] * 2, [e.results[0].type.dtype])
-            )
+        if e.primitive.name not in ("index_set", "index_add") or self.inlined[e] or 0 in e.operands[0].type.shape:
+            return False
+        return (0 not in access.shape_of_write(e) or not _looks_up(e)) and (
+            e.primitive.name == "index_set"
+            or elementwise.supported("add", {}, [e.results[0].type.dtype] * 2, [e.results[0].type.dtype])
         )
 
     def _must_lie_in_memory(self) -> None:
@@ -344,6 +347,41 @@ class Plan:
     def _looked_up(self, e: Equation) -> list[Any]:
         """Arrays that are read at places known only when the program runs."""
         return [e.operands[0]] if e.primitive.name == "index" and len(e.operands) > 1 else []
+
+    def _read_in_part(self) -> set[Var]:
+        """Values made of elements that index arrays pick, and of which only a part is read.
+
+        They are computed whole, since an index that is out of bounds is found where the element is read.
+        """
+        picked: set[Any] = set()
+        readers: dict[Any, list[Equation]] = {}
+        for e in self.graph.equations:
+            for o in picked.intersection(e.operands):
+                readers.setdefault(o, []).append(e)
+            if self.inlined[e] and (_looks_up(e) or picked.intersection(e.operands)):
+                picked.add(e.results[0])
+        picked -= self.memory.union(v for v in picked if self.in_registers(v))
+        return {v for v in picked if not self._read_whole(v, readers.get(v, []))}
+
+    def _read_whole(self, v: Var, readers: Sequence[Equation]) -> bool:
+        read: Any = None
+        for e in readers:
+            place = {"index": _basic, "index_set": access.region}.get(e.primitive.name) if self.inlined[e] else None
+            found = None if place is None or e.operands[0] is not v else place(e)
+            if found is None:
+                if not self.inlined[e] or e.results[0].type.size:
+                    return True
+                continue
+            if v.type.size > PARTS:
+                continue
+            read = np.zeros(v.type.shape, bool) if read is None else read
+            if e.primitive.name == "index":
+                read[found] = True
+            else:
+                rest = np.ones(v.type.shape, bool)
+                rest[tuple([slice(start, start + abs(n)) for start, n in found])] = False
+                read |= rest
+        return read is not None and bool(read.all())
 
     # ------------------------------------------------------------ order
 
@@ -518,6 +556,20 @@ class Plan:
         """Whether nobody reads the memory of a variable after this item."""
         v = self.root(v)
         return v not in self.returned and self.last.get(v, -1) <= self.position[id(item)]
+
+
+def _looks_up(e: Equation) -> bool:
+    """Whether an equation reads or writes at places that an index array tells."""
+    first = {"index": 1, "index_set": 2, "index_add": 2}.get(e.primitive.name)
+    return first is not None and any(a.type.size for a in e.operands[first:])  # type: ignore[union-attr]
+
+
+def _basic(e: Equation) -> tuple[Any, ...] | None:
+    """What stands between the brackets of ``x[...]``, if no array does."""
+    spec = e.params["spec"]
+    if any(entry[0] == "a" for entry in spec):
+        return None
+    return tuple([slice(*entry[1:]) if entry[0] == "s" else None if entry[0] == "n" else entry[1] for entry in spec])
 
 
 def _terms(e: Equation) -> int:

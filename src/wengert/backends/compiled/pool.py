@@ -261,7 +261,7 @@ def available() -> bool:
     return ctypes.sizeof(ctypes.c_void_p) == 8 and bool(_outer())
 
 
-@functools.cache
+@machine.once
 def _pool() -> machine.Library:
     """The pool's code; it lives as long as the process."""
     text = _TEXT.replace("MOST", str(_MOST)).replace("LOOKS", str(_LOOKS))

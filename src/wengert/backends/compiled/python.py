@@ -94,7 +94,7 @@ def offsets_of(x: Any, what: int, size: int) -> int | None:
     return next((k for k in range(16, size, 8) if word(id(x) + k) == what), None)
 
 
-@functools.cache
+@machine.once
 def supported() -> bool:
     """Whether objects have the layout that compiled entries rely on."""
     if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8 or sys.byteorder != "little":
@@ -319,7 +319,7 @@ good:
 """
 
 
-@functools.cache
+@machine.once
 def support() -> machine.Library:
     """The functions that entries share; they live as long as the process."""
     text = _TEXT.replace("KEEPER", str(KEEPER)).replace("ENTRY", str(ENTRY))
