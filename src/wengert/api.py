@@ -29,13 +29,17 @@ Argnums = int | Sequence[int]
 Function = Callable[..., Any]
 
 
-def _named_after(f: Function, prefix: str) -> Callable[[Function], Function]:
-    """Give a derived function the name and signature of the original (without requiring that f has any)."""
-    def wrap(derived: Function) -> Function:
+def _named_after(f: Function, prefix: str, transform: Function, *rest: Any) -> Callable[[Function], Function]:
+    """Give a derived function the name and signature of the original (without requiring that f has any).
+
+    Its `recipe` says how to make it again from the original: ``transform(f, *rest)``.
+    """
+    def wrap(derived: Any) -> Function:
         with contextlib.suppress(AttributeError):
             functools.update_wrapper(derived, f, updated=())
         derived.__name__ = f"{prefix}({getattr(f, '__name__', 'f')})"
-        return derived
+        derived.recipe = (transform, (f, *rest))
+        return derived  # type: ignore[no-any-return]
     return wrap
 
 
@@ -101,7 +105,7 @@ def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, name: str) -> 
     if staged is not None:
         return staged  # type: ignore[no-any-return]
 
-    @_named_after(f, name)
+    @_named_after(f, name, _value_and_grad, argnums, has_aux, name)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         run = Run(name, f, args, kwargs, argnums, has_aux)
         run.require_scalar()
@@ -138,7 +142,7 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
         return staged  # type: ignore[no-any-return]
     both = _value_and_grad(f, argnums, has_aux, "grad")
 
-    @_named_after(f, "grad")
+    @_named_after(f, "grad", grad, argnums, has_aux)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, derivative = both(*args, **kwargs)
         return (derivative, value[1]) if has_aux else derivative
@@ -342,7 +346,7 @@ def _jacobian(f: Function, argnums: Argnums, has_aux: bool, holomorphic: bool, n
     if staged is not None:
         return staged  # type: ignore[no-any-return]
 
-    @_named_after(f, name)
+    @_named_after(f, name, _jacobian, argnums, has_aux, holomorphic, name)
     def jac(*args: Any, **kwargs: Any) -> Any:
         run = Run(name, f, args, kwargs, argnums, has_aux)
         run.require_inexact()
@@ -540,7 +544,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
     if staged is not None:
         return staged  # type: ignore[no-any-return]
 
-    @_named_after(f, "vmap")
+    @_named_after(f, "vmap", vmap, in_axes, out_axes)
     def mapped(*args: Any, **kwargs: Any) -> Any:
         from wengert.mapping import run_mapped
         return run_mapped(f, args, kwargs, in_axes, out_axes)

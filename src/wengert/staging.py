@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -109,6 +109,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         self.f, self.static_argnums, self.static_argnames = f, static_argnums, static_argnames
         self.found: dict[Any, _Staged] = {}
         self.derived: dict[Any, Any] = {}  # its derivatives, jitted
+        self.origin: Any = None  # what it is a derivative of, if that is jitted
         self.warned = [False]  # shared with its derivatives
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -119,7 +120,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         found = self.derived.get(key)
         if found is None:
             found = self.derived[key] = _Jitted(transform(self.f), self.static_argnums, self.static_argnames)
-            found.warned = self.warned
+            found.warned, found.origin = self.warned, self
         return found
 
     def __reduce__(self) -> Any:
@@ -128,7 +129,12 @@ class _Jitted(native.Native):  # type: ignore[misc]
         found: Any = sys.modules.get(str(getattr(self, "__module__", "")))
         for part in name.split("."):
             found = getattr(found, part, None)
-        return name if found is self else (_Jitted, (self.f, self.static_argnums, self.static_argnames))
+        if found is self:
+            return name
+        recipe = getattr(self.f, "recipe", None)
+        if self.origin is not None and recipe is not None:
+            return _derived_again, (recipe[0], self.origin, tuple(recipe[1][1:]))
+        return _jitted_again, (_recipe(self.f), self.static_argnums, self.static_argnames)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if active_frame() is not None:
@@ -458,6 +464,29 @@ class _Jitted(native.Native):  # type: ignore[misc]
         if compiled is None or staged.out_spec is None:
             return self._run(staged, leaves)
         return self._tree(staged, compiled.failed(status, leaves))
+
+
+class _Recipe(NamedTuple):
+    """How a derivative is made of a function, in a form that pickles."""
+
+    transform: Callable[..., Any]
+    f: Any
+    rest: tuple[Any, ...]
+
+
+def _recipe(f: Any) -> Any:
+    found = getattr(f, "recipe", None)
+    return f if found is None else _Recipe(found[0], _recipe(found[1][0]), tuple(found[1][1:]))
+
+
+def _jitted_again(recipe: Any, static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]) -> _Jitted:
+    def made(x: Any) -> Any:
+        return x.transform(made(x.f), *x.rest) if isinstance(x, _Recipe) else x
+    return _Jitted(made(recipe), static_argnums, static_argnames)
+
+
+def _derived_again(transform: Callable[..., Any], f: Any, rest: tuple[Any, ...]) -> Any:
+    return transform(f, *rest)
 
 
 def _signature_of(staged: _Staged, args: tuple[Any, ...], compiled: native.Compiled, release: bool) -> Any:

@@ -68,6 +68,7 @@ def test_the_first_calls_of_a_process_may_come_from_several_threads(tmp_path):
         assert done.returncode == 0 and "done" in done.stdout, done.stderr
 
 
+@pytest.mark.filterwarnings("ignore:The occurrence of roundoff")
 def test_a_low_level_callable_is_given_as_many_numbers_as_it_takes():
     integrate = pytest.importorskip("scipy.integrate")
     c = wg.jit(lambda x, a: a * x).low_level_callable()

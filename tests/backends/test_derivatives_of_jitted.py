@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -61,3 +63,12 @@ def test_batches():
     for _ in range(5):
         np.testing.assert_allclose(batch(rows), [plain(r) for r in rows], rtol=1e-12)
         np.testing.assert_allclose(wg.vmap(wg.grad(steps))(rows), [wg.grad(plain)(r) for r in rows], rtol=1e-10)
+
+
+def test_derivatives_pickle():
+    for way in (wg.jit(wg.grad(plain)), wg.grad(steps), wg.jit(wg.hessian(plain)), wg.jit(wg.vmap(wg.grad(plain))),
+                wg.jit(wg.value_and_grad(plain))):
+        x = np.stack([X, X]) if "vmap" in way.__name__ else X
+        again = pickle.loads(pickle.dumps(way))
+        for a, b in zip(np.atleast_1d(*[again(x)]) if isinstance(again(x), np.ndarray) else again(x), way(x), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-13)
