@@ -243,7 +243,7 @@ def test_code_outlives_the_call_that_replaces_it(g):
             gc.collect()
             return "replaced"
     native.enable(Replacing)
-    for _ in range(20):
+    for _ in range(3):
         f = Replacing()
         other = made(GRADIENT, [Input(array(2))], [Output(array(2))])
         space = {"a": 1}
