@@ -29,31 +29,21 @@ Argnums = int | Sequence[int]
 Function = Callable[..., Any]
 
 
-def _named_after(f: Function, prefix: str, transform: Function, *rest: Any) -> Callable[[Function], Function]:
-    """Give a derived function the name and signature of the original (without requiring that f has any).
+def _transformed(f: Function, prefix: str, transform: Function, *rest: Any) -> Callable[[Function], Function]:
+    """Finish ``transform(f, *rest)``: it has the name and signature of f (without requiring that f has any).
 
-    Its `recipe` says how to make it again from the original: ``transform(f, *rest)``.
+    Its `recipe` says how to make it again. Of a function under `jit` it is under `jit`, too.
     """
     def wrap(derived: Any) -> Function:
+        again = getattr(type(f), "again", None)
+        if again is not None:
+            return again(f, transform, rest)  # type: ignore[no-any-return]
         with contextlib.suppress(AttributeError):
             functools.update_wrapper(derived, f, updated=())
         derived.__name__ = f"{prefix}({getattr(f, '__name__', 'f')})"
         derived.recipe = (transform, (f, *rest))
         return derived  # type: ignore[no-any-return]
     return wrap
-
-
-def _staged(f: Any, key: Any, transform: Callable[[Function], Function]) -> Any:
-    """The transform of a function under `jit` is under `jit`, too; None for other functions."""
-    again = getattr(type(f), "again", None)
-    if again is None:
-        return None
-    key = tuple([tuple(k) if isinstance(k, list) else k for k in key])
-    try:
-        hash(key)
-    except TypeError:  # axes in dicts, say
-        return None
-    return again(f, key, transform)
 
 
 def _require_callable(f: Any, name: str) -> None:
@@ -96,16 +86,13 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     >>> wg.value_and_grad(lambda x: np.sum(x * x))(np.array([1.0, 3.0]))
     (np.float64(10.0), array([2., 6.]))
     """
-    return _value_and_grad(f, argnums, has_aux, "value_and_grad")
+    both = _value_and_grad(f, argnums, has_aux, "value_and_grad")
+    return _transformed(f, "value_and_grad", value_and_grad, argnums, has_aux)(both)
 
 
 def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, name: str) -> Function:
     _require_callable(f, name)
-    staged = _staged(f, (name, argnums, has_aux), lambda g: _value_and_grad(g, argnums, has_aux, name))
-    if staged is not None:
-        return staged  # type: ignore[no-any-return]
 
-    @_named_after(f, name, _value_and_grad, argnums, has_aux, name)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         run = Run(name, f, args, kwargs, argnums, has_aux)
         run.require_scalar()
@@ -137,12 +124,9 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     >>> wg.grad(rosenbrock)(np.array([1.2, 1.0]))
     array([211.6, -88. ])
     """
-    staged = _staged(f, ("grad", argnums, has_aux), lambda g: grad(g, argnums, has_aux))
-    if staged is not None:
-        return staged  # type: ignore[no-any-return]
     both = _value_and_grad(f, argnums, has_aux, "grad")
 
-    @_named_after(f, "grad", grad, argnums, has_aux)
+    @_transformed(f, "grad", grad, argnums, has_aux)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, derivative = both(*args, **kwargs)
         return (derivative, value[1]) if has_aux else derivative
@@ -342,11 +326,7 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorph
 
 def _jacobian(f: Function, argnums: Argnums, has_aux: bool, holomorphic: bool, name: str) -> Function:
     _require_callable(f, name)
-    staged = _staged(f, (name, argnums, has_aux, holomorphic), lambda g: _jacobian(g, argnums, has_aux, holomorphic, name))
-    if staged is not None:
-        return staged  # type: ignore[no-any-return]
-
-    @_named_after(f, name, _jacobian, argnums, has_aux, holomorphic, name)
+    @_transformed(f, name, _jacobian, argnums, has_aux, holomorphic, name)
     def jac(*args: Any, **kwargs: Any) -> Any:
         run = Run(name, f, args, kwargs, argnums, has_aux)
         run.require_inexact()
@@ -540,11 +520,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
     array([3., 4.])
     """
     _require_callable(f, "vmap")
-    staged = _staged(f, ("vmap", in_axes, out_axes), lambda g: vmap(g, in_axes, out_axes))
-    if staged is not None:
-        return staged  # type: ignore[no-any-return]
-
-    @_named_after(f, "vmap", vmap, in_axes, out_axes)
+    @_transformed(f, "vmap", vmap, in_axes, out_axes)
     def mapped(*args: Any, **kwargs: Any) -> Any:
         from wengert.mapping import run_mapped
         return run_mapped(f, args, kwargs, in_axes, out_axes)

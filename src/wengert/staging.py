@@ -109,18 +109,19 @@ class _Jitted(native.Native):  # type: ignore[misc]
         self.f, self.static_argnums, self.static_argnames = f, static_argnums, static_argnames
         self.found: dict[Any, _Staged] = {}
         self.derived: dict[Any, Any] = {}  # its derivatives, jitted
-        self.origin: Any = None  # what it is a derivative of, if that is jitted
+        self.recipe: Any = None  # how it is made of another jitted function
         self.warned = [False]  # shared with its derivatives
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
-    def again(self, key: Any, transform: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Any:
-        """The transform of the function that was jitted, jitted with the same static arguments; kept under the key."""
+    def again(self, transform: Callable[..., Any], rest: tuple[Any, ...]) -> Any:
+        """``transform(f, *rest)`` of the function that was jitted, jitted with the same static arguments, and kept."""
+        key = (transform, repr(rest))
         found = self.derived.get(key)
         if found is None:
-            found = self.derived[key] = _Jitted(transform(self.f), self.static_argnums, self.static_argnames)
-            found.warned, found.origin = self.warned, self
+            found = self.derived[key] = _Jitted(transform(self.f, *rest), self.static_argnums, self.static_argnames)
+            found.warned, found.recipe = self.warned, (transform, (self, *rest))
         return found
 
     def __reduce__(self) -> Any:
@@ -131,9 +132,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
             found = getattr(found, part, None)
         if found is self:
             return name
-        recipe = getattr(self.f, "recipe", None)
-        if self.origin is not None and recipe is not None:
-            return _derived_again, (recipe[0], self.origin, tuple(recipe[1][1:]))
+        if self.recipe is not None:
+            return self.recipe
         return _jitted_again, (_recipe(self.f), self.static_argnums, self.static_argnames)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -427,7 +427,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         elif runner.due():
             compiled = runner.compile()
             if compiled is not None and not kwargs and not self.static_argnums:
-                self._link(staged, args, compiled, release=runner.large())
+                runner.attempt(lambda: self._link(staged, args, compiled, release=runner.large()))
                 if staged.linked is not None:
                     compiled.library = staged.linked.library
 
@@ -483,10 +483,6 @@ def _jitted_again(recipe: Any, static_argnums: tuple[int, ...], static_argnames:
     def made(x: Any) -> Any:
         return x.transform(made(x.f), *x.rest) if isinstance(x, _Recipe) else x
     return _Jitted(made(recipe), static_argnums, static_argnames)
-
-
-def _derived_again(transform: Callable[..., Any], f: Any, rest: tuple[Any, ...]) -> Any:
-    return transform(f, *rest)
 
 
 def _signature_of(staged: _Staged, args: tuple[Any, ...], compiled: native.Compiled, release: bool) -> Any:

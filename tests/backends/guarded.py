@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.compiled import access, control, kernel, plan
+from wengert.backends.compiled import access, kernel, plan
 from wengert.backends.interpret import Program
 from wengert.graph import Graph
+from wengert.graph.walk import subgraphs
 
 __all__ = ["SETTINGS", "Different", "check", "compared", "guarded_call", "settings"]
 
@@ -126,7 +127,7 @@ def settings(number: int) -> Iterator[None]:
 def forget_plans(graph: Graph) -> None:
     graph.derived.pop("plan", None)
     for e in graph.equations:
-        for g in control.inner_graphs(e):
+        for g in subgraphs(e):
             forget_plans(g)
 
 

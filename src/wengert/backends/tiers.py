@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from wengert.backends.interpret import Program
 from wengert.errors import UnsupportedError
 from wengert.graph import ArrayType, Graph
+from wengert.graph.walk import subgraphs
 from wengert.settings import config
 
 if TYPE_CHECKING:
@@ -39,20 +41,13 @@ def _sizes(graph: Graph) -> tuple[float, float]:
     """Equations in the text, and equations that run."""
     text = runs = 0.0
     for e in graph.equations:
-        text, runs = (
-            text + 1,
-            runs + 1 + sum(r.type.size for r in e.results if isinstance(r.type, ArrayType)) * (ELEMENT / EQUATION),
-        )
-        times = e.params["size"] or 0 if e.primitive.name == "scan" and isinstance(e.params["size"], int) else \
-            UNKNOWN if e.primitive.name in ("scan", "while_loop") else 1
-        for x in (
-            [x for v in e.params.values() for x in (v if isinstance(v, tuple) else (v,))]
-            if e.primitive.holds_graphs
-            else ()
-        ):
-            if isinstance(x, Graph):
-                inner = _sizes(x)
-                text, runs = text + inner[0], runs + times * inner[1]
+        elements = sum(r.type.size for r in e.results if isinstance(r.type, ArrayType))
+        text, runs = text + 1.0, runs + 1.0 + elements * (ELEMENT / EQUATION)
+        size = e.params.get("size") if e.primitive.name == "scan" else None
+        times = UNKNOWN if e.primitive.name == "while_loop" or (e.primitive.name == "scan" and size is None) else size or 1
+        for g in subgraphs(e):
+            inner = _sizes(g)
+            text, runs = text + inner[0], runs + times * inner[1]
     return text, runs
 
 
@@ -87,14 +82,19 @@ class Runner:
         """Machine code, if it can be made."""
         if self.compiled is None and not self.refused:
             from wengert.backends.compiled.kernel import compile_graph
-            try:
-                self.compiled = compile_graph(self.graph)
-            except Exception as error:  # a fault of the compiler: the interpreter has no need of it
-                warnings.warn(f"wengert could not compile a graph, which runs interpreted (please report this): "
-                              f"{type(error).__name__}: {error}",
-                              stacklevel=2)
+            self.compiled = self.attempt(lambda: compile_graph(self.graph))
             self.refused = self.compiled is None
         return self.compiled
+
+    def attempt(self, make: Callable[[], Any]) -> Any:
+        """What a step of the compiler makes; after a fault of its own, None: the interpreter has no need of it."""
+        try:
+            return make()
+        except Exception as error:
+            warnings.warn(f"wengert could not compile a graph, which runs interpreted (please report this): "
+                          f"{type(error).__name__}: {error}", stacklevel=3)
+            self.compiled, self.refused = None, True
+            return None
 
     def large(self) -> bool:
         """Whether a call works long enough to let other threads run."""
@@ -114,8 +114,8 @@ class Runner:
                 )
                 c.library = entered._keeper.linked.library
                 return entered
-            except UnsupportedError:
-                pass
+            except UnsupportedError:  # a Python whose objects are laid out otherwise: by ctypes
+                assert c.function is not None
         return c
 
     def entry(self) -> Any:
@@ -123,7 +123,7 @@ class Runner:
         if self.compiled is None or config.backend != "compiled" or _strict():
             return None
         if self.entered is None:
-            self.entered = self._enter()
+            self.entered = self.attempt(self._enter)
         return self.entered
 
     def __call__(self, *values: Any) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ stands for its place of definition, so a graph with places in the place of varia
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ import numpy as np
 from wengert.graph.graph import Atom, Equation, Graph, Var
 from wengert.graph.types import ArrayType, StackType
 
-__all__ = ["free_variables", "prune", "same_graph", "structural_key", "subgraphs", "substitute", "use_counts", "uses"]
+__all__ = ["free_variables", "prune", "same_graph", "structural_key", "subgraphs", "substitute", "use_counts", "uses",
+           "with_subgraphs"]
 
 
 def structural_key(graph: Graph) -> Any:
@@ -72,6 +73,13 @@ def subgraphs(equation: Equation) -> Iterator[Graph]:
             yield value
         elif isinstance(value, tuple):
             stack.extend(value)
+
+
+def with_subgraphs(value: Any, change: Callable[[Graph], Graph]) -> Any:
+    """A parameter with each graph in it changed."""
+    if isinstance(value, Graph):
+        return change(value)
+    return tuple([with_subgraphs(x, change) for x in value]) if isinstance(value, tuple) else value
 
 
 def free_variables(graph: Graph) -> tuple[Var, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from wengert.graph import REGISTRY, ArrayType, Atom, Build, Const, Equation, Graph, Var
+from wengert.graph.walk import with_subgraphs
 from wengert.transforms.loops import CONTROL, simpler, without_dead
 
 __all__ = ["RULES", "simplify"]
@@ -53,7 +54,7 @@ class _Context:
 
     def equation(self, e: Equation, operands: tuple[Atom, ...]) -> Sequence[Atom]:
         if e.primitive.name in CONTROL:
-            inner = {name: _inside(value) for name, value in e.params.items()}
+            inner = {name: with_subgraphs(value, simplify) for name, value in e.params.items()}
             return simpler(Equation(e.primitive, e.operands, inner, e.results), operands, self)
         found = _simpler(e, operands, self)
         return (found,) if found is not None else self.emit(e.primitive, operands, e.params)
@@ -64,13 +65,6 @@ class _Context:
         trial = Equation(primitive, operands, params, (Var(primitive.type(*[o.type for o in operands], **params)),))
         found = _simpler(trial, operands, self)
         return found if found is not None else self.emit(primitive, operands, params)[0]
-
-
-def _inside(value: Any) -> Any:
-    """A parameter with the graphs in it simplified."""
-    if isinstance(value, Graph):
-        return simplify(value)
-    return tuple([_inside(x) for x in value]) if isinstance(value, tuple) else value
 
 
 Rule = Callable[[Equation, tuple[Atom, ...], _Context], Atom | None]

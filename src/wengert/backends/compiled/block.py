@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wengert.backends.compiled import control, library, small
-from wengert.backends.compiled.code import OUT_OF_BOUNDS, Value, element, literal
-from wengert.backends.compiled.elements import Elements, memory_type, uniform
+from wengert.backends.compiled.code import OUT_OF_BOUNDS, Value, literal
+from wengert.backends.compiled.elements import Elements, memory_type, uniform, whole_type
 from wengert.backends.compiled.nest import emit_nest
 from wengert.backends.compiled.plan import Item, Nest, Plan, Root, Scalars, Step, all_elements, is_control
-from wengert.graph import ArrayType, Const, Equation, Graph, Var
+from wengert.graph import Const, Equation, Graph, Var
 
 if TYPE_CHECKING:
     from wengert.backends.compiled.kernel import Builder
@@ -68,11 +68,7 @@ class Block:
             return self.code.constant(x.value.reshape(-1)[at], x.type.dtype)
         found = self.scalars.get((x, at))
         if found is None:
-            pointer = self.base(x)
-            if at:
-                kind = memory_type(x.type.dtype) if x.type.dtype.kind != "c" else f"[2 x {element(x.type.dtype)}]"
-                pointer = self.code.op(f"getelementptr {kind}, ptr {pointer}, i64 {at}", "p")
-            found = self.scalars[x, at] = self.load_scalar(pointer, x.type.dtype)
+            found = self.scalars[x, at] = self.load_scalar(self.offset(self.base(x), x.type.dtype, at), x.type.dtype)
         return found
 
     def registers(self, x: Any) -> list[Value]:
@@ -91,9 +87,9 @@ class Block:
                 self.store_scalar(self.offset(found, x.type.dtype, k), self.scalars[x, k])
         return found
 
-    def offset(self, pointer: str, dtype: np.dtype[Any], k: int) -> str:
-        kind = memory_type(dtype) if dtype.kind != "c" else f"[2 x {element(dtype)}]"
-        return pointer if k == 0 else self.code.op(f"getelementptr {kind}, ptr {pointer}, i64 {k}", "p")
+    def offset(self, pointer: str, dtype: np.dtype[Any], k: int | str) -> str:
+        """The place of element number `k`."""
+        return pointer if k == 0 else self.code.op(f"getelementptr {whole_type(dtype)}, ptr {pointer}, i64 {k}", "p")
 
     def load_scalar(self, pointer: str, dtype: np.dtype[Any]) -> Value:
         kind = memory_type(dtype)
@@ -122,8 +118,7 @@ class Block:
             self.builder.clear(pointer, size * value.dtype.itemsize)
             return
         with self.builder.counted(str(size)) as i:
-            kind = memory_type(value.dtype) if value.dtype.kind != "c" else f"[2 x {element(value.dtype)}]"
-            self.store_scalar(self.code.op(f"getelementptr {kind}, ptr {pointer}, i64 {i}", "p"), value)
+            self.store_scalar(self.offset(pointer, value.dtype, i), value)
 
     def copy(self, target: str, source: str, bytes_: int) -> None:
         if target != source and bytes_:
@@ -212,7 +207,7 @@ class Block:
 
     def _read_beside(self, x: Var, item: Nest, r: Root) -> bool:
         """Whether a write reads elsewhere what it overwrites; one that is a single chunk reads first."""
-        if not r.extents and len(r.elements) >= 1:
+        if not r.extents:
             return False
         root = self.plan.root(x)
         return any(isinstance(y, Var) and self.plan.root(y) is root for y, _ in item.leaves)
@@ -302,13 +297,9 @@ class Block:
     def output(self, k: int, pointer: str) -> None:
         """Write output number `k` to memory, if it is not there already."""
         o = self.graph.outputs[k]
-        if isinstance(o, Const) or self.plan.in_registers(o):
-            if isinstance(o, Const) and o.type.size > FILL and uniform(o):
-                self.fill(pointer, o.type.size, self.register(o, 0))
-                return
-            if isinstance(o, Const) and o.type.size > FILL:
-                self.copy(pointer, self.base(o), o.type.size * o.type.dtype.itemsize)
-                return
+        if isinstance(o, Const) and o.type.size > FILL:
+            self.begin_as(pointer, o)
+        elif isinstance(o, Const) or self.plan.in_registers(o):
             for n in range(o.type.size):
                 self.store_scalar(self.offset(pointer, o.type.dtype, n), self.register(o, n))
         elif o.type.size:
@@ -318,9 +309,3 @@ class Block:
         for room in self.held.values():
             self.builder.release(room)
         self.held.clear()
-
-
-def is_array(v: Any) -> bool:
-    return isinstance(v.type, ArrayType)
-
-

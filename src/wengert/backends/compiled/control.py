@@ -16,6 +16,7 @@ import numpy as np
 from wengert.backends.compiled.code import Code, Value
 from wengert.backends.compiled.plan import Item, Nest, Plan, Step, is_control
 from wengert.graph import ArrayType, Const, Equation, Graph, StackType, Var
+from wengert.graph.walk import subgraphs
 
 if TYPE_CHECKING:
     from wengert.backends.compiled.block import Block
@@ -29,14 +30,9 @@ def supported(graph: Graph) -> bool:
         if not is_control(e) and e.primitive.name not in STACKS and any(
                 isinstance(v.type, StackType) for v in (*e.operands, *e.results)):
             return False
-        if not all(supported(g) for g in inner_graphs(e)):
+        if not all(supported(g) for g in subgraphs(e)):
             return False
     return True
-
-
-def inner_graphs(e: Equation) -> list[Graph]:
-    parts = [x for value in e.params.values() for x in (value if isinstance(value, tuple) else (value,))]
-    return [x for x in parts if isinstance(x, Graph)]
 
 
 # ---------------------------------------------------------------- in place

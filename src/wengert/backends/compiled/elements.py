@@ -23,7 +23,7 @@ from wengert.graph import Const, Var
 if TYPE_CHECKING:
     from wengert.backends.compiled.block import Block
 
-__all__ = ["Elements", "computed", "diagonal", "flat_index", "memory_type", "strides"]
+__all__ = ["Elements", "computed", "diagonal", "flat_index", "memory_type", "strides", "whole_type"]
 
 Key = tuple[Element, Guard]
 DIAGONAL = 1024  # elements of a constant matrix that is looked at for being zero but for a diagonal
@@ -48,6 +48,11 @@ def flat_index(shape: tuple[int, ...], index: Index) -> Ix:
 def memory_type(dtype: np.dtype[Any]) -> str:
     """The LLVM type of (one part of) an element in memory."""
     return "i8" if dtype.kind == "b" else element(dtype)
+
+
+def whole_type(dtype: np.dtype[Any]) -> str:
+    """The LLVM type of a whole element in memory."""
+    return memory_type(dtype) if dtype.kind != "c" else f"[2 x {element(dtype)}]"
 
 
 def _of_constants(f: Callable[[Const], Any]) -> Callable[[Const], Any]:
@@ -246,7 +251,7 @@ class Elements:
                 if term == self.vector and self.lanes > 1:
                     step = c
         first = self._scalar_position(scalar)
-        kind = memory_type(dtype) if dtype.kind != "c" else f"[2 x {element(dtype)}]"
+        kind = whole_type(dtype)
         p = pointer if first == "0" else self.code.op(f"getelementptr {kind}, ptr {pointer}, i64 {first}", "p")
         if not moving.terms:
             return p, step, None

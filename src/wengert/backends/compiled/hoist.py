@@ -18,6 +18,7 @@ import numpy as np
 from wengert.backends.compiled import small
 from wengert.backends.compiled.elementwise import cost
 from wengert.graph import REGISTRY, ArrayType, Const, Equation, Graph, Var
+from wengert.graph.walk import with_subgraphs
 from wengert.primitives.contract import make_spec, split_spec
 
 __all__ = ["hoisted"]
@@ -85,7 +86,7 @@ def hoisted(graph: Graph) -> Graph:
     equations: list[Equation] = []
     lines: dict[Equation, Any] = {}
     for e in graph.equations:
-        params = {k: _inner(v) for k, v in e.params.items()} if e.primitive.holds_graphs else e.params
+        params = {k: with_subgraphs(v, hoisted) for k, v in e.params.items()} if e.primitive.holds_graphs else e.params
         new = Equation(e.primitive, [env.get(o, o) for o in e.operands], params, e.results)
         if e in graph.lines:
             lines[new] = graph.lines[e]
@@ -98,12 +99,6 @@ def hoisted(graph: Graph) -> Graph:
     outputs = tuple([env.get(o, o) for o in graph.outputs])
     flat = Graph(graph.inputs, tuple(_signs_out(equations)), outputs, lines)
     return _without_unused(_computed_again(flat))
-
-
-def _inner(value: Any) -> Any:
-    if isinstance(value, Graph):
-        return hoisted(value)
-    return tuple(hoisted(x) if isinstance(x, Graph) else x for x in value) if isinstance(value, tuple) else value
 
 
 def _signs_out(equations: Sequence[Equation]) -> list[Equation]:

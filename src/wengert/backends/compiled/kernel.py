@@ -24,6 +24,7 @@ from wengert.backends.compiled.notes import Notes
 from wengert.backends.compiled.stacks import Stacks
 from wengert.backends.interpret import Program, note_lines
 from wengert.graph import ArrayType, Const, Equation, Graph, Var
+from wengert.graph.walk import subgraphs, with_subgraphs
 
 __all__ = ["Builder", "Compiled", "built", "compile_graph", "flattened", "prepared"]
 
@@ -85,7 +86,8 @@ class Builder(Stacks):
         self.prologue: list[str] = []
         self.arena = Arena()
         self.constants: list[np.ndarray[Any, Any]] = []
-        self.known: dict[Const, Any] = {}
+        self.texts: dict[Const, str] = {}  # small constant -> its name in the text
+        self.rows: dict[Const, int] = {}  # large constant -> its place in the table
         self.hosts: list[tuple[Equation, frozenset[str]]] = []
         self.reasons: list[str] = []
         self.flag_name = ""
@@ -123,20 +125,20 @@ class Builder(Stacks):
         return self.alloca(f"[{max(t.size * t.dtype.itemsize, 1)} x i8]")
 
     def constant(self, c: Const) -> str:
+        """Where a constant array lies: a small one in the text, a large one in the table that the kernel is given."""
         if c.value.nbytes <= IN_TEXT:
-            name = f"@c{len(self.known)}" if c not in self.known else self.known[c]
-            if c not in self.known:
-                self.known[c] = name
+            if c not in self.texts:
+                self.texts[c] = name = f"@c{len(self.texts)}"
                 data = "".join(f"\\{b:02X}" for b in np.ascontiguousarray(c.value).tobytes())
                 self.module.declare(
                     f'{name} = private constant [{max(c.value.nbytes, 1)} x i8] c"{data or chr(92) + "00"}", align 64'
                 )
-            return name  # type: ignore[no-any-return]
-        if c not in self.known:
-            self.known[c] = len(self.constants)
+            return self.texts[c]
+        if c not in self.rows:
+            self.rows[c] = len(self.constants)
             self.constants.append(np.ascontiguousarray(c.value))
         table = self.code.op("getelementptr ptr, ptr %env, i64 3", "p")
-        at = self.code.op(f"getelementptr ptr, ptr {self.code.op(f'load ptr, ptr {table}', 'p')}, i64 {self.known[c]}", "p")
+        at = self.code.op(f"getelementptr ptr, ptr {self.code.op(f'load ptr, ptr {table}', 'p')}, i64 {self.rows[c]}", "p")
         return self.code.op(f"load ptr, ptr {at}", "p")
 
     def zeros(self, t: ArrayType) -> str:
@@ -273,7 +275,7 @@ class Builder(Stacks):
 
 def flattened(graph: Graph) -> Graph:
     """The graph with the calls of other graphs written out."""
-    if not any(e.primitive.name in _CALLS for e in _all(graph)):
+    if not any(e.primitive.name == "call" for e in _all(graph)):
         return graph
     env: dict[Any, Any] = {}
     equations: list[Equation] = []
@@ -282,13 +284,13 @@ def flattened(graph: Graph) -> Graph:
     def walk(g: Graph) -> None:
         for e in g.equations:
             operands = [env.get(o, o) for o in e.operands]
-            inner = e.params.get(_CALLS.get(e.primitive.name, ""))
-            if isinstance(inner, Graph):
+            if e.primitive.name == "call":
+                inner = e.params["graph"]
                 env.update(zip(inner.inputs, operands, strict=True))
                 walk(inner)
-                env.update(zip(e.results, [env.get(o, o) for o in inner.outputs], strict=False))
+                env.update(zip(e.results, [env.get(o, o) for o in inner.outputs], strict=True))
                 continue
-            params = {k: _flat_param(v) for k, v in e.params.items()} if control.inner_graphs(e) else e.params
+            params = {k: with_subgraphs(v, flattened) for k, v in e.params.items()} if e.primitive.holds_graphs else e.params
             results = [Var(r.type) for r in e.results]
             env.update(zip(e.results, results, strict=True))
             new = Equation(e.primitive, operands, params, results)
@@ -299,19 +301,10 @@ def flattened(graph: Graph) -> Graph:
     return Graph(graph.inputs, tuple(equations), tuple([env.get(o, o) for o in graph.outputs]), lines)
 
 
-_CALLS = {"call": "graph"}
-
-
-def _flat_param(value: Any) -> Any:
-    if isinstance(value, Graph):
-        return flattened(value)
-    return tuple(flattened(x) if isinstance(x, Graph) else x for x in value) if isinstance(value, tuple) else value
-
-
 def _all(graph: Graph) -> Iterator[Equation]:
     for e in graph.equations:
         yield e
-        for g in control.inner_graphs(e):
+        for g in subgraphs(e):
             yield from _all(g)
 
 

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wengert.backends.compiled.control import inner_graphs
 from wengert.errors import InputError
 from wengert.graph import ArrayType, Const, Equation, Graph, StackType
+from wengert.graph.walk import subgraphs
 
 __all__ = ["Loop", "Memory", "StackMemory", "bytes_text", "lines_text", "memory_of", "trips"]
 
@@ -260,7 +260,7 @@ class _Walk:
             elif k >= constants + carries:
                 self._slice(inner, outer)
         before = len(self.stacks)
-        for g in inner_graphs(e):
+        for g in subgraphs(e):
             if g is not body:
                 for inner, ours in zip(g.inputs, body.inputs, strict=False):
                     self.same(inner, ours)

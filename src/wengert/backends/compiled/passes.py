@@ -14,12 +14,12 @@ from typing import Any
 
 from wengert.backends.compiled import kernel, machine
 from wengert.backends.compiled.block import plan_of
-from wengert.backends.compiled.control import inner_graphs
 from wengert.backends.compiled.elements import computed
 from wengert.backends.compiled.memory import Memory, lines_text, memory_of, trips
 from wengert.backends.compiled.notes import Note
 from wengert.backends.compiled.plan import FEW, Nest, Step
 from wengert.graph import Equation, Graph, Var
+from wengert.graph.walk import subgraphs
 
 __all__ = ["Line", "Passes", "equations", "memory", "passes"]
 
@@ -86,14 +86,14 @@ class Passes:
 
 def equations(graph: Graph) -> int:
     """How many equations a graph has, with those inside its loops and branches."""
-    return sum(1 + sum(equations(g) for g in inner_graphs(e)) for e in graph.equations)
+    return sum(1 + sum(equations(g) for g in subgraphs(e)) for e in graph.equations)
 
 
 def _planned(graph: Graph) -> None:
     plan_of(graph)
     for e in graph.equations:
         if e.primitive.name in ("cond", "while_loop", "scan"):
-            for g in inner_graphs(e):
+            for g in subgraphs(e):
                 _planned(g)
 
 
