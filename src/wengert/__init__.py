@@ -1,8 +1,7 @@
 """wengert: derivatives of formulas and of plain NumPy programs.
 
 What comes in: the public names. What goes out: each, imported with its module when it is first used. What every derivative
-needs is imported at once, a third of what ``import numpy`` costs, so that the first gradient has to wait for nothing but
-itself.
+needs is imported at once, so that the first gradient has to wait for nothing but itself.
 """
 
 from importlib import import_module

@@ -81,3 +81,25 @@ def test_constants_small_and_large():
     out = Var(x.type)
     graph = Graph((x,), (Equation(REGISTRY["add"], (x, big), {}, (out,)),), (out,))
     np.testing.assert_array_equal(kernel.compile_graph(graph)(np.ones(300))[0], np.arange(300.0) + 1)
+
+
+# What some sample of leaves to Python, at some microseconds a call; a name that comes or goes is worth noticing.
+CALLS_PYTHON = {
+    "adjugate", "adjugate_tangent", "airy", "argpartition", "beta_density", "betainc_derivative", "corotation",
+    "custom_jvp", "custom_vjp", "custom_vjp_linear", "dawsn_derivative", "dct", "discrete_lyapunov", "divmod", "dst",
+    "eig_rotation", "eig_rotation_adjoint", "erfcx_derivative", "exprel_derivative", "frechet", "free_rotation",
+    "free_rotation_adjoint", "fresnel", "frexp", "function_of_matrix", "gamma_density", "gammainc_derivative",
+    "largest_entries", "logsumexp", "logsumexp_sign", "lstsq", "modf", "over_values", "partition", "phase", "pinv",
+    "polygamma", "psi_rise", "python_integer", "reduce_sum", "rotation", "rotation_adjoint", "shichi", "sici",
+    "sinc_derivative", "sqrtm", "sylvester", "unwrap", "well_conditioned",
+}
+
+
+def test_what_machine_code_leaves_to_python():
+    found = set()
+    for name in NAMES:
+        for p, operands, params in cases(name):
+            graph = graph_of(p, operands, params)
+            if graph.outputs and kernel.compile_graph(graph).called:
+                found.add(name)
+    assert found == CALLS_PYTHON

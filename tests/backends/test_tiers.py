@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.backends.compiled import kernel
+from wengert.backends.compiled import kernel, machine
 
 
 def runner(j):
@@ -60,3 +60,17 @@ def test_a_fault_of_the_compiler_is_said_and_costs_only_time(monkeypatch):
     with pytest.warns(UserWarning, match="could not compile a graph.*KeyError: 'fault'"):
         np.testing.assert_array_equal(j(x), [2.0, 2.0, 2.0])
     np.testing.assert_array_equal(j(x), [2.0, 2.0, 2.0])
+
+
+@pytest.mark.parametrize("way", [lambda j, x: j(x), lambda j, x: j(x=x)])  # an entry of its own, and the ordinary path
+def test_so_is_a_fault_of_llvm(monkeypatch, way):
+    def broken(*args, **kwargs):
+        raise RuntimeError("LLVM IR parsing error")
+    monkeypatch.setattr(machine, "load", broken)
+    j = wg.jit(lambda x: x * 3.0)
+    x = np.ones(3)
+    for _ in range(3):
+        way(j, x)
+    with pytest.warns(UserWarning, match="could not compile a graph.*LLVM IR parsing error"):
+        np.testing.assert_array_equal(way(j, x), [3.0, 3.0, 3.0])
+    np.testing.assert_array_equal(way(j, x), [3.0, 3.0, 3.0])

@@ -8,11 +8,12 @@ mistake is answered by one line that says what to write instead, and exit status
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 __all__ = ["main"]
@@ -229,26 +230,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
 
 
-def _doctor(options: argparse.Namespace) -> int:
-    from wengert.errors import WengertError
+@contextlib.contextmanager
+def _failing(what: str) -> Iterator[None]:
+    """Errors become one line; `what` is to be sent in with a mistake of ours."""
+    from wengert.errors import FormulaError, WengertError
     try:
-        from wengert.cli.doctor import examined, print_json, print_reports, status
-        file, reports = examined(options.target)
-        (print_json if options.json else print_reports)(file, reports, sys.stdout)
-        sys.stdout.flush()
-        return status(reports)
+        yield
+    except FormulaError as error:  # its lines show the place
+        _fail(str(error))
     except WengertError as error:
         _fail(" ".join(str(error).split()))
     except BrokenPipeError:
         raise
     except Exception as error:  # a mistake of ours; still no traceback
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        _fail(f"internal error: {said}. Please report it with the file that led to it")
+        _fail(f"internal error: {said}. Please report it with the {what} that led to it")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    with _failing("file"):
+        from wengert.cli.doctor import examined, print_json, print_reports, status
+        file, reports = examined(options.target)
+        (print_json if options.json else print_reports)(file, reports, sys.stdout)
+        sys.stdout.flush()
+        return status(reports)
 
 
 def _explain(options: argparse.Namespace, words: list[str]) -> int:
-    from wengert.errors import FormulaError, WengertError
-    try:
+    with _failing("command"):
         import wengert as wg
         from wengert.cli.target import find
         from wengert.cli.values import bindings
@@ -263,20 +272,10 @@ def _explain(options: argparse.Namespace, words: list[str]) -> int:
         print(getattr(explained, options.show) if options.show else explained)
         sys.stdout.flush()
         return 0 if explained.counts else 1
-    except FormulaError as error:
-        _fail(str(error))
-    except WengertError as error:
-        _fail(" ".join(str(error).split()))
-    except BrokenPipeError:
-        raise
-    except Exception as error:  # a mistake of ours; still no traceback
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        _fail(f"internal error: {said}. Please report it with the command that led to it")
 
 
 def _diff(options: argparse.Namespace, words: list[str]) -> int:
-    from wengert.errors import FormulaError, WengertError
-    try:
+    with _failing("command"):
         from wengert.cli.derive import derive
         from wengert.cli.report import print_json, print_result
         from wengert.cli.target import find
@@ -293,12 +292,3 @@ def _diff(options: argparse.Namespace, words: list[str]) -> int:
             print_result(result, sys.stdout)
         sys.stdout.flush()
         return 0 if result.ok else 1
-    except FormulaError as error:
-        _fail(str(error))
-    except WengertError as error:
-        _fail(" ".join(str(error).split()))
-    except BrokenPipeError:
-        raise
-    except Exception as error:  # a mistake of ours; still no traceback
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        _fail(f"internal error: {said}. Please report it with the command that led to it")
