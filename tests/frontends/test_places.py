@@ -328,3 +328,19 @@ def test_questions_about_a_variable_without_one_value(test: Any) -> None:
         warnings.simplefilter("ignore", wg.StagingWarning)
         for x in (X, -X):
             assert wg.jit(f)(x) == f(x)
+
+
+def test_the_rest_of_a_loop_is_traced_again_with_what_it_changes() -> None:
+    def f(x: Any) -> Any:
+        h, m, memo = x * 2, 1, {"w": x}
+        for _ in range(3):
+            for row in h.reshape(5, 1):
+                row *= 0.9
+                if m > 0:
+                    memo["w"] = x
+                else:
+                    return x[0]
+                m = 2
+        return np.sum(h)
+
+    staged_and_not(f)

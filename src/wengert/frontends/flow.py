@@ -8,9 +8,11 @@ the graph that is being made; if that cannot be, the whole function is run unsta
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import functools
 import inspect
+import itertools
 import operator
 import sys
 import types
@@ -237,10 +239,16 @@ def _python_for(
         body(item)
         stop = False if halt is None else halt()
         if is_abstract(stop):
-            if_(not_(stop), lambda: _python_for(items, halt, body, get, put, names), lambda: None, get, put, names)
+            if_(not_(stop), _rest_of(items, halt, body, get, put, names), lambda: None, get, put, names)
             return
         if stop:
             return
+
+
+def _rest_of(items: Any, *loop_: Any) -> Callable[[], None]:
+    """The rest of a loop as an arm, which may be traced several times."""
+    (rest,) = itertools.tee(items, 1)
+    return lambda: _python_for(copy.copy(rest), *loop_)
 
 
 def _staged_for(found: Any, halt: Any, body: Any, get: Any, put: Any, names: Sequence[str]) -> None:
