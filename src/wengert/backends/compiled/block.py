@@ -240,12 +240,11 @@ class Block:
         emit_nest(self, item)
 
     def _scalars(self, item: Scalars) -> None:
-        v = item.var
-        assert v is not None
         self.builder.notes.now.kind = "scalars"
-        el = Elements(self, 1, (v,))
-        for k, index in enumerate(all_elements(v.type.shape)):
-            self.scalars[v, k] = el.value(v, index)
+        el = Elements(self, 1, item.vars)
+        for v in item.vars:
+            for k, index in enumerate(all_elements(v.type.shape)):
+                self.scalars[v, k] = el.value(v, index)
         if el.gathers:
             self.check_flag(OUT_OF_BOUNDS)
 

@@ -188,7 +188,7 @@ def _where(note: Note, found: list[Any]) -> str:
 
 def _scalars(notes: list[Note]) -> Line:
     made: list[Any] = [
-        n.item.equation.results if isinstance(n.item, Step) and n.item.equation else (n.item.var,) for n in notes
+        n.item.equation.results if isinstance(n.item, Step) and n.item.equation else n.item.vars for n in notes
     ]
     size = sum(r.type.size for results in made for r in results)
     own = [n.block.plan.own.get(results[0]) for n, results in zip(notes, made, strict=True)]

@@ -89,9 +89,9 @@ class Nest(Item):
 
 @dataclass(eq=False)
 class Scalars(Item):
-    """A value computed element by element into registers."""
+    """Values computed element by element into registers: the results of one equation."""
 
-    var: Var | None = None
+    vars: tuple[Var, ...] = ()
 
 
 @dataclass(eq=False)
@@ -227,14 +227,15 @@ class Plan:
 
     def _inline(self, e: Equation) -> bool:
         p = e.primitive
-        if not e.pure or len(e.results) != 1 or not isinstance(e.results[0].type, ArrayType):
-            return False
-        if any(not isinstance(o.type, ArrayType) for o in e.operands):
+        if not e.pure or not e.results or any(not isinstance(o.type, ArrayType) for o in (*e.operands, *e.results)):
             return False
         if p.name in checked.RULES:
             return checked.known(e)
         if p.elementwise or p.name == "convert":
-            return elementwise.supported(p.name, e.params, [o.type.dtype for o in e.operands], [e.results[0].type.dtype])
+            operands, results = ([x.type.dtype for x in some] for some in (e.operands, e.results))
+            return elementwise.supported(p.name, e.params, operands, results)
+        if len(e.results) != 1:
+            return False
         if p.name == "contract":
             return self._inline_contract(e)
         found = access.reduced(e)
@@ -462,11 +463,12 @@ class Plan:
             if v in self.alias:
                 continue
             if v is not None and (self.inlined[e] or self.is_write(e) or self.is_reduction(e)):
-                if v in self.memory:
-                    if v.type.size or self.is_write(e):
-                        self._place(self._root(v, e))
-                elif self.in_registers(v):
-                    self._eager(v)
+                for r in e.results:
+                    if r in self.memory and (r.type.size or self.is_write(e)):
+                        self._place(self._root(r, e))
+                small = [r for r in e.results if self.in_registers(r)]
+                if small:
+                    self._eager(small)
                 continue
             reads = {self.root(o) for o in self.stored(e) if isinstance(o, Var)}
             self._append(Step(reads, e), e.results)
@@ -476,10 +478,11 @@ class Plan:
         self.items.append(item)
         self.made.update(dict.fromkeys(made, item))
 
-    def _eager(self, v: Var) -> None:
+    def _eager(self, results: list[Var]) -> None:
+        v = results[0]
         leaves, _ = self.reach([p for at in all_elements(v.type.shape) for p in (
             *parts_of(access.settle(access.expand(self.own[v], at), {})), *gathered_in(at))])
-        self._append(Scalars({self.root(x) for x, _ in leaves if isinstance(x, Var)}, v), [v])
+        self._append(Scalars({self.root(x) for x, _ in leaves if isinstance(x, Var)}, tuple(results)), results)
 
     def _place(self, root: Root) -> None:
         """Join a nest that is there, or begin one."""
@@ -526,9 +529,8 @@ class Plan:
                     count[x] = count.get(x, 0) + n  # type: ignore[index]
         price: dict[Var, float] = {}
         again: set[Var] = set()
-        for e in self.graph.equations:
-            v = e.results[0] if e.results else None
-            if v is None or v not in count or v.type.size == 0:
+        for v, e in self.own.items():
+            if v not in count or v.type.size == 0:
                 continue
             own = elementwise.cost(e.primitive.name, e.params, v.type.dtype) if e.primitive.elementwise else 0.02
             if access.reduced(e):
