@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from wengert.backends.compiled import kernel, machine
+from wengert.backends.compiled import kernel, library, machine
 from wengert.backends.compiled.block import plan_of
 from wengert.backends.compiled.elements import computed
 from wengert.backends.compiled.memory import Memory, lines_text, memory_of, trips
@@ -227,9 +227,9 @@ def _step(note: Note, runs: dict[Equation, Any]) -> str:
     if note.kind == "branch":
         return "branch" + _within(note)
     types = f"{', '.join(repr(o.type) for o in e.operands)} -> {', '.join(repr(r.type) for r in e.results)}"
-    spec = f" {e.params['spec']}" if e.primitive.name == "contract" else ""
+    spec = f" {e.params['spec']}" if e.primitive.name in library.VIEWS else ""
     if note.kind == "library":
-        return f"library {e.primitive.name}{spec}: {types}"
+        return f"library {e.primitive.name}{spec}: {types}{_within(note)}"
     own = e.params.get("action") or e.params.get("function")  # of an effect, or of a Python function
     why = "no machine code for it" if e.pure and own is None else "an effect" if not e.pure else "a function of Python's"
     return f"Python {getattr(own, 'name', e.primitive.name)}: {types} ({why})"

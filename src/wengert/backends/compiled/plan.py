@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.compiled import access, checked, elementwise, small
+from wengert.backends.compiled import access, checked, elementwise, library, small
 from wengert.backends.compiled.access import Apply, Element, Fold, Gathered, Index, Ix, Pick, Products, Update
+from wengert.backends.compiled.loops import contiguous
 from wengert.graph import ArrayType, Equation, Graph, Var
 from wengert.primitives.contract import split_spec
 
@@ -330,20 +331,23 @@ class Plan:
         self.memory = {v for v in self.memory if v in self.own or v.type.size <= self.limit}
 
     def stored(self, e: Equation) -> list[Any]:
-        """What a step reads: its operands, or for a product what they are transposes of."""
-        return [self.untransposed(o)[0] for o in e.operands] if e.primitive.name == "contract" else list(e.operands)
+        """What a step reads: its operands, or the arrays that the operands of a product are views of."""
+        views = library.VIEWS.get(e.primitive.name, 0)
+        return [self.viewed(o)[0] if k < views else o for k, o in enumerate(e.operands)]
 
-    def untransposed(self, o: Any) -> tuple[Any, tuple[int, ...] | None]:
-        """What a large array is a transpose of, and the order of its axes in that one's memory; itself and None for others."""
-        order: tuple[int, ...] | None = None
+    def viewed(self, o: Any) -> tuple[Any, tuple[int, ...] | None]:
+        """What a large array is a view of (a transpose, or windows), and its strides there; itself and None for others."""
+        views: list[Equation] = []
         while isinstance(o, Var) and o in self.own and o not in self.alias and not self.in_registers(o) and (
-                self.own[o].primitive.name == "transpose"):
-            axes = self.own[o].params["axes"]  # axis k of the transpose is axis axes[k] of its operand
-            # in memory the operand's axes 0, 1, ... stand in order: axis j of it is axis axes.index(j) of the transpose
-            mine = tuple([axes.index(j) for j in range(len(axes))])
-            order = mine if order is None else tuple([order[k] for k in mine])
+                self.own[o].primitive.name in ("transpose", "window")):
+            views.append(self.own[o])
             o = self.own[o].operands[0]
-        return o, order
+        if not views:
+            return o, None
+        strides = contiguous(o.type.shape)
+        for e in reversed(views):
+            strides = access.view_strides(e, strides) or ()
+        return o, strides
 
     def _looked_up(self, e: Equation) -> list[Any]:
         """Arrays that are read at places known only when the program runs."""
