@@ -98,11 +98,12 @@ class Helpers:
         module = getattr(x, "__module__", "") or ""
         if callable(x) and not module.startswith("wengert"):
             root = module.partition(".")[0]
+            own = str(x.__name__)
             if vars(builtins).get(name) == x:
                 return name
-            if root == "numpy" and getattr(np, x.__name__, None) is x:
-                return f"np.{x.__name__}"
-            self.modules.add(f"from {module} import {x.__name__}" + (f" as {name}" if x.__name__ != name else ""))
+            if root == "numpy" and vars(np).get(own) is x:
+                return f"np.{own}"
+            self.modules.add(f"from {module} import {own}" + (f" as {name}" if own != name else ""))
             return name
         if callable(x) and isinstance(inspect.unwrap(x), types.FunctionType):
             return self.function(x, name if x.__name__ == "<lambda>" else x.__name__, whose)
