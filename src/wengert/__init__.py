@@ -31,14 +31,15 @@ if TYPE_CHECKING:
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.rounding import rounding_error
     from wengert.settings import config
+    from wengert.sources import source
     from wengert.staging import StagingWarning, jit
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
     "StagingWarning", "check_grads", "cond", "config", "convolve_nd",
     "custom_jvp", "custom_vjp", "errors", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "rounding_error",
-    "scan", "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "rounding_error", "scan",
+    "source", "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -57,6 +58,7 @@ _HOME = {
     "cond": "structured",
     "fori_loop": "structured",
     "scan": "structured",
+    "source": "sources",
     "while_loop": "structured",
 }
 _MODULES = {"errors", "numeric", "random"}
