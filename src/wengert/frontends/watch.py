@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.frontends.trace import active_frame
+from wengert.frontends.trace import active_frame, same_bits
 from wengert.frontends.tracer import Tracer
 
-__all__ = ["MISSING", "Attribute", "Item", "Watched", "made", "note", "note_function", "note_partial", "watching"]
+__all__ = ["MISSING", "Attribute", "Item", "Watched", "fingerprint", "made", "may_change", "note", "note_function",
+           "note_partial", "watching"]
 
 
 class Attribute:
@@ -96,12 +97,12 @@ _CHANGING = (np.ndarray, list, dict, set, deque, *_BUFFERS)
 _PLAIN_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
 
-def _may_change(x: Any, depth: int = 4) -> bool:
+def may_change(x: Any, depth: int = 4) -> bool:
     """Whether a value can be another one while it is the same object: an array, a list, a tuple with one in it."""
     if isinstance(x, functools.partial):
-        return _may_change((x.args, tuple(x.keywords.values())), depth)
+        return may_change((x.args, tuple(x.keywords.values())), depth)
     if isinstance(x, (tuple, frozenset)):
-        return depth > 0 and any(_may_change(e, depth - 1) for e in x)
+        return depth > 0 and any(may_change(e, depth - 1) for e in x)
     return isinstance(x, _CHANGING)
 
 
@@ -134,6 +135,27 @@ def fingerprint(x: Any, depth: int = 4) -> Any:
     return id(x)
 
 
+class _Bytes:
+    """What an array was: a copy, in the same memory order, which is faster to compare than a digest is to compute."""
+
+    __slots__ = ("copy", "strides")
+
+    def __init__(self, x: np.ndarray[Any, Any]):
+        self.copy, self.strides = x.copy(order="K"), x.strides
+
+    def same(self, x: Any) -> bool:
+        return type(x) is np.ndarray and x.strides == self.strides and same_bits(x, self.copy)
+
+    def dense(self) -> bool:
+        """Whether its elements lie in memory without gaps, so that the bytes of the copy are those of the array."""
+        return self.copy.strides == self.strides
+
+
+def _was(x: Any) -> Any:
+    """What is kept of a value to see whether it changes."""
+    return _Bytes(x) if type(x) is np.ndarray and x.dtype.kind in "fciub" else fingerprint(x)
+
+
 class Watched:
     """What one trace read. `steady` is False if a graph made from it cannot be used again."""
 
@@ -155,7 +177,7 @@ class Watched:
             return
         key = read.key()
         if key not in self.reads:
-            self.reads[key] = (read, fingerprint(value), value)
+            self.reads[key] = (read, _was(value), value)
         if isinstance(value, Tracer) or (isinstance(value, (list, tuple)) and any(isinstance(e, Tracer) for e in value)):
             self.steady = False
 
@@ -166,20 +188,20 @@ class Watched:
                 now = read()
             except (AttributeError, KeyError, IndexError, ValueError):
                 now = MISSING
-            if now is value and not _may_change(now):
+            if now is value and not may_change(now):
                 continue
-            if fingerprint(now) != print_:
+            if not (print_.same(now) if isinstance(print_, _Bytes) else fingerprint(now) == print_):
                 return False
         return True
 
     def identities(self) -> list[tuple[str, Any, Any, Any]] | None:
         """The reads as (kind, holder, name, object), if they are unchanged as long as each gives that very object.
 
-        That is so for numbers, strings, modules, functions; None where an array or a list may change in place. To be
-        asked where `unchanged` holds.
+        That is so for numbers, strings, modules, functions. Arrays can change in place: each is there once more, as
+        ("array", array, None, copy). None where a list or the like may change. To be asked where `unchanged` holds.
         """
         found: list[tuple[str, Any, Any, Any]] = []
-        for read, _, _ in self.reads.values():
+        for read, was, _ in self.reads.values():
             try:
                 now, again, place = read(), read(), read.place()
             except (AttributeError, KeyError, IndexError, ValueError):
@@ -188,9 +210,11 @@ class Watched:
                 return None
             if place[2] == "__kwdefaults__" and type(now) is dict:
                 found += [("item", now, k, v) for k, v in now.items()]
-                if any(_may_change(v) for v in now.values()):
+                if any(may_change(v) for v in now.values()):
                     return None
-            elif _may_change(now):
+            elif isinstance(was, _Bytes) and was.dense() and type(now) is np.ndarray:
+                found.append(("array", now, None, was.copy))
+            elif may_change(now):
                 return None
             found.append((*place, now))
         return found
