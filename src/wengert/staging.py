@@ -24,8 +24,11 @@ from wengert.flatten import Spec, flatten, tree_flatten
 from wengert.forms import MISS, Form, Result, leaf_key, signature_of
 from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound, raised
+from wengert.frontends.effects import LateText
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
+from wengert.frontends.selected import Places, Selected
+from wengert.frontends.sequences import Derived
 from wengert.frontends.trace import OPEN, active_frame, require_plain, shown
 from wengert.frontends.tracer import Tracer
 from wengert.frontends.watch import Watched, fingerprint, note_partial, watching
@@ -52,8 +55,8 @@ class StagingWarning(UserWarning):
 class _Staged:
     """The graph of one signature."""
 
-    __slots__ = ("form", "graph", "kept", "linked", "out_leaves", "out_spec", "program", "reason", "recorded", "table",
-                 "watched")
+    __slots__ = ("form", "graph", "kept", "linked", "out_leaves", "out_spec", "program", "raised", "reason", "recorded",
+                 "table", "watched")
 
     def __init__(self) -> None:
         self.watched = Watched()
@@ -63,6 +66,7 @@ class _Staged:
         self.out_leaves: list[Any] = []
         self.out_spec: Spec | None = None
         self.reason = ""
+        self.raised: type[BaseException] | None = None  # an error of the program's own that was the reason, perhaps
         self.kept: Any = None  # static arguments are known by identity, so they have to live
         self.linked: native.Linked | None = None  # machine code that Python enters without us
         self.table: native.Table | None = None  # what it looks at first
@@ -141,13 +145,17 @@ class _Jitted(native.Native):  # type: ignore[misc]
         except _NotPlainError as error:  # a mask, or products of matrices: only the program itself keeps them
             self._warn(str(error))
             return self.f(*args, **kwargs)
-        if staged.graph is None:
-            self._warn(staged.reason)
         traced = any(isinstance(x, Tracer) for x in leaves)
         derived = traced and not shown()
-        if staged.graph is None or (derived and not all(e.pure for e in staged.graph.equations)):
-            # under a derivative, the draws of a value are those of its gradient: each takes place once, as it is recorded
-            return reach_call(self.f, *args, **kwargs) if traced else self.f(*args, **kwargs)
+        if staged.graph is None:
+            if staged.raised is None:
+                self._warn(staged.reason)
+            out = reach_call(self.f, *args, **kwargs) if traced else self.f(*args, **kwargs)
+            self._warn(staged.reason)  # now that it is known not to be an error of the program
+            return out
+        if derived and not all(e.pure for e in staged.graph.equations):
+            # the draws of a value are those of its gradient: each takes place once, as it is recorded
+            return reach_call(self.f, *args, **kwargs)
         if not traced:
             self._compile(staged, args, kwargs)
         return self._run(staged, leaves)
@@ -211,10 +219,10 @@ class _Jitted(native.Native):  # type: ignore[misc]
             staged.recorded = staged.recorded if keep else None
         except StructureError:  # explicit control flow that cannot mean anything: to run it unstaged would hide that
             raise
-        except (NeedsValueError, UnstageableError) as error:
-            staged.graph, staged.reason = None, str(error)
         except WengertError as error:
             staged.graph, staged.reason = None, str(error)
+            found = error.__cause__ if isinstance(error, UnstageableError) else error
+            staged.raised = None if found is None or isinstance(found, NeedsValueError) else type(found)
         return staged
 
     def _trace(self, staged: _Staged, leaves: list[Any], rebuild: Callable[[Any], Any]) -> None:
@@ -267,7 +275,9 @@ class _Jitted(native.Native):  # type: ignore[misc]
             raise UnstageableError("an array made outside is returned")
         if x is None or isinstance(x, (bool, int, float, complex, str, np.generic)):
             return None
-        raise UnstageableError(f"{kind_of(x)} is returned")
+        if isinstance(x, (Derived, LateText, Places, Selected)):
+            raise UnstageableError(x.returned)
+        raise UnstageableError(f"{kind_of(x)} is returned; a graph gives arrays, numbers, texts, None, and containers of them")
 
     def _name(self) -> str:
         return getattr(self.f, "__qualname__", repr(self.f))
