@@ -462,11 +462,14 @@ class _Jitted(native.Native):  # type: ignore[misc]
         """From here on calls that fit go to machine code, as long as nothing changes that the graph was made from."""
         if staged.table is None or not staged.table.unchanged():
             reads, state = staged.watched.identities(), warned.settled()
-            if reads is None or state is None:  # NumPy is to raise errors, say: the interpreter does
+            if reads is None or state is None or not native.watchable(reads):  # NumPy is to raise errors, say
                 return False
             variable, now = state
             words = [("zero", where, None, None) for where in (OPEN.buffer_info()[0], config.interpreted_address)]
             staged.table = native.Table([*words, *reads, ("context", variable, None, now)])
+            if not staged.watched.unchanged():  # by another thread, meanwhile
+                staged.table = None
+                return False
         elif staged.linked is not None and native.enters(staged.form, staged.linked):
             return True
         return native.install(staged.form, staged.linked, staged.table)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from wengert.backends.compiled.entry import Signature
     from wengert.graph import ArrayType
 
-__all__ = ["Compiled", "Linked", "Native", "Program", "Table", "enable", "enters", "install", "installed", "link", "remove"]
+__all__ = ["Compiled", "Linked", "Native", "Program", "Table", "enable", "enters", "install", "installed", "link",
+           "remove", "watchable"]
 
 _TP_FLAGS = 168  # where in a type object
 _MOST = 16  # rows of one callable
@@ -125,6 +126,11 @@ def _function_words() -> dict[str, int] | None:
     return None if None in found.values() else found  # type: ignore[return-value]
 
 
+def watchable(reads: Iterable[tuple[str, Any, Any, Any]]) -> bool:
+    """Whether a `Table` can be made of them: not of dicts in a Python that does not number their changes."""
+    return _has_versions() or not any(read[0] == "dict" for read in reads)
+
+
 class Table:
     """What an entry looks at before it runs: words and objects that must be what they were.
 
@@ -134,7 +140,8 @@ class Table:
         "item": the dict `holder` has `object` under `name`; "cell": the closure cell `holder` holds it; "attribute": it
         is found under that name; "context": the context variable `holder` has it; "zero": the word at the address `holder`
         is zero. Objects are compared by identity. "array": the array `holder`, which another read has found, has the bytes of
-        the object, a copy in the same memory order.
+        the object, a copy in the same memory order; "list": the list `holder` has the items of the object, a tuple; "dict": the
+        dict `holder` has not been changed (see `watchable`). Holders that can be freed are held by other reads.
     """
 
     def __init__(self, reads: Iterable[tuple[str, Any, Any, Any]]):
@@ -156,6 +163,10 @@ class Table:
                 others.append((_CONTEXT, id(holder), 0, id(x)))
             elif kind == "array":
                 arrays += self._array(holder, x)
+            elif kind == "list":
+                arrays += self._list(holder, x)
+            elif kind == "dict":
+                words.append((_WORD, id(holder) + _MA_VERSION, 0, ctypes.c_uint64.from_address(id(holder) + _MA_VERSION).value))
             else:
                 (words if (row := _function_word(holder, name, x)) else others).append(
                     row or (_ATTRIBUTE, id(holder), id(name), id(x)))
@@ -177,9 +188,18 @@ class Table:
         rows = []
         begin, end = _HEADER
         for at, size in ((id(x) + begin, end - begin), (word(id(x) + 32), 8 * x.ndim), (word(id(x) + 40), 8 * x.ndim)):
-            self.copies.append(ctypes.create_string_buffer(ctypes.string_at(at, size), size + 1))
-            rows.append((_BYTES, at, size, ctypes.addressof(self.copies[-1])))
+            rows.append(self._bytes(at, ctypes.string_at(at, size)))
         return [*rows, (_BYTES, x.ctypes.data, x.nbytes, copy.ctypes.data)]
+
+    def _list(self, x: list[Any], items: tuple[Any, ...]) -> list[tuple[int, int, int, int]]:
+        from wengert.backends.compiled.python import word
+
+        first, words = word(id(x) + 24), np.array([len(items), word(id(x) + 24)], np.uint64)
+        return [self._bytes(id(x) + 16, words.tobytes()), self._bytes(first, np.array([*map(id, items)], np.uint64).tobytes())]
+
+    def _bytes(self, where: int, expected: bytes) -> tuple[int, int, int, int]:
+        self.copies.append(ctypes.create_string_buffer(expected, len(expected) + 1))
+        return _BYTES, where, len(expected), ctypes.addressof(self.copies[-1])
 
     @property
     def address(self) -> int:
