@@ -44,6 +44,8 @@ class Attribute:
     def place(self) -> tuple[str, Any, Any] | None:
         """The kind of the read, the holder and the name, if no code of the user's runs where it is read."""
         kind = type(self.holder)
+        if kind in _CONTAINERS:
+            return "part", self.holder, self.name
         if not isinstance(self.holder, (types.FunctionType, type)):
             if kind.__getattribute__ is not object.__getattribute__ or hasattr(kind, "__getattr__"):
                 return None
@@ -96,6 +98,7 @@ class _Cell:
 MISSING = object()
 _BUFFERS = (bytearray, memoryview, array.array)
 _CHANGING = (np.ndarray, list, dict, set, deque, *_BUFFERS)
+_CONTAINERS = (np.ndarray, list, dict)  # all that their attributes give is known where they have not changed
 _PLAIN_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
 
@@ -245,12 +248,16 @@ class Watched:
         """
         found: list[tuple[str, Any, Any, Any]] = []
         contents: dict[int, tuple[str, Any, Any, Any]] = {}
+        parts = set()
         for read, was, _ in self.reads.values():
             try:
                 now, again, place = read(), read(), read.place()
                 inner = [] if place is None else _contents(now, was)
             except (AttributeError, KeyError, IndexError, TypeError, ValueError):
                 return None
+            if place is not None and place[0] == "part":
+                parts.add(id(place[1]))
+                continue
             if place is None or now is not again:
                 return None
             if place[2] == "__kwdefaults__" and type(now) is dict:
@@ -265,7 +272,7 @@ class Watched:
             else:
                 found.append((*place, now))
             contents.update({id(row[1]): row for row in inner})
-        return [*found, *contents.values()]
+        return [*found, *contents.values()] if parts.issubset(contents) else None
 
 
 _WATCHED: ContextVar[Watched | None] = ContextVar("watched", default=None)

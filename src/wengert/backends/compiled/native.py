@@ -97,7 +97,7 @@ class _Row(ctypes.Structure):
 
 
 _WORD, _VERSION, _ITEM, _ATTRIBUTE, _CONTEXT, _BYTES = range(6)
-_HEADER = 16, 64  # of an array: its data, dimensions, strides, base and dtype; the flags follow
+_HEADER = 16, 68  # of an array: its data, dimensions, strides, base, dtype and flags
 _MA_VERSION = 24
 
 
