@@ -429,14 +429,14 @@ class _Jitted(native.Native):  # type: ignore[misc]
 
     # ------------------------------------------------------------ machine code
 
-    def _compile(self, staged: _Staged, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Have machine code made once it is worth it, and calls enter it."""
+    def _compile(self, staged: _Staged, args: tuple[Any, ...], kwargs: dict[str, Any], *, now: bool = False) -> None:
+        """Have machine code made once it is worth it, or now, and calls enter it."""
         runner = staged.program
         assert runner is not None
         if staged.linked is not None:
             if config.backend == "compiled":
                 self._enter(staged)
-        elif runner.due():
+        elif now or runner.due():
             compiled = runner.compile()
             if compiled is not None:
                 runner.attempt(lambda: self._link(staged, args, kwargs, compiled, release=runner.large()))

@@ -289,7 +289,8 @@ def test_arrays_change_in_place():
     other = np.asfortranarray(late)
     changes(lambda: lambda x: x * w, lambda: w.__setitem__(1, 5.0), lambda: w.fill(np.nan), lambda: w.fill(-0.0),
             lambda: w.fill(0.0))
-    changes(lambda: lambda x: late @ x + other @ x, lambda: late.__setitem__((0, 1), 5.0), lambda: other.__setitem__((0, 1), 5.0))
+    changes(lambda: lambda x: late @ x + other @ x, lambda: late.__setitem__((0, 1), 5.0),
+            lambda: other.__setitem__((0, 1), 5.0))
 
     def reshaped():
         late.shape = (4,)
@@ -325,7 +326,7 @@ def test_lists_and_dicts_change():
 
     def turned():
         sizes["a"] = sizes.pop("a")
-    changes(lambda: lambda x: x * [*sizes.values()][0], turned, lambda: sizes.clear() or sizes.update(c=9.0))
+    changes(lambda: lambda x: x * np.dot([*sizes.values()], [1.0, 2.0]), turned, lambda: sizes.clear() or sizes.update(c=9.0, d=1.0))
 
 
 def test_what_no_entry_can_look_at_is_looked_at_by_python():
