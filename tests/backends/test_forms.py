@@ -326,7 +326,8 @@ def test_lists_and_dicts_change():
 
     def turned():
         sizes["a"] = sizes.pop("a")
-    changes(lambda: lambda x: x * np.dot([*sizes.values()], [1.0, 2.0]), turned, lambda: sizes.clear() or sizes.update(c=9.0, d=1.0))
+    changes(lambda: lambda x: x * np.dot([*sizes.values()], [1.0, 2.0]), turned,
+            lambda: sizes.clear() or sizes.update(c=9.0, d=1.0))
 
 
 def test_what_no_entry_can_look_at_is_looked_at_by_python():
