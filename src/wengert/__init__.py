@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         vmap,
     )
     from wengert.check import check_grads, taylor_test
+    from wengert.compilation import explain_compilation
     from wengert.custom import custom_jvp, custom_vjp, opaque
-    from wengert.explain import explain_compilation
     from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.settings import config
@@ -47,7 +47,7 @@ _HOME = {
     "custom_jvp": "custom",
     "custom_vjp": "custom",
     "opaque": "custom",
-    "explain_compilation": "explain",
+    "explain_compilation": "compilation",
     "formula": "formulas",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",

@@ -86,7 +86,7 @@ def test_large_constants_are_not_printed():
 
 
 def test_lines_of_derivatives_are_the_users():
-    here = "test_explain.py:"
+    here = "test_compilation.py:"
     plan = wg.explain_compilation(wg.grad(recurrent), np.eye(64), np.ones((50, 64))).plan
     first = recurrent.__code__.co_firstlineno
     found = {int(n) for n in re.findall(here + r"(\d+)", plan)}
@@ -139,15 +139,15 @@ def unstaged(x):
 def test_the_command(tmp_path, capsys):
     file = tmp_path / "program.py"
     file.write_text(PROGRAM)
-    assert main(["explain", f"{file}:f", "x=[1,2]", "--grad"]) == 0
+    assert main(["compilation", f"{file}:f", "x=[1,2]", "--grad"]) == 0
     out = capsys.readouterr().out
     assert "float64[2] -> float64[2]" in out and "machine code" in out
-    assert main(["explain", f"{file}:f", "x=[1,2]", "--show", "llvm"]) == 0
+    assert main(["compilation", f"{file}:f", "x=[1,2]", "--show", "llvm"]) == 0
     assert "define i64 @kernel" in capsys.readouterr().out
-    assert main(["explain", "x^2 + sin(x)", "x=3"]) == 0
-    assert main(["explain", f"{file}:unstaged", "x=3"]) == 1
+    assert main(["compilation", "x^2 + sin(x)", "x=3"]) == 0
+    assert main(["compilation", f"{file}:unstaged", "x=3"]) == 1
     assert "runs unstaged" in capsys.readouterr().out
-    assert main(["explain", f"{file}:unstaged", "x=3", "--show", "plan"]) == 2
-    assert main(["explain", f"{file}:g", "x=3"]) == 2
-    assert main(["explain", f"{file}:f"]) == 2
+    assert main(["compilation", f"{file}:unstaged", "x=3", "--show", "plan"]) == 2
+    assert main(["compilation", f"{file}:g", "x=3"]) == 2
+    assert main(["compilation", f"{file}:f"]) == 2
     assert "needs a value for x" in capsys.readouterr().err
