@@ -212,7 +212,8 @@ def test_where_the_nan_came_from() -> None:
     said = wg.explain("sqrt(x) y", x=0.0, y=2.0).findings
     assert said == ["Backward, the adjoint of x is inf: ∂v1/∂x = 1 / (2 * v1) is inf, and the adjoint of v1 = sqrt(x) is 2."]
     (said,) = wg.explain(*PROGRAMS["chosen"][:1], *PROGRAMS["chosen"][1]).findings
-    assert "v2 = sqrt(v) is [0, nan, 1.41421] (at test_explain.py:" in said and said.endswith("The result is finite all the same.")
+    assert said.startswith("v2 = sqrt(v) is [0, nan, 1.41421] (at test_explain.py:")
+    assert said.endswith("The result is finite all the same.")
     assert wg.explain("1 / x", x=0.0).findings[0] == "v1 = 1 / x is inf: x = 0."
 
 
@@ -281,7 +282,8 @@ def test_plain_data() -> None:
     e = wg.explain(lambda x, a: np.sum(np.log(x) * a), -1.0, np.arange(40.0))
     data = json.loads(json.dumps(e.to_json(), allow_nan=False))
     assert data["nodes"][0]["value"] == -1.0 and data["nodes"][-1]["value"] == "nan"
-    assert data["nodes"][1]["value"] == {"shape": [40], "dtype": "float64", "min": 0.0, "max": 39.0, "mean": 19.5, "nonfinite": 0}
+    assert data["nodes"][1]["value"] == {
+        "shape": [40], "dtype": "float64", "min": 0.0, "max": 39.0, "mean": 19.5, "nonfinite": 0}
     assert len(e.to_json(values=True)["nodes"][1]["value"]["values"]) == 40
     assert set(data) == {"title", "source", "notes", "findings", "failure", "directions", "inputs", "outputs", "backward",
                          "nodes", "groups"}

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 __all__ = [
     "StagingWarning", "check_grads", "cond", "config", "convolve_nd",
     "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp",
-    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "scan", "stop_gradient",
-    "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "scan",
+    "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
