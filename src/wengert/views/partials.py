@@ -61,7 +61,7 @@ def _formula(e: Equation, places: list[int], names: Names, style: Style) -> Term
         if isinstance(a, Const):
             return constant(a, style)
         return known.get(a) or Term(latex_name(names(a)) if style == "latex" else names(a))
-    for q in build.graph([total]).equations:
+    for q in build.graph([total]).equations if build.equations else ():
         known[q.results[0]] = term_of(q, [term(a) for a in q.operands], style)
     return term(total.atom)
 
@@ -144,7 +144,7 @@ def _cond(e: Equation, i: int, names: Names) -> str:
 
 
 _WORDS: dict[str, Callable[[Equation, int, Names], str]] = {
-    "reduce_sum": lambda e, i, names: f"spread over {_axes(e)}",
+    "reduce_sum": lambda e, i, names: f"spread over {_axes(e)}" if e.params["axes"] else "unchanged",
     "reduce_max": lambda e, i, names: f"to the largest along {_axes(e)}",
     "reduce_min": lambda e, i, names: f"to the smallest along {_axes(e)}",
     **dict.fromkeys(("maximum", "fmax"), lambda e, i, names: "to the larger of the two"),
