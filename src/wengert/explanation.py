@@ -32,10 +32,13 @@ from wengert.graph.walk import prune, substitute
 from wengert.run import Run, reached
 from wengert.transforms.unfold import unfold
 from wengert.views.derivation import Contribution, Derivation, Group, Node
+from wengert.views.dot import to_dot
 from wengert.views.findings import findings
 from wengert.views.fold import FEW
+from wengert.views.latex import to_latex
 from wengert.views.notation import PRODUCT, Style, Term, latex_name, render
 from wengert.views.partials import local_derivative
+from wengert.views.svg import to_svg
 from wengert.views.text import to_text
 
 __all__ = ["Explanation", "explain"]
@@ -302,6 +305,18 @@ class Explanation(Derivation):
             Lines, ``"file.py:12"``, whose groups are shown whole.
         """
         return to_text(self, limit, self._only(only), self._opened(opened))
+
+    def latex(self, limit: int = FEW, only: Sequence[str] = (), opened: Sequence[str] = ()) -> str:
+        """As LaTeX (`amsmath`): values, tangents, adjoints, each an aligned display; arguments as for `text`."""
+        return to_latex(self, limit, self._only(only), self._opened(opened))
+
+    def dot(self, limit: int = 40, only: Sequence[str] = (), opened: Sequence[str] = ()) -> str:
+        """As a graph for Graphviz; arguments as for `text`."""
+        return to_dot(self, limit, self._only(only), self._opened(opened))
+
+    def svg(self, limit: int = 40, only: Sequence[str] = (), opened: Sequence[str] = ()) -> str:
+        """As a picture; arguments as for `text`."""
+        return to_svg(self, limit, self._only(only), self._opened(opened))
 
     def _only(self, names: Sequence[str]) -> list[int] | None:
         return self.on_the_way([self._node(name).id for name in names]) if names else None
