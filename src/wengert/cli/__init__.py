@@ -23,6 +23,7 @@ _TOP = """examples:
   wengert diff 'cos(x) e^{x^2}' x=0.5
   wengert diff program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert doctor program.py
+  wengert explain 'cos(x) e^{x^2}' x=0.5
   wengert compilation program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
 
 `wengert diff --help`, `wengert doctor --help` and so on say more.
@@ -128,11 +129,16 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     compilation.add_argument("--grad", action="store_true", help="the gradient, in the place of the function")
     compilation.add_argument("--show", metavar="PASS", choices=("recorded", "simplify", "hoist", "plan", "llvm", "assembly"),
                          help="one pass in full: recorded, simplify, hoist, plan, llvm, assembly")
+    from wengert.cli import explain as view
+    explain = commands.add_parser("explain", help="how a derivative arises, step by step", description=view.DESCRIPTION,
+                                  epilog=view.EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    explain.usage = "wengert explain FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+    view.add_options(explain)
     cache = commands.add_parser("cache", help="compiled programs kept on disk", description=_CACHE, formatter_class=raw,
                                 allow_abbrev=False)
     cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
     cache.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser, {"diff": diff, "doctor": doctor, "compilation": compilation, "cache": cache}
+    return parser, {"diff": diff, "doctor": doctor, "compilation": compilation, "explain": explain, "cache": cache}
 
 
 def _order(text: str) -> int:
@@ -219,7 +225,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from wengert.cli.cache import print_cache, print_cleared
             (print_cleared if options.action == "clear" else print_cache)(sys.stdout, options.json)
             return 0
-        return (_compilation if options.command == "compilation" else _diff)(options, [*options.values, *extra])
+        run = {"compilation": _compilation, "explain": _explain, "diff": _diff}[options.command]
+        return run(options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt:
@@ -272,6 +279,20 @@ def _compilation(options: argparse.Namespace, words: list[str]) -> int:
         print(getattr(explained, options.show) if options.show else explained)
         sys.stdout.flush()
         return 0 if explained.counts else 1
+
+
+def _explain(options: argparse.Namespace, words: list[str]) -> int:
+    with _failing("command"), _Progress() as progress:
+        from wengert.cli.explain import explained, write
+        from wengert.cli.target import find
+        from wengert.cli.values import bindings
+        progress("explaining")
+        unbound = find(options.target)
+        values = bindings([word.strip() for word in words], unbound.names, options.allow_nan)
+        found = explained(unbound.bind(values, options.wrt), options)
+        status = write(found, options, sys.stdout)
+        sys.stdout.flush()
+        return status
 
 
 def _diff(options: argparse.Namespace, words: list[str]) -> int:
