@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     )
     from wengert.check import check_grads, taylor_test
     from wengert.comparison import compare, count_operations
+    from wengert.compilation import explain_compilation
     from wengert.custom import custom_jvp, custom_vjp, opaque
-    from wengert.explain import explain_compilation
+    from wengert.explanation import explain
     from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.rounding import rounding_error
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
-    "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations",
-    "custom_jvp", "custom_vjp", "errors", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
+    "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
+    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
     "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "random", "rounding_error",
     "scan", "source", "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
@@ -52,7 +53,8 @@ _HOME = {
     "custom_jvp": "custom",
     "custom_vjp": "custom",
     "opaque": "custom",
-    "explain_compilation": "explain",
+    "explain": "explanation",
+    "explain_compilation": "compilation",
     "formula": "formulas",
     "rounding_error": "rounding",
     "convolve_nd": "frontends.numpy_api.convolution",

@@ -23,7 +23,8 @@ _TOP = """examples:
   wengert diff program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert compare program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert doctor program.py
-  wengert explain program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert explain 'cos(x) e^{x^2}' x=0.5
+  wengert compilation program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
 
 `wengert diff --help`, `wengert doctor --help` and so on say more.
 """
@@ -83,15 +84,15 @@ examples:
 
 exit status: 0 if nothing blocks, 1 if something does, 2 for wrong input.
 """
-_EXPLAIN = """\
+_COMPILATION = """\
 Show what the compiler makes of a function at these values, pass by pass: equations, fused loop nests, memory, machine
 code, and the time of each pass. Values are given as for `wengert diff`.
 """
-_EXPLAIN_EXAMPLES = """\
+_COMPILATION_EXAMPLES = """\
 examples:
-  wengert explain examples/rosenbrock.py:f x=[-1.5,0.25]
-  wengert explain examples/rosenbrock.py:f x=[-1.5,0.25] --grad
-  wengert explain examples/rosenbrock.py:f x=[-1.5,0.25] --grad --show plan
+  wengert compilation examples/rosenbrock.py:f x=[-1.5,0.25]
+  wengert compilation examples/rosenbrock.py:f x=[-1.5,0.25] --grad
+  wengert compilation examples/rosenbrock.py:f x=[-1.5,0.25] --grad --show plan
 
 exit status: 0 if it is compiled, 1 if it runs interpreted or unstaged, 2 for wrong input.
 """
@@ -145,20 +146,26 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
                                  description=_DOCTOR, epilog=_DOCTOR_EXAMPLES, formatter_class=raw, allow_abbrev=False)
     doctor.add_argument("target", metavar="FILE.py[:FUNCTION]", help="the file, or one function (or method) of it")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
-    explain = commands.add_parser("explain", help="what the compiler makes of a function", description=_EXPLAIN,
-                                  epilog=_EXPLAIN_EXAMPLES, formatter_class=raw, allow_abbrev=False)
-    explain.usage = "wengert explain FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
-    explain.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION", help="what is compiled")
-    explain.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see `wengert diff --help`")
-    explain.add_argument("--wrt", metavar="NAMES", help="as for `wengert diff`: what --grad differentiates with regard to")
-    explain.add_argument("--grad", action="store_true", help="the gradient, in the place of the function")
-    explain.add_argument("--show", metavar="PASS", choices=("recorded", "simplify", "hoist", "plan", "llvm", "assembly"),
+    compilation = commands.add_parser("compilation", help="what the compiler makes of a function", description=_COMPILATION,
+                                      epilog=_COMPILATION_EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    compilation.usage = "wengert compilation FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+    compilation.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION", help="what is compiled")
+    compilation.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see `wengert diff --help`")
+    compilation.add_argument("--wrt", metavar="NAMES", help="as for `wengert diff`: what --grad differentiates with regard to")
+    compilation.add_argument("--grad", action="store_true", help="the gradient, in the place of the function")
+    compilation.add_argument("--show", metavar="PASS", choices=("recorded", "simplify", "hoist", "plan", "llvm", "assembly"),
                          help="one pass in full: recorded, simplify, hoist, plan, llvm, assembly")
+    from wengert.cli import explain as view
+    explain = commands.add_parser("explain", help="how a derivative arises, step by step", description=view.DESCRIPTION,
+                                  epilog=view.EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    explain.usage = "wengert explain FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+    view.add_options(explain)
     cache = commands.add_parser("cache", help="compiled programs kept on disk", description=_CACHE, formatter_class=raw,
                                 allow_abbrev=False)
     cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
     cache.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser, {"diff": diff, "compare": compare, "doctor": doctor, "explain": explain, "cache": cache}
+    return parser, {"diff": diff, "compare": compare, "doctor": doctor, "compilation": compilation, "explain": explain,
+                    "cache": cache}
 
 
 def _order(text: str) -> int:
@@ -210,7 +217,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from wengert.cli.cache import print_cache, print_cleared
             (print_cleared if options.action == "clear" else print_cache)(sys.stdout, options.json)
             return 0
-        run = {"explain": _explain, "compare": _compare, "diff": _diff}[options.command]
+        run = {"compilation": _compilation, "explain": _explain, "compare": _compare, "diff": _diff}[options.command]
         return run(options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
@@ -257,7 +264,7 @@ def _compare(options: argparse.Namespace, words: list[str]) -> int:
         return status(found)
 
 
-def _explain(options: argparse.Namespace, words: list[str]) -> int:
+def _compilation(options: argparse.Namespace, words: list[str]) -> int:
     with _failing("command"):
         import wengert as wg
         from wengert.cli.target import find
@@ -273,6 +280,20 @@ def _explain(options: argparse.Namespace, words: list[str]) -> int:
         print(getattr(explained, options.show) if options.show else explained)
         sys.stdout.flush()
         return 0 if explained.counts else 1
+
+
+def _explain(options: argparse.Namespace, words: list[str]) -> int:
+    with _failing("command"), _Progress() as progress:
+        from wengert.cli.explain import explained, write
+        from wengert.cli.target import find
+        from wengert.cli.values import bindings
+        progress("explaining")
+        unbound = find(options.target)
+        values = bindings([word.strip() for word in words], unbound.names, options.allow_nan)
+        found = explained(unbound.bind(values, options.wrt), options)
+        status = write(found, options, sys.stdout)
+        sys.stdout.flush()
+        return status
 
 
 def _diff(options: argparse.Namespace, words: list[str]) -> int:
