@@ -283,7 +283,8 @@ def _compilation(options: argparse.Namespace, words: list[str]) -> int:
 
 
 def _explain(options: argparse.Namespace, words: list[str]) -> int:
-    with _failing("command"), _Progress() as progress:
+    from wengert.progress import Progress
+    with _failing("command"), Progress() as progress:
         from wengert.cli.explain import explained, write
         from wengert.cli.target import find
         from wengert.cli.values import bindings

@@ -198,7 +198,7 @@ def _contract(walk: _Walk, e: Equation, operands: list[Any]) -> list[Any]:
 def _pad(walk: _Walk, e: Equation, operands: list[Any]) -> list[Any]:
     x, widths = operands[0], e.params["widths"]
     out = np.full(e.results[0].type.shape, Handle(walk.build, Const(np.zeros((), e.results[0].type.dtype))), object)
-    out[(*[slice(low, low + n) for n, (low, _) in zip(x.shape, widths)], ...)] = x
+    out[tuple([slice(low, low + n) for n, (low, _) in zip(x.shape, widths)])] = x
     return [out]
 
 
