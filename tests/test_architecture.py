@@ -27,7 +27,8 @@ TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
 API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "api", "formulas", "check", "staging", "explain",
-               "structured", "random", "doctor", "rounding_model", "rounding")
+               "structured", "random", "doctor", "lines", "rounding_model", "rounding",
+               "profiling")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "api", "custom", "check", "staging", "structured", "random")
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "nn")

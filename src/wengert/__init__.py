@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wengert.explain import explain_compilation
     from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
+    from wengert.profiling import profile
     from wengert.rounding import rounding_error
     from wengert.settings import config
     from wengert.staging import StagingWarning, jit
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "StagingWarning", "check_grads", "cond", "config", "convolve_nd",
     "custom_jvp", "custom_vjp", "errors", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "rounding_error",
+    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "profile", "random", "rounding_error",
     "scan", "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
@@ -50,6 +51,7 @@ _HOME = {
     "opaque": "custom",
     "explain_compilation": "explain",
     "formula": "formulas",
+    "profile": "profiling",
     "rounding_error": "rounding",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",

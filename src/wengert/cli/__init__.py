@@ -24,6 +24,8 @@ _TOP = """examples:
   wengert diff program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert doctor program.py
   wengert explain program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert profile program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert rounding '(1 - cos(x)) / x^2' x=1e-4
 
 `wengert diff --help`, `wengert doctor --help` and so on say more.
 """
@@ -84,6 +86,29 @@ _CACHE = """\
 Show where compiled programs are kept between runs, how many there are and how much room they take; or remove them.
 The folder is WENGERT_CACHE_DIR, else below the user's cache folder. Nothing is lost with it but time.
 """
+_PROFILE = """\
+Measure a function and its derivatives line by line: time, memory and operations of the value, of the forward and backward pass
+of a gradient, and of forward mode, run by the interpreter. Values are given as for `wengert diff`.
+"""
+_PROFILE_EXAMPLES = """\
+examples:
+  wengert profile examples/rosenbrock.py:f x=[-1.5,0.25]
+  wengert profile program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote --sort line
+  wengert profile program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote --plot profile.png
+
+exit status: 0, or 2 for wrong input.
+"""
+_ROUNDING = """\
+Estimate the rounding error of a function's result, and say which lines it comes from: every operation's error, carried to the
+result by its derivative, in one backward pass. Values are given as for `wengert diff`.
+"""
+_ROUNDING_EXAMPLES = """\
+examples:
+  wengert rounding '(1 - cos(x)) / x^2' x=1e-4 --reference
+  wengert rounding examples/rosenbrock.py:f x=[-1.5,0.25]
+
+exit status: 0, or 2 for wrong input.
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -128,11 +153,32 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     explain.add_argument("--grad", action="store_true", help="the gradient, in the place of the function")
     explain.add_argument("--show", metavar="PASS", choices=("recorded", "simplify", "hoist", "plan", "llvm", "assembly"),
                          help="one pass in full: recorded, simplify, hoist, plan, llvm, assembly")
+    measures = _add_measures(commands)
     cache = commands.add_parser("cache", help="compiled programs kept on disk", description=_CACHE, formatter_class=raw,
                                 allow_abbrev=False)
     cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
     cache.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser, {"diff": diff, "doctor": doctor, "explain": explain, "cache": cache}
+    return parser, {"diff": diff, "doctor": doctor, "explain": explain, "cache": cache, **measures}
+
+
+def _add_measures(commands: Any) -> dict[str, _Parser]:
+    """``profile`` and ``rounding``: a target with values, and a table by line."""
+    texts = {"profile": ("time and memory by line", _PROFILE, _PROFILE_EXAMPLES),
+             "rounding": ("rounding error by line", _ROUNDING, _ROUNDING_EXAMPLES)}
+    found: dict[str, _Parser] = {}
+    for name, (summary, about, examples) in texts.items():
+        parser = found[name] = commands.add_parser(name, help=summary, description=about, epilog=examples, allow_abbrev=False,
+                                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.usage = f"wengert {name} FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+        parser.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION", help="what is looked at")
+        parser.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see `wengert diff --help`")
+        parser.add_argument("--wrt", metavar="NAMES", help="as for `wengert diff`; these become floats")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument("--allow-nan", action="store_true", help="accept NaN and infinity in the data")
+    found["profile"].add_argument("--sort", choices=("cost", "line"), default="cost", help="the order of the lines")
+    found["profile"].add_argument("--plot", metavar="FILE", help="also draw bars (.png, .svg, .pdf); needs Matplotlib")
+    found["rounding"].add_argument("--reference", action="store_true", help="also compute in higher precision, to compare")
+    return found
 
 
 def _order(text: str) -> int:
@@ -219,7 +265,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from wengert.cli.cache import print_cache, print_cleared
             (print_cleared if options.action == "clear" else print_cache)(sys.stdout, options.json)
             return 0
-        return (_explain if options.command == "explain" else _diff)(options, [*options.values, *extra])
+        commands_of = {"explain": _explain, "profile": _measure, "rounding": _measure, "diff": _diff}
+        return commands_of[options.command](options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt:
@@ -272,6 +319,17 @@ def _explain(options: argparse.Namespace, words: list[str]) -> int:
         print(getattr(explained, options.show) if options.show else explained)
         sys.stdout.flush()
         return 0 if explained.counts else 1
+
+
+def _measure(options: argparse.Namespace, words: list[str]) -> int:
+    with _failing("command"):
+        if options.command == "profile":
+            from wengert.cli.profile import print_profile as printed
+        else:
+            from wengert.cli.rounding import print_rounding as printed
+        status = printed(options, words, sys.stdout)
+        sys.stdout.flush()
+        return status
 
 
 def _diff(options: argparse.Namespace, words: list[str]) -> int:
