@@ -1,15 +1,24 @@
 """The user's lines, as text.
 
-What comes in: places such as ``/home/me/file.py:12``, which graphs carry. What goes out: the text of the line, and a short name
-of the place. The one idea: Python's own cache of sources knows files, notebooks and prompts.
+What comes in: places such as ``/home/me/file.py:12``, which graphs carry (of formulas: the text of a part). What goes out: the
+text of the line, and a short name of the place. The one idea: Python's own cache of sources knows files and notebooks.
 """
 
 from __future__ import annotations
 
 import linecache
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["place_key", "short_place", "source_line"]
+from wengert.formulas import Formula
+
+__all__ = ["by_part", "place_key", "short_place", "source_line"]
+
+
+def by_part(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function as it is recorded where lines matter; a formula's lines are its parts."""
+    return f.by_part if isinstance(f, Formula) else f
 
 
 def source_line(place: str) -> str:
@@ -19,7 +28,7 @@ def source_line(place: str) -> str:
 
 
 def short_place(place: str) -> str:
-    """The file without its folder.
+    """The file without its folder; a part of a formula as it is.
 
     Examples
     --------
@@ -27,7 +36,7 @@ def short_place(place: str) -> str:
     'file.py:12'
     """
     name, _, number = place.rpartition(":")
-    return f"{Path(name).name}:{number}" if name else place or "(no line)"
+    return f"{Path(name).name}:{number}" if number.isdecimal() else place or "(no line)"
 
 
 def place_key(place: str) -> tuple[str, int]:

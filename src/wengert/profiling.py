@@ -19,7 +19,7 @@ from wengert.backends.measure import Measurement, measure, owner
 from wengert.errors import InputError, NonDifferentiableError, kind_of
 from wengert.frontends.trace import fresh_build
 from wengert.graph import Atom, Build, Equation, Graph, Handle, Var
-from wengert.lines import place_key, short_place, source_line
+from wengert.lines import by_part, place_key, short_place, source_line
 from wengert.progress import Progress
 from wengert.run import Run
 from wengert.transforms.linearize import Linear, linearize
@@ -157,7 +157,7 @@ def profile(f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] = 0,
     with Progress() as progress:
         progress("recording the program")
         with fresh_build():
-            run = Run("profile", f, args, kwargs, argnums)
+            run = Run("profile", by_part(f), args, kwargs, argnums)
         if not run.plain:
             raise InputError("profile: it measures numbers, so it cannot be part of a program that is itself traced")
         graph = _without_calls(run.graph())
@@ -336,9 +336,10 @@ def _report(p: Profile) -> str:
     whole = p.forward.seconds + p.backward.seconds
     rows: list[tuple[str, ...]] = [("share", "forward", "backward", "tangent", "kept", "operations", "line")]
     for line in p.lines[:_SHOWN]:
-        rows.append((f"{100 * line.seconds / whole if whole else 0.0:.1f} %", *[
-            seconds_text(c.seconds) for c in (line.forward, line.backward, line.tangent)], bytes_text(line.kept) if line.kept
-            else "", count_text(line.forward.operations + line.backward.operations), short_place(line.place)))
+        times = [seconds_text(c.seconds) if c.seconds else "" for c in (line.forward, line.backward, line.tangent)]
+        share = 100 * line.seconds / whole if whole else 0.0
+        rows.append((f"{share:.1f} %", *times, bytes_text(line.kept) if line.kept else "",
+                     count_text(line.forward.operations + line.backward.operations), short_place(line.place)))
     sources = ["", *[line.source for line in p.lines[:_SHOWN]]]
     body = [f"{row}  {source}".rstrip() for row, source in zip(_columns(rows, left=(6,)), sources, strict=True)]
     more = [f"... and {len(p.lines) - _SHOWN} more lines"] if len(p.lines) > _SHOWN else []

@@ -23,7 +23,8 @@ from wengert.flatten import flatten, leaf_names
 from wengert.frontends.trace import fresh_build
 from wengert.frontends.tracer import Tracer
 from wengert.graph import REGISTRY, ArrayType, Build, Equation, Graph, Handle, Var
-from wengert.lines import short_place, source_line
+from wengert.lines import by_part, short_place, source_line
+from wengert.progress import Progress
 from wengert.rounding_model import effect, exact, is_backward, is_modeled
 from wengert.run import Run, matched_leaf
 from wengert.transforms.linearize import Linear, linearize
@@ -145,9 +146,12 @@ def rounding_error(f: Callable[..., Any], *args: Any, cotangent: Any = None, ref
     """
     if not callable(f):
         raise InputError(f"rounding_error: the first argument is a function, not {kind_of(f)}")
-    with fresh_build():
-        run = Run("rounding_error", f, args, kwargs, float_arguments("rounding_error", args))
-    return _measured(run, f, args, cotangent, reference)
+    with Progress() as progress:
+        progress("recording the program")
+        with fresh_build():
+            run = Run("rounding_error", by_part(f), args, kwargs, float_arguments("rounding_error", args))
+        progress("following errors")
+        return _measured(run, f, args, cotangent, reference)
 
 
 def _measured(run: Run, f: Callable[..., Any], args: Sequence[Any], cotangent: Any, reference: bool) -> RoundingError:
