@@ -226,6 +226,13 @@ def test_lines_say_where_it_comes_from() -> None:
     assert json.loads(json.dumps(found.json()))["lines"][0]["share"] == found.lines[0].share
 
 
+def test_of_a_formula_the_parts_are_told_apart() -> None:
+    found = wg.rounding_error(wg.formula("(1 - cos(x)) / x^2"), 1e-4)
+    assert [line.place for line in found.lines][0::3] == ["cos(x)", "1 - cos(x)"]
+    assert found.lines[0].share > 0.999
+    assert found.lines[-1].bound == 0.0  # a difference of numbers within a factor of two is exact (Sterbenz)
+
+
 def test_exact_operations_err_by_nothing() -> None:
     def f(x: Any) -> Any:
         return np.sum(x[::-1].reshape(2, 2).T[0] * 4.0) - np.max(np.abs(x)) / 2

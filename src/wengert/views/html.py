@@ -1,8 +1,8 @@
 """A derivation as a page: one file that needs no network, for the browser and the notebook.
 
 What comes in: a `Derivation`. What goes out: HTML with the picture, both passes as tables, and a script that steps through
-them, folds groups, searches, and shows what lies on the way of an input. The one idea: the page is a fixed frame, and the program's
-texts are data, which the script sets as text; so nothing in a program can become markup.
+them, folds groups, searches, and shows what lies on the way of an input. The one idea: the page is a fixed frame, and the
+program's texts are data, which the script sets as text; so nothing in a program can become markup.
 """
 
 from __future__ import annotations
