@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.settings import config
+    from wengert.sources import source
     from wengert.staging import StagingWarning, jit
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
     "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations",
     "custom_jvp", "custom_vjp", "errors", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "random", "scan",
+    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "random", "scan", "source",
     "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
@@ -58,6 +59,7 @@ _HOME = {
     "cond": "structured",
     "fori_loop": "structured",
     "scan": "structured",
+    "source": "sources",
     "while_loop": "structured",
 }
 _MODULES = {"errors", "numeric", "optim", "random"}
