@@ -15,7 +15,7 @@ from wengert.views.derivation import Contribution, Derivation, Node, is_finite
 from wengert.views.fold import FEW, Item, fold
 from wengert.views.numbers import short
 
-__all__ = ["added", "adjoint_name", "formed", "local", "notes", "point", "tangent_formula", "tangent_name", "term", "to_text", "tree"]
+__all__ = ["added", "adjoint_name", "formed", "local", "point", "tangent_formula", "tangent_name", "to_text", "width"]
 
 _WIDEST = 46  # a column of formulas
 _TREE = 16  # nodes of a tree that is drawn
