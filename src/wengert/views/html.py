@@ -19,7 +19,7 @@ from wengert.views.derivation import Derivation, Node
 from wengert.views.fold import FEW, fold
 from wengert.views.numbers import short
 from wengert.views.svg import clean, to_svg
-from wengert.views.text import added, adjoint_name, formed, local, tangent_formula, tangent_name
+from wengert.views.text import added, adjoint_name, formed, local, point, tangent_formula, tangent_name
 
 __all__ = ["to_html"]
 
@@ -50,9 +50,8 @@ def _escaped(said: str) -> str:
 
 
 def _point(d: Derivation) -> str:
-    point = ", ".join([f"{d.nodes[k].name} = {short(d.nodes[k].value)}" for k in d.inputs])
     results = ", ".join([f"{d.nodes[k].name} = {short(d.nodes[k].value)}" for k in d.outputs])
-    return f"at {point}" + (f"; result: {results}" if results else "")
+    return f"at {point(d)}" + (f"; result: {results}" if results else "")
 
 
 def _data(d: Derivation, limit: int, only: Collection[int] | None, opened: list[int]) -> dict[str, Any]:
