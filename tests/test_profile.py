@@ -199,3 +199,8 @@ def test_command_line(tmp_path: Path, capsys: Any) -> None:
     assert "digits to trust: 7." in capsys.readouterr().out
     assert main(["rounding", f"{file}:f"]) == 2
     assert "needs a value for x" in capsys.readouterr().err
+    pytest.importorskip("matplotlib")
+    assert main(["profile", f"{file}:f", "x=1.5", "--plot", str(tmp_path / "bars.nonsense")]) == 2
+    assert "bars.nonsense" in capsys.readouterr().err
+    assert main(["profile", f"{file}:f", "x=1.5", "--plot", str(tmp_path / "bars.png")]) == 0
+    assert (tmp_path / "bars.png").read_bytes()[1:4] == b"PNG"

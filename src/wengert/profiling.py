@@ -7,6 +7,8 @@ along, so the time of an equation of the backward pass is the time of the line t
 
 from __future__ import annotations
 
+import contextlib
+import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -85,7 +87,7 @@ class Profile:
     kept : int
         Bytes that the backward pass needs of the forward pass, arguments apart.
     calls : dict of str to float
-        Seconds of whole calls, where they have no side effects: ``f``, and ``value_and_grad``, which records the program, too.
+        Seconds of whole calls, where no effect is recorded: ``f``, and ``value_and_grad``, which records the program, too.
     """
 
     name: str
@@ -122,6 +124,7 @@ def profile(f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] = 0,
     equation, as often as a fraction of a second allows; the time, the memory and the operations of an equation are those of the
     line that it came from. A staged loop is timed as a whole, and shared among the lines of its body as one iteration, the
     first, takes them. Compiled programs fuse operations, so under `jit` lines cost less, and other lines may be the dear ones.
+    The function itself is called up to 20 times.
 
     Parameters
     ----------
@@ -227,11 +230,11 @@ def _calls(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], r
     out = {}
     for name, call in calls.items():
         took, end = list[float](), time.perf_counter() + 0.2
-        while not took or (len(took) < 30 and time.perf_counter() < end):
-            begun = time.perf_counter()
-            with np.errstate(all="ignore"):
+        while not took or (len(took) < 10 and time.perf_counter() < end):
+            with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):  # what it prints, it has printed
+                begun = time.perf_counter()
                 call()
-            took.append(time.perf_counter() - begun)
+                took.append(time.perf_counter() - begun)
         out[name] = float(np.quantile(took, 0.25))
     return out
 

@@ -87,10 +87,11 @@ class RoundingError:
         return _digits(2.0 * np.asarray(self.estimate), self.value)
 
     def json(self) -> dict[str, Any]:
-        """Numbers, lists and strings only."""
+        """Numbers, lists and strings only; NaN and infinities are strings."""
         from dataclasses import asdict
         numbers = {key: _plain(getattr(self, key)) for key in ("value", "estimate", "bound", "reference", "error", "digits")}
-        return {"function": self.name, **numbers, "inputs": self.inputs, "lines": [asdict(line) for line in self.lines]}
+        return {"function": self.name, **numbers, "inputs": _plain(self.inputs),
+                "lines": [_plain(asdict(line)) for line in self.lines]}
 
     def __str__(self) -> str:
         return _report(self)
@@ -174,7 +175,7 @@ def _measured(run: Run, f: Callable[..., Any], args: Sequence[Any], cotangent: A
     if cotangent is not None:
         value, high = [None if x is None else np.sum((np.conj(weights[0]) * x).real) for x in (value, high)]
     inputs = _conditions(run, f, args, measured, value)
-    return RoundingError(value, arranged([math.sqrt(v) for _, v in found]), arranged([b for b, _ in found]),
+    return RoundingError(value, arranged([d for _, d in found]), arranged([b for b, _ in found]),
                          _lines(flat, measured), inputs, high, getattr(f, "__name__", "f"))
 
 
@@ -272,21 +273,21 @@ class _Adjoints:
                 continue
             e = place.equation
             operands = [self.flat.value(o) for o in e.operands]
-            bound, variance = effect(e, operands, self.flat.value(place.atom), adjoint)
+            bound, deviation = effect(e, operands, self.flat.value(place.atom), adjoint)
             before = effects.get(e, (0.0, 0.0))
-            effects[e] = (before[0] + bound, before[1] + variance)
+            effects[e] = (before[0] + bound, math.hypot(before[1], deviation))
         return _Measured(effects, adjoints[:self.inputs])
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """Bound and variance of the effect of each equation, and the gradient."""
+    """Bound and standard deviation of the effect of each equation, and the gradient."""
 
     effects: dict[Equation, tuple[float, float]]
     gradient: list[Any]
 
     def total(self) -> tuple[float, float]:
-        return sum(b for b, _ in self.effects.values()), sum(v for _, v in self.effects.values())
+        return sum(b for b, _ in self.effects.values()), math.hypot(*[d for _, d in self.effects.values()])
 
 
 def _at(lines: frozenset[str]) -> str:
@@ -296,16 +297,16 @@ def _at(lines: frozenset[str]) -> str:
 def _lines(flat: Unrolled, measured: Sequence[_Measured]) -> tuple[RoundingLine, ...]:
     """By line; an equation that stands for several lines is shared among them."""
     bounds: dict[str, float] = {}
-    variances: dict[str, float] = {}
+    deviations: dict[str, float] = {}
     for m in measured:
-        for e, (bound, variance) in m.effects.items():
+        for e, (bound, deviation) in m.effects.items():
             places = flat.graph.lines.get(e, frozenset({""}))
             for place in places:
                 bounds[place] = bounds.get(place, 0.0) + bound / len(places)
-                variances[place] = variances.get(place, 0.0) + variance / len(places)
-    whole = sum(variances.values())
-    rows = [RoundingLine(place, source_line(place), variances[place] / whole if whole else 0.0, math.sqrt(variances[place]),
-                         bounds[place]) for place in variances]
+                deviations[place] = math.hypot(deviations.get(place, 0.0), deviation / math.sqrt(len(places)))
+    whole = math.hypot(*deviations.values())
+    rows = [RoundingLine(place, source_line(place), (d / whole) ** 2 if whole else 0.0, d, bounds[place])
+            for place, d in deviations.items()]
     return tuple(sorted(rows, key=lambda row: (-row.estimate, -row.bound, row.place)))
 
 
@@ -385,11 +386,15 @@ def _digits(error: Any, value: Any) -> float:
 
 
 def _plain(x: Any) -> Any:
-    if x is None or isinstance(x, float):
+    if x is None or isinstance(x, str):
         return x
+    if isinstance(x, dict):
+        return {key: _plain(v) for key, v in x.items()}
+    if np.ndim(x):
+        return [_plain(v) for v in x]
     if np.asarray(x).dtype.kind == "c":
-        return [_plain(np.real(x)), _plain(np.imag(x))]
-    return np.asarray(x, float).tolist()
+        return {"re": _plain(x.real), "im": _plain(x.imag)}
+    return float(x) if math.isfinite(x) else str(float(x))
 
 
 def _number(x: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import wengert as wg
 from wengert.cli.target import find
 from wengert.cli.values import bindings
+from wengert.errors import InputError
 
 __all__ = ["print_profile"]
 
@@ -26,6 +27,9 @@ def print_profile(options: Any, words: Sequence[str], out: TextIO) -> int:
     if options.sort == "line":
         found = found.by_line()
     if options.plot:
-        found.plot().savefig(options.plot)
+        try:
+            found.plot().savefig(options.plot)
+        except (OSError, ValueError) as error:  # no such folder, no such format
+            raise InputError(f"--plot {options.plot}: {error}") from error
     out.write((json.dumps(found.json(), indent=1) if options.json else str(found)) + "\n")
     return 0
