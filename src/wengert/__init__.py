@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wengert.explain import explain_compilation
     from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
+    from wengert.rounding import rounding_error
     from wengert.settings import config
     from wengert.sources import source
     from wengert.staging import StagingWarning, jit
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 __all__ = [
     "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations",
     "custom_jvp", "custom_vjp", "errors", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "random", "scan", "source",
-    "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "random", "rounding_error",
+    "scan", "source", "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -53,6 +54,7 @@ _HOME = {
     "opaque": "custom",
     "explain_compilation": "explain",
     "formula": "formulas",
+    "rounding_error": "rounding",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",
     "StagingWarning": "staging",

@@ -235,10 +235,11 @@ def _compiled(derive: Callable[[Problem], Callable[..., Any]], passes: Callable[
                 raise DoesNotApplyError(" ".join(str(warning).split())) from None
         staged = jitted._find(chosen, {})[1]
         runner = staged.program
-        compiled = None if runner is None else runner.compile()
-        if runner is None or compiled is None:
-            raise DoesNotApplyError(staged.reason or "the compiler does not know something in it")
-        jitted._link(staged, chosen, compiled, release=runner.large())
+        if runner is None:
+            raise DoesNotApplyError(staged.reason)
+        jitted._compile(staged, chosen, {}, now=True)
+        if runner.compiled is None:
+            raise DoesNotApplyError("the compiler does not know something in it")
         return _passing(p, passes(p), lambda: p.packed(jitted(*chosen), order), lambda: operations(runner.graph),
                         call=lambda: jitted(*chosen), memory=jitted.memory(*chosen).peak)
     return plan
