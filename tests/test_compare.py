@@ -229,7 +229,7 @@ def test_a_wrong_rule_is_caught():
 def test_what_would_take_long_says_so(monkeypatch):
     monkeypatch.setattr(measure, "PATIENCE", 1e-3)
     found = compare(rosenbrock, np.linspace(0.0, 1.0, 50), sizes=())
-    assert "evaluations would take some" in found["Richardson extrapolation"].reason
+    assert "evaluations would take some" in found["Richardson differences"].reason
     assert found["reverse mode"].verdict == "does not apply" or found["reverse mode"].seconds < 1.0
 
 

@@ -294,7 +294,7 @@ FIRST = (
     Way("forward differences", "differences", _quotient("forward", 1 / 2, 1), "approximate"),
     Way("central differences", "differences", _quotient("central", 1 / 3, 2), "approximate"),
     Way("central, step searched", "differences", _quotient("central", None, 13), "approximate"),
-    Way("Richardson extrapolation", "differences", _quotient("richardson", None, 24), "approximate"),
+    Way("Richardson differences", "differences", _quotient("richardson", None, 24), "approximate"),
     Way("complex step", "differences", _complex_step, "exact"),
     Way("random, sphere", "random", _random("sphere"), "random"),
     Way("random, Gaussian", "random", _random("gaussian"), "random"),
