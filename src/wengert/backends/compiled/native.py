@@ -28,7 +28,7 @@ __all__ = ["Compiled", "Linked", "Native", "Program", "Table", "enable", "enters
            "remove", "watchable"]
 
 _TP_FLAGS = 168  # where in a type object
-_MOST = 16  # rows of one callable
+_MOST = 64  # rows of one callable
 
 
 class Compiled(Protocol):
@@ -131,6 +131,9 @@ def watchable(reads: Iterable[tuple[str, Any, Any, Any]]) -> bool:
     return _has_versions() or not any(read[0] == "dict" for read in reads)
 
 
+_LOOK = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
+
+
 class Table:
     """What an entry looks at before it runs: words and objects that must be what they were.
 
@@ -209,7 +212,7 @@ class Table:
         """As an entry finds it."""
         from wengert.backends.compiled.python import support
 
-        return bool(ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(support().address("unchanged"))(self.address))
+        return bool(_LOOK(support().address("unchanged"))(self.address))
 
 
 def _function_word(holder: Any, name: Any, x: Any) -> tuple[int, int, int, int] | None:
@@ -335,7 +338,7 @@ def installed(callable_: Any) -> Linked | None:
     return rows[0][0] if rows else None
 
 
-def enters(callable_: Any, linked: Linked) -> bool:
+def enters(callable_: Any, linked: Linked | None) -> bool:
     """Whether calls that fit a signature enter machine code."""
     return any(row[0] is linked for row in _rows(callable_))
 
