@@ -460,7 +460,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 return False
             variable, now = state
             words = [("zero", where, None, None) for where in (OPEN.buffer_info()[0], config.interpreted_address)]
-            staged.table = native.Table([*words, *reads, ("context", variable, None, now)])
+            staged.table = native.Table([*words, *reads, ("modes", variable, None, now)])
             if not staged.watched.unchanged():  # by another thread, meanwhile
                 staged.table = None
                 return False
