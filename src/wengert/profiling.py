@@ -367,16 +367,17 @@ def _plotted(p: Profile) -> Any:
     lines = p.lines[:_SHOWN][::-1]
     figure = Figure(figsize=(9.0, 1.2 + 0.32 * len(lines)), layout="constrained")
     axes = figure.subplots()
+    scale, unit = (1e3, "milliseconds") if max((line.seconds for line in lines), default=0.0) > 1e-3 else (1e6, "microseconds")
     start = np.zeros(len(lines))
     places = np.arange(len(lines))
     for name, color in (("forward", "#4477aa"), ("backward", "#cc6677")):
-        width = np.array([1e3 * getattr(line, name).seconds for line in lines])
+        width = np.array([scale * getattr(line, name).seconds for line in lines])
         axes.barh(places, width, left=start, color=color, label=f"{name} pass", height=0.7)
         start += width
     axes.set_yticks(places, [f"{line.source[:60]}  {place_key(line.place)[1] or ''}" for line in lines], family="monospace",
                     fontsize=8)
-    axes.set_xlabel("milliseconds")
-    axes.set_title(f"{p.name}: time by line", fontsize=10)
+    axes.set_xlabel(unit)
+    axes.set_title(f"{p.name}: time by line", fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    figure.legend(frameon=False, fontsize=8, loc="outside upper right", ncols=2)
     return figure
