@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric, random
+    from wengert import errors, numeric, optim, random
     from wengert.api import (
         grad,
         hessian,
@@ -25,41 +25,48 @@ if TYPE_CHECKING:
         vmap,
     )
     from wengert.check import check_grads, taylor_test
+    from wengert.comparison import compare, count_operations
     from wengert.compilation import explain_compilation
     from wengert.custom import custom_jvp, custom_vjp, opaque
     from wengert.explanation import explain
     from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
+    from wengert.rounding import rounding_error
     from wengert.settings import config
+    from wengert.sources import source
     from wengert.staging import StagingWarning, jit
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
-    "StagingWarning", "check_grads", "cond", "config", "convolve_nd",
+    "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations",
     "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp",
-    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "scan",
-    "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "random",
+    "rounding_error", "scan", "source", "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
     "config": "settings",
     "check_grads": "check",
     "taylor_test": "check",
+    "compare": "comparison",
+    "count_operations": "comparison",
     "custom_jvp": "custom",
     "custom_vjp": "custom",
     "opaque": "custom",
     "explain": "explanation",
     "explain_compilation": "compilation",
     "formula": "formulas",
+    "rounding_error": "rounding",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",
     "StagingWarning": "staging",
     "cond": "structured",
     "fori_loop": "structured",
     "scan": "structured",
+    "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "numeric", "random"}
+_MODULES = {"errors", "numeric", "optim", "random"}
 
 
 def __getattr__(name: str) -> Any:

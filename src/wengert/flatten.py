@@ -14,7 +14,7 @@ import numpy as np
 
 from wengert.frontends.watch import made
 
-__all__ = ["Spec", "flatten", "is_array", "leaf_names"]
+__all__ = ["Spec", "flatten", "is_array", "leaf_names", "tree_flatten"]
 
 _NAMESPACE = "wengert"
 _PLAIN = (tuple, list, dict)
@@ -60,6 +60,12 @@ def flatten(tree: Any) -> tuple[list[Any], Spec]:
             return leaves, Spec(spec)
         for kind in unknown:
             _register(kind)
+
+
+def tree_flatten(tree: Any) -> tuple[list[Any], Any]:
+    """Leaves and `optree`'s spec of a tree whose dataclasses have been seen: quicker than `flatten`."""
+    import optree
+    return optree.tree_flatten(tree, none_is_leaf=True, namespace=_NAMESPACE)
 
 
 def leaf_names(spec: Spec, name: str) -> list[str]:

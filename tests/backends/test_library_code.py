@@ -95,12 +95,13 @@ def test_products_of_every_small_size():
 
 def test_products_are_added_to_a_result_and_read_operands_as_they_lie():
     from wengert.backends.compiled.library import Place, emit_contract
+    from wengert.backends.compiled.loops import contiguous
 
     cases = [contraction(*p, dtype=dtype) for p in PRODUCTS for dtype in (float, complex)]
     turned = []
     for case in cases:
         axes = tuple(reversed(range(case.operands[0].ndim)))
-        turned.append(axes)
+        turned.append(contiguous(case.operands[0].shape[::-1])[::-1])
         case.logical = case.operands  # type: ignore[attr-defined]
         case.operands = (np.ascontiguousarray(case.operands[0].transpose(axes)), case.operands[1])
 
@@ -218,7 +219,7 @@ def test_reductions_and_scans(dtype):
 
 
 def test_samples_of_orderings_and_windows():
-    cases = samples("sort", "argsort", "permute", "searchsorted", "window", "window_sum", "correlate")
+    cases = samples("sort", "argsort", "permute", "searchsorted", "window_sum", "correlate")
     run_all([c for c in cases if not unsupported_complex(c)])
 
 

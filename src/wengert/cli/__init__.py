@@ -11,10 +11,9 @@ import argparse
 import contextlib
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -22,6 +21,7 @@ _ABOUT = "Derivatives of formulas and of functions in Python files, each checked
 _TOP = """examples:
   wengert diff 'cos(x) e^{x^2}' x=0.5
   wengert diff program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert compare program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert doctor program.py
   wengert explain 'cos(x) e^{x^2}' x=0.5
   wengert compilation program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
@@ -55,6 +55,21 @@ examples:
 
 exit status: 0 if all checks agree (or none was possible), 1 if one disagrees or a derivative is undefined,
 2 for wrong input, which is explained in one line.
+"""
+_COMPARE = """\
+Compute the gradient (or the Jacobian; with --order 2 the Hessian) in every way that applies: finite differences, the complex
+step, random directions, symbolically, in forward and in reverse mode, compiled. Print for each its value, its error against
+fifty digits where they can be had, time, evaluations, operations, memory, and how these grow with the number of inputs.
+"""
+_COMPARE_EXAMPLES = """\
+values are given as for `wengert diff`; examples:
+  wengert compare 'cos(x) e^{x^2}' x=0.5
+  wengert compare 'abs(x)^3' x=2
+  wengert compare examples/rosenbrock.py:f x=[-1.5,0.25] --order 2
+  wengert compare examples/logistic_regression.py:loss 'w=[15.04,-0.2322]' \\
+      X=examples/data/o_rings.csv:temperature, y=examples/data/o_rings.csv:distress --plot ways.png
+
+exit status: 0 if all that claims to be exact is, 1 if not, 2 for wrong input.
 """
 _DOCTOR = """\
 Say which functions of a Python file differentiate and which stage under wg.jit, what stands in the way, at
@@ -116,6 +131,17 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
                       help="all derivatives up to order N (default 1; above 2 for numbers only)")
     diff.add_argument("--json", action="store_true", help="print one JSON object")
     diff.add_argument("--allow-nan", action="store_true", help="accept NaN and infinity in the data")
+    compare = commands.add_parser("compare", help="every way to a derivative, side by side", description=_COMPARE,
+                                  epilog=_COMPARE_EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    compare.usage = "wengert compare FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+    compare.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION", help="what is differentiated")
+    compare.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see `wengert diff --help`")
+    compare.add_argument("--wrt", metavar="NAMES", help="as for `wengert diff`")
+    compare.add_argument("--order", metavar="N", type=int, choices=(1, 2), default=1, help="1 (default), or 2: Hessians")
+    compare.add_argument("--sizes", metavar="N,N,N", help="lengths to give to the longest axis, to see how costs grow")
+    compare.add_argument("--seed", metavar="N", type=int, default=0, help="of the random directions (default 0)")
+    compare.add_argument("--plot", metavar="FILE", help="draw it into this file (PNG, PDF or SVG)")
+    compare.add_argument("--json", action="store_true", help="print one JSON object")
     doctor = commands.add_parser("doctor", help="what of a file differentiates and stages, and what does not",
                                  description=_DOCTOR, epilog=_DOCTOR_EXAMPLES, formatter_class=raw, allow_abbrev=False)
     doctor.add_argument("target", metavar="FILE.py[:FUNCTION]", help="the file, or one function (or method) of it")
@@ -138,7 +164,8 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
                                 allow_abbrev=False)
     cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
     cache.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser, {"diff": diff, "doctor": doctor, "compilation": compilation, "explain": explain, "cache": cache}
+    return parser, {"diff": diff, "compare": compare, "doctor": doctor, "compilation": compilation, "explain": explain,
+                    "cache": cache}
 
 
 def _order(text: str) -> int:
@@ -151,41 +178,6 @@ def _words(argv: Sequence[str]) -> list[str]:
     """A formula may begin with a minus sign: a space before it tells argparse that it is no option."""
     return [f" {word}" if len(word) > 1 and word[0] == "-" and word[1] != "-" and word != "-h" else word
             for word in argv]
-
-
-class _Progress:
-    """What is going on, on the terminal, once it has taken a second."""
-
-    def __init__(self) -> None:
-        self.enabled = sys.stderr.isatty()
-        self.status: Any = None
-        self.text = ""
-        self.timer: threading.Timer | None = None
-
-    def __enter__(self) -> _Progress:
-        if self.enabled:
-            self.timer = threading.Timer(1.0, self._start)
-            self.timer.daemon = True
-            self.timer.start()
-        return self
-
-    def _start(self) -> None:
-        from rich.console import Console
-        status = Console(stderr=True).status(self.text)
-        status.start()
-        self.status = status
-
-    def __call__(self, text: str) -> None:
-        self.text = text
-        if self.status is not None:
-            self.status.update(text)
-
-    def __exit__(self, *_: object) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer.join()
-        if self.status is not None:
-            self.status.stop()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -225,7 +217,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from wengert.cli.cache import print_cache, print_cleared
             (print_cleared if options.action == "clear" else print_cache)(sys.stdout, options.json)
             return 0
-        run = {"compilation": _compilation, "explain": _explain, "diff": _diff}[options.command]
+        run = {"compilation": _compilation, "explain": _explain, "compare": _compare, "diff": _diff}[options.command]
         return run(options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
@@ -263,6 +255,15 @@ def _doctor(options: argparse.Namespace) -> int:
         return status(reports)
 
 
+def _compare(options: argparse.Namespace, words: list[str]) -> int:
+    with _failing("command"):
+        from wengert.cli.compare import compared, print_comparison, status
+        found = compared(options, words)
+        print_comparison(found, options.json, sys.stdout)
+        sys.stdout.flush()
+        return status(found)
+
+
 def _compilation(options: argparse.Namespace, words: list[str]) -> int:
     with _failing("command"):
         import wengert as wg
@@ -282,14 +283,16 @@ def _compilation(options: argparse.Namespace, words: list[str]) -> int:
 
 
 def _explain(options: argparse.Namespace, words: list[str]) -> int:
-    with _failing("command"), _Progress() as progress:
+    with _failing("command"):
         from wengert.cli.explain import explained, write
         from wengert.cli.target import find
         from wengert.cli.values import bindings
-        progress("explaining")
-        unbound = find(options.target)
-        values = bindings([word.strip() for word in words], unbound.names, options.allow_nan)
-        found = explained(unbound.bind(values, options.wrt), options)
+        from wengert.progress import Progress
+        with Progress() as progress:
+            progress("explaining")
+            unbound = find(options.target)
+            values = bindings([word.strip() for word in words], unbound.names, options.allow_nan)
+            found = explained(unbound.bind(values, options.wrt), options)
         status = write(found, options, sys.stdout)
         sys.stdout.flush()
         return status
@@ -301,7 +304,8 @@ def _diff(options: argparse.Namespace, words: list[str]) -> int:
         from wengert.cli.report import print_json, print_result
         from wengert.cli.target import find
         from wengert.cli.values import bindings
-        with warnings.catch_warnings(), _Progress() as progress:
+        from wengert.progress import Progress
+        with warnings.catch_warnings(), Progress() as progress:
             warnings.simplefilter("ignore", RuntimeWarning)  # of the points where the check evaluates
             progress("reading")
             unbound = find(options.target)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.compiled import tiles
+from wengert.backends.compiled import direct, tiles
 from wengert.backends.compiled.code import Code
 from wengert.backends.compiled.foreign import call, constant_of, letter, one_thread, routine
 from wengert.backends.compiled.loops import Place, collapse, contiguous, copy, fill, move, nest
@@ -35,12 +35,13 @@ SMALL_PRODUCT_ALONG_SUM = 1728
 SMALL_COMPLEX = 512
 LARGEST_VECTOR_PRODUCT = 1 << 22  # elements of the matrix; then BLAS, which has threads
 
+Scratch = Callable[[int], str]
 _KINDS = {"f8", "f4", "c16", "c8", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"}
 
 
 def supported_contract(equation: Equation) -> bool:
     """Whether `emit_contract` can be called."""
-    a, b = [x.type for x in equation.operands]
+    a, b = [x.type for x in equation.operands[:2]]
     if not isinstance(a, ArrayType) or not isinstance(b, ArrayType):
         return False
     dtype = a.dtype
@@ -96,6 +97,7 @@ class _Operand:
     def __init__(self, labels: str, place: Place):
         self.labels, self.place, self.pointer = labels, place, place.pointer
         self.strides = dict(zip(labels, place.strides, strict=True))
+        self.overlaps = place.overlaps
 
     def laid_out(self, order: Sequence[str], sizes: dict[str, int]) -> dict[str, int]:
         return dict(zip(order, contiguous([sizes[k] for k in order]), strict=True))
@@ -106,14 +108,14 @@ class _Operand:
         target = scratch(self.place.type.size * self.place.type.dtype.itemsize)
         copy(code, self.place.type.dtype, [sizes[k] for k in order], self.pointer, [self.strides[k] for k in order],
              target, [new[k] for k in order])
-        self.pointer, self.strides = target, new
+        self.pointer, self.strides, self.overlaps = target, new, False
 
 
 def emit_contract(code: Code, equation: Equation, operands: Sequence[Place], result: Place, scratch: Callable[[int], str],
                   fail: Callable[[str, str], None], accumulate: bool = False) -> None:
     """The contraction of two operands; with `accumulate`, added to what the result holds.
 
-    Places may have their axes in another order in memory (`Place.axes`): the operands are read as they lie.
+    Operands may be views, and the result may be one that is added to: they are read and written as they lie.
     """
     la, lb, lo = split_spec(equation.params["spec"])
     sizes = dict(zip(la + lb, operands[0].type.shape + operands[1].type.shape, strict=True))
@@ -124,6 +126,34 @@ def emit_contract(code: Code, equation: Equation, operands: Sequence[Place], res
             fill(code, result.type.dtype, result.type.size, result.pointer)
         return
     a, b, c = _Operand(la, operands[0]), _Operand(lb, operands[1]), _Operand(lo, result)
+    if a.overlaps or b.overlaps or c.overlaps:
+        _overlapping(code, (a, b, c), sizes, scratch, accumulate)
+    else:
+        _product(code, (a, b, c), sizes, scratch, accumulate)
+
+
+def _overlapping(code: Code, arrays: tuple[_Operand, _Operand, _Operand], sizes: dict[str, int], scratch: Scratch,
+                 accumulate: bool) -> None:
+    """Windows are read, and added to, where they lie, or copied."""
+    c = arrays[2]
+    dtype = c.place.type.dtype
+    if direct.emit(code, dtype, arrays, sizes, scratch, accumulate):
+        return
+    if not c.overlaps:
+        _product(code, arrays, sizes, scratch, accumulate)
+        return
+    apart = _Operand(c.labels, Place(scratch(c.place.type.size * dtype.itemsize), c.place.type))
+    _product(code, (*arrays[:2], apart), sizes, scratch, False)
+    order = sorted(c.labels, key=lambda k: -c.strides[k])
+    tiles.add_into(code, dtype, [sizes[k] for k in order], apart.pointer, [apart.strides[k] for k in order], c.pointer,
+                   [c.strides[k] for k in order])
+
+
+def _product(code: Code, arrays: tuple[_Operand, _Operand, _Operand], sizes: dict[str, int], scratch: Scratch,
+             accumulate: bool) -> None:
+    """A product of arrays whose elements lie apart."""
+    a, b, c = arrays
+    result, lo = c.place, c.labels
     groups = _Groups(a, b, c, sizes)
     finish = groups.prepare(code, scratch)
     _emit(code, groups.product(result.type.dtype, accumulate and finish is None))
@@ -161,9 +191,9 @@ class _Groups:
             c.strides = {k: new.get(k, 0) for k in c.labels}
             c.pointer = scratch(c.place.type.size * c.place.type.dtype.itemsize)
         first, second = self._sum_order()
-        if first or _one(self.rows, sizes, a.strides) is None:
+        if first or a.overlaps or _one(self.rows, sizes, a.strides) is None:
             self._copy(code, a, self.rows, scratch, rows_first=True)
-        if second or _one(self.columns, sizes, b.strides) is None:
+        if second or b.overlaps or _one(self.columns, sizes, b.strides) is None:
             self._copy(code, b, self.columns, scratch, rows_first=False)
         return (c.pointer, [c.strides[k] for k in c.labels]) if finish else None
 
