@@ -217,6 +217,37 @@ def test_where_the_nan_came_from() -> None:
     assert wg.explain("1 / x", x=0.0).findings[0] == "v1 = 1 / x is inf: x = 0."
 
 
+def sinking(x: Any) -> Any:
+    for k in range(20):
+        x = np.sqrt(x) - 0.2 * k
+    return x
+
+
+def test_in_which_turn_of_a_staged_loop_a_nan_arose() -> None:
+    e = wg.explain(wg.jit(sinking), 3.0)
+    assert e.findings[0].endswith("It arose in turn 5: e.open('v1', 5) shows where.")
+    opened = e.open("v1", 5).findings[0]
+    assert "= sqrt(" in opened and "is nan" in opened
+    plain = wg.explain(sinking, 3.0)
+    turn = next(plain.groups[n.group] for n in plain.nodes if n.group is not None and np.isnan(n.value))
+    assert plain.groups[turn.parent or 0].label == "turn 5 of 20"
+
+
+def doubling(x: Any) -> Any:
+    while x < 10.0:
+        x = x * 1.5 + np.sin(x)
+    return x
+
+
+def test_derivatives_are_programs_too() -> None:
+    slope, curvature = wg.grad(doubling), wg.grad(wg.grad(doubling))(1.0)
+    for f in (slope, wg.jit(slope)):
+        e = wg.explain(f, 1.0)
+        assert float(e.nodes[0].adjoint) == pytest.approx(curvature, rel=1e-12)
+        assert any(e.source.get(n.line or "", "").startswith(("x = x * 1.5", "while x < 10.0")) for n in e.nodes)
+        json.dumps(e.to_json(), allow_nan=False)
+
+
 def undefined(x: Any) -> Any:
     y = x - 2.0
     return math.log(y) * x

@@ -22,17 +22,18 @@ from typing import Any
 
 import numpy as np
 
-from wengert.adjoints import Partials, Values, evaluated, pulled_back, pushed_forward
+from wengert.adjoints import Partials, Values, evaluated, first_turn, pulled_back, pushed_forward
 from wengert.errors import InputError, WengertError, kind_of
 from wengert.flatten import flatten
 from wengert.formulas import Formula, formula
 from wengert.frontends.trace import Trace, user_line
 from wengert.frontends.visits import Visit, Visited
-from wengert.graph import ArrayType, Const, Equation, Graph, Var
+from wengert.graph import ArrayType, Const, Equation, Graph, Stack, Var
 from wengert.graph.walk import prune, subgraphs, substitute
+from wengert.primitives.control import stack_add
 from wengert.run import Run, reached
 from wengert.transforms.unfold import unfold
-from wengert.views.derivation import Contribution, Derivation, Group, Node
+from wengert.views.derivation import Contribution, Derivation, Group, Node, is_finite
 from wengert.views.dot import to_dot
 from wengert.views.findings import findings
 from wengert.views.fold import FEW
@@ -222,13 +223,8 @@ def _said(error: Exception) -> str:
 
 def _notes(f: Callable[..., Any], run: Run, build: Visited) -> list[str]:
     found = []
-    if not isinstance(f, Formula):
-        try:
-            inspect.getsource(inspect.unwrap(f))
-        except (OSError, TypeError):
-            found.append("The source of the function is not known; there are operations here, but no lines.")
-        if not build.watched:
-            found.append("A debugger or a coverage tool is at work, so that loops are not folded.")
+    if not isinstance(f, Formula) and not build.watched:
+        found.append("A debugger or a coverage tool is at work, so that loops are not folded.")
     if run.trace.effects:
         names = ", ".join(sorted({e.primitive.name for e in run.trace.effects}))
         found.append(f"The function has effects ({names}): they took place once, while it was recorded.")
@@ -426,6 +422,11 @@ class _Writer:
         if not out.outputs and not out.failure:
             out.notes.append("The result does not depend on the inputs.")
         out.findings = findings(out)
+        first = next((n for n in out.nodes if n.value is not None and not is_finite(n.value)), None)
+        if first is not None and first.turns is not None:
+            turn = first_turn(self.maker[self.variables[first.id]], self.env, lambda x: not is_finite(x))
+            if turn is not None:
+                out.findings[0] += f" It arose in turn {turn}: e.open({first.name!r}, {turn}) shows where."
 
     def node(self, v: Var) -> Node:
         e, value = self.maker.get(v), self.env.get(v)
@@ -500,6 +501,8 @@ class _Writer:
                 self.out.nodes[self.id[v]].group = at.id
                 at.nodes.append(self.id[v])
         self.out.groups = list(keys.values())
+        if self.recorded.has_lines and self.maker and not any(self.out.source.values()):
+            self.out.notes.append("The source of the function is not known; its operations are here, but no lines.")
 
     @staticmethod
     def visit(visit: Visit, depth: int, at: Group | None, group: Callable[..., Group]) -> Group:
@@ -569,7 +572,7 @@ def _known(a: Any, env: Values) -> Any:
 
 
 def _sum(a: Any, b: Any) -> Any:
-    return a + b
+    return stack_add.evaluate(a, b) if isinstance(a, Stack) else a + b
 
 
 def _short(line: str) -> str:

@@ -330,15 +330,16 @@ def _compilation(options: argparse.Namespace, words: list[str]) -> int:
 
 
 def _explain(options: argparse.Namespace, words: list[str]) -> int:
-    from wengert.progress import Progress
-    with _failing("command"), Progress() as progress:
+    with _failing("command"):
         from wengert.cli.explain import explained, write
         from wengert.cli.target import find
         from wengert.cli.values import bindings
-        progress("explaining")
-        unbound = find(options.target)
-        values = bindings([word.strip() for word in words], unbound.names, options.allow_nan)
-        found = explained(unbound.bind(values, options.wrt), options)
+        from wengert.progress import Progress
+        with Progress() as progress:
+            progress("explaining")
+            unbound = find(options.target)
+            values = bindings([word.strip() for word in words], unbound.names, options.allow_nan)
+            found = explained(unbound.bind(values, options.wrt), options)
         status = write(found, options, sys.stdout)
         sys.stdout.flush()
         return status
