@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric, random
+    from wengert import errors, numeric, random, symbolic
     from wengert.api import (
         grad,
         hessian,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wengert.check import check_grads, taylor_test
     from wengert.custom import custom_jvp, custom_vjp, opaque
     from wengert.explain import explain_compilation
-    from wengert.formulas import formula
+    from wengert.formulas import formula, from_sympy
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.settings import config
     from wengert.sources import source
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StagingWarning", "check_grads", "cond", "config", "convolve_nd",
-    "custom_jvp", "custom_vjp", "errors", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "scan", "source",
-    "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "custom_jvp", "custom_vjp", "errors", "explain_compilation", "fori_loop", "formula", "from_sympy", "grad", "hessian",
+    "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "scan",
+    "source", "stop_gradient", "symbolic", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -50,6 +50,7 @@ _HOME = {
     "opaque": "custom",
     "explain_compilation": "explain",
     "formula": "formulas",
+    "from_sympy": "formulas",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",
     "StagingWarning": "staging",
@@ -59,7 +60,7 @@ _HOME = {
     "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "numeric", "random"}
+_MODULES = {"errors", "numeric", "random", "symbolic"}
 
 
 def __getattr__(name: str) -> Any:

@@ -21,7 +21,7 @@ import numpy as np
 from wengert.graph import REGISTRY, Atom, Build, Const, Equation, Graph, Handle, Var
 from wengert.graph.walk import use_counts
 
-__all__ = ["algebraic"]
+__all__ = ["algebraic", "is_guard", "spelled_out"]
 
 _MOST = 16  # terms of a sum, factors of a product, that are kept apart
 _SYMBOLS = {math.pi, math.e}  # constants that are better kept
@@ -390,19 +390,35 @@ def _beta_density(a: Any, b: Any, x: Any) -> Any:
     return power(x, a - 1.0) * power(1.0 - x, b - 1.0) / REGISTRY["beta"](a, b)
 
 
+# What has no name outside of this package, in terms of what has one.
+_SPELLED: dict[str, Callable[..., Any]] = {
+    "one_minus_square": lambda x: 1.0 - x * x, "witch": lambda x: 1.0 / (1.0 + x * x),
+    "power_log": lambda x, y, *, k: REGISTRY["power"](x, y) * REGISTRY["integer_power"](REGISTRY["log"](x), n=k),
+    "cosine": lambda a, b: a / REGISTRY["hypot"](a, b), "special_exp2": _call("exp2"), "special_expm1": _call("expm1"),
+    "special_log1p": _call("log1p"), "special_cbrt": _call("cbrt"), "numpy_i0": _call("i0"), "erfcx_derivative": _erfcx,
+    "dawsn_derivative": _dawsn, "sinc_derivative": _sinc, "gamma_density": _gamma_density, "beta_density": _beta_density,
+}
+
 _RULES: dict[str, Rule] = {
     "add": _sum_rule(1, 1), "subtract": _sum_rule(1, -1), "negative": _sum_rule(-1), "multiply": _product_rule(1, 1),
     "divide": _product_rule(1, -1), "power": _power_rule, "float_power": _power_rule, "scalar_power": _power_rule,
     "square": _exponent(Fraction(2)), "sqrt": _exponent(Fraction(1, 2)), "root": _exponent(Fraction(1, 2)),
     "reciprocal": _exponent(Fraction(-1)), "integer_power": _exponent(lambda params: Fraction(params["n"])),
     "positive": _same, "convert": _same, "broadcast": _same, "reshape": _same, "reduce_sum": _same, "conjugate": _same,
-    "real": _same, "select": _select, "not_equal": _not_equal,
-    "one_minus_square": _by(lambda x: 1.0 - x * x), "witch": _by(lambda x: 1.0 / (1.0 + x * x)),
-    "power_log": _by(lambda x, y, *, k: REGISTRY["power"](x, y) * REGISTRY["integer_power"](REGISTRY["log"](x), n=k)),
-    "cosine": _by(lambda a, b: a / REGISTRY["hypot"](a, b)), "hypot": _hypot,
-    "logical_and": _logic(False), "logical_or": _logic(True),
-    "special_exp2": _by(_call("exp2")), "special_expm1": _by(_call("expm1")), "special_log1p": _by(_call("log1p")),
-    "special_cbrt": _by(_call("cbrt")), "numpy_i0": _by(_call("i0")), "erfcx_derivative": _by(_erfcx),
-    "dawsn_derivative": _by(_dawsn), "sinc_derivative": _by(_sinc), "gamma_density": _by(_gamma_density),
-    "beta_density": _by(_beta_density),
+    "real": _same, "select": _select, "not_equal": _not_equal, "hypot": _hypot, "logical_and": _logic(False),
+    "logical_or": _logic(True), **{name: _by(formula) for name, formula in _SPELLED.items()},
 }
+
+
+def spelled_out(graph: Graph) -> Graph:
+    """The graph with functions that have no name elsewhere in terms of those that have one; nothing is simplified."""
+    build = Build()
+    env: dict[Var, Atom] = {v: build.input(v.type).atom for v in graph.inputs}  # type: ignore[misc]
+    for e in graph.equations:
+        operands = tuple([env[a] if isinstance(a, Var) else a for a in e.operands])
+        formula = _SPELLED.get(e.primitive.name)
+        if formula is not None:
+            env[e.results[0]] = build.atom(formula(*[Handle(build, a) for a in operands], **e.params))
+        else:
+            env.update(zip(e.results, build.emit(e.primitive, operands, e.params), strict=True))
+    return build.graph([Handle(build, env[a] if isinstance(a, Var) else a) for a in graph.outputs])
