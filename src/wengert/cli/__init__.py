@@ -24,6 +24,7 @@ _TOP = """examples:
   wengert diff program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert doctor program.py
   wengert explain program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert symbolic 'cos(x) e^{x^2}' --order 2
 
 `wengert diff --help`, `wengert doctor --help` and so on say more.
 """
@@ -132,7 +133,11 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
                                 allow_abbrev=False)
     cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
     cache.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser, {"diff": diff, "doctor": doctor, "explain": explain, "cache": cache}
+    from wengert.cli.symbolic import ABOUT, EXAMPLES, HELP, add_arguments
+    symbolic = commands.add_parser("symbolic", help=HELP, description=ABOUT, epilog=EXAMPLES, formatter_class=raw,
+                                   allow_abbrev=False)
+    add_arguments(symbolic, _order)
+    return parser, {"diff": diff, "doctor": doctor, "explain": explain, "cache": cache, "symbolic": symbolic}
 
 
 def _order(text: str) -> int:
@@ -219,7 +224,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from wengert.cli.cache import print_cache, print_cleared
             (print_cleared if options.action == "clear" else print_cache)(sys.stdout, options.json)
             return 0
-        return (_explain if options.command == "explain" else _diff)(options, [*options.values, *extra])
+        run = {"explain": _explain, "symbolic": _symbolic}.get(options.command, _diff)
+        return run(options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt:
@@ -272,6 +278,17 @@ def _explain(options: argparse.Namespace, words: list[str]) -> int:
         print(getattr(explained, options.show) if options.show else explained)
         sys.stdout.flush()
         return 0 if explained.counts else 1
+
+
+def _symbolic(options: argparse.Namespace, words: list[str]) -> int:
+    with _failing("command"):
+        from wengert.cli.symbolic import run
+        with _Progress() as progress:
+            progress("differentiating")
+            text = run(options, [word.strip() for word in words])
+        print(text)
+        sys.stdout.flush()
+        return 0
 
 
 def _diff(options: argparse.Namespace, words: list[str]) -> int:
