@@ -173,8 +173,9 @@ def _running(name: str) -> Callable[..., Any]:
         x = x[::-1] if e.params.get("reverse") else x
         out = x.copy()
         for place in np.ndindex(x.shape):
-            if place[0]:
-                out[place] = walk.emit(name, out[(place[0] - 1, *place[1:])], x[place])
+            k, *rest = place
+            if k:
+                out[place] = walk.emit(name, out[(k - 1, *rest)], x[place])
         return [np.moveaxis(out[::-1] if e.params.get("reverse") else out, 0, e.params["axis"])]
     return rule
 
@@ -198,8 +199,8 @@ def _contract(walk: _Walk, e: Equation, operands: list[Any]) -> list[Any]:
 def _pad(walk: _Walk, e: Equation, operands: list[Any]) -> list[Any]:
     x, widths = operands[0], e.params["widths"]
     out = np.full(e.results[0].type.shape, Handle(walk.build, Const(np.zeros((), e.results[0].type.dtype))), object)
-    inside: Any = (*[slice(low, low + n) for n, (low, _) in zip(x.shape, widths)], ...)
-    out[inside] = x
+    inside: list[Any] = [slice(low, low + n) for n, (low, _) in zip(x.shape, widths)]
+    out[(*inside, ...)] = x
     return [out]
 
 
