@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "backends": (*CORE, "settings", *TRANSFORMS_FOR_BACKENDS),
     **{module: (*BELOW_API, *API_MODULES[:k]) for k, module in enumerate(API_MODULES)},
     **dict.fromkeys(APPLICATIONS, API),
-    "cli": (*API, "doctor", "views", "backends.compiled.store"),
+    "cli": (*API, "doctor", "views", "page", "backends.compiled.store"),
     "page": (*API, "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),
     "__main__": ("cli",),

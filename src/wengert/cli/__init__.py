@@ -132,7 +132,9 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
                                 allow_abbrev=False)
     cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
     cache.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser, {"diff": diff, "doctor": doctor, "compilation": compilation, "cache": cache}
+    from wengert.cli import page
+    return parser, {"diff": diff, "doctor": doctor, "compilation": compilation, "cache": cache,
+                    "page": page.add_parser(commands)}
 
 
 def _order(text: str) -> int:
@@ -219,6 +221,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from wengert.cli.cache import print_cache, print_cleared
             (print_cleared if options.action == "clear" else print_cache)(sys.stdout, options.json)
             return 0
+        if options.command == "page":
+            if extra:
+                commands["page"].error(f"unknown argument {extra[0].strip()!r}")
+            return _page(options)
         return (_compilation if options.command == "compilation" else _diff)(options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
@@ -254,6 +260,12 @@ def _doctor(options: argparse.Namespace) -> int:
         (print_json if options.json else print_reports)(file, reports, sys.stdout)
         sys.stdout.flush()
         return status(reports)
+
+
+def _page(options: argparse.Namespace) -> int:
+    with _failing("command"):
+        from wengert.cli.page import serve
+        return serve(options.port, not options.no_browser)
 
 
 def _compilation(options: argparse.Namespace, words: list[str]) -> int:
