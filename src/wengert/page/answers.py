@@ -1,20 +1,28 @@
 """Answers to the questions of the page.
 
 What comes in: a request: what is asked, the text, the point. What goes out: plain dictionaries, made by the library's
-own `explain`, `symbolic`, `compare` and `numeric`. The one idea: nothing is computed here, and every mistake becomes an
+own `explain`, `symbolic`, `compare` and `numeric`. The one idea: nothing is derived here, and every mistake becomes an
 answer that says what happened, at which column or line.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from typing import Any
 
-from wengert.errors import FormulaError, WengertError
-from wengert.page.program import Failed
+import numpy as np
+
+import wengert as wg
+from wengert.errors import FormulaError, InputError, WengertError
+from wengert.page.program import Failed, Program, program, running
 from wengert.page.worker import failure
 
 __all__ = ["answer"]
+
+MOST_DIRECTIONS = 40  # inputs of more numbers are moved as a whole
+MOST_NODES = 20_000
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +37,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     except Failed as error:
         return failure(error.kind, error.message, line=error.line)
     except WengertError as error:
-        return failure(type(error).__name__, str(error))
+        return failure(type(error).__name__, _plainly(error))
     except MemoryError:
         return failure("too large", "it needs more memory than a computation of the page may have")
     except RecursionError:
@@ -38,12 +46,161 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return failure("internal", f"{type(error).__name__}: {error}. Please report it with what led to it")
 
 
+def _plainly(error: Exception) -> str:
+    """The message without places in files that the person has never seen."""
+    return re.sub(r" \(at (?!pasted\.py)[^)]*\)", "", str(error))
+
+
+# ---------------------------------------------------------------- the explanation
+
 def _explain(request: dict[str, Any]) -> dict[str, Any]:
-    from wengert.page.program import program, running
     p = program(request)
+    values = p.values(request.get("point"))
+    with running() as said:
+        explained = wg.explain(p.function, *values.values())
+    if len(explained.nodes) > MOST_NODES:
+        raise InputError(f"it is a graph of {len(explained.nodes):,} operations, more than the page shows: take fewer steps")
+    options = _options(explained)
+    chosen = options[min(max(_whole(request.get("wrt")), 0), len(options) - 1)]
+    along = explained.along(*_direction(explained, chosen))
+    reply = {
+        "derivation": along.to_json(), "point": {name: _listed(x) for name, x in values.items()},
+        "parameters": [{"name": q.name, "whole": q.whole} for q in p.parameters],
+        "directions": [o["label"] for o in options], "wrt": options.index(chosen),
+        "function": p.name, "functions": p.functions, "printed": said.getvalue()[:2000],
+    }
+    if request.get("h") is not None:
+        reply["shifted"] = _shifted(p, values, along, chosen, request["h"])
+    return reply
+
+
+def _whole(x: Any) -> int:
+    return x if isinstance(x, int) else 0
+
+
+def _listed(x: Any) -> Any:
+    return x.tolist() if isinstance(x, np.ndarray) else x
+
+
+def _options(explained: Any) -> list[dict[str, Any]]:
+    """What one can differentiate with regard to: each number of the inputs, or each input where they are many."""
+    nodes = [explained.nodes[i] for i in explained.inputs]
+    single = sum(math.prod(n.shape) for n in nodes) <= MOST_DIRECTIONS
+    found = []
+    for place, n in enumerate(nodes):
+        if not n.shape:
+            found.append({"label": n.name, "input": place, "element": ()})
+        elif single:
+            found += [{"label": f"{n.name}[{', '.join(map(str, index))}]", "input": place, "element": index}
+                      for index in np.ndindex(n.shape)]
+        else:
+            found.append({"label": f"all of {n.name}", "input": place, "element": None})
+    return found
+
+
+def _direction(explained: Any, chosen: dict[str, Any]) -> list[Any]:
+    parts = []
+    for place, i in enumerate(explained.inputs):
+        n = explained.nodes[i]
+        part = np.zeros(n.shape, n.dtype)
+        if place == chosen["input"]:
+            part[... if chosen["element"] is None else chosen["element"]] = 1.0
+        parts.append(part)
+    return parts
+
+
+# ---------------------------------------------------------------- differences
+
+def _moved(p: Program, values: dict[str, Any], explained: Any, chosen: dict[str, Any], t: Any) -> list[Any]:
+    """The arguments of the program, moved by t in the direction."""
+    parts = iter(_direction(explained, chosen))
+    return [x if isinstance(x, int) else x + t * next(parts) for x in values.values()]
+
+
+def _shifted(p: Program, values: dict[str, Any], explained: Any, chosen: dict[str, Any], exponent: Any) -> dict[str, Any]:
+    """Every node at x + h, and what its difference quotient says; the same nodes, so the same picture."""
+    if not isinstance(exponent, (int, float)) or not -300 <= exponent <= 300:
+        raise InputError("the exponent of h is a number")
+    h = 10.0 ** exponent
+    with running(), np.errstate(all="ignore"):
+        args = _moved(p, values, explained, chosen, h)
+        moved = wg.explain(p.function, *[x[()] if isinstance(x, np.ndarray) and not x.ndim else x for x in args])
+        if [n.text for n in moved.nodes] != [n.text for n in explained.nodes]:
+            return failure("another way", "at x + h the program takes another way, so its steps cannot be compared")
+        found = {}
+        from wengert.views.derivation import plain
+        for n, m in zip(explained.nodes, moved.nodes, strict=True):
+            if np.shape(n.value) != np.shape(m.value) or np.asarray(n.value).dtype.kind not in "fc":
+                continue
+            quotient = (m.value - n.value) / h
+            exact = n.tangents[0] if n.tangents[0] is not None else 0.0
+            error = np.max(np.abs(quotient - exact), initial=0.0)
+            found[str(n.id)] = {"moved": plain(m.value), "quotient": plain(quotient), "error": plain(error)}
+    return {"h": h, "nodes": found}
+
+
+def _curve(request: dict[str, Any]) -> dict[str, Any]:
+    p = program(request)
+    values = p.values(request.get("point"))
+    with running(), np.errstate(all="ignore"):
+        explained = wg.explain(p.function, *values.values())
+        options = _options(explained)
+        chosen = options[min(max(_whole(request.get("wrt")), 0), len(options) - 1)]
+        if len(explained.outputs) != 1 or explained.nodes[explained.outputs[0]].shape:
+            raise InputError("the curve is for programs with one number as the result")
+        exact = explained.along(*_direction(explained, chosen)).nodes[explained.outputs[0]].tangents[0]
+        curve = wg.numeric.step_curve(lambda t: p.function(*_moved(p, values, explained, chosen, t)), 0.0)
+    from wengert.views.derivation import plain
+    exact = 0.0 if exact is None else exact
+    errors = {name: [plain(x) for x in np.abs(getattr(curve, name) - exact)] for name in ("forward", "central", "complex_step")}
+    return {"steps": curve.steps.tolist(), "errors": errors, "exact": plain(exact),
+            "best": {"forward": plain(curve.best_forward), "central": plain(curve.best_central)}}
+
+
+# ---------------------------------------------------------------- a step of gradient descent
+
+def _descend(request: dict[str, Any]) -> dict[str, Any]:
+    """The point after one step, x - rate * gradient; what has no derivative stays."""
+    p = program(request)
+    values = p.values(request.get("point"))
+    rate = request.get("rate")
+    if not isinstance(rate, (int, float)) or not math.isfinite(rate):
+        raise InputError("the size of the step is a number, such as 0.1")
     with running():
-        values = p.values(request.get("point"))
-        return {"value": float(p.function(*values.values()))}
+        explained = wg.explain(p.function, *values.values())
+    if len(explained.outputs) != 1 or explained.nodes[explained.outputs[0]].shape:
+        raise InputError("a step down is for programs with one number as the result")
+    adjoints = iter([explained.nodes[i].adjoint for i in explained.inputs])
+    moved = {}
+    for name, x in values.items():
+        step = None if isinstance(x, int) else next(adjoints)
+        moved[name] = x if step is None else x - rate * step
+        if not np.all(np.isfinite(moved[name])):
+            raise InputError(f"the gradient with regard to {name} is not finite, so there is no step")
+    return {"point": {name: _listed(np.asarray(x)[()]) for name, x in moved.items()}}
 
 
-_QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"explain": _explain}
+def _layout(request: dict[str, Any]) -> dict[str, Any]:
+    items, edges = request["items"], request["edges"]
+    size = {k: (w, h) for k, w, h in items}
+    layer = {k: 0 for k, _, _ in items}
+    for a, b in sorted(edges, key=lambda e: [k for k, _, _ in items].index(e[1])):
+        layer[b] = max(layer[b], layer[a] + 1)
+    rows: dict[int, list[str]] = {}
+    for k in layer:
+        rows.setdefault(layer[k], []).append(k)
+    places, y, width = {}, 10.0, 0.0
+    for _, row in sorted(rows.items()):
+        x = 10.0
+        for k in row:
+            places[k] = (x + size[k][0] / 2, y + size[k][1] / 2)
+            x += size[k][0] + 40
+        width = max(width, x)
+        y += max(size[k][1] for k in row) + 60
+    routes = [[[places[a][0], places[a][1] + size[a][1] / 2], [places[b][0], places[b][1] - size[b][1] / 2]] for a, b in edges]
+    return {"places": places, "width": width, "height": y, "routes": routes}
+
+
+_QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "explain": _explain, "curve": _curve, "descend": _descend, "layout": _layout,
+}
