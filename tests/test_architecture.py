@@ -26,8 +26,8 @@ CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
-API_MODULES = ("flatten", "run", "mapping", "custom", "api", "formulas", "check", "staging", "compilation", "explain",
-               "structured", "random", "doctor")
+API_MODULES = ("flatten", "run", "mapping", "custom", "api", "formulas", "check", "staging", "compilation", "adjoints",
+               "explanation", "structured", "random", "doctor")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "api", "custom", "check", "staging", "structured", "random")
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "nn")

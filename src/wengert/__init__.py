@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wengert.check import check_grads, taylor_test
     from wengert.compilation import explain_compilation
     from wengert.custom import custom_jvp, custom_vjp, opaque
+    from wengert.explanation import explain
     from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.settings import config
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StagingWarning", "check_grads", "cond", "config", "convolve_nd",
-    "custom_jvp", "custom_vjp", "errors", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "scan", "stop_gradient",
-    "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp",
+    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "scan",
+    "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -47,6 +48,7 @@ _HOME = {
     "custom_jvp": "custom",
     "custom_vjp": "custom",
     "opaque": "custom",
+    "explain": "explanation",
     "explain_compilation": "compilation",
     "formula": "formulas",
     "convolve_nd": "frontends.numpy_api.convolution",

@@ -8,9 +8,9 @@ the tangent graph, beside their use, so that what is saved is decided later.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ def linearize(graph: Graph, active: Sequence[bool], needed: Sequence[bool] | Non
         build.at = graph.lines.get(e, frozenset())
         if e.primitive.record is not None:
             recorded[e], outgoing = e.primitive.record(build, e, [entering(e, o) for o in e.operands], linearize)
-        elif (smooth := even_power(build, e, makers, partial(entering, e))) is not None:
+        elif (smooth := even_power(build, e, makers, functools.partial(entering, e))) is not None:
             outgoing = [smooth]
         else:
             outgoing = differential(build, e, [entering(e, o) for o in e.operands], tuple(r in live for r in e.results))

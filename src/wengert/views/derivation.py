@@ -6,28 +6,29 @@ look nothing up.
 
 The plain form is one dictionary. Numbers that are not finite are the strings "nan", "inf" and "-inf"; a complex number is
 ``{"re", "im"}``; an array is ``{"shape", "dtype", "min", "max", "mean", "nonfinite"}`` and, if it has few elements or they are
-asked for, "values", a flat list in C order; what is absent (a tangent or an adjoint that is exactly zero because nothing depends)
-is null.
+asked for, "values", a flat list in C order; what is absent (a tangent or an adjoint that is exactly zero because nothing
+depends) is null.
 
     {"title", "source": {"file:line": text}, "notes": [text], "findings": [text], "failure": text or null,
      "directions": [text],
      "inputs": [id], "outputs": [id], "backward": [id],         ids of nodes; backward: in the order in which adjoints form
      "nodes": [{"id", "name", "kind": "input" or "operation", "primitive", "operands": [id], "text", "latex", "shape", "dtype",
-                "value", "tangents": [one for each direction], "adjoint", "seed", "line": "file:line" or null, "group": id or null,
-                "turns": int or null, "note",
+                "value", "tangents": [one for each direction], "adjoint", "seed", "line": "file:line" or null,
+                "group": id or null, "turns": int or null,
                 "contributions": [{"source": id, "word", "latex", "partial", "amount"}]}],
      "groups": [{"id", "kind": "loop", "turn", "call" or "line", "label", "line", "parent": id or null, "nodes": [id],
                  "turns": int or null}]}
 
-``adjoint`` is `seed` (of an output; null elsewhere) plus the `amount` of each contribution, in their order. A contribution is what
-the node `source`, which uses this node, sends back; `partial` is the local partial derivative ∂source/∂this where it is a
-number or an array of them (element by element), `word` says it in letters, or names the linear map.
+``adjoint`` is `seed` (of an output; null elsewhere) plus the `amount` of each contribution, in their order. A contribution is
+what the node `source`, which uses this node, sends back; `partial` is the local partial derivative ∂source/∂this where it is a
+number or an array of them (element by element), `word` says it in letters, or names the linear map. A group holds the `nodes`
+that are in no group inside it; `turns` is how often a loop ran.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,9 +45,14 @@ class Contribution:
 
     source: int
     word: str
-    latex: str
     partial: Any
     amount: Any
+    write_latex: Callable[[], str] = field(default=str, repr=False)
+
+    @property
+    def latex(self) -> str:
+        """`word` in LaTeX."""
+        return self.write_latex()
 
 
 @dataclass
@@ -59,7 +65,6 @@ class Node:
     primitive: str
     operands: tuple[int, ...]
     text: str
-    latex: str
     shape: tuple[int, ...]
     dtype: str
     value: Any
@@ -70,7 +75,12 @@ class Node:
     line: str | None = None
     group: int | None = None
     turns: int | None = None
-    note: str = ""
+    write_latex: Callable[[], str] = field(default=str, repr=False)
+
+    @property
+    def latex(self) -> str:
+        """`text` in LaTeX."""
+        return self.write_latex()
 
 
 @dataclass
@@ -155,7 +165,8 @@ def is_finite(x: Any) -> bool:
 
 
 def _plain_node(n: Node, values: bool) -> dict[str, Any]:
-    out: dict[str, Any] = dict(vars(n))
+    out: dict[str, Any] = {**vars(n), "latex": n.latex}
+    del out["write_latex"]
     for name in ("value", "adjoint", "seed"):
         out[name] = plain(out[name], values)
     out["operands"], out["shape"] = list(n.operands), list(n.shape)
