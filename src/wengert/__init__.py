@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric, random
+    from wengert import errors, numeric, optim, random
     from wengert.api import (
         grad,
         hessian,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "StagingWarning", "check_grads", "cond", "config", "convolve_nd",
     "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp",
-    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "scan",
+    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "random", "scan",
     "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
@@ -59,7 +59,7 @@ _HOME = {
     "scan": "structured",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "numeric", "random"}
+_MODULES = {"errors", "numeric", "optim", "random"}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,10 +11,9 @@ import argparse
 import contextlib
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -149,41 +148,6 @@ def _words(argv: Sequence[str]) -> list[str]:
             for word in argv]
 
 
-class _Progress:
-    """What is going on, on the terminal, once it has taken a second."""
-
-    def __init__(self) -> None:
-        self.enabled = sys.stderr.isatty()
-        self.status: Any = None
-        self.text = ""
-        self.timer: threading.Timer | None = None
-
-    def __enter__(self) -> _Progress:
-        if self.enabled:
-            self.timer = threading.Timer(1.0, self._start)
-            self.timer.daemon = True
-            self.timer.start()
-        return self
-
-    def _start(self) -> None:
-        from rich.console import Console
-        status = Console(stderr=True).status(self.text)
-        status.start()
-        self.status = status
-
-    def __call__(self, text: str) -> None:
-        self.text = text
-        if self.status is not None:
-            self.status.update(text)
-
-    def __exit__(self, *_: object) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer.join()
-        if self.status is not None:
-            self.status.stop()
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status.
 
@@ -292,7 +256,8 @@ def _diff(options: argparse.Namespace, words: list[str]) -> int:
         from wengert.cli.report import print_json, print_result
         from wengert.cli.target import find
         from wengert.cli.values import bindings
-        with warnings.catch_warnings(), _Progress() as progress:
+        from wengert.progress import Progress
+        with warnings.catch_warnings(), Progress() as progress:
             warnings.simplefilter("ignore", RuntimeWarning)  # of the points where the check evaluates
             progress("reading")
             unbound = find(options.target)
