@@ -1,12 +1,12 @@
 // The page: its state, what is asked of the server, and what follows when something changes.
 // One request for the explanation is under way at a time; the newest wish waits, older ones are forgotten.
 
-import { $, el, full, isBad, put, value } from "./text.js";
+import { $, el, full, isBad, pretty, put, value } from "./text.js";
 import { Picture, Scene } from "./graph.js";
 import { LANES, edgeText } from "./lanes.js";
 import * as panels from "./panels.js";
 
-const MOST_BOXES = 60, PAUSE = 900;
+const MOST_BOXES = 48, PAUSE = 900;
 const state = { kind: "formula", text: "cos(x) e^{x^2}", function: "", point: { x: 0.5 }, lane: "reverse", wrt: 0, h: -2 };
 const seen = { reply: null, scene: null, folded: new Set(), items: [], lane: null, steps: [], k: 0, playing: 0, ran: true,
   ranges: {}, undo: [], curve: "", symbols: null };
@@ -34,19 +34,28 @@ function latest(work) {
   };
 }
 
+function wait(busy) { $("stage").setAttribute("aria-busy", busy ? "true" : "false"); }
+
 const refresh = latest(async () => {
   if (!seen.ran) return;
+  wait(true);
+  await explained();
+  wait(false);
+});
+
+async function explained() {
   const asked = { ...program(), ask: "explain", h: state.lane === "differences" ? state.h : null };
   const slow = setTimeout(() => say("computing …", true), 400);
   const reply = await post("ask", asked);
   clearTimeout(slow);
+  if (["kind", "text", "function"].some((name) => asked[name] !== state[name])) return; // of another program by now
   say("");
   if (reply.error) return complain(reply.error);
   complain(null);
-  await arrived(reply);
+  await arrived(reply, JSON.stringify(asked.point) === JSON.stringify(state.point));
   askCurve();
   askSymbols();
-});
+}
 
 const askCurve = latest(async () => {
   $("error-curve").hidden = state.lane !== "differences";
@@ -103,8 +112,9 @@ function typed() {
   const text = $("text").value;
   if (text === state.text) return;
   state.text = text;
+  $("caption").textContent = "";
   seen.ran = state.kind === "formula";
-  if (seen.ran) { clearTimeout(seen.timer); seen.timer = setTimeout(refresh, 250); } else { complain(null); say(""); }
+  if (seen.ran) { clearTimeout(seen.timer); wait(true); seen.timer = setTimeout(refresh, 250); } else { complain(null); say(""); }
   remember();
 }
 
@@ -187,7 +197,7 @@ function slider(name, label, whole, get, set) {
     range.setAttribute("aria-valuetext", value(x));
     if (document.activeElement !== field) field.value = String(Number(Number(x).toPrecision(8)));
   } });
-  return el("div", { class: "slider" }, el("span", { class: "name" }, label), range, field);
+  return el("div", { class: "slider" }, el("span", { class: "name" }, pretty(label)), range, field);
 }
 
 function moved() {
@@ -217,11 +227,10 @@ function undo() {
 
 // ---------------------------------------------------------------- an explanation has come
 
-async function arrived(reply) {
+async function arrived(reply, newest) {
   const before = seen.reply;
   seen.reply = reply;
-  state.point = { ...reply.point };
-  state.wrt = reply.wrt;
+  if (newest) state.point = { ...reply.point };
   const d = reply.derivation;
   seen.scene = new Scene(d);
   const shape = JSON.stringify(d.nodes.map((n) => [n.name, n.text, n.group]));
@@ -247,22 +256,22 @@ function choices(select, options, chosen) {
 function notes(reply) {
   const d = reply.derivation, said = reply.printed ? [`It printed: ${reply.printed.trim()}`] : [];
   const failed = d.failure ? [`It ended with ${d.failure}`] : [];
-  put($("notes"), [...failed, ...d.findings, ...d.notes, ...said].map((text) => el("p", {}, text)));
+  put($("notes"), [...failed, ...d.findings, ...d.notes, ...said].map((text) => el("p", {}, pretty(text))));
 }
 
 function results(reply) {
-  const d = reply.derivation, rows = [];
+  const d = reply.derivation, rows = [], f = reply.function;
   for (const id of d.outputs) {
     const n = seen.scene.nodes.get(id);
-    rows.push([d.outputs.length > 1 ? n.name : "f", full(n.value), `value${isBad(n.value) ? " bad" : ""}`]);
+    rows.push([d.outputs.length > 1 ? pretty(n.name) : f, full(n.value), `value${isBad(n.value) ? " bad" : ""}`]);
   }
-  const sum = d.outputs.length === 1 && seen.scene.nodes.get(d.outputs[0]).shape.length ? "sum of f" : "f";
+  const single = d.outputs.length === 1 && !seen.scene.nodes.get(d.outputs[0]).shape.length;
   for (const id of d.inputs) {
     const n = seen.scene.nodes.get(id);
-    rows.push([`∂${sum === "f" ? "f" : "(sum of f)"}/∂${n.name}`, full(n.adjoint), isBad(n.adjoint) ? "bad" : ""]);
+    rows.push([`∂${single ? f : `(sum of ${f})`}/∂${pretty(n.name)}`, full(n.adjoint), isBad(n.adjoint) ? "bad" : ""]);
   }
   panels.pairs($("results"), rows);
-  $("descend").hidden = d.outputs.length !== 1 || sum !== "f";
+  $("descend").hidden = !single;
 }
 
 function foldChoices() {
@@ -434,8 +443,8 @@ function load(example) {
   Object.assign(state, { kind: example.kind, text: example.text, function: "", point: structuredClone(example.point), wrt: 0, h: -2 });
   seen.ran = true;
   seen.undo = [];
+  $("caption").textContent = example.shows;
   start();
-  $("sentence").textContent = example.shows;
 }
 
 function start() {

@@ -2,9 +2,9 @@
 // What is visible is decided here; where it goes is asked of the library's own layout; what is drawn on top
 // (how far a pass has come) changes classes and texts, and moves nothing.
 
-import { cut, equation, pretty, put, svg, value } from "./text.js";
+import { cut, equation, isPhrase, pretty, put, svg, value } from "./text.js";
 
-const CHARACTER = 7.9, LINE = 17, LONGEST = 34, NUMBERS = 17;
+const CHARACTER = 7.9, LINE = 17, LONGEST = 36, NUMBERS = 17, ARRAYS = 27;
 
 // ---------------------------------------------------------------- what is visible
 
@@ -76,7 +76,8 @@ function heading(item) {
 function sized(item) {
   item.title = heading(item);
   item.shown = cut(item.title, LONGEST);
-  const characters = Math.max(item.shown.length, NUMBERS);
+  const characters = Math.max(item.shown.length, item.nodes[item.nodes.length - 1].shape.length ? ARRAYS : NUMBERS);
+  item.room = characters;
   item.width = Math.round(characters * CHARACTER + 22);
   item.height = 16 + 3 * LINE;
   return item;
@@ -136,11 +137,8 @@ export class Picture {
     const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "list", "aria-label": "operations" });
     root.append(svg("defs", {}, svg("marker", { id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8,
       markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, svg("path", { d: "M0 0 8 4 0 8z", class: "head" }))));
-    for (const [k, edge] of this.edges.entries()) {
-      const line = this.edge(edge, routes[k]);
-      lines.set(edge.key, line);
-      root.append(line);
-    }
+    for (const [k, edge] of this.edges.entries()) lines.set(edge.key, this.edge(edge, routes[k]));
+    root.append(...[...lines.values()].map((l) => l.path), ...[...lines.values()].map((l) => l.label)); // labels above all lines
     for (const item of this.items) {
       const box = this.node(item, places[item.key]);
       boxes.set(item.key, box);
@@ -157,10 +155,11 @@ export class Picture {
       const [x0, y0] = points[k - 1], middle = (y0 + y) / 2;
       return `C${x0} ${middle} ${x} ${middle} ${x} ${y}`;
     }).join("");
-    const group = svg("g", { class: "edge" }, svg("path", { d, "marker-end": "url(#head)" }));
     const [x, y] = points[points.length - 1], [x0, y0] = points[points.length - 2];
-    group.append(svg("text", { x: x0 + 0.62 * (x - x0), y: y0 + 0.62 * (y - y0) + 4 }));
-    return group;
+    return {
+      path: svg("path", { class: "edge", d, "marker-end": "url(#head)" }),
+      label: svg("text", { class: "edge", x: x0 + 0.55 * (x - x0), y: y0 + 0.55 * (y - y0) + 4 }),
+    };
   }
 
   node(item, [x, y]) {
@@ -191,17 +190,19 @@ export class Picture {
       box.classList.toggle("bad", Boolean(shown.bad));
       box.classList.toggle("found", found(item));
       box.classList.toggle("dim", dim(item));
-      box.querySelector(".value").textContent = cut(shown.value || "", LONGEST);
+      box.querySelector(".value").textContent = cut(shown.value || "", item.room);
       const lane = box.querySelector(".lane");
-      lane.textContent = cut(shown.lane || "", Math.max(item.shown.length, NUMBERS));
+      lane.textContent = cut(shown.lane || "", item.room);
       lane.classList.toggle("bad", Boolean(shown.laneBad));
       box.setAttribute("aria-label", [item.title, shown.value, shown.lane].filter(Boolean).join(", "));
     }
     for (const edge of this.edges) {
       const line = this.drawn.lines.get(edge.key);
-      line.classList.toggle("now", nowEdges(edge));
-      line.classList.toggle("dim", dim(edge.from) || dim(edge.to));
-      line.querySelector("text").textContent = edge.pairs.length === 1 ? cut(edgeText(edge), 16) : "";
+      for (const part of [line.path, line.label]) {
+        part.classList.toggle("now", nowEdges(edge));
+        part.classList.toggle("dim", dim(edge.from) || dim(edge.to));
+      }
+      line.label.textContent = edge.pairs.length === 1 ? cut(edgeText(edge), 16) : "";
     }
     this.drawn.boxes.get(now) && this.reveal(this.drawn.boxes.get(now));
   }
@@ -217,7 +218,7 @@ export class Picture {
   scale() {
     if (!this.drawn) return;
     const { root, width, height } = this.drawn;
-    const fit = Math.min(1, Math.max(0.62, (this.box.clientWidth - 4) / width));
+    const fit = Math.min(1, Math.max(0.78, (this.box.clientWidth - 4) / width));
     const factor = this.zoom ? fit * 1.25 ** this.zoom : fit;
     root.setAttribute("width", width * factor);
     root.setAttribute("height", height * factor);
@@ -228,6 +229,6 @@ export class Picture {
 export function partial(contribution) {
   if (!contribution) return "";
   const p = contribution.partial;
-  if (p === null || p === undefined) return pretty(contribution.word);
-  return typeof p === "object" && !("re" in p) ? pretty(contribution.word) : value(p, 4);
+  const isNumber = p !== null && p !== undefined && (typeof p !== "object" || "re" in p);
+  return isNumber ? value(p, 4) : isPhrase(contribution.word) ? "" : pretty(contribution.word);
 }

@@ -1,13 +1,13 @@
 // The four ways through one picture: in which order the boxes come, what each says when its turn has come, and the
 // sentence that tells how its number arose. A lane only reads; the numbers are those of `explain`.
 
-import { bar, cut, dot, el, equation, isBad, number, pretty, prime, value } from "./text.js";
+import { bar, cut, dot, el, equation, isBad, isPhrase, number, pretty, prime, value } from "./text.js";
 import { partial } from "./graph.js";
 
 const last = (item) => item.nodes[item.nodes.length - 1];
 const short = (x) => value(x, 7);
 const isNumber = (x) => typeof x === "number" || typeof x === "string";
-const place = (line) => (line ? ` (line ${line.split(":").pop()})` : "");
+const lineNumber = (line) => (line ? line.split(":").pop() : "");
 
 // The terms ∂n/∂o · something, one for each operand on which a number travels into `n`.
 function incoming(scene, n) {
@@ -26,7 +26,14 @@ export function edgeText(scene, edge) {
 }
 
 const factor = (word) => (/[+−-]/.test(word.replace(/^[-−]/, "")) && !/^\(.*\)$/.test(word) ? `(${word})` : word);
-const times = (word, what) => (word === "1" ? what : word === "-1" ? `−${what}` : `${factor(pretty(word))}·${what}`);
+function times(word, what) {
+  if (word === "1") return what;
+  if (word === "-1") return `−${what}`;
+  if (word.endsWith("·")) return `${pretty(word)} ${what}`;
+  if (word.startsWith("·")) return `${what} ${pretty(word)}`;
+  if (word.startsWith("times ")) return `${pretty(word.slice(6))}·${what}`;
+  return isPhrase(word) ? `${what} (${word})` : `${factor(pretty(word))}·${what}`;
+}
 const joined = (terms) => terms.join(" + ").replace(/\+ [−-]/g, "− ");
 const signed = (x, digits) => { const t = value(x, digits); return t.startsWith("−") ? `(${t})` : t; };
 
@@ -34,14 +41,14 @@ function inner(item) {
   const n = last(item);
   const lines = [...new Set(item.nodes.map((m) => m.line).filter(Boolean))];
   return [el("b", {}, item.group.label), `: ${item.nodes.length} operations, folded`,
-    lines.length === 1 ? place(lines[0]) : "", `. The last is ${equation(n)}. `,
+    lines.length === 1 ? ` (line ${lineNumber(lines[0])})` : "", `. The last is ${equation(n)}. `,
     el("span", { class: "quiet" }, "Enter, or a click, opens it.")];
 }
 
 function opening(n) {
   if (n.kind === "input") return [el("b", {}, pretty(n.name)), ` = ${value(n.value)} is an input. `];
   const note = n.turns ? ` ${n.turns} turns.` : "";
-  return [el("b", {}, equation(n)), ` = ${value(n.value)}${place(n.line)}.${note} `];
+  return [el("b", {}, equation(n)), ` = ${value(n.value)}${n.line ? ` (line ${lineNumber(n.line)})` : ""}.${note} `];
 }
 
 // ---------------------------------------------------------------- each lane
@@ -66,6 +73,8 @@ class Lane {
     return { done: true, bad: item.nodes.some((m) => isBad(m.value)), value: this.shown(n), ...this.carried(n, item, k) };
   }
 
+  line(n) { return n.line ? `${lineNumber(n.line)}: ${(this.scene.derivation.source[n.line] || "").trim()}` : ""; }
+
   shown(n) { return n.kind === "input" || n.text !== n.name ? `= ${value(n.value)}` : ""; }
 
   sentence(step) {
@@ -87,7 +96,7 @@ class Forward extends Lane {
     }
     const terms = incoming(this.scene, n).filter(({ o }) => this.tangent(o) !== null);
     if (t === null) return el("span", { class: "sum" }, `${name} = 0: nothing here depends on ${wrt}.`);
-    const words = terms.map(({ o, c }) => times(c.word, dot(o.name)));
+    const words = terms.map(({ o, c }) => (c.partial === null ? `${dot(o.name)} carried through` : times(c.word, dot(o.name))));
     const sums = terms.every(({ o, c }) => isNumber(c.partial) && isNumber(this.tangent(o)))
       ? ` = ${terms.map(({ o, c }) => `${value(c.partial, 4)} × ${signed(this.tangent(o), 4)}`).join(" + ")}` : "";
     return el("span", { class: "sum" }, terms.length ? `${name} = ${joined(words)}${sums} = ${value(t)}` : `${name} = ${value(t)}`);
@@ -95,7 +104,7 @@ class Forward extends Lane {
 
   columns() { return ["node", "value", `tangent, ${this.label}`, "line"]; }
 
-  row(n) { return [equation(n), short(n.value), { carried: short(this.tangent(n)), bad: isBad(this.tangent(n)) }, n.line]; }
+  row(n) { return [equation(n), short(n.value), { carried: short(this.tangent(n)), bad: isBad(this.tangent(n)) }, this.line(n)]; }
 }
 
 class Reverse extends Lane {
@@ -154,7 +163,7 @@ class Symbolic extends Lane {
     if (!this.moves(n)) return "0";
     if (n.kind === "input") return "1";
     const terms = incoming(this.scene, n).filter(({ o }) => this.moves(o));
-    const step = ({ o, c }) => (o.kind === "input" ? pretty(c.word) : times(c.word, prime(o.name)));
+    const step = ({ o, c }) => (c.partial === null ? `${prime(o.name)} carried through` : o.kind === "input" ? pretty(c.word) : times(c.word, prime(o.name)));
     return terms.length ? joined(terms.map(step)) : "…";
   }
 

@@ -16,7 +16,7 @@ export function trace(table, lane, items, choose) {
         return el("td", { class: [cell.wrap !== undefined ? "wrap" : "", cell.carried !== undefined ? "carried" : "",
           cell.bad ? "bad" : ""].join(" ").trim() }, cut(text, 300));
       }
-      return el("td", {}, cut(cell || "", 80));
+      return el("td", { title: cell && cell.length > 30 ? cell : null }, cut(cell || "", 30));
     }));
   });
   const more = items.length > MOST_ROWS

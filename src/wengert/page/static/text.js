@@ -73,8 +73,8 @@ export function cut(text, length) { return text.length > length ? `${text.slice(
 const SUPER = "⁰¹²³⁴⁵⁶⁷⁸⁹", SUB = "₀₁₂₃₄₅₆₇₈₉";
 const digits = (text, set) => text.replace(/\d/g, (d) => set[d]).replace("-", "⁻");
 export function pretty(text) {
-  return text.replaceAll(" * ", "·").replace(/\*\*(-?\d+)(?![\d.])/g, (_, n) => digits(n, SUPER))
-    .replace(/\b([A-Za-z])(\d+)\b/g, (_, letter, n) => letter + digits(n, SUB));
+  return text.replaceAll(" * ", "·").replace(/\bexpit\(/g, "σ(").replace(/\*\*(-?\d+)(?![\d.])/g, (_, n) => digits(n, SUPER))
+    .replace(/\b([A-Za-z])(\d{1,2})\b/g, (_, letter, n) => letter + digits(n, SUB));
 }
 
 // v̇₁, v̄₁: a mark on the first letter of a name.
@@ -82,6 +82,9 @@ const mark = (name, sign) => name.slice(0, 1) + sign + pretty(name).slice(1);
 export const dot = (name) => mark(name, "\u0307");
 export const bar = (name) => mark(name, "\u0304");
 export const prime = (name) => `${pretty(name)}′`;
+
+// Whether a local derivative is told in words ("spread over axis 0"), not as a formula.
+export const isPhrase = (word) => /^[a-z]{2,} [a-z]{2,}/i.test(word) && !word.endsWith("·");
 
 // `v₃ = v₂·v₁`, or an input's name.
 export const equation = (n) => pretty(n.kind === "input" || n.text === n.name ? n.name : `${n.name} = ${n.text}`);
