@@ -9,10 +9,12 @@ graph (`transforms/unfold.py`), and to explain that graph.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import inspect
 import linecache
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -30,9 +32,14 @@ from wengert.graph.walk import prune, substitute
 from wengert.run import Run, reached
 from wengert.transforms.unfold import unfold
 from wengert.views.derivation import Contribution, Derivation, Group, Node
+from wengert.views.dot import to_dot
 from wengert.views.findings import findings
+from wengert.views.fold import FEW
+from wengert.views.latex import to_latex
 from wengert.views.notation import PRODUCT, Style, Term, latex_name, render
 from wengert.views.partials import local_derivative
+from wengert.views.svg import to_svg
+from wengert.views.text import to_text
 
 __all__ = ["Explanation", "explain"]
 
@@ -76,7 +83,20 @@ def explain(f: Callable[..., Any] | str, *args: Any, **point: Any) -> Explanatio
             f = formula(f.text, tuple(point))
     if not callable(f):
         raise InputError(f"explain: the first argument is a function or a formula, not {kind_of(f)}")
-    return Explanation(_recorded(f, *_bound(f, args, point)))
+    with _uncollected():
+        return Explanation(_recorded(f, *_bound(f, args, point)))
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No collection of cycles meanwhile: all that is made here stays, and to look through it again and again takes as long."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 # ---------------------------------------------------------------- recording
@@ -269,6 +289,41 @@ class Explanation(Derivation):
             raise InputError(f"explain: nothing at {where!r} can be opened; loops and branches: {places}")
         return found[0]
 
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, limit: int = FEW, only: Sequence[str] = (), opened: Sequence[str] = ()) -> str:
+        """As text: the evaluation tree, both passes.
+
+        Parameters
+        ----------
+        limit : int
+            Groups (loops, turns, calls, lines) are folded where more lines than this would be shown.
+        only : sequence of str
+            Names of inputs: only what lies between them and the result.
+        opened : sequence of str
+            Lines, ``"file.py:12"``, whose groups are shown whole.
+        """
+        return to_text(self, limit, self._only(only), self._opened(opened))
+
+    def latex(self, limit: int = FEW, only: Sequence[str] = (), opened: Sequence[str] = ()) -> str:
+        """As LaTeX (`amsmath`): values, tangents, adjoints, each an aligned display; arguments as for `text`."""
+        return to_latex(self, limit, self._only(only), self._opened(opened))
+
+    def dot(self, limit: int = 40, only: Sequence[str] = (), opened: Sequence[str] = ()) -> str:
+        """As a graph for Graphviz; arguments as for `text`."""
+        return to_dot(self, limit, self._only(only), self._opened(opened))
+
+    def svg(self, limit: int = 40, only: Sequence[str] = (), opened: Sequence[str] = ()) -> str:
+        """As a picture; arguments as for `text`."""
+        return to_svg(self, limit, self._only(only), self._opened(opened))
+
+    def _only(self, names: Sequence[str]) -> list[int] | None:
+        return self.on_the_way([self._node(name).id for name in names]) if names else None
+
+    def _opened(self, lines: Sequence[str]) -> list[int]:
+        return [g.id for g in self.groups if g.line is not None and any(g.line.endswith(line) for line in lines)]
+
     def __repr__(self) -> str:
         return f"<explanation of {self.title}, {len(self.nodes)} nodes; print it>"
 
@@ -451,19 +506,22 @@ class _Writer:
         for term in terms:
             node = out.nodes[self.id[term.operand]]
             source = next(r for r in term.equation.results if r in self.id)
-            write = partial(self.words, term.equation, term.operand)
-            node.contributions.append(Contribution(self.id[source], write("text"), partials.of(term.equation, term.operand),
-                                                   term.amount, partial(write, "latex")))
+            word, is_factor = self.words(term.equation, term.operand)
+            write = partial(self.latex_words, term.equation, term.operand)
+            node.contributions.append(Contribution(
+                self.id[source], word, is_factor, partials.of(term.equation, term.operand), term.amount, write))
             node.adjoint = term.amount if node.adjoint is None else _sum(node.adjoint, term.amount)
         known = [n.id for n in out.nodes if n.adjoint is not None]
         out.backward = [k for k in reversed(known) if k not in out.inputs] + [k for k in reversed(known) if k in out.inputs]
 
-    def words(self, e: Equation, operand: Var, style: Style) -> str:
-        """The local derivative in letters, as a factor."""
-        said = local_derivative(e, operand, self.name.__getitem__, style)
-        if isinstance(said, Term):
-            return said.at(PRODUCT, style)
-        return rf"\text{{{said}}}" if style == "latex" else said
+    def words(self, e: Equation, operand: Var) -> tuple[str, bool]:
+        """The local derivative as a factor in letters; or how the derivative travels back, and False."""
+        said = local_derivative(e, operand, self.name.__getitem__)
+        return (said.at(PRODUCT), True) if isinstance(said, Term) else (said, False)
+
+    def latex_words(self, e: Equation, operand: Var) -> str:
+        said = local_derivative(e, operand, self.name.__getitem__, "latex")
+        return said.at(PRODUCT, "latex") if isinstance(said, Term) else said
 
 
 def _known(a: Any, env: Values) -> Any:

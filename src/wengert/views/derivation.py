@@ -15,13 +15,14 @@ depends) is null.
      "nodes": [{"id", "name", "kind": "input" or "operation", "primitive", "operands": [id], "text", "latex", "shape", "dtype",
                 "value", "tangents": [one for each direction], "adjoint", "seed", "line": "file:line" or null,
                 "group": id or null, "turns": int or null,
-                "contributions": [{"source": id, "word", "latex", "partial", "amount"}]}],
+                "contributions": [{"source": id, "word", "is_factor": bool, "latex", "partial", "amount"}]}],
      "groups": [{"id", "kind": "loop", "turn", "call" or "line", "label", "line", "parent": id or null, "nodes": [id],
                  "turns": int or null}]}
 
 ``adjoint`` is `seed` (of an output; null elsewhere) plus the `amount` of each contribution, in their order. A contribution is
 what the node `source`, which uses this node, sends back; `partial` is the local partial derivative ∂source/∂this where it is a
-number or an array of them (element by element), `word` says it in letters, or names the linear map. A group holds the `nodes`
+number or an array of them (element by element), `word` says it in letters if `is_factor`, and else how the derivative travels
+back. A group holds the `nodes`
 that are in no group inside it; `turns` is how often a loop ran.
 """
 
@@ -45,6 +46,7 @@ class Contribution:
 
     source: int
     word: str
+    is_factor: bool
     partial: Any
     amount: Any
     write_latex: Callable[[], str] = field(default=str, repr=False)
@@ -160,8 +162,9 @@ class Derivation:
 
 def is_finite(x: Any) -> bool:
     """Whether a value has only finite elements; what has no such notion is."""
-    kind = getattr(getattr(x, "dtype", None), "kind", "")
-    return bool(np.all(np.isfinite(x))) if kind in "fc" and kind else not isinstance(x, float) or math.isfinite(x)
+    if isinstance(x, float):  # and NumPy's, the common case
+        return math.isfinite(x)
+    return not isinstance(x, (np.ndarray, np.generic)) or x.dtype.kind not in "fc" or bool(np.all(np.isfinite(x)))
 
 
 def _plain_node(n: Node, values: bool) -> dict[str, Any]:
@@ -171,8 +174,8 @@ def _plain_node(n: Node, values: bool) -> dict[str, Any]:
         out[name] = plain(out[name], values)
     out["operands"], out["shape"] = list(n.operands), list(n.shape)
     out["tangents"] = [plain(t, values) for t in n.tangents]
-    out["contributions"] = [{"source": c.source, "word": c.word, "latex": c.latex, "partial": plain(c.partial, values),
-                             "amount": plain(c.amount, values)} for c in n.contributions]
+    out["contributions"] = [{"source": c.source, "word": c.word, "is_factor": c.is_factor, "latex": c.latex,
+                             "partial": plain(c.partial, values), "amount": plain(c.amount, values)} for c in n.contributions]
     return out
 
 

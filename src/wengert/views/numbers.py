@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["latex_number", "short"]
+__all__ = ["short"]
 
 _FEW = 4
 
@@ -60,21 +60,3 @@ def _number(x: Any, digits: int) -> str:
         sign = "-" if np.signbit(x.imag) else "+"
         return f"{_number(x.real, digits)} {sign} {_number(abs(x.imag), digits)}i"
     return f"{float(x):.{digits}g}"
-
-
-def latex_number(x: Any, digits: int = 6) -> str:
-    """The same in LaTeX: ``1.5 \\cdot 10^{-8}``, ``\\infty``.
-
-    Examples
-    --------
-    >>> latex_number(1.5e-8), latex_number(float("-inf"))
-    ('1.5 \\\\cdot 10^{-8}', '-\\\\infty')
-    """
-    text = short(x, digits)
-    array = np.asarray(x) if x is not None else np.zeros(())
-    if array.ndim or array.dtype.kind not in "fiu":
-        return rf"\text{{{text}}}" if array.ndim else text.replace("i", r"\mathrm{i}")
-    if text in ("nan", "inf", "-inf"):
-        return {"nan": r"\mathrm{NaN}", "inf": r"\infty", "-inf": r"-\infty"}[text]
-    digits_part, e, power = text.partition("e")
-    return rf"{digits_part} \cdot 10^{{{int(power)}}}" if e else text

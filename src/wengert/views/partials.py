@@ -61,7 +61,7 @@ def _formula(e: Equation, places: list[int], names: Names, style: Style) -> Term
         if isinstance(a, Const):
             return constant(a, style)
         return known.get(a) or Term(latex_name(names(a)) if style == "latex" else names(a))
-    for q in build.graph([total]).equations:
+    for q in build.graph([total]).equations if build.equations else ():
         known[q.results[0]] = term_of(q, [term(a) for a in q.operands], style)
     return term(total.atom)
 
@@ -143,14 +143,14 @@ def _cond(e: Equation, i: int, names: Names) -> str:
     return "back through the arm that was taken"
 
 
-_WORDS: dict[str, Callable[[Equation, int, Names], str]] = {
-    "reduce_sum": lambda e, i, names: f"spread over {_axes(e)}",
+_WORDS: dict[str, Callable[[Equation, int, Names], Term | str]] = {
+    "reduce_sum": lambda e, i, names: f"spread over {_axes(e)}" if e.params["axes"] else Term("1"),
     "reduce_max": lambda e, i, names: f"to the largest along {_axes(e)}",
     "reduce_min": lambda e, i, names: f"to the smallest along {_axes(e)}",
     **dict.fromkeys(("maximum", "fmax"), lambda e, i, names: "to the larger of the two"),
     **dict.fromkeys(("minimum", "fmin"), lambda e, i, names: "to the smaller of the two"),
     **dict.fromkeys(("clip", "clip_low", "clip_high"), lambda e, i, names: "where the bounds are not reached"),
-    "convert": lambda e, i, names: "converted back",
+    "convert": lambda e, i, names: Term("1"),
     "pad": lambda e, i, names: "the part inside",
     "permute": lambda e, i, names: "put back in the old order",
     "make_complex": lambda e, i, names: "the real part" if i == 0 else "the imaginary part",
@@ -160,7 +160,7 @@ _WORDS: dict[str, Callable[[Equation, int, Names], str]] = {
     "flip": lambda e, i, names: "flipped back",
     "index": lambda e, i, names: "put back in its place, 0 elsewhere",
     "index_set": lambda e, i, names: "all but the places written to" if i == 0 else "from the places written to",
-    "index_add": lambda e, i, names: "unchanged" if i == 0 else "from the places added to",
+    "index_add": lambda e, i, names: Term("1") if i == 0 else "from the places added to",
     "concatenate": lambda e, i, names: "the part of it",
     "stack": lambda e, i, names: "the part of it",
     "contract": _contract,
