@@ -230,7 +230,7 @@ def test_a_step_down_the_gradient(browser):
 
 def test_a_large_graph_is_folded_searched_and_narrowed(browser):
     browser.choose("a large graph")
-    browser.until(lambda: 3 < len(browser.boxes()) <= 48)
+    browser.until(lambda: 3 < len(browser.boxes()) <= 60)
     folded = len(browser.boxes())
     assert any("operations" in box for box in browser.boxes())
     browser("#graph").send_keys("/")

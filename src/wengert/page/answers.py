@@ -18,11 +18,16 @@ import wengert as wg
 from wengert.errors import FormulaError, InputError, WengertError
 from wengert.page.program import Failed, Program, program, running
 from wengert.page.worker import failure
+from wengert.views.derivation import plain
+from wengert.views.fold import fold
+from wengert.views.layout import layered
 
 __all__ = ["answer"]
 
 MOST_DIRECTIONS = 40  # inputs of more numbers are moved as a whole
 MOST_NODES = 20_000
+MOST_BOXES = 2_000
+_MARGIN = 12.0
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -56,6 +61,9 @@ def _plainly(error: Exception) -> str:
 def _explain(request: dict[str, Any]) -> dict[str, Any]:
     p = program(request)
     values = p.values(request.get("point"))
+    if all(isinstance(x, int) for x in values.values()):
+        raise InputError(f"{'the formula has no variable' if p.name == 'f' else 'the function takes no float'}: there is nothing "
+                         "to differentiate with regard to")
     with running() as said:
         explained = wg.explain(p.function, *values.values())
     if len(explained.nodes) > MOST_NODES:
@@ -64,7 +72,8 @@ def _explain(request: dict[str, Any]) -> dict[str, Any]:
     chosen = options[min(max(_whole(request.get("wrt")), 0), len(options) - 1)]
     along = explained.along(*_direction(explained, chosen))
     reply = {
-        "derivation": along.to_json(), "point": {name: _listed(x) for name, x in values.items()},
+        "derivation": along.to_json(), "folded": [i.group.id for i in fold(along) if i.group is not None],
+        "point": {name: _listed(x) for name, x in values.items()},
         "parameters": [{"name": q.name, "whole": q.whole} for q in p.parameters],
         "directions": [o["label"] for o in options], "wrt": options.index(chosen),
         "function": p.name, "functions": p.functions, "printed": said.getvalue()[:2000],
@@ -128,7 +137,6 @@ def _shifted(p: Program, values: dict[str, Any], explained: Any, chosen: dict[st
         if [n.text for n in moved.nodes] != [n.text for n in explained.nodes]:
             return failure("another way", "at x + h the program takes another way, so its steps cannot be compared")
         found = {}
-        from wengert.views.derivation import plain
         for n, m in zip(explained.nodes, moved.nodes, strict=True):
             if np.shape(n.value) != np.shape(m.value) or np.asarray(n.value).dtype.kind not in "fc":
                 continue
@@ -150,7 +158,6 @@ def _curve(request: dict[str, Any]) -> dict[str, Any]:
             raise InputError("the curve is for programs with one number as the result")
         exact = explained.along(*_direction(explained, chosen)).nodes[explained.outputs[0]].tangents[0]
         curve = wg.numeric.step_curve(lambda t: p.function(*_moved(p, values, explained, chosen, t)), 0.0)
-    from wengert.views.derivation import plain
     exact = 0.0 if exact is None else exact
     errors = {name: [plain(x) for x in np.abs(getattr(curve, name) - exact)] for name in ("forward", "central", "complex_step")}
     return {"steps": curve.steps.tolist(), "errors": errors, "exact": plain(exact),
@@ -180,25 +187,28 @@ def _descend(request: dict[str, Any]) -> dict[str, Any]:
     return {"point": {name: _listed(np.asarray(x)[()]) for name, x in moved.items()}}
 
 
+# ---------------------------------------------------------------- where the boxes go
+
 def _layout(request: dict[str, Any]) -> dict[str, Any]:
-    items, edges = request["items"], request["edges"]
-    size = {k: (w, h) for k, w, h in items}
-    layer = {k: 0 for k, _, _ in items}
-    for a, b in sorted(edges, key=lambda e: [k for k, _, _ in items].index(e[1])):
-        layer[b] = max(layer[b], layer[a] + 1)
-    rows: dict[int, list[str]] = {}
-    for k in layer:
-        rows.setdefault(layer[k], []).append(k)
-    places, y, width = {}, 10.0, 0.0
-    for _, row in sorted(rows.items()):
-        x = 10.0
-        for k in row:
-            places[k] = (x + size[k][0] / 2, y + size[k][1] / 2)
-            x += size[k][0] + 40
-        width = max(width, x)
-        y += max(size[k][1] for k in row) + 60
-    routes = [[[places[a][0], places[a][1] + size[a][1] / 2], [places[b][0], places[b][1] - size[b][1] / 2]] for a, b in edges]
-    return {"places": places, "width": width, "height": y, "routes": routes}
+    """The places of boxes, and the points of the edges between them."""
+    try:
+        sizes = {str(key): (float(width), float(height)) for key, width, height in request["items"]}
+        edges = [(str(a), str(b)) for a, b in request["edges"]]
+        if not all(a in sizes and b in sizes for a, b in edges):
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        return failure("request", "boxes are [key, width, height], edges [key, key]")
+    if len(sizes) > MOST_BOXES:
+        raise InputError(f"{len(sizes):,} boxes are too many to look at: fold loops or lines, or keep only a path")
+    layout = layered(sizes, edges)
+    places = {key: (x + _MARGIN, y + _MARGIN) for key, (x, y) in layout.centers.items()}
+    routes = []
+    for (a, b), path in zip(edges, layout.paths, strict=True):
+        points = [(x + _MARGIN, y + _MARGIN) for x, y in path]
+        points[0] = (points[0][0], points[0][1] + sizes[a][1] / 2)
+        points[-1] = (points[-1][0], points[-1][1] - sizes[b][1] / 2)
+        routes.append(points)
+    return {"places": places, "routes": routes, "width": layout.width + 2 * _MARGIN, "height": layout.height + 2 * _MARGIN}
 
 
 _QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {

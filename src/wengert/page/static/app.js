@@ -3,10 +3,10 @@
 
 import { $, el, full, isBad, pretty, put, value } from "./text.js";
 import { Picture, Scene } from "./graph.js";
-import { LANES, edgeText } from "./lanes.js";
+import { LANES, edgeText, longest } from "./lanes.js";
 import * as panels from "./panels.js";
 
-const MOST_BOXES = 48, PAUSE = 900;
+const MOST_BOXES = 80, PAUSE = 900;
 const state = { kind: "formula", text: "cos(x) e^{x^2}", function: "", point: { x: 0.5 }, lane: "reverse", wrt: 0, h: -2 };
 const seen = { reply: null, scene: null, folded: new Set(), items: [], lane: null, steps: [], k: 0, playing: 0, ran: true,
   ranges: {}, undo: [], curve: "", symbols: null };
@@ -235,7 +235,7 @@ async function arrived(reply, newest) {
   seen.scene = new Scene(d);
   const shape = JSON.stringify(d.nodes.map((n) => [n.name, n.text, n.group]));
   const same = seen.shape === shape;
-  if (!same) { seen.shape = shape; seen.folded = seen.scene.folding(MOST_BOXES); foldChoices(); }
+  if (!same) { seen.shape = shape; seen.folded = new Set(reply.folded); foldChoices(); }
   sliders(reply);
   choices($("wrt"), reply.directions.map((label, k) => [String(k), label]), String(reply.wrt));
   choices($("path"), [["", "everything"], ...d.inputs.map((id) => [String(id), seen.scene.nodes.get(id).name])], same ? $("path").value : "");
@@ -281,7 +281,7 @@ function foldChoices() {
 }
 
 function fold(how) {
-  seen.folded = how === "auto" ? seen.scene.folding(MOST_BOXES) : how === "none" ? new Set() : seen.scene.foldingOf(how);
+  seen.folded = how === "auto" ? new Set(seen.reply.folded) : how === "none" ? new Set() : seen.scene.foldingOf(how);
   picture(Infinity);
 }
 
@@ -359,6 +359,9 @@ function jump(item) {
 function open(item) {
   if (!item.group) return jump(item);
   seen.folded.delete(item.group.id);
+  if (seen.items.length + item.nodes.length > MOST_BOXES) { // what is inside stays folded, one level down
+    for (const g of seen.scene.groups.values()) if (g.parent === item.group.id) seen.folded.add(g.id);
+  }
   picture(Infinity).then(() => jump(seen.items.find((i) => i.nodes.includes(item.nodes[item.nodes.length - 1]))));
 }
 
@@ -465,6 +468,7 @@ const view = new Picture($("graph"), {
     return answer.error ? null : answer;
   },
   choose: open,
+  longest,
 });
 
 async function begin() {

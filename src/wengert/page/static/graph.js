@@ -23,17 +23,6 @@ export class Scene {
     return found; // from the innermost to the outermost
   }
 
-  // Fold so that few enough boxes are left: the innermost groups first, then what is around them.
-  folding(most) {
-    const depth = (g) => this.chain(g.id).length;
-    const folded = new Set();
-    const deepest = Math.max(0, ...[...this.groups.values()].map(depth));
-    for (let level = deepest; level > 0 && this.items(folded, null).length > most; level--) {
-      for (const g of this.groups.values()) if (depth(g) === level) folded.add(g.id);
-    }
-    return folded;
-  }
-
   kinds() { return [...new Set([...this.groups.values()].map((g) => g.kind))]; }
 
   foldingOf(kind) { return new Set([...this.groups.values()].filter((g) => g.kind === kind).map((g) => g.id)); }
@@ -68,15 +57,23 @@ export class Scene {
 
 // ---------------------------------------------------------------- boxes
 
-function heading(item) {
+function heading(item, source) {
   if (!item.group) return equation(item.nodes[0]);
+  if (item.group.kind === "line") return groupName(item.group, source);
   return `${item.group.label}${item.nodes.length > 1 ? ` · ${item.nodes.length} operations` : ""}`;
 }
 
-function sized(item) {
-  item.title = heading(item);
+export function groupName(group, source) {
+  if (group.kind !== "line" || !group.line) return group.label;
+  const text = (source[group.line] || "").trim();
+  return `line ${group.line.split(":").pop()}${text ? `: ${text}` : ""}`;
+}
+
+function sized(item, source, longest) {
+  item.title = heading(item, source);
   item.shown = cut(item.title, LONGEST);
-  const characters = Math.max(item.shown.length, item.nodes[item.nodes.length - 1].shape.length ? ARRAYS : NUMBERS);
+  const least = item.nodes[item.nodes.length - 1].shape.length ? ARRAYS : NUMBERS;
+  const characters = Math.max(item.shown.length, least, item.group ? 0 : Math.min(longest(item.nodes[0]), LONGEST));
   item.room = characters;
   item.width = Math.round(characters * CHARACTER + 22);
   item.height = 16 + 3 * LINE;
@@ -105,10 +102,11 @@ function edgesOf(items) {
 // ---------------------------------------------------------------- drawing
 
 export class Picture {
-  constructor(box, { arrange, choose }) {
+  constructor(box, { arrange, choose, longest }) {
     this.box = box; // the element that scrolls
     this.arrange = arrange; // boxes and edges to places, asynchronously
     this.choose = choose; // what a click on a box does
+    this.longest = longest; // how many characters a lane will write into the box of a node
     this.zoom = 0; // 0: as large as fits
     this.drawn = null;
     this.turn = 0;
@@ -117,7 +115,7 @@ export class Picture {
   async show(scene, items) {
     const turn = ++this.turn;
     this.scene = scene;
-    items.forEach(sized);
+    for (const item of items) sized(item, scene.derivation.source, (n) => this.longest(scene, n));
     const edges = edgesOf(items);
     const shape = JSON.stringify([items.map((i) => [i.key, i.width]), edges.map((e) => e.key)]);
     if (this.shape !== shape) {
@@ -158,7 +156,8 @@ export class Picture {
     const [x, y] = points[points.length - 1], [x0, y0] = points[points.length - 2];
     return {
       path: svg("path", { class: "edge", d, "marker-end": "url(#head)" }),
-      label: svg("text", { class: "edge", x: x0 + 0.55 * (x - x0), y: y0 + 0.55 * (y - y0) + 4 }),
+      label: svg("g", { class: "edge", transform: `translate(${x0 + 0.55 * (x - x0)} ${y0 + 0.55 * (y - y0)})` },
+        svg("rect", { y: -8, height: 16, rx: 3 }), svg("text", { y: 4 })),
     };
   }
 
@@ -202,7 +201,10 @@ export class Picture {
         part.classList.toggle("now", nowEdges(edge));
         part.classList.toggle("dim", dim(edge.from) || dim(edge.to));
       }
-      line.label.textContent = edge.pairs.length === 1 ? cut(edgeText(edge), 16) : "";
+      const text = edge.from.group || edge.to.group ? "" : cut(edgeText(edge), 16), width = text ? 7 * text.length + 6 : 0;
+      line.label.lastChild.textContent = text;
+      line.label.firstChild.setAttribute("x", -width / 2);
+      line.label.firstChild.setAttribute("width", width);
     }
     this.drawn.boxes.get(now) && this.reveal(this.drawn.boxes.get(now));
   }

@@ -2,7 +2,7 @@
 // sentence that tells how its number arose. A lane only reads; the numbers are those of `explain`.
 
 import { bar, cut, dot, el, equation, isBad, isPhrase, number, pretty, prime, value } from "./text.js";
-import { partial } from "./graph.js";
+import { groupName, partial } from "./graph.js";
 
 const last = (item) => item.nodes[item.nodes.length - 1];
 const short = (x) => value(x, 7);
@@ -37,11 +37,9 @@ function times(word, what) {
 const joined = (terms) => terms.join(" + ").replace(/\+ [−-]/g, "− ");
 const signed = (x, digits) => { const t = value(x, digits); return t.startsWith("−") ? `(${t})` : t; };
 
-function inner(item) {
+function inner(item, source) {
   const n = last(item);
-  const lines = [...new Set(item.nodes.map((m) => m.line).filter(Boolean))];
-  return [el("b", {}, item.group.label), `: ${item.nodes.length} operations, folded`,
-    lines.length === 1 ? ` (line ${lineNumber(lines[0])})` : "", `. The last is ${equation(n)}. `,
+  return [el("b", {}, groupName(item.group, source)), `: ${item.nodes.length} operations, folded`, `. The last is ${equation(n)}. `,
     el("span", { class: "quiet" }, "Enter, or a click, opens it.")];
 }
 
@@ -50,6 +48,16 @@ function opening(n) {
   const note = n.turns ? ` ${n.turns} turns.` : "";
   return [el("b", {}, equation(n)), ` = ${value(n.value)}${n.line ? ` (line ${lineNumber(n.line)})` : ""}.${note} `];
 }
+
+// (v₁·v₂)′ = v₂·v₁′ + v₁·v₂′, with the operands that move.
+function rule(scene, n, moves) {
+  const terms = incoming(scene, n).filter(({ o }) => moves(o)).map(({ o, c }) =>
+    (c.partial === null ? `${prime(o.name)} carried through` : o.kind === "input" ? pretty(c.word) : times(c.word, prime(o.name))));
+  return terms.length ? joined(terms) : "…";
+}
+
+// How many characters the longest thing is that a lane writes into a node's box.
+export function longest(scene, n) { return n.kind === "input" ? 0 : `${n.name}′ = ${rule(scene, n, () => true)}`.length; }
 
 // ---------------------------------------------------------------- each lane
 
@@ -78,7 +86,7 @@ class Lane {
   shown(n) { return n.kind === "input" || n.text !== n.name ? `= ${value(n.value)}` : ""; }
 
   sentence(step) {
-    if (step.item.group) return inner(step.item);
+    if (step.item.group) return inner(step.item, this.scene.derivation.source);
     return [...opening(step.item.nodes[0]), this.explained(step.item.nodes[0], step)];
   }
 }
@@ -161,18 +169,15 @@ class Symbolic extends Lane {
 
   rule(n) {
     if (!this.moves(n)) return "0";
-    if (n.kind === "input") return "1";
-    const terms = incoming(this.scene, n).filter(({ o }) => this.moves(o));
-    const step = ({ o, c }) => (c.partial === null ? `${prime(o.name)} carried through` : o.kind === "input" ? pretty(c.word) : times(c.word, prime(o.name)));
-    return terms.length ? joined(terms.map(step)) : "…";
+    return n.kind === "input" ? "1" : rule(this.scene, n, (o) => this.moves(o));
   }
 
   carried(n) { return { lane: `${prime(n.name)} = ${this.rule(n)}` }; }
 
-  shown() { return ""; }
+  shown(n) { return `at the point ${value(n.tangents[this.wrt] ?? null, 5)}`; }
 
   sentence(step) {
-    if (step.item.group) return inner(step.item);
+    if (step.item.group) return inner(step.item, this.scene.derivation.source);
     const n = step.item.nodes[0], wrt = this.label;
     const done = this.scene.derivation.outputs.includes(n.id) && this.symbols?.derivatives?.[this.wrt];
     return [el("b", {}, equation(n)), `, differentiated with regard to ${wrt}, by ${NAMES[n.primitive] || "its own rule"}. `,

@@ -9,14 +9,15 @@ export function trace(table, lane, items, choose) {
   const head = el("thead", {}, el("tr", {}, lane.columns().map((c) => el("th", { scope: "col" }, c))));
   const rows = items.slice(0, MOST_ROWS).map((item) => {
     const n = item.nodes[item.nodes.length - 1];
-    const cells = item.group ? [`${item.group.label} · ${item.nodes.length} operations`, ...lane.row(n).slice(1)] : lane.row(n);
-    return el("tr", { "data-node": item.key, onclick: () => choose(item) }, cells.map((cell) => {
+    const cells = item.group ? [item.title, ...lane.row(n).slice(1)] : lane.row(n);
+    return el("tr", { "data-node": item.key, onclick: () => choose(item) }, cells.map((cell, k) => {
       if (cell && typeof cell === "object") {
-        const text = cell.wrap ?? cell.carried;
+        const text = cell.wrap ?? cut(cell.carried, 26);
         return el("td", { class: [cell.wrap !== undefined ? "wrap" : "", cell.carried !== undefined ? "carried" : "",
           cell.bad ? "bad" : ""].join(" ").trim() }, cut(text, 300));
       }
-      return el("td", { title: cell && cell.length > 30 ? cell : null }, cut(cell || "", 30));
+      const most = k ? 24 : 32;
+      return el("td", { title: cell && cell.length > most ? cell : null }, cut(cell || "", most));
     }));
   });
   const more = items.length > MOST_ROWS
