@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         vmap,
     )
     from wengert.check import check_grads, taylor_test
+    from wengert.comparison import compare, count_operations
     from wengert.compilation import explain_compilation
     from wengert.custom import custom_jvp, custom_vjp, opaque
     from wengert.explanation import explain
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
-    "StagingWarning", "check_grads", "cond", "config", "convolve_nd",
+    "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations",
     "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp",
     "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "random", "scan",
     "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
@@ -45,6 +46,8 @@ _HOME = {
     "config": "settings",
     "check_grads": "check",
     "taylor_test": "check",
+    "compare": "comparison",
+    "count_operations": "comparison",
     "custom_jvp": "custom",
     "custom_vjp": "custom",
     "opaque": "custom",

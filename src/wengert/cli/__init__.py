@@ -21,6 +21,7 @@ _ABOUT = "Derivatives of formulas and of functions in Python files, each checked
 _TOP = """examples:
   wengert diff 'cos(x) e^{x^2}' x=0.5
   wengert diff program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert compare program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert doctor program.py
   wengert compilation program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
 
@@ -53,6 +54,21 @@ examples:
 
 exit status: 0 if all checks agree (or none was possible), 1 if one disagrees or a derivative is undefined,
 2 for wrong input, which is explained in one line.
+"""
+_COMPARE = """\
+Compute the gradient (or the Jacobian; with --order 2 the Hessian) in every way that applies: finite differences, the complex
+step, random directions, symbolically, in forward and in reverse mode, compiled. Print for each its value, its error against
+fifty digits where they can be had, time, evaluations, operations, memory, and how these grow with the number of inputs.
+"""
+_COMPARE_EXAMPLES = """\
+values are given as for `wengert diff`; examples:
+  wengert compare 'cos(x) e^{x^2}' x=0.5
+  wengert compare 'abs(x)^3' x=2
+  wengert compare examples/rosenbrock.py:f x=[-1.5,0.25] --order 2
+  wengert compare examples/logistic_regression.py:loss 'w=[15.04,-0.2322]' \\
+      X=examples/data/o_rings.csv:temperature, y=examples/data/o_rings.csv:distress --plot ways.png
+
+exit status: 0 if all that claims to be exact is, 1 if not, 2 for wrong input.
 """
 _DOCTOR = """\
 Say which functions of a Python file differentiate and which stage under wg.jit, what stands in the way, at
@@ -114,6 +130,17 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
                       help="all derivatives up to order N (default 1; above 2 for numbers only)")
     diff.add_argument("--json", action="store_true", help="print one JSON object")
     diff.add_argument("--allow-nan", action="store_true", help="accept NaN and infinity in the data")
+    compare = commands.add_parser("compare", help="every way to a derivative, side by side", description=_COMPARE,
+                                  epilog=_COMPARE_EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    compare.usage = "wengert compare FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+    compare.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION", help="what is differentiated")
+    compare.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see `wengert diff --help`")
+    compare.add_argument("--wrt", metavar="NAMES", help="as for `wengert diff`")
+    compare.add_argument("--order", metavar="N", type=int, choices=(1, 2), default=1, help="1 (default), or 2: Hessians")
+    compare.add_argument("--sizes", metavar="N,N,N", help="lengths to give to the longest axis, to see how costs grow")
+    compare.add_argument("--seed", metavar="N", type=int, default=0, help="of the random directions (default 0)")
+    compare.add_argument("--plot", metavar="FILE", help="draw it into this file (PNG, PDF or SVG)")
+    compare.add_argument("--json", action="store_true", help="print one JSON object")
     doctor = commands.add_parser("doctor", help="what of a file differentiates and stages, and what does not",
                                  description=_DOCTOR, epilog=_DOCTOR_EXAMPLES, formatter_class=raw, allow_abbrev=False)
     doctor.add_argument("target", metavar="FILE.py[:FUNCTION]", help="the file, or one function (or method) of it")
@@ -132,7 +159,7 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
     cache.add_argument("--json", action="store_true", help="print one JSON object")
     from wengert.cli import page
-    return parser, {"diff": diff, "doctor": doctor, "compilation": compilation, "cache": cache,
+    return parser, {"diff": diff, "compare": compare, "doctor": doctor, "compilation": compilation, "cache": cache,
                     "page": page.add_parser(commands)}
 
 
@@ -189,7 +216,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if extra:
                 commands["page"].error(f"unknown argument {extra[0].strip()!r}")
             return _page(options)
-        return (_compilation if options.command == "compilation" else _diff)(options, [*options.values, *extra])
+        run = {"compilation": _compilation, "compare": _compare, "diff": _diff}[options.command]
+        return run(options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt:
@@ -230,6 +258,15 @@ def _page(options: argparse.Namespace) -> int:
     with _failing("command"):
         from wengert.cli.page import serve
         return serve(options.port, not options.no_browser)
+
+
+def _compare(options: argparse.Namespace, words: list[str]) -> int:
+    with _failing("command"):
+        from wengert.cli.compare import compared, print_comparison, status
+        found = compared(options, words)
+        print_comparison(found, options.json, sys.stdout)
+        sys.stdout.flush()
+        return status(found)
 
 
 def _compilation(options: argparse.Namespace, words: list[str]) -> int:

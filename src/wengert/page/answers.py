@@ -7,6 +7,7 @@ answer that says what happened, at which column or line.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -62,8 +63,7 @@ def _explain(request: dict[str, Any]) -> dict[str, Any]:
     p = program(request)
     values = p.values(request.get("point"))
     if all(isinstance(x, int) for x in values.values()):
-        raise InputError(f"{'the formula has no variable' if p.name == 'f' else 'the function takes no float'}: there is nothing "
-                         "to differentiate with regard to")
+        raise InputError("there is no variable, so there is nothing to differentiate with regard to")
     with running() as said:
         explained = wg.explain(p.function, *values.values())
     if len(explained.nodes) > MOST_NODES:
@@ -164,6 +164,20 @@ def _curve(request: dict[str, Any]) -> dict[str, Any]:
             "best": {"forward": plain(curve.best_forward), "central": plain(curve.best_central)}}
 
 
+# ---------------------------------------------------------------- all ways, measured
+
+def _ways(request: dict[str, Any]) -> dict[str, Any]:
+    p = program(request)
+    values = list(p.values(request.get("point")).values())
+    floats = tuple(k for k, x in enumerate(values) if not isinstance(x, int))
+    with running(), np.errstate(all="ignore"):
+        found = json.loads(wg.compare(p.function, *values, argnums=floats, sizes=()).json())
+    for way in found["ways"]:
+        del way["value"], way["sizes"]
+    del found["reference"]["value"]
+    return found
+
+
 # ---------------------------------------------------------------- a step of gradient descent
 
 def _descend(request: dict[str, Any]) -> dict[str, Any]:
@@ -212,5 +226,5 @@ def _layout(request: dict[str, Any]) -> dict[str, Any]:
 
 
 _QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "explain": _explain, "curve": _curve, "descend": _descend, "layout": _layout,
+    "explain": _explain, "curve": _curve, "ways": _ways, "descend": _descend, "layout": _layout,
 }

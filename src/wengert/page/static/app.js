@@ -471,15 +471,7 @@ const view = new Picture($("graph"), {
   longest,
 });
 
-async function begin() {
-  const examples = await (await fetch("examples")).json();
-  examples.forEach((e, k) => $("examples").append(el("option", { value: k }, e.title)));
-  $("examples").addEventListener("change", (event) => {
-    const example = examples[Number(event.target.value)];
-    if (event.target.value === "" || !example) return;
-    state.lane = example.lane;
-    load(example);
-  });
+function begin() {
   $("text").addEventListener("input", typed);
   $("run").addEventListener("click", run);
   $("function").addEventListener("change", (event) => { state.function = event.target.value; state.point = {}; run(); });
@@ -500,7 +492,19 @@ async function begin() {
   window.addEventListener("resize", () => view.scale());
   window.addEventListener("hashchange", () => { recall(); start(); });
   recall();
-  await start();
+  start();
+  menu();
+}
+
+async function menu() {
+  const examples = await (await fetch("examples")).json();
+  examples.forEach((e, k) => $("examples").append(el("option", { value: k }, e.title)));
+  $("examples").addEventListener("change", (event) => {
+    const example = examples[Number(event.target.value)];
+    if (event.target.value === "" || !example) return;
+    state.lane = example.lane;
+    load(example);
+  });
 }
 
 function zoom(by) {

@@ -25,7 +25,7 @@ export function edgeText(scene, edge) {
   return found.map(partial).join(" + ");
 }
 
-const factor = (word) => (/[+−-]/.test(word.replace(/^[-−]/, "")) && !/^\(.*\)$/.test(word) ? `(${word})` : word);
+const factor = (word) => (/[+−-]|\/ /.test(word.replace(/^[-−]/, "")) && !/^\(.*\)$/.test(word) ? `(${word})` : word);
 function times(word, what) {
   if (word === "1") return what;
   if (word === "-1") return `−${what}`;

@@ -1,7 +1,7 @@
 // The panels beside the picture: the trace, the counts, the derivative as symbols, the error curve, the table of ways.
 // Each takes its data and fills one element.
 
-import { $, cut, el, number, put, svg, value } from "./text.js";
+import { cut, el, number, put, svg } from "./text.js";
 
 const MOST_ROWS = 400;
 
@@ -98,11 +98,27 @@ function describe(answer) {
 
 export function ways(box, answer) {
   if (answer.error) return put(box, el("p", { class: "quiet" }, answer.error.message));
-  const head = el("thead", {}, el("tr", {}, answer.columns.map((c) => el("th", { scope: "col" }, c))));
-  const rows = answer.rows.map((row) => el("tr", {}, row.map((cell, k) => el(k ? "td" : "th", { scope: k ? null : "row",
-    class: typeof cell === "number" ? "number" : null }, typeof cell === "string" ? cell : cell === null ? "" : number(cell, 4)))));
-  put(box, el("table", {}, head, el("tbody", {}, rows)), answer.note ? el("p", { class: "quiet" }, answer.note) : null);
+  const heads = ["way", "error", "time", "evaluations", "operations", "memory", "verdict"];
+  const applies = answer.ways.filter((w) => w.verdict !== "does not apply");
+  const rows = applies.map((w) => el("tr", {}, el("th", { scope: "row" }, w.name),
+    [short(w.relative_error), time(w.seconds), w.evaluations.toLocaleString("en"), count(w.operations), bytes(w.memory)]
+      .map((text) => el("td", { class: "number" }, text)),
+    el("td", { class: w.verdict === "wrong" ? "bad wrap" : "wrap" }, w.verdict + (w.reason ? `: ${w.reason}` : ""))));
+  const others = answer.ways.filter((w) => w.verdict === "does not apply")
+    .map((w) => el("p", { class: "quiet" }, `${w.name} does not apply: ${w.reason}`));
+  put(box, el("table", {}, el("thead", {}, el("tr", {}, heads.map((h) => el("th", { scope: "col" }, h)))), el("tbody", {}, rows)), others,
+    el("p", { class: "quiet" }, `Errors are relative to the largest element, against ${answer.reference.method}. One evaluation: ${time(answer.seconds)}.`));
 }
+
+const short = (x) => (x === null ? "" : x === 0 ? "0" : number(x, 2));
+const count = (x) => (x === null ? "" : Math.round(x).toLocaleString("en"));
+
+function scaled(x, units) {
+  const at = units.findIndex(([size]) => x >= size), [size, name] = units[at < 0 ? units.length - 1 : at];
+  return `${Number((x / size).toPrecision(3))} ${name}`;
+}
+const time = (s) => (s === null ? "" : scaled(s, [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]]));
+const bytes = (b) => (b === null ? "" : scaled(b, [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"], [1, "B"]]));
 
 export function counts(list, derivation, lane, numbers) {
   const operations = derivation.nodes.filter((n) => n.kind === "operation").length;
@@ -116,5 +132,3 @@ export function counts(list, derivation, lane, numbers) {
     lane === "symbolic" && numbers.derivative ? ["tree of f′, unsimplified", s(numbers.derivative, "node")] : null,
   ]);
 }
-
-export { $, value };
