@@ -202,7 +202,7 @@ function slider(name, label, whole, get, set) {
 
 function moved() {
   seen.undo = [];
-  $("step-back").disabled = true;
+  $("step-back").hidden = true;
   remember();
   refresh();
 }
@@ -212,7 +212,7 @@ async function descend() {
   const answer = await post("ask", { ...program(), ask: "descend", rate: Number($("rate").value) });
   if (answer.error) return complain(answer.error);
   seen.undo.push(before);
-  $("step-back").disabled = false;
+  $("step-back").hidden = false;
   state.point = answer.point;
   remember();
   refresh();
@@ -220,7 +220,7 @@ async function descend() {
 
 function undo() {
   state.point = seen.undo.pop();
-  $("step-back").disabled = !seen.undo.length;
+  $("step-back").hidden = !seen.undo.length;
   remember();
   refresh();
 }
@@ -446,6 +446,7 @@ function load(example) {
   Object.assign(state, { kind: example.kind, text: example.text, function: "", point: structuredClone(example.point), wrt: 0, h: -2 });
   seen.ran = true;
   seen.undo = [];
+  $("step-back").hidden = true;
   $("caption").textContent = example.shows;
   start();
 }

@@ -106,7 +106,7 @@ class Forward extends Lane {
     if (t === null) return el("span", { class: "sum" }, `${name} = 0: nothing here depends on ${wrt}.`);
     const words = terms.map(({ o, c }) => (c.partial === null ? `${dot(o.name)} carried through` : times(c.word, dot(o.name))));
     const sums = terms.every(({ o, c }) => isNumber(c.partial) && isNumber(this.tangent(o)))
-      ? ` = ${terms.map(({ o, c }) => `${value(c.partial, 4)} × ${signed(this.tangent(o), 4)}`).join(" + ")}` : "";
+      ? ` = ${joined(terms.map(({ o, c }) => `${value(c.partial, 4)} × ${signed(this.tangent(o), 4)}`))}` : "";
     return el("span", { class: "sum" }, terms.length ? `${name} = ${joined(words)}${sums} = ${value(t)}` : `${name} = ${value(t)}`);
   }
 
@@ -153,7 +153,7 @@ class Reverse extends Lane {
     if (!terms.length) return n.seed === null ? `${name} = 0` : `${name} = ${value(n.seed)}: the derivative of the output with regard to itself`;
     const plain = terms.every(({ c, source }) => isNumber(c.partial) && isNumber(source.adjoint));
     const numbers = plain ? [...seed, ...terms.map(({ c, source }) => `${value(c.partial, 4)} × ${signed(source.adjoint, 4)}`)] : [];
-    return `${name} = ${this.words(n)}${plain ? ` = ${numbers.join(" + ")}` : ""} = ${value(n.adjoint)}`;
+    return `${name} = ${this.words(n)}${plain ? ` = ${joined(numbers)}` : ""} = ${value(n.adjoint)}`;
   }
 
   columns() { return ["node", "value", "adjoint", "the sum that formed it"]; }

@@ -53,7 +53,7 @@ export function symbols(box, answer) {
 
 // ---------------------------------------------------------------- the V
 
-const WIDTH = 480, HEIGHT = 300, LEFT = 46, BOTTOM = 36, TOP = 14, RIGHT = 12;
+const WIDTH = 420, HEIGHT = 290, LEFT = 48, BOTTOM = 38, TOP = 10, RIGHT = 18;
 const SERIES = [["forward", "forward"], ["central", "central"], ["complex_step", "complex step"]];
 
 export function curve(box, answer, exponent, choose) {
@@ -76,7 +76,7 @@ export function curve(box, answer, exponent, choose) {
     const points = answer.steps.map((h, i) => [Math.log10(h), answer.errors[key][i]]).filter(([, e]) => typeof e === "number");
     if (!points.length) return;
     root.append(svg("path", { class: `curve-${k}`, d: points.map(([h, e], i) => `${i ? "L" : "M"}${x(h).toFixed(1)} ${y(logs(e)).toFixed(1)}`).join("") }),
-      svg("text", { class: `label curve-${k}`, x: LEFT + 10 + k * 92, y: HEIGHT - 4 }, name));
+      svg("text", { class: `label curve-${k}`, x: LEFT + 20 + k * 100, y: HEIGHT - 5 }, name));
   });
   root.append(svg("line", { class: "now", x1: x(exponent), x2: x(exponent), y1: TOP, y2: HEIGHT - BOTTOM }));
   root.addEventListener("click", (event) => {
