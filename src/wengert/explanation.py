@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import html
 import inspect
 import linecache
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -35,6 +36,7 @@ from wengert.views.derivation import Contribution, Derivation, Group, Node
 from wengert.views.dot import to_dot
 from wengert.views.findings import findings
 from wengert.views.fold import FEW
+from wengert.views.html import to_html
 from wengert.views.latex import to_latex
 from wengert.views.notation import PRODUCT, Style, Term, latex_name, render
 from wengert.views.partials import local_derivative
@@ -114,6 +116,13 @@ class _Recorded:
     failure: str | None = None
     opened: dict[Var, str] = field(default_factory=dict)  # results of what was opened -> what it is a part of
     has_lines: bool = True
+    active: frozenset[str] | None = None  # names of the inputs that are differentiated; None: all
+
+    @property
+    def inputs(self) -> dict[str, Var]:
+        """What is differentiated, by name."""
+        pairs = zip(self.names, self.graph.inputs, strict=True)
+        return {name: v for name, v in pairs if self.active is None or name in self.active}
 
 
 class _Run(Run):
@@ -243,11 +252,20 @@ class Explanation(Derivation):
 
     def along(self, *direction: Any) -> Explanation:
         """The same with one forward pass, along this direction: a tangent for each input, in their order."""
-        inputs = self._recorded.graph.inputs
+        inputs = list(self._recorded.inputs.values())
         if len(direction) != len(inputs):
-            raise InputError(f"explain: a direction has a part for each of {', '.join(self._recorded.names)}; "
+            raise InputError(f"explain: a direction has a part for each of {', '.join(self._recorded.inputs)}; "
                              f"{len(direction)} were given (at {user_line()})")
         return Explanation(self._recorded, [_fitting("direction", direction, inputs)], ["the direction"], self._given[2])
+
+    def wrt(self, *names: str) -> Explanation:
+        """The same with regard to these inputs alone: ``"w"``, or a part of it, ``"w['bias']"``; the others are data."""
+        known = self._recorded.names
+        found = {k for k in known for name in names if k == name or (k.startswith(name) and k[len(name)] in "[.")}
+        for name in names:
+            if not any(k == name or k.startswith((f"{name}[", f"{name}.")) for k in known):
+                raise InputError(f"explain: there is no input {name!r}; they are {', '.join(known)} (at {user_line()})")
+        return Explanation(replace(self._recorded, active=frozenset(found)), None, (), self._given[2])
 
     def seeded(self, *cotangent: Any) -> Explanation:
         """The same with a backward pass from this cotangent: a part for each output."""
@@ -272,8 +290,7 @@ class Explanation(Derivation):
         e = next(q for q in recorded.graph.equations if self._vars[node.id] in q.results)
         if not e.primitive.holds_graphs:
             raise InputError(f"explain: {node.name} = {node.text} is a single operation; there is nothing to open")
-        copy = _Recorded(recorded.title, recorded.graph, recorded.env, recorded.names, recorded.paths, recorded.notes,
-                         recorded.failure, dict(recorded.opened))
+        copy = replace(recorded, opened=dict(recorded.opened))
         _open(copy, e, turn)
         return Explanation(copy, *self._given)
 
@@ -317,6 +334,15 @@ class Explanation(Derivation):
     def svg(self, limit: int = 40, only: Sequence[str] = (), opened: Sequence[str] = ()) -> str:
         """As a picture; arguments as for `text`."""
         return to_svg(self, limit, self._only(only), self._opened(opened))
+
+    def html(self, limit: int = FEW, only: Sequence[str] = (), opened: Sequence[str] = ()) -> str:
+        """As a page that needs nothing else: to step through, fold, and search; arguments as for `text`."""
+        return to_html(self, limit, self._only(only), self._opened(opened))
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the page in a frame, so that its style stays its own."""
+        page = html.escape(self.html())
+        return f'<iframe srcdoc="{page}" style="width:100%;height:42rem;border:1px solid #8888" title="explanation"></iframe>'
 
     def _only(self, names: Sequence[str]) -> list[int] | None:
         return self.on_the_way([self._node(name).id for name in names]) if names else None
@@ -373,13 +399,14 @@ class _Writer:
         letter = next(c for c in "vutsrqpnm" if not any(n[0] == c and n[1:].isdigit() for n in recorded.names))
         names = [*recorded.names, *[f"{letter}{k + 1}" for k in range(len(self.variables) - len(recorded.names))]]
         self.name = dict(zip(self.variables, names, strict=True))
-        self.directions, self.labels = (directions, labels) if directions is not None else _passes(self.graph, recorded.names)
+        self.inputs = recorded.inputs
+        self.directions, self.labels = (directions, labels) if directions is not None else _passes(self.inputs)
         self.cotangents = cotangents
 
     def write(self) -> None:
         out = self.out
         out.nodes = [self.node(v) for v in self.variables]
-        out.inputs = [self.id[v] for v in self.graph.inputs]
+        out.inputs = [self.id[v] for v in self.inputs.values()]
         out.outputs = list(dict.fromkeys(self.id[a] for a in self.graph.outputs if isinstance(a, Var)))
         self.lines()
         with np.errstate(all="ignore"):
@@ -394,8 +421,8 @@ class _Writer:
         kind = v.type if isinstance(v.type, ArrayType) else ArrayType((), object)
         name = self.name[v]
         if e is None:
-            return Node(self.id[v], name, "input", "", (), name, kind.shape, kind.dtype.name, value,
-                        write_latex=partial(latex_name, name))
+            return Node(self.id[v], name, "input" if name in self.inputs else "data", "", (), name, kind.shape,
+                        kind.dtype.name, value, write_latex=partial(latex_name, name))
         operands = tuple(dict.fromkeys(self.id[o] for o in e.operands if isinstance(o, Var)))
         turns = self.turns(e)
         return Node(self.id[v], name, "operation", e.primitive.name, operands, self.formula(e, v, "text"), kind.shape,
@@ -478,7 +505,8 @@ class _Writer:
 
     def forward(self) -> None:
         self.out.directions = list(self.labels)
-        found = pushed_forward(self.graph, self.env, self.directions)
+        moving = Graph(tuple(self.inputs.values()), self.graph.equations, (), self.graph.lines)
+        found = pushed_forward(moving, self.env, self.directions)
         for v, node in zip(self.variables, self.out.nodes, strict=True):
             node.tangents = [t.get(v) for t in found]
 
@@ -497,7 +525,8 @@ class _Writer:
                 out.notes.append("The function gives more than one number; the backward pass is that of their sum (a "
                                  "cotangent of ones); e.seeded(...) takes another.")
         graph = prune(self.graph, outputs)
-        terms, _ = pulled_back(Graph(self.graph.inputs, graph.equations, tuple(outputs), self.graph.lines), self.env, seeds)
+        whole = Graph(tuple(self.inputs.values()), graph.equations, tuple(outputs), self.graph.lines)
+        terms, _ = pulled_back(whole, self.env, seeds)
         for v, seed in zip(outputs, seeds, strict=True):
             node = out.nodes[self.id[v]]
             node.seed = seed if node.seed is None else node.seed + seed
@@ -536,15 +565,15 @@ def _short(line: str) -> str:
     return os.path.basename(line)
 
 
-def _passes(graph: Graph, names: Sequence[str]) -> tuple[list[list[Any]], list[str]]:
+def _passes(inputs: dict[str, Var]) -> tuple[list[list[Any]], list[str]]:
     """One forward pass for each element of the inputs, if they are few; else one along ones."""
-    if sum(v.type.size for v in graph.inputs) > _PASSES:
-        return [[np.ones(v.type.shape, v.type.dtype)[()] for v in graph.inputs]], ["all inputs together"]
+    if sum(v.type.size for v in inputs.values()) > _PASSES:
+        return [[np.ones(v.type.shape, v.type.dtype)[()] for v in inputs.values()]], ["all inputs together"]
     directions, labels = [], []
-    for k, v in enumerate(graph.inputs):
+    for k, (name, v) in enumerate(inputs.items()):
         for place in np.ndindex(*v.type.shape):
-            direction = [np.zeros(w.type.shape, w.type.dtype) for w in graph.inputs]
+            direction = [np.zeros(w.type.shape, w.type.dtype) for w in inputs.values()]
             direction[k][place] = 1
             directions.append([x[()] for x in direction])
-            labels.append(names[k] + (f"[{', '.join(map(str, place))}]" if place else ""))
+            labels.append(name + (f"[{', '.join(map(str, place))}]" if place else ""))
     return directions, labels

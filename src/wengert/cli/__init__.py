@@ -23,6 +23,7 @@ _TOP = """examples:
   wengert diff program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert compare program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert doctor program.py
+  wengert explain 'cos(x) e^{x^2}' x=0.5
   wengert compilation program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
 
 `wengert diff --help`, `wengert doctor --help` and so on say more.
@@ -154,13 +155,18 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     compilation.add_argument("--grad", action="store_true", help="the gradient, in the place of the function")
     compilation.add_argument("--show", metavar="PASS", choices=("recorded", "simplify", "hoist", "plan", "llvm", "assembly"),
                          help="one pass in full: recorded, simplify, hoist, plan, llvm, assembly")
+    from wengert.cli import explain as view
+    explain = commands.add_parser("explain", help="how a derivative arises, step by step", description=view.DESCRIPTION,
+                                  epilog=view.EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    explain.usage = "wengert explain FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+    view.add_options(explain)
     cache = commands.add_parser("cache", help="compiled programs kept on disk", description=_CACHE, formatter_class=raw,
                                 allow_abbrev=False)
     cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
     cache.add_argument("--json", action="store_true", help="print one JSON object")
     from wengert.cli import page
-    return parser, {"diff": diff, "compare": compare, "doctor": doctor, "compilation": compilation, "cache": cache,
-                    "page": page.add_parser(commands)}
+    return parser, {"diff": diff, "compare": compare, "doctor": doctor, "compilation": compilation, "explain": explain,
+                    "cache": cache, "page": page.add_parser(commands)}
 
 
 def _order(text: str) -> int:
@@ -216,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if extra:
                 commands["page"].error(f"unknown argument {extra[0].strip()!r}")
             return _page(options)
-        run = {"compilation": _compilation, "compare": _compare, "diff": _diff}[options.command]
+        run = {"compilation": _compilation, "compare": _compare, "explain": _explain, "diff": _diff}[options.command]
         return run(options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
@@ -285,6 +291,21 @@ def _compilation(options: argparse.Namespace, words: list[str]) -> int:
         print(getattr(explained, options.show) if options.show else explained)
         sys.stdout.flush()
         return 0 if explained.counts else 1
+
+
+def _explain(options: argparse.Namespace, words: list[str]) -> int:
+    from wengert.progress import Progress
+    with _failing("command"), Progress() as progress:
+        from wengert.cli.explain import explained, write
+        from wengert.cli.target import find
+        from wengert.cli.values import bindings
+        progress("explaining")
+        unbound = find(options.target)
+        values = bindings([word.strip() for word in words], unbound.names, options.allow_nan)
+        found = explained(unbound.bind(values, options.wrt), options)
+        status = write(found, options, sys.stdout)
+        sys.stdout.flush()
+        return status
 
 
 def _diff(options: argparse.Namespace, words: list[str]) -> int:

@@ -65,22 +65,48 @@ def _explain(request: dict[str, Any]) -> dict[str, Any]:
     if all(isinstance(x, int) for x in values.values()):
         raise InputError("there is no variable, so there is nothing to differentiate with regard to")
     with running() as said:
-        explained = wg.explain(p.function, *values.values())
+        explained = _opened(wg.explain(p.function, *values.values()), request.get("open"))
     if len(explained.nodes) > MOST_NODES:
         raise InputError(f"it is a graph of {len(explained.nodes):,} operations, more than the page shows: take fewer steps")
     options = _options(explained)
-    chosen = options[min(max(_whole(request.get("wrt")), 0), len(options) - 1)]
-    along = explained.along(*_direction(explained, chosen))
+    wrt = min(max(_whole(request.get("wrt")), 0), len(options) - 1)
+    single = len(options) == len(explained.directions)  # it has a pass for each
+    along = explained if single else explained.along(*_direction(explained, options[wrt]))
     reply = {
-        "derivation": along.to_json(), "folded": [i.group.id for i in fold(along) if i.group is not None],
+        "derivation": along.to_json(), "pass": wrt if single else 0,
+        "folded": [i.group.id for i in fold(along) if i.group is not None],
         "point": {name: _listed(x) for name, x in values.items()},
         "parameters": [{"name": q.name, "whole": q.whole} for q in p.parameters],
-        "directions": [o["label"] for o in options], "wrt": options.index(chosen),
+        "directions": [o["label"] for o in options], "wrt": wrt,
         "function": p.name, "functions": p.functions, "printed": said.getvalue()[:2000],
     }
     if request.get("h") is not None:
-        reply["shifted"] = _shifted(p, values, along, chosen, request["h"])
+        tangents = [n.tangents[reply["pass"]] if n.tangents else None for n in along.nodes]
+        reply["shifted"] = _shifted(p, values, along, tangents, options[wrt], request["h"])
     return reply
+
+
+def _opened(explained: Any, places: Any) -> Any:
+    """With staged loops and branches written out: each place is the id of a node, and a turn."""
+    for place in places if isinstance(places, list) else []:
+        node, turn = place if isinstance(place, list) and len(place) == 2 else (None, None)
+        if not isinstance(node, int) or not isinstance(turn, int):
+            raise InputError("what is opened is a node and a turn")
+        explained = explained.open(node, turn)
+    return explained
+
+
+def _values(request: dict[str, Any]) -> dict[str, Any]:
+    """All elements of one node: its value, its adjoint, its tangent."""
+    p = program(request)
+    with running():
+        explained = _opened(wg.explain(p.function, *p.values(request.get("point")).values()), request.get("open"))
+    node = request.get("node")
+    if not isinstance(node, int) or not 0 <= node < len(explained.nodes):
+        raise InputError("there is no such node")
+    n = explained.nodes[node]
+    with np.printoptions(precision=6, suppress=False, linewidth=100, threshold=2000):
+        return {"value": str(n.value), "adjoint": "0" if n.adjoint is None else str(n.adjoint)}
 
 
 def _whole(x: Any) -> int:
@@ -126,7 +152,8 @@ def _moved(p: Program, values: dict[str, Any], explained: Any, chosen: dict[str,
     return [x if isinstance(x, int) else x + t * next(parts) for x in values.values()]
 
 
-def _shifted(p: Program, values: dict[str, Any], explained: Any, chosen: dict[str, Any], exponent: Any) -> dict[str, Any]:
+def _shifted(p: Program, values: dict[str, Any], explained: Any, tangents: list[Any], chosen: dict[str, Any],
+             exponent: Any) -> dict[str, Any]:
     """Every node at x + h, and what its difference quotient says; the same nodes, so the same picture."""
     if not isinstance(exponent, (int, float)) or not -300 <= exponent <= 300:
         raise InputError("the exponent of h is a number")
@@ -137,12 +164,11 @@ def _shifted(p: Program, values: dict[str, Any], explained: Any, chosen: dict[st
         if [n.text for n in moved.nodes] != [n.text for n in explained.nodes]:
             return failure("another way", "at x + h the program takes another way, so its steps cannot be compared")
         found = {}
-        for n, m in zip(explained.nodes, moved.nodes, strict=True):
+        for n, m, tangent in zip(explained.nodes, moved.nodes, tangents, strict=True):
             if np.shape(n.value) != np.shape(m.value) or np.asarray(n.value).dtype.kind not in "fc":
                 continue
             quotient = (m.value - n.value) / h
-            exact = n.tangents[0] if n.tangents[0] is not None else 0.0
-            error = np.max(np.abs(quotient - exact), initial=0.0)
+            error = np.max(np.abs(quotient - (0.0 if tangent is None else tangent)), initial=0.0)
             found[str(n.id)] = {"moved": plain(m.value), "quotient": plain(quotient), "error": plain(error)}
     return {"h": h, "nodes": found}
 
@@ -226,5 +252,5 @@ def _layout(request: dict[str, Any]) -> dict[str, Any]:
 
 
 _QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "explain": _explain, "curve": _curve, "ways": _ways, "descend": _descend, "layout": _layout,
+    "explain": _explain, "values": _values, "curve": _curve, "ways": _ways, "descend": _descend, "layout": _layout,
 }

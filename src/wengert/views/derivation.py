@@ -12,8 +12,8 @@ depends) is null.
     {"title", "source": {"file:line": text}, "notes": [text], "findings": [text], "failure": text or null,
      "directions": [text],
      "inputs": [id], "outputs": [id], "backward": [id],         ids of nodes; backward: in the order in which adjoints form
-     "nodes": [{"id", "name", "kind": "input" or "operation", "primitive", "operands": [id], "text", "latex", "shape", "dtype",
-                "value", "tangents": [one for each direction], "adjoint", "seed", "line": "file:line" or null,
+     "nodes": [{"id", "name", "kind": "input", "data" or "operation", "primitive", "operands": [id], "text", "latex",
+                "shape", "dtype", "value", "tangents": [one for each direction], "adjoint", "seed", "line": "file:line" or null,
                 "group": id or null, "turns": int or null,
                 "contributions": [{"source": id, "word", "is_factor": bool, "latex", "partial", "amount"}]}],
      "groups": [{"id", "kind": "loop", "turn", "call" or "line", "label", "line", "parent": id or null, "nodes": [id],
@@ -59,7 +59,7 @@ class Contribution:
 
 @dataclass
 class Node:
-    """An input, or one result of an equation, in order of evaluation."""
+    """An input, data (an input that is not differentiated), or one result of an equation, in order of evaluation."""
 
     id: int
     name: str

@@ -1,7 +1,7 @@
 """A derivation as a graph in DOT, the language of Graphviz.
 
-What comes in: a `Derivation`. What goes out: a `digraph`; groups that are opened are clusters. The one idea: the same items as in
-the drawing of our own, with the layout left to Graphviz.
+What comes in: a `Derivation`. What goes out: a `digraph`; groups that are opened are clusters. The one idea: the same items as
+in the drawing of our own, with the layout left to Graphviz.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from wengert.views.svg import clean, edges_of, lines_of
 
 __all__ = ["to_dot"]
 
-_FILL = {"input": "#e3f0e6", "output": "#fdeedb", "folded": "#ece6f6", "operation": "#f2f5fa"}
+_FILL = {"input": "#e3f0e6", "output": "#fdeedb", "folded": "#ece6f6", "operation": "#f2f5fa",
+         "data": "#ffffff"}
 
 
 def to_dot(d: Derivation, limit: int = 40, only: Collection[int] | None = None, opened: Iterable[int] = ()) -> str:

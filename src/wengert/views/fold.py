@@ -32,9 +32,19 @@ class Item:
         """What a folded group is called."""
         if self.group is None:
             return self.out.text
-        turns = "" if self.group.turns is None else f", {self.group.turns:,} turns"
+        return f"{self.title}: {self.size}"
+
+    @property
+    def title(self) -> str:
+        """``loop at file.py:12, 50 turns``."""
+        if self.group is None:
+            return self.out.name
+        return self.group.label + ("" if self.group.turns is None else f", {self.group.turns:,} turns")
+
+    @property
+    def size(self) -> str:
         n = len(self.nodes)
-        return f"{self.group.label}{turns}: {n:,} operation{'s' * (n != 1)}"
+        return f"{n:,} operation{'s' * (n != 1)}"
 
 
 def fold(d: Derivation, limit: int = FEW, only: Collection[int] | None = None, opened: Iterable[int] = ()) -> list[Item]:
@@ -52,10 +62,11 @@ def fold(d: Derivation, limit: int = FEW, only: Collection[int] | None = None, o
     """
     tree = _Tree(d, only)
     must = set(opened)
-    for g in list(must):
-        while (parent := d.groups[g].parent) is not None:
+    for k in list(must):
+        parent = d.groups[k].parent
+        while parent is not None:
             must.add(parent)
-            g = parent
+            parent = d.groups[parent].parent
     rows: list[int | Group] = list(tree.inside[None])
     queue = [r for r in rows if isinstance(r, Group)]
     while queue:

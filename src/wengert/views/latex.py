@@ -1,7 +1,7 @@
 """A derivation as LaTeX: the program, the forward pass and the backward pass, each an aligned display.
 
-What comes in: a `Derivation`. What goes out: displays for `amsmath`. The one idea: a display is a list of rows, a left side and what
-it equals; `rows` gives them one by one, so that each can be rendered alone.
+What comes in: a `Derivation`. What goes out: displays for `amsmath`. The one idea: a display is a list of rows, a left side and
+what it equals; `rows` gives them one by one, so that each can be rendered alone.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _SPECIAL = {"\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim "}
 
 def to_latex(d: Derivation, limit: int = FEW, only: Collection[int] | None = None, opened: Iterable[int] = ()) -> str:
     """Displays for `amsmath`; the arguments are those of `fold`."""
-    titles = ("values", "tangents", "adjoints")
-    parts = [f"% {title}\n{_display(block)}" for title, block in zip(titles, rows(d, limit, only, opened), strict=True) if block]
+    blocks = zip(("values", "tangents", "adjoints"), rows(d, limit, only, opened), strict=True)
+    parts = [f"% {title}\n{_display(block)}" for title, block in blocks if block]
     return "\n\n".join(parts) + "\n"
 
 
@@ -39,7 +39,7 @@ def rows(d: Derivation, limit: int = FEW, only: Collection[int] | None = None,
     for item in items:
         if item.node is None:
             values.append((_name(item.out), words(item.label), latex_number(item.out.value)))
-        elif item.node.kind == "input":
+        elif item.node.kind != "operation":
             values.append((_name(item.node), latex_number(item.node.value)))
         else:
             values.append((_name(item.node), item.node.latex, latex_number(item.node.value)))
@@ -128,7 +128,7 @@ def latex_number(x: Any, digits: int = 6) -> str:
     """
     text = short(x, digits)
     array = np.zeros(()) if x is None else np.asarray(x)
-    if array.dtype.kind not in "fiuc" or (array.ndim and not text.startswith("[" * array.ndim)) or " … " in text or "all" in text:
+    if array.dtype.kind not in "fiuc" or (array.ndim and re.search("[×a-hj-z]{2}|×|…", text.replace("nan", ""))):
         return words(text)
     text = re.sub(r"(-?[\d.]+)e([+-]\d+)", lambda m: rf"{m[1]} \cdot 10^{{{int(m[2])}}}", text)
     text = text.replace("inf", r"\infty").replace("nan", r"\mathrm{NaN}")

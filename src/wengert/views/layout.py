@@ -1,12 +1,13 @@
 """A layered drawing of a directed graph without cycles: where its nodes are, and the bends of its edges.
 
-What comes in: sizes of nodes, and edges. What goes out: a point for each node, and points that each edge goes through. The one idea
-(K. Sugiyama, S. Tagawa, M. Toda, 1981): a node's layer is the longest path to it; an edge over several layers gets a place in
-each; medians of the neighbors order each layer; and the least squares that keep that order give the horizontal places.
+What comes in: sizes of nodes, and edges. What goes out: a point for each node, and points that each edge goes through. The one
+idea (K. Sugiyama, S. Tagawa, M. Toda, 1981): a node's layer is the longest path to it; an edge over several layers gets a place
+in each; medians of the neighbors order each layer; and the least squares that keep that order give the horizontal places.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +69,7 @@ def layered(sizes: Mapping[Any, tuple[float, float]], edges: Sequence[tuple[Any,
             chain.append(bend)
         chain.append(b)
         chains.append(chain)
-        for p, q in zip(chain, chain[1:], strict=False):
+        for p, q in itertools.pairwise(chain):
             below[p].append(q)
             above[q].append(p)
     _order(layers, above, below)

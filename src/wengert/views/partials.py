@@ -18,6 +18,7 @@ from wengert.views.notation import Style, Term, constant, latex_name, term_of
 __all__ = ["local_derivative"]
 
 Names = Callable[[Var], str]
+_LONGEST = {"text": 40, "latex": 120, "numpy": 40}  # letters of a formula
 
 
 def local_derivative(e: Equation, operand: Var, names: Names, style: Style = "text") -> Term | str:
@@ -28,9 +29,17 @@ def local_derivative(e: Equation, operand: Var, names: Names, style: Style = "te
     if e.primitive.elementwise and len(e.results) == 1:
         term = _formula(e, places, names, style)
         if term is not None:
-            return term
+            return term if len(term.text) <= _LONGEST[style] else _name(e, operand, names, style)
     said = _WORDS.get(e.primitive.name)
     return said(e, places[0], names) if said is not None else f"by the transpose of {e.primitive.name}"
+
+
+def _name(e: Equation, operand: Var, names: Names, style: Style) -> Term:
+    """``∂v2/∂v1``, where the formula is longer than it says: it may know edges of the domain, and cases."""
+    y, x = names(e.results[0]), names(operand)
+    if style == "latex":
+        return Term(rf"\frac{{\partial {latex_name(y)}}}{{\partial {latex_name(x)}}}")
+    return Term(f"∂{y}/∂{x}")
 
 
 # ---------------------------------------------------------------- formulas
@@ -102,6 +111,7 @@ _READABLE: dict[str, Callable[[Handle, list[Handle], int, Equation], Any]] = {
     "sqrt": lambda y, x, i, e: 1.0 / (2.0 * y),
     "square": lambda y, x, i, e: 2.0 * x[0],
     "absolute": lambda y, x, i, e: REGISTRY["sign"](x[0]) if x[0].dtype.kind == "f" else None,
+    "logaddexp": lambda y, x, i, e: REGISTRY["expit"](x[i] - x[1 - i]),
     "expit": lambda y, x, i, e: y * (1.0 - y),
     **dict.fromkeys(("power", "float_power", "scalar_power", "integer_power"), _power),
 }

@@ -1,7 +1,7 @@
 """A derivation as a picture: the graph in layers, values and adjoints in the nodes, local partial derivatives on the edges.
 
-What comes in: a `Derivation`. What goes out: an SVG document that needs nothing else, light or dark as the reader's screen is. The
-one idea: what is drawn are the items of `views/fold.py`, so that a large program is a small picture.
+What comes in: a `Derivation`. What goes out: an SVG document that needs nothing else, light or dark as the reader's screen is.
+The one idea: what is drawn are the items of `views/fold.py`, so that a large program is a small picture.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ STYLE = """
   @media (prefers-color-scheme: dark) {
     .wg { --ink: #e8ecf2; --paper: #14181f; --node: #222a36; --rim: #67758a; --in: #1d3526; --out: #40301a; --fold: #30274a;
           --value: #8ab8ff; --back: #ff9d94; --faint: #a3afc0; } }
-  .wg rect { fill: var(--node); stroke: var(--rim); } .wg .input rect { fill: var(--in); } .wg .output rect { fill: var(--out); }
+  .wg rect { fill: var(--node); stroke: var(--rim); }
+  .wg .input rect { fill: var(--in); } .wg .output rect { fill: var(--out); }
   .wg .folded rect { fill: var(--fold); stroke-dasharray: 5 3; } .wg text { fill: var(--ink); text-anchor: middle; }
   .wg .value { fill: var(--value); } .wg .adjoint { fill: var(--back); } .wg path { fill: none; stroke: var(--rim); }
   .wg .tip { fill: var(--rim); stroke: none; }
@@ -57,8 +58,9 @@ def to_svg(d: Derivation, limit: int = 40, only: Collection[int] | None = None, 
     parts += [_label(path, label, taken) for path, label in zip(paths, edges.values(), strict=True) if label]
     w, h = layout.width + 2 * _MARGIN, layout.height + 2 * _MARGIN
     body = "\n".join(parts)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" class="wg" viewBox="0 0 {w:.0f} {h:.0f}" width="{w:.0f}" height="{h:.0f}" '
-            f'role="img" aria-label={quoteattr(clean(d.title))}>\n<style>{STYLE}</style>\n'
+    box = f'viewBox="0 0 {w:.0f} {h:.0f}" width="{w:.0f}" height="{h:.0f}"'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" class="wg" {box} role="img" '
+            f'aria-label={quoteattr(clean(d.title))}>\n<style>{STYLE}</style>\n'
             f'<g transform="translate({_MARGIN:.0f} {_MARGIN:.0f})">\n{body}\n</g>\n</svg>\n')
 
 
@@ -91,8 +93,8 @@ def lines_of(d: Derivation, item: Item) -> list[tuple[str, str]]:
     node = item.out
     if item.node is None:
         last = [("value", f"{node.name} = {short(node.value)}")]
-        return [("", _cut(item.label.partition(":")[0])), ("", item.label.partition(": ")[2]), *last]
-    said = node.name if node.kind == "input" else f"{node.name} = {node.text}"
+        return [("", _cut(item.title)), ("", item.size), *last]
+    said = node.name if node.kind != "operation" else f"{node.name} = {node.text}"
     lines = [("", _cut(said)), ("value", _cut(short(node.value)))]
     if node.adjoint is not None:
         lines.append(("adjoint", _cut(f"{adjoint_name(node.name)} = {short(node.adjoint)}")))
@@ -113,7 +115,7 @@ def _size(lines: Sequence[tuple[str, str]]) -> Point:
 def _node(d: Derivation, item: Item, lines: Sequence[tuple[str, str]], center: Point, size: Point) -> str:
     (x, y), (w, h) = center, size
     node = item.out
-    kind = "folded" if item.node is None else "input" if node.kind == "input" else "output" if node.id in d.outputs else "operation"
+    kind = "folded" if item.node is None else "output" if node.id in d.outputs else node.kind
     line = f"\n{node.line.rpartition('/')[2]}  {d.source.get(node.line, '')}" if node.line else ""
     tip = item.label if item.node is None else f"{node.name} = {node.text}{line}"
     rows = []

@@ -15,7 +15,7 @@ from wengert.views.derivation import Contribution, Derivation, Node, is_finite
 from wengert.views.fold import FEW, Item, fold
 from wengert.views.numbers import short
 
-__all__ = ["adjoint_name", "formed", "notes", "tangent_formula", "tangent_name", "term", "to_text", "tree"]
+__all__ = ["added", "adjoint_name", "formed", "local", "notes", "tangent_formula", "tangent_name", "term", "to_text", "tree"]
 
 _WIDEST = 46  # a column of formulas
 
@@ -110,7 +110,7 @@ def tangent_formula(d: Derivation, node: Node, into: dict[int, list[tuple[int, s
 
 
 def local(d: Derivation) -> dict[int, list[tuple[int, str]]]:
-    """For each node its operands, each with the local partial derivative in letters; those that have no such form are absent."""
+    """For each node its operands, each with the local partial derivative in letters; absent if one has no such form."""
     found: dict[int, list[tuple[int, str]]] = {}
     for n in d.nodes:
         for c in n.contributions:
@@ -131,7 +131,7 @@ def tree(d: Derivation) -> str:
         node = d.nodes[k]
         again = k in seen and bool(node.operands)
         seen.add(k)
-        said = node.name if node.kind == "input" else f"{node.name} = {node.text}"
+        said = node.name if node.kind != "operation" else f"{node.name} = {node.text}"
         lines.append(before + said + ("  (above)" if again else ""))
         if again:
             continue
@@ -150,7 +150,7 @@ def _forward(d: Derivation, items: Sequence[Item]) -> str:
         if item.node is None:
             rows.append(["…", item.label, short(node.value), "", *tangents, line])
             continue
-        formula = "" if node.kind == "input" else node.text
+        formula = node.text if node.kind == "operation" else ""
         rows.append([node.name, formula, short(node.value), tangent_formula(d, node, edges), *tangents, line])
     head = ["", "formula", "value", "tangent", *[f"d/d({name})" if " " not in name else name for name in d.directions], "line"]
     return _table(head, rows)
@@ -192,6 +192,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     cells = [[_cut(row[k], _WIDEST) if k != columns[-1] else row[k] for k in columns] for row in rows]
     names = [head[k] for k in columns]
     widths = [max(width(c) for c in column) for column in zip(names, *cells, strict=True)]
-    lines = ["  ".join([c + " " * (w - width(c)) for c, w in zip(row, widths, strict=True)]).rstrip() for row in (names, *cells)]
+    lines = ["  ".join([c + " " * (w - width(c)) for c, w in zip(row, widths, strict=True)]).rstrip()
+             for row in (names, *cells)]
     rule = "─" * sum([*widths, 2 * len(widths) - 2])
     return "\n".join(["  " + line for line in (lines[0], rule, *lines[1:])])

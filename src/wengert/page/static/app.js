@@ -7,7 +7,7 @@ import { LANES, edgeText, longest } from "./lanes.js";
 import * as panels from "./panels.js";
 
 const MOST_BOXES = 80, PAUSE = 900;
-const state = { kind: "formula", text: "cos(x) e^{x^2}", function: "", point: { x: 0.5 }, lane: "reverse", wrt: 0, h: -2 };
+const state = { kind: "formula", text: "cos(x) e^{x^2}", function: "", point: { x: 0.5 }, lane: "reverse", wrt: 0, h: -2, open: [] };
 const seen = { reply: null, scene: null, folded: new Set(), items: [], lane: null, steps: [], k: 0, playing: 0, ran: true,
   ranges: {}, undo: [], curve: "", symbols: null };
 
@@ -23,7 +23,7 @@ async function post(path, body) {
   }
 }
 
-const program = () => ({ kind: state.kind, text: state.text, function: state.function, point: state.point, wrt: state.wrt });
+const program = () => ({ kind: state.kind, text: state.text, function: state.function, point: state.point, wrt: state.wrt, open: state.open });
 
 function latest(work) {
   let busy = false, again = false;
@@ -48,7 +48,7 @@ async function explained() {
   const slow = setTimeout(() => say("computing …", true), 400);
   const reply = await post("ask", asked);
   clearTimeout(slow);
-  if (["kind", "text", "function"].some((name) => asked[name] !== state[name])) return; // of another program by now
+  if (["kind", "text", "function", "open"].some((name) => asked[name] !== state[name])) return; // of another program by now
   say("");
   if (reply.error) return complain(reply.error);
   complain(null);
@@ -112,6 +112,8 @@ function typed() {
   const text = $("text").value;
   if (text === state.text) return;
   state.text = text;
+  state.open = [];
+  $("examples").value = "";
   $("caption").textContent = "";
   seen.ran = state.kind === "formula";
   if (seen.ran) { clearTimeout(seen.timer); wait(true); seen.timer = setTimeout(refresh, 250); } else { complain(null); say(""); }
@@ -119,6 +121,7 @@ function typed() {
 }
 
 function run() {
+  if (state.text !== $("text").value) state.open = [];
   state.text = $("text").value;
   seen.ran = true;
   refresh();
@@ -129,7 +132,7 @@ function setKind(kind) {
   state.kind = kind;
   const area = $("text");
   area.dataset.kind = kind;
-  area.rows = kind === "formula" ? 2 : Math.min(18, Math.max(8, state.text.split("\n").length + 1));
+  area.rows = kind === "formula" ? 2 : Math.min(18, Math.max(5, state.text.split("\n").length + 1));
   $("text-label").textContent = kind === "formula" ? "Formula" : "Function";
   $("run-row").hidden = kind === "formula";
   document.querySelector(`#kind input[value=${kind}]`).checked = true;
@@ -295,7 +298,7 @@ async function picture(k) {
 
 function relane(k) {
   if (!seen.scene) return;
-  seen.lane = new LANES[state.lane]({ scene: seen.scene, items: seen.items, wrt: 0, label: seen.reply.directions[seen.reply.wrt],
+  seen.lane = new LANES[state.lane]({ scene: seen.scene, items: seen.items, wrt: seen.reply.pass, label: seen.reply.directions[seen.reply.wrt],
     shifted: seen.reply.shifted, symbols: seen.symbols && !seen.symbols.error ? seen.symbols : null });
   seen.steps = seen.lane.placed();
   panels.trace($("trace-table"), seen.lane, seen.items, jump);
@@ -311,7 +314,7 @@ function go(k) {
   if (!steps.length) return;
   seen.k = Math.min(Math.max(k, 0), steps.length - 1);
   const step = steps[seen.k], n = step.item.nodes[step.item.nodes.length - 1];
-  put($("sentence"), lane.sentence(step));
+  put($("sentence"), lane.sentence(step), step.item.group ? null : more(step.item.nodes[0]));
   $("progress").max = steps.length;
   $("progress").value = seen.k + 1;
   $("place").textContent = `${seen.k + 1} / ${steps.length}${steps.some((s) => s.pass === "backward") ? ` ${step.pass}` : ""}`;
@@ -330,6 +333,31 @@ function go(k) {
   $("first").disabled = $("back").disabled = seen.k === 0;
   $("last").disabled = $("next").disabled = seen.k === steps.length - 1;
   seen.node = n;
+}
+
+// What else a node has to show: a staged loop its turns, an array its numbers.
+function more(n) {
+  const found = [];
+  if (n.turns !== null || n.primitive === "cond") {
+    const turn = el("input", { type: "number", class: "short", value: 0, min: 0, max: Math.max((n.turns || 1) - 1, 0), "aria-label": "turn" });
+    found.push(el("button", { type: "button", onclick: () => reopen([...state.open, [n.id, Number(turn.value) || 0]]) }, "Open"),
+      n.turns === null ? null : el("label", { class: "inline" }, "turn ", turn));
+  }
+  if (state.open.length) found.push(el("button", { type: "button", onclick: () => reopen([]) }, "Close what was opened"));
+  if (n.shape.length) found.push(el("button", { type: "button", onclick: (event) => elements(n, event.target.parentElement) }, "All numbers"));
+  return found.length ? el("span", { class: "row more" }, found) : null;
+}
+
+function reopen(places) {
+  state.open = places;
+  remember();
+  refresh();
+}
+
+async function elements(n, place) {
+  const answer = await post("ask", { ...program(), ask: "values", node: n.id });
+  const text = answer.error ? answer.error.message : `${n.name} =\n${answer.value}\nadjoint =\n${answer.adjoint}`;
+  place.replaceWith(el("pre", { tabindex: "0" }, text));
 }
 
 const step = (by) => { pause(); go(seen.k + by); };
@@ -435,6 +463,7 @@ function recall() {
   try {
     const kept = JSON.parse(decodeURIComponent(location.hash.slice(1)));
     for (const name of Object.keys(state)) if (typeof kept[name] === typeof state[name]) state[name] = kept[name];
+    if (!Array.isArray(state.open)) state.open = [];
     if (!(state.lane in LANES)) state.lane = "reverse";
     if (state.kind !== "function") state.kind = "formula";
     seen.ran = state.kind === "formula";
@@ -443,7 +472,7 @@ function recall() {
 
 function load(example) {
   pause();
-  Object.assign(state, { kind: example.kind, text: example.text, function: "", point: structuredClone(example.point), wrt: 0, h: -2 });
+  Object.assign(state, { kind: example.kind, text: example.text, function: "", point: structuredClone(example.point), wrt: 0, h: -2, open: [] });
   seen.ran = true;
   seen.undo = [];
   $("step-back").hidden = true;
@@ -475,7 +504,7 @@ const view = new Picture($("graph"), {
 function begin() {
   $("text").addEventListener("input", typed);
   $("run").addEventListener("click", run);
-  $("function").addEventListener("change", (event) => { state.function = event.target.value; state.point = {}; run(); });
+  $("function").addEventListener("change", (event) => { state.function = event.target.value; state.point = {}; state.open = []; run(); });
   for (const radio of document.querySelectorAll("#kind input")) {
     radio.addEventListener("change", () => { seen.ran = radio.value === "formula"; setKind(radio.value); say(""); remember(); if (seen.ran) refresh(); });
   }

@@ -60,11 +60,14 @@ export class Scene {
 function heading(item, source) {
   if (!item.group) return equation(item.nodes[0]);
   if (item.group.kind === "line") return groupName(item.group, source);
-  return `${item.group.label}${item.nodes.length > 1 ? ` · ${item.nodes.length} operations` : ""}`;
+  return `${groupName(item.group, source)}${item.nodes.length > 1 ? ` · ${item.nodes.length} operations` : ""}`;
 }
 
 export function groupName(group, source) {
-  if (group.kind !== "line" || !group.line) return group.label;
+  if (group.kind !== "line" || !group.line) {
+    const turns = group.kind === "loop" && group.turns !== null ? `, ${group.turns} turns` : "";
+    return group.label.replace(/\S*pasted\.py:(\d+)/, "line $1") + turns;
+  }
   const text = (source[group.line] || "").trim();
   return `line ${group.line.split(":").pop()}${text ? `: ${text}` : ""}`;
 }

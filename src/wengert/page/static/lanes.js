@@ -174,7 +174,7 @@ class Symbolic extends Lane {
 
   carried(n) { return { lane: `${prime(n.name)} = ${this.rule(n)}` }; }
 
-  shown(n) { return `at the point ${value(n.tangents[this.wrt] ?? null, 5)}`; }
+  shown(n) { return `here ${value(n.tangents[this.wrt] ?? null, 5)}`; }
 
   sentence(step) {
     if (step.item.group) return inner(step.item, this.scene.derivation.source);
