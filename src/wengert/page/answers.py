@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 import wengert as wg
-from wengert.errors import FormulaError, InputError, WengertError
-from wengert.page.program import Failed, Program, program, running
+from wengert.errors import FormulaError, InputError, UnsupportedError, WengertError
+from wengert.formulas import Formula
+from wengert.page.program import Failed, Program, line_of, program, running
 from wengert.page.worker import failure
 from wengert.views.derivation import plain
 from wengert.views.fold import fold
@@ -28,6 +29,7 @@ __all__ = ["answer"]
 MOST_DIRECTIONS = 40  # inputs of more numbers are moved as a whole
 MOST_NODES = 20_000
 MOST_BOXES = 2_000
+LONGEST_FORMULA = 4_000
 _MARGIN = 12.0
 
 
@@ -43,7 +45,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     except Failed as error:
         return failure(error.kind, error.message, line=error.line)
     except WengertError as error:
-        return failure(type(error).__name__, _plainly(error))
+        return failure("refused", _plainly(error), line=line_of(error))
     except MemoryError:
         return failure("too large", "it needs more memory than a computation of the page may have")
     except RecursionError:
@@ -190,6 +192,27 @@ def _curve(request: dict[str, Any]) -> dict[str, Any]:
             "best": {"forward": plain(curve.best_forward), "central": plain(curve.best_central)}}
 
 
+# ---------------------------------------------------------------- as symbols
+
+def _symbolic(request: dict[str, Any]) -> dict[str, Any]:
+    """The derivatives as formulas, and how many nodes they have, order by order: counted, not written out."""
+    p = program(request)
+    args = () if isinstance(p.function, Formula) else tuple(p.values(request.get("point")).values())
+    with running():
+        f = p.function if isinstance(p.function, Formula) else wg.symbolic.formula_of(p.function, *args)
+        if not f.variables:
+            raise InputError("there is no variable, so there is nothing to differentiate with regard to")
+        wrt = f.variables[min(max(_whole(request.get("wrt")), 0), len(f.variables) - 1)]
+        found: dict[str, Any] = {"wrt": wrt, "rows": [vars(row) for row in wg.symbolic.swell(f, order=3, wrt=wrt).rows]}
+        try:
+            found["derivatives"] = [{"wrt": name, "text": str(g)[:LONGEST_FORMULA]}
+                                    for name, g in wg.symbolic.partials(f).items()]
+            found["differential"] = str(f.differential())[:LONGEST_FORMULA]
+        except UnsupportedError as error:  # too many nodes to be written down: the count remains
+            found["note"] = _plainly(error)
+    return found
+
+
 # ---------------------------------------------------------------- all ways, measured
 
 def _ways(request: dict[str, Any]) -> dict[str, Any]:
@@ -252,5 +275,5 @@ def _layout(request: dict[str, Any]) -> dict[str, Any]:
 
 
 _QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "explain": _explain, "values": _values, "curve": _curve, "ways": _ways, "descend": _descend, "layout": _layout,
+    "explain": _explain, "values": _values, "symbolic": _symbolic, "curve": _curve, "ways": _ways, "descend": _descend, "layout": _layout,
 }

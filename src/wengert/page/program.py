@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 import wengert as wg
-from wengert.errors import InputError
+from wengert.errors import InputError, WengertError
 
-__all__ = ["Failed", "Program", "program", "running"]
+__all__ = ["Failed", "Program", "line_of", "program", "running"]
 
 FILE = "pasted.py"
 LARGEST_POINT = 10_000  # numbers in all arguments together
@@ -192,17 +192,19 @@ def running() -> Iterator[io.StringIO]:
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), np.errstate(all="ignore"):
             yield said
+    except WengertError:  # its message is for the person
+        raise
     except SyntaxError as error:
         raise Failed(type(error).__name__, error.msg, error.lineno) from error
     except MemoryError:
         raise Failed("too large", "it needs more memory than a computation of the page may have") from None
     except RecursionError as error:
-        raise Failed("RecursionError", "it calls itself without an end", _line(error)) from None
+        raise Failed("RecursionError", "it calls itself without an end", line_of(error)) from None
     except (Exception, SystemExit) as error:
-        raise Failed(type(error).__name__, str(error), _line(error)) from error
+        raise Failed(type(error).__name__, str(error), line_of(error)) from error
 
 
-def _line(error: BaseException) -> int | None:
+def line_of(error: BaseException) -> int | None:
     """The innermost line of the pasted text that the error passed through."""
     line = None
     for frame in traceback.extract_tb(error.__traceback__):

@@ -23,7 +23,7 @@ __all__ = ["LONGEST_BODY", "Page"]
 
 LOOPBACK = "127.0.0.1"  # and no other: there is no way to ask for one
 LONGEST_BODY = 256 << 10
-SLOW = frozenset({"ways", "curve"})  # asked of a second child, so that the point can move meanwhile
+SLOW = frozenset({"ways", "curve", "symbolic"})  # asked of a second child, so that the point can move meanwhile
 
 _TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8",
           "svg": "image/svg+xml"}

@@ -71,7 +71,7 @@ const askCurve = latest(async () => {
 const askSymbols = latest(async () => {
   $("symbols").hidden = state.lane !== "symbolic";
   if (state.lane !== "symbolic" || !seen.reply) return;
-  const key = JSON.stringify([state.kind, state.text, state.function, state.kind === "function" ? state.point : null]);
+  const key = JSON.stringify([state.kind, state.text, state.function, state.wrt, state.kind === "function" ? state.point : null]);
   if (seen.symbolsKey !== key) {
     seen.symbols = await post("ask", { ...program(), ask: "symbolic" });
     seen.symbolsKey = key;
@@ -303,7 +303,7 @@ function relane(k) {
   seen.steps = seen.lane.placed();
   panels.trace($("trace-table"), seen.lane, seen.items, jump);
   const inputs = seen.reply.derivation.inputs.reduce((sum, id) => sum + seen.scene.nodes.get(id).shape.reduce((a, b) => a * b, 1), 0);
-  panels.counts($("counts"), seen.reply.derivation, state.lane, { inputs, ...(seen.lane.symbols?.counts || {}) });
+  panels.counts($("counts"), seen.reply.derivation, state.lane, { inputs, rows: seen.lane.symbols?.rows });
   go(Math.min(k, seen.steps.length - 1));
 }
 

@@ -179,10 +179,10 @@ class Symbolic extends Lane {
   sentence(step) {
     if (step.item.group) return inner(step.item, this.scene.derivation.source);
     const n = step.item.nodes[0], wrt = this.label;
-    const done = this.scene.derivation.outputs.includes(n.id) && this.symbols?.derivatives?.[this.wrt];
+    const done = this.scene.derivation.outputs.includes(n.id) && this.symbols?.derivatives?.find((d) => d.wrt === this.symbols.wrt);
     return [el("b", {}, equation(n)), `, differentiated with regard to ${wrt}, by ${NAMES[n.primitive] || "its own rule"}. `,
       el("span", { class: "sum" }, `${prime(n.name)} = ${this.rule(n)}`),
-      done ? el("span", { class: "sum" }, `written out: ∂f/∂${done.wrt} = ${cut(done.text, 400)}`) : null];
+      done ? el("span", { class: "sum" }, `written out: ∂f/∂${pretty(done.wrt)} = ${cut(pretty(done.text), 300)}`) : null];
   }
 
   columns() { return ["node", "derivative"]; }

@@ -1,7 +1,7 @@
 // The panels beside the picture: the trace, the counts, the derivative as symbols, the error curve, the table of ways.
 // Each takes its data and fills one element.
 
-import { cut, el, number, put, svg } from "./text.js";
+import { cut, el, number, pretty, put, svg } from "./text.js";
 
 const MOST_ROWS = 400;
 
@@ -43,12 +43,17 @@ export function pairs(list, entries) {
 
 export function symbols(box, answer) {
   if (answer.error) return put(box, el("p", { class: "quiet" }, answer.error.message));
-  const blocks = answer.derivatives.map((d) => el("div", { class: "formula-block", tabindex: "0" }, `∂f/∂${d.wrt} = `, d.text));
-  const rows = answer.derivatives.map((d) => el("tr", {}, el("td", {}, `∂f/∂${d.wrt}`),
-    [d.tree_raw, d.graph_raw, d.tree, d.graph].map((x) => el("td", { class: "number" }, x === null ? "" : x.toLocaleString("en")))));
-  const heads = ["", "tree, as the rules give it", "its graph, shared", "tree, simplified", "its graph"];
-  put(box, blocks, el("p", { class: "quiet" }, `Nodes. The tree of f has ${answer.tree.toLocaleString("en")}, its graph ${answer.graph.toLocaleString("en")}.`),
-    el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, heads.map((h) => el("th", { scope: "col" }, h)))), el("tbody", {}, rows))));
+  const written = (left, text) => el("div", { class: "formula-block", tabindex: "0" }, `${left} = `, pretty(text));
+  const blocks = (answer.derivatives || []).map((d) => written(`∂f/∂${pretty(d.wrt)}`, d.text));
+  if (blocks.length > 1 && answer.differential) blocks.push(written("df", answer.differential));
+  const big = (n) => (n < 1e15 ? n.toLocaleString("en") : n.toExponential(1).replace("e+", " × 10^"));
+  const heads = ["order", "tree, by the rules", "shared", "tree, simplified", "shared"];
+  const rows = answer.rows.map((r) => el("tr", {}, [r.order, r.tree, r.graph, r.simple_tree, r.simple_graph]
+    .map((n) => el("td", { class: "number" }, big(n)))));
+  put(box, blocks, answer.note ? el("p", { class: "quiet" }, answer.note) : null,
+    el("p", { class: "quiet" }, `Nodes of the derivatives with regard to ${pretty(answer.wrt)}; order 0 is f itself.`),
+    el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, heads.map((h) => el("th", { scope: "col" }, h)))),
+      el("tbody", {}, rows))));
 }
 
 // ---------------------------------------------------------------- the V
@@ -128,7 +133,7 @@ export function counts(list, derivation, lane, numbers) {
     lane === "forward" ? ["whole gradient", `${s(d, "forward pass").replace(/sses?s$|sss$/, "sses")}, nothing stored`] : null,
     lane === "reverse" ? ["whole gradient", `1 forward and 1 backward pass; ${s(derivation.nodes.length, "value")} at hand`] : null,
     lane === "differences" ? ["whole gradient", `${s(d + 1, "evaluation")}; ${2 * d} for central differences`] : null,
-    lane === "symbolic" && numbers.tree ? ["tree of f", s(numbers.tree, "node")] : null,
-    lane === "symbolic" && numbers.derivative ? ["tree of f′, unsimplified", s(numbers.derivative, "node")] : null,
+    lane === "symbolic" && numbers.rows ? ["trees", `f ${s(numbers.rows[0].tree, "node")}; f′ ${s(numbers.rows[1].tree, "node")}, `
+      + `simplified ${s(numbers.rows[1].simple_tree, "node")}`] : null,
   ]);
 }
