@@ -26,8 +26,9 @@ CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
-API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "api", "formulas", "check", "staging", "compilation",
-               "adjoints", "explanation", "structured", "random", "doctor", "comparison")
+API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "api", "check", "staging", "compilation", "sources",
+               "expressions", "with_sympy", "formulas", "symbolic", "adjoints", "explanation", "structured", "random",
+               "doctor", "comparison")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "progress", "flatten", "api", "custom", "check", "staging", "structured", "random")
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "nn")
@@ -46,7 +47,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **{module: (*BELOW_API, *API_MODULES[:k]) for k, module in enumerate(API_MODULES)},
     **dict.fromkeys(APPLICATIONS, API),
     "cli": (*API, "doctor", "comparison", "views", "page", "backends.compiled.store"),
-    "page": (*API, "views"),
+    "page": (*API, "formulas", "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),
     "__main__": ("cli",),
 }

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric, optim, random
+    from wengert import errors, numeric, optim, random, symbolic
     from wengert.api import (
         grad,
         hessian,
@@ -29,17 +29,18 @@ if TYPE_CHECKING:
     from wengert.compilation import explain_compilation
     from wengert.custom import custom_jvp, custom_vjp, opaque
     from wengert.explanation import explain
-    from wengert.formulas import formula
+    from wengert.formulas import formula, from_sympy
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.settings import config
+    from wengert.sources import source
     from wengert.staging import StagingWarning, jit
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
     "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations",
-    "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp",
-    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "random", "scan",
-    "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy", "grad",
+    "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim",
+    "random", "scan", "source", "stop_gradient", "symbolic", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -54,15 +55,17 @@ _HOME = {
     "explain": "explanation",
     "explain_compilation": "compilation",
     "formula": "formulas",
+    "from_sympy": "formulas",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",
     "StagingWarning": "staging",
     "cond": "structured",
     "fori_loop": "structured",
     "scan": "structured",
+    "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "numeric", "optim", "random"}
+_MODULES = {"errors", "numeric", "optim", "random", "symbolic"}
 
 
 def __getattr__(name: str) -> Any:

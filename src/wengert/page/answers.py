@@ -18,7 +18,7 @@ import numpy as np
 import wengert as wg
 from wengert.errors import FormulaError, InputError, UnsupportedError, WengertError
 from wengert.formulas import Formula
-from wengert.page.program import Failed, Program, line_of, program, running
+from wengert.page.program import FILE, Failed, Program, line_of, program, running
 from wengert.page.worker import failure
 from wengert.views.derivation import plain
 from wengert.views.fold import fold
@@ -54,9 +54,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return failure("internal", f"{type(error).__name__}: {error}. Please report it with what led to it")
 
 
-def _plainly(error: Exception) -> str:
-    """The message without places in files that the person has never seen."""
-    return re.sub(r" \(at (?!pasted\.py)[^)]*\)", "", str(error))
+def _plainly(said: object) -> str:
+    """A message without the folder of what was pasted, and without places in files that the person has never seen."""
+    text = re.sub(rf"[^\s()]*{re.escape(FILE)}:(\d+)", r"line \1", str(said))
+    return re.sub(r" \(at (?!line )[^)]*\)", "", text)
 
 
 # ---------------------------------------------------------------- the explanation
@@ -74,8 +75,11 @@ def _explain(request: dict[str, Any]) -> dict[str, Any]:
     wrt = min(max(_whole(request.get("wrt")), 0), len(options) - 1)
     single = len(options) == len(explained.directions)  # it has a pass for each
     along = explained if single else explained.along(*_direction(explained, options[wrt]))
+    derivation = along.to_json()
+    for key in ("notes", "findings"):
+        derivation[key] = [_plainly(text) for text in derivation[key]]
     reply = {
-        "derivation": along.to_json(), "pass": wrt if single else 0,
+        "derivation": derivation, "pass": wrt if single else 0,
         "folded": [i.group.id for i in fold(along) if i.group is not None],
         "point": {name: _listed(x) for name, x in values.items()},
         "parameters": [{"name": q.name, "whole": q.whole} for q in p.parameters],
@@ -275,5 +279,6 @@ def _layout(request: dict[str, Any]) -> dict[str, Any]:
 
 
 _QUESTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "explain": _explain, "values": _values, "symbolic": _symbolic, "curve": _curve, "ways": _ways, "descend": _descend, "layout": _layout,
+    "explain": _explain, "values": _values, "symbolic": _symbolic, "curve": _curve, "ways": _ways, "descend": _descend,
+    "layout": _layout,
 }

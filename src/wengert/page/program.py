@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import inspect
 import io
+import linecache
 import os
 import sys
 import traceback
@@ -25,7 +26,7 @@ import numpy as np
 import wengert as wg
 from wengert.errors import InputError, WengertError
 
-__all__ = ["Failed", "Program", "line_of", "program", "running"]
+__all__ = ["FILE", "Failed", "Program", "line_of", "program", "running"]
 
 FILE = "pasted.py"
 LARGEST_POINT = 10_000  # numbers in all arguments together
@@ -101,6 +102,7 @@ def _pasted(text: str, name: str) -> Program:
 def _module(text: str) -> Any:
     path = Path(FILE)
     path.write_text(text, encoding="utf-8")
+    linecache.checkcache()  # of another text, which had the same name
     name = "pasted"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None and spec.loader is not None

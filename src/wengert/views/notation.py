@@ -180,9 +180,12 @@ def _array_text(const: Const) -> str:
     x, dtype = const.value, const.type.dtype
     like = "" if dtype in (np.float64, np.int64, np.bool_, np.complex128) and x.size else f", {dtype_text(dtype)}"
     flat = x.reshape(-1)
-    if x.size > 2 and const.key[1] == flat[:1].tobytes() * x.size:
-        body = _number(flat[0], "numpy", False).text
-        return f"np.full({const.type.shape}, {body}{like or (', ' + dtype_text(dtype) if dtype.kind == 'f' else '')})"
+    if x.size > 1 and const.key[1] == flat[:1].tobytes() * x.size:
+        shape = const.type.shape[0] if len(const.type.shape) == 1 else const.type.shape
+        first = flat[0]
+        if dtype.kind == "f" and first in (0, 1) and not np.signbit(first):
+            return f"np.{'ones' if first else 'zeros'}({shape}{like})"
+        return f"np.full({shape}, {_number(first, 'numpy', False).text}{like})"
     return f"np.array({_nested([_number(v, 'numpy', False).text for v in flat], x.shape)}{like})"
 
 

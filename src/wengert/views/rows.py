@@ -79,7 +79,7 @@ def infix(sign: str, strength: int, latex: str = "", numpy: str = "") -> Row:
         left, right = o.at(0, strength), o.at(1, strength + 1)
         if o.style == "numpy" and all(isinstance(a, Const) for a in o.equation.operands):
             left = o.array(0)  # Python's own numbers would raise where NumPy's do not
-        if sign == "+" and o.operands[1].strength == UNARY and right.startswith("-"):
+        if sign == "+" and _minus(o.operands[1]):
             return Term(f"{left} - {right[1:]}", strength)
         return Term(f"{left} {latex or sign if o.latex else sign} {right}", strength)
     return row
@@ -141,7 +141,19 @@ def _power(o: Operation, exponent: Term | None = None) -> Term:
 
 
 def _negative(o: Operation) -> Term:
+    inner = o.operands[0]
+    if inner.strength == PRODUCT and not _whole_quotient(inner.text):  # the sign of a product is that of its first factor
+        return Term(f"-{inner.text}" if inner.text[:1] != "-" else f"-({inner.text})", PRODUCT)
     return Term(f"-{o.at(0, UNARY)}", UNARY)
+
+
+def _whole_quotient(text: str) -> bool:
+    return any(sign in text for sign in (" // ", " % ", r"\div", r"\mathrm{mod}"))
+
+
+def _minus(term: Term) -> bool:
+    """Whether adding a term is subtracting what stands behind its sign."""
+    return term.strength in (PRODUCT, UNARY) and term.text.startswith("-") and not _whole_quotient(term.text)
 
 
 def _power_log(o: Operation) -> Term:
@@ -153,11 +165,11 @@ def _power_log(o: Operation) -> Term:
     return Term(f"{_power(o).text} {'' if o.latex else '* '}{log}", PRODUCT)
 
 
-def _formula(text: str, latex: str, numpy: str, strength: int) -> Row:
-    """A formula in one operand, which stands for X."""
+def _formula(text: str, latex: str, numpy: str, strengths: tuple[int, int]) -> Row:
+    """A formula in one operand, which stands for X; how tightly it holds as text, and as NumPy."""
     def row(o: Operation) -> Term:
         chosen = {"text": text, "latex": latex, "numpy": numpy}[o.style]
-        return Term(chosen.replace("X", o.at(0, ATOM)), strength)
+        return Term(chosen.replace("X", o.at(0, ATOM)), strengths[o.style == "numpy"])
     return row
 
 
@@ -415,6 +427,7 @@ def _inv(o: Operation) -> Term:
 def _solve(o: Operation) -> Term:
     """The factors are left to NumPy, which computes them again."""
     trans, a, b = o.params["trans"], o.at(0, ATOM), o.at(3)
+    trans = "T" if trans == "C" and o.types[0].dtype.kind != "c" else trans
     if o.latex:
         return Term(rf"{{{a}}}^{{{_INVERSE[trans]}}} {o.at(3, PRODUCT)}", PRODUCT)
     if o.style == "numpy" and len({t.shape[:-2] for t in (o.types[0], o.types[3])}) > 1:
@@ -454,6 +467,10 @@ def _qr(o: Operation) -> Term:
 
 def _cholesky(o: Operation) -> Term:
     return o.call("np.linalg.cholesky", o.at(0), *(["upper=True"] if o.params["above"] else []))
+
+
+def _lu(o: Operation) -> Term:
+    return o.call("linalg.lu", o.at(0)) if o.types[0].size else _by_name(o)
 
 
 def _lstsq(o: Operation) -> Term:
@@ -501,8 +518,8 @@ _ROWS: dict[str, Row] = {
     "fabs": _around(r"\left|", r"\right|", "np.fabs"), "floor": _around(r"\left\lfloor ", r"\right\rfloor ", "np.floor"),
     "ceil": _around(r"\left\lceil ", r"\right\rceil ", "np.ceil"), "conjugate": _around(r"\overline{", "}", "np.conj"),
     "exp": lambda o: Term(rf"e^{{{o.at(0)}}}", POWER) if o.latex else o.call("np.exp", o.at(0)),
-    "one_minus_square": _formula("1 - X**2", "1 - {X}^{2}", "(1.0 - X) * (1.0 + X)", SUM),
-    "witch": _formula("1 / (1 + X**2)", r"\frac{1}{1 + {X}^{2}}", "1.0 / (1.0 + X * X)", PRODUCT),
+    "one_minus_square": _formula("1 - X**2", "1 - {X}^{2}", "(1.0 - X) * (1.0 + X)", (SUM, PRODUCT)),
+    "witch": _formula("1 / (1 + X**2)", r"\frac{1}{1 + {X}^{2}}", "1.0 / (1.0 + X * X)", (PRODUCT, PRODUCT)),
     "real": plain("np.real", r"\mathrm{Re}"), "imag": plain("np.imag", r"\mathrm{Im}"),
     "stop_gradient": lambda o: o.operands[0] if o.style == "numpy" else _by_name(o),
     # comparisons, logic, selection
@@ -534,7 +551,7 @@ _ROWS: dict[str, Row] = {
     # matrices
     "inv": _inv, "det": plain("np.linalg.det", r"\det"), "slogdet": plain("np.linalg.slogdet"), "pinv": _pinv, "lstsq": _lstsq,
     "eigh": _factors("np.linalg.eigh", uplo="UPLO={uplo!r}"), "eigvalsh": _factors("np.linalg.eigvalsh", uplo="UPLO={uplo!r}"),
-    "qr": _qr, "svd": _factors("np.linalg.svd", full="full_matrices={full}"), "cholesky": _cholesky,
+    "qr": _qr, "lu": _lu, "svd": _factors("np.linalg.svd", full="full_matrices={full}"), "cholesky": _cholesky,
     "svdvals": _factors("np.linalg.svd", uv="compute_uv=False"), "solve_factored": _solve, "solve_triangular": _triangular,
     # Python's integers
     "python_integer": _integer, "truncate": plain("int"),

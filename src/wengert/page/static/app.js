@@ -258,8 +258,7 @@ function choices(select, options, chosen) {
 
 function notes(reply) {
   const d = reply.derivation, said = reply.printed ? [`It printed: ${reply.printed.trim()}`] : [];
-  const failed = d.failure ? [`It ended with ${d.failure}`] : [];
-  put($("notes"), [...failed, ...d.findings, ...d.notes, ...said].map((text) => el("p", {}, pretty(text))));
+  put($("notes"), [...d.findings, ...d.notes, ...said].map((text) => el("p", {}, pretty(text))));
 }
 
 function results(reply) {
