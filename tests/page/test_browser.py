@@ -168,6 +168,17 @@ def test_the_lanes_share_one_picture(browser):
     browser.until(lambda: "1e−15" in browser.text("#h") and not any("Δ/h = 4.01" in box for box in browser.boxes()))
 
 
+def test_symbols_follow_one_variable(browser):
+    browser.choose("(x + σ(y)) tanh x")
+    browser.lane("symbolic")
+    browser.until(lambda: any("v₄′ = v₃·v₂′ + v₂·v₃′" in box for box in browser.boxes()))
+    assert any("y′ = 0" in box for box in browser.boxes())
+    browser.until(lambda: "σ" in browser.text("#symbols") or "sigmoid(y)" in browser.text("#symbols"))
+    browser.driver.execute_script(
+        "const w = document.getElementById('wrt'); w.value = '1'; w.dispatchEvent(new Event('change'))")
+    browser.until(lambda: any("v₄′ = v₃·v₂′" in box for box in browser.boxes()) and any("x′ = 0" in b for b in browser.boxes()))
+
+
 def test_a_mistake_is_shown_at_its_place(browser):
     browser.type("sin(x")
     browser.until(lambda: "never closed" in browser.text("#error") or "Column" in browser.text("#error"))
@@ -199,7 +210,7 @@ def test_a_function_runs_when_told_so(browser):
 def test_a_function_in_the_address_waits_for_the_person(browser):
     kept = '{"kind": "function", "text": "raise ValueError(1)", "lane": "forward", "point": {}}'
     browser.open("#" + quote(kept))
-    time.sleep(0.5)
+    time.sleep(0.3)
     assert browser.text("#error") == "" and browser.boxes() == []
     browser("#run").click()
     browser.until(lambda: "ValueError" in browser.text("#error"))
@@ -235,8 +246,9 @@ def test_a_large_graph_is_folded_searched_and_narrowed(browser):
     folded = len(browser.boxes())
     assert folded <= 60
     browser("#graph").send_keys("/")
-    browser("#search").send_keys("turn 7")
-    browser.press(Keys.ENTER)
+    browser("#search").send_keys("turn 7 ", Keys.ENTER)
+    browser.until(lambda: "found" in browser.text("#found") and "nothing" not in browser.text("#found"))
+    browser("#search").send_keys(Keys.ESCAPE)
     browser.driver.execute_script("arguments[0].dispatchEvent(new Event('click'))", browser.all(".node.group")[0])
     browser.until(lambda: len(browser.boxes()) > folded)
     browser.press("-")

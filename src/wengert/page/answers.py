@@ -84,7 +84,8 @@ def _explain(request: dict[str, Any]) -> dict[str, Any]:
         "point": {name: _listed(x) for name, x in values.items()},
         "parameters": [{"name": q.name, "whole": q.whole} for q in p.parameters],
         "directions": [o["label"] for o in options], "wrt": wrt,
-        "function": p.name, "functions": p.functions, "printed": said.getvalue()[:2000],
+        "moving": explained.inputs[options[wrt]["input"]], "function": p.name, "functions": p.functions,
+        "printed": said.getvalue()[:2000],
     }
     if request.get("h") is not None:
         tangents = [n.tangents[reply["pass"]] if n.tangents else None for n in along.nodes]

@@ -1,8 +1,8 @@
 """The process that computes for the page.
 
-What comes in: requests, one JSON object a line, on standard input. What goes out: answers, one a line, on what was
-standard output. The one idea: limits are set before anything of the user is read, and the end of the input, which is
-the end of the server, ends the process whatever it is doing.
+What comes in: requests, one JSON object a line, on standard input. What goes out: a line that it is ready, then answers,
+one a line, on what was standard output. The one idea: limits are set before anything of the user is read, and the end of
+the input, which is the end of the server, ends the process whatever it is doing.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ def main() -> None:
     requests: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_read, args=(source, requests), daemon=True).start()
     from wengert.page.answers import answer
+    channel.write("ready\n")
+    channel.flush()
     while True:
         request = requests.get()
         _limit_time(seconds)

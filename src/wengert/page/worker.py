@@ -24,6 +24,7 @@ from typing import Any
 __all__ = ["MEMORY", "SECONDS", "Worker", "Workers", "failure"]
 
 SECONDS = 10.0  # of wall-clock time for one answer
+START = 60.0  # for a child to start on a busy machine, before anything of the user is read
 MEMORY = 2 << 30  # bytes of address space
 LONGEST_ANSWER = 64 << 20  # characters
 MOST = 4  # children at a time
@@ -43,7 +44,7 @@ class Worker:
         self.seconds = seconds
         self.lock = threading.Lock()
         self.count = 0
-        self.stopped = False
+        self.stopped = self.started = False
         self.folder = tempfile.TemporaryDirectory(prefix="wengert-page-", ignore_cleanup_errors=True)
         self.answers: queue.Queue[str] = queue.Queue()
         self.process = subprocess.Popen(
@@ -84,7 +85,9 @@ class Worker:
             except (OSError, ValueError):
                 return self._ended()
             try:
-                line = self.answers.get(timeout=self.seconds)
+                if not self.started:
+                    self.started = bool(self.answers.get(timeout=START))
+                line = self.answers.get(timeout=self.seconds) if self.started else ""
             except queue.Empty:
                 self.close()
                 return failure("too slow", f"no answer after {self.seconds:g} seconds, so the computation was ended: "

@@ -297,7 +297,7 @@ async function picture(k) {
 
 function relane(k) {
   if (!seen.scene) return;
-  seen.lane = new LANES[state.lane]({ scene: seen.scene, items: seen.items, wrt: seen.reply.pass, label: seen.reply.directions[seen.reply.wrt],
+  seen.lane = new LANES[state.lane]({ scene: seen.scene, items: seen.items, wrt: seen.reply.pass, moving: seen.scene.after(seen.reply.moving), label: seen.reply.directions[seen.reply.wrt],
     shifted: seen.reply.shifted, symbols: seen.symbols && !seen.symbols.error ? seen.symbols : null });
   seen.steps = seen.lane.placed();
   panels.trace($("trace-table"), seen.lane, seen.items, jump);
@@ -318,7 +318,7 @@ function go(k) {
   $("progress").value = seen.k + 1;
   $("place").textContent = `${seen.k + 1} / ${steps.length}${steps.some((s) => s.pass === "backward") ? ` ${step.pass}` : ""}`;
   const text = $("search").value.trim().toLowerCase();
-  const matches = (item) => text !== "" && item.nodes.some((m) => `${m.name} = ${m.text} ${m.primitive} ${m.line || ""}`.toLowerCase().includes(text));
+  const matches = (item) => text !== "" && scene.words(item).includes(text);
   const back = step.pass === "backward";
   view.mark({
     now: step.item.key, numbers: (item) => lane.numbers(item, seen.k), edgeText: (edge) => edgeText(scene, edge),

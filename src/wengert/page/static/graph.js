@@ -27,16 +27,25 @@ export class Scene {
 
   foldingOf(kind) { return new Set([...this.groups.values()].filter((g) => g.kind === kind).map((g) => g.id)); }
 
+  reach(start, next) {
+    const seen = new Set(start), stack = [...start];
+    while (stack.length) for (const other of next(stack.pop())) if (!seen.has(other)) { seen.add(other); stack.push(other); }
+    return seen;
+  }
+
+  // What depends on an input.
+  after(input) { return this.reach([input], (id) => this.users.get(id) || []); }
+
   // The nodes on a path from an input to an output.
   way(input) {
-    const reach = (start, next) => {
-      const seen = new Set(start), stack = [...start];
-      while (stack.length) for (const other of next(stack.pop())) if (!seen.has(other)) { seen.add(other); stack.push(other); }
-      return seen;
-    };
-    const after = reach([input], (id) => this.users.get(id) || []);
-    const before = reach(this.derivation.outputs, (id) => this.nodes.get(id)?.operands || []);
-    return new Set([...after].filter((id) => before.has(id)));
+    const before = this.reach(this.derivation.outputs, (id) => this.nodes.get(id)?.operands || []);
+    return new Set([...this.after(input)].filter((id) => before.has(id)));
+  }
+
+  // What a search looks through: the operations of a box, their lines, and the loops and calls around them.
+  words(item) {
+    const around = new Set(item.nodes.flatMap((n) => this.chain(n.group).map((g) => g.label)));
+    return [item.title, ...around, ...item.nodes.map((n) => `${n.name} = ${n.text} ${n.primitive}`)].join("\n").toLowerCase();
   }
 
   // Boxes, in the order in which they are evaluated; each with the nodes in it.

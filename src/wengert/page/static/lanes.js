@@ -5,7 +5,7 @@ import { bar, cut, dot, el, equation, isBad, isPhrase, number, pretty, prime, va
 import { groupName, partial } from "./graph.js";
 
 const last = (item) => item.nodes[item.nodes.length - 1];
-const short = (x) => value(x, 7);
+const short = (x) => value(x, 6);
 const isNumber = (x) => typeof x === "number" || typeof x === "string";
 const lineNumber = (line) => (line ? line.split(":").pop() : "");
 
@@ -62,7 +62,9 @@ export function longest(scene, n) { return n.kind === "input" ? 0 : `${n.name}�
 // ---------------------------------------------------------------- each lane
 
 class Lane {
-  constructor(view) { Object.assign(this, view); } // scene, items, wrt (index of the direction), shifted, symbols
+  constructor(view) { Object.assign(this, view); } // scene, items, wrt (which tangent), moving (ids of nodes), shifted, symbols
+
+  moves(n) { return this.moving.has(n.id); }
 
   steps() { return this.items.map((item) => ({ item, pass: "forward" })); }
 
@@ -99,11 +101,11 @@ class Forward extends Lane {
   explained(n) {
     const t = this.tangent(n), name = dot(n.name), wrt = this.label;
     if (n.kind === "input") {
-      return el("span", { class: "sum" }, t === null ? `${name} = 0: the derivative with regard to ${wrt} is asked for.`
+      return el("span", { class: "sum" }, !this.moves(n) ? `${name} = 0: the derivative with regard to ${wrt} is asked for.`
         : `${name} = ${value(t)}: this is the direction, ${wrt}.`);
     }
     const terms = incoming(this.scene, n).filter(({ o }) => this.tangent(o) !== null);
-    if (t === null) return el("span", { class: "sum" }, `${name} = 0: nothing here depends on ${wrt}.`);
+    if (!this.moves(n)) return el("span", { class: "sum" }, `${name} = 0: nothing here depends on ${wrt}.`);
     const words = terms.map(({ o, c }) => (c.partial === null ? `${dot(o.name)} carried through` : times(c.word, dot(o.name))));
     const sums = terms.every(({ o, c }) => isNumber(c.partial) && isNumber(this.tangent(o)))
       ? ` = ${joined(terms.map(({ o, c }) => `${value(c.partial, 4)} × ${signed(this.tangent(o), 4)}`))}` : "";
@@ -165,8 +167,6 @@ class Reverse extends Lane {
 }
 
 class Symbolic extends Lane {
-  moves(n) { return (n.tangents[this.wrt] ?? null) !== null; }
-
   rule(n) {
     if (!this.moves(n)) return "0";
     return n.kind === "input" ? "1" : rule(this.scene, n, (o) => this.moves(o));
@@ -182,7 +182,7 @@ class Symbolic extends Lane {
     const done = this.scene.derivation.outputs.includes(n.id) && this.symbols?.derivatives?.find((d) => d.wrt === this.symbols.wrt);
     return [el("b", {}, equation(n)), `, differentiated with regard to ${wrt}, by ${NAMES[n.primitive] || "its own rule"}. `,
       el("span", { class: "sum" }, `${prime(n.name)} = ${this.rule(n)}`),
-      done ? el("span", { class: "sum" }, `written out: ∂f/∂${pretty(done.wrt)} = ${cut(pretty(done.text), 300)}`) : null];
+      done ? el("span", { class: "sum" }, `written out: ∂f/∂${pretty(done.wrt)} = ${cut(pretty(done.text), 160)}`) : null];
   }
 
   columns() { return ["node", "derivative"]; }

@@ -73,7 +73,8 @@ export function cut(text, length) { return text.length > length ? `${text.slice(
 const SUPER = "⁰¹²³⁴⁵⁶⁷⁸⁹", SUB = "₀₁₂₃₄₅₆₇₈₉";
 const digits = (text, set) => text.replace(/\d/g, (d) => set[d]).replace("-", "⁻");
 export function pretty(text) {
-  return text.replaceAll(" * ", "·").replace(/\bexpit\(/g, "σ(").replace(/\*\*(-?\d+)(?![\d.])/g, (_, n) => digits(n, SUPER))
+  return text.replace(/\bexpit\(/g, "σ(").replace(/(?:\*\*|\^)(-?\d+)(?![\d.])/g, (_, n) => digits(n, SUPER))
+    .replace(/ ?(?<!\*)\*(?!\*) ?/g, "·")
     .replace(/\b([A-Za-z])(\d{1,2})\b/g, (_, letter, n) => letter + digits(n, SUB));
 }
 
