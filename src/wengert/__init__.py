@@ -31,16 +31,19 @@ if TYPE_CHECKING:
     from wengert.explanation import explain
     from wengert.formulas import formula, from_sympy
     from wengert.frontends.numpy_api.convolution import convolve_nd
+    from wengert.profiling import profile
+    from wengert.rounding import rounding_error
     from wengert.settings import config
     from wengert.sources import source
     from wengert.staging import StagingWarning, jit
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
-    "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations",
-    "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy", "grad",
-    "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim",
-    "random", "scan", "source", "stop_gradient", "symbolic", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
+    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy", "grad", "hessian", "hvp",
+    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "profile",
+    "random", "rounding_error", "scan", "source", "stop_gradient", "symbolic", "taylor_test", "value_and_grad", "vjp",
+    "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -56,6 +59,8 @@ _HOME = {
     "explain_compilation": "compilation",
     "formula": "formulas",
     "from_sympy": "formulas",
+    "profile": "profiling",
+    "rounding_error": "rounding",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",
     "StagingWarning": "staging",

@@ -29,7 +29,7 @@ from wengert.formulas import Formula, formula
 from wengert.frontends.trace import Trace, user_line
 from wengert.frontends.visits import Visit, Visited
 from wengert.graph import ArrayType, Const, Equation, Graph, Var
-from wengert.graph.walk import prune, substitute
+from wengert.graph.walk import prune, subgraphs, substitute
 from wengert.run import Run, reached
 from wengert.transforms.unfold import unfold
 from wengert.views.derivation import Contribution, Derivation, Group, Node
@@ -300,9 +300,10 @@ class Explanation(Derivation):
                 raise InputError(f"explain: there is no node {where}; they are 0 to {len(self.nodes) - 1}")
             return self.nodes[where]
         folded = [n for n in self.nodes if n.turns is not None or n.primitive == "cond"]
-        found = [n for n in self.nodes if n.name == where] or [n for n in folded if (n.line or "").endswith(where)]
+        named = [n for n in self.nodes if n.name == where]
+        found = named or [n for n in folded if (n.line or "").endswith(where)] or [n for n in folded if self._holds(n, where)]
         if not found:
-            places = ", ".join(dict.fromkeys(f"{n.line or n.name}" for n in folded)) or "there are none"
+            places = ", ".join(dict.fromkeys(_short(n.line) if n.line else n.name for n in folded)) or "there are none"
             raise InputError(f"explain: nothing at {where!r} can be opened; loops and branches: {places}")
         return found[0]
 
@@ -352,6 +353,16 @@ class Explanation(Derivation):
 
     def __repr__(self) -> str:
         return f"<explanation of {self.title}, {len(self.nodes)} nodes; print it>"
+
+    def _holds(self, node: Node, line: str) -> bool:
+        """Whether a line is in the body of a staged loop or branch."""
+        stack = [e for e in self._recorded.graph.equations if self._vars[node.id] in e.results]
+        while stack:
+            for inner in subgraphs(stack.pop()):
+                if any(at.endswith(line) for lines in inner.lines.values() for at in lines):
+                    return True
+                stack += inner.equations
+        return False
 
     @property
     def _vars(self) -> list[Var]:

@@ -67,17 +67,33 @@ def fold(d: Derivation, limit: int = FEW, only: Collection[int] | None = None, o
         while parent is not None:
             must.add(parent)
             parent = d.groups[parent].parent
-    rows: list[int | Group] = list(tree.inside[None])
-    queue = [r for r in rows if isinstance(r, Group)]
+    rows: dict[int | str, int | Group] = {_key(r): r for r in tree.inside[None]}
+    queue = _batches(tree.inside[None])
     while queue:
-        g = queue.pop(0)
-        inner = tree.inside[g.id]
-        if g.id not in must and len(inner) > 1 and len(rows) + len(inner) - 1 > limit:
-            continue
-        at = next(k for k, r in enumerate(rows) if r is g)
-        rows[at:at + 1] = inner
-        queue += [r for r in inner if isinstance(r, Group)]
-    return [tree.item(r) for r in sorted(rows, key=tree.first)]
+        batch = queue.pop(0)
+        more = sum(len(tree.inside[g.id]) - 1 for g in batch)
+        found: list[int | Group] = []
+        for g in batch:
+            inner = tree.inside[g.id]
+            if more and g.id not in must and len(rows) + more > limit:
+                continue
+            del rows[_key(g)]
+            rows.update({_key(r): r for r in inner})
+            found += inner
+        queue += _batches(found, len(batch) > 1)
+    return [tree.item(r) for r in sorted(rows.values(), key=tree.first)]
+
+
+def _key(row: int | Group) -> int | str:
+    return row if isinstance(row, int) else f"g{row.id}"
+
+
+def _batches(rows: list[int | Group], together: bool = False) -> list[list[Group]]:
+    """What is opened together: the turns of a loop and what is in them, all or none; any other group by itself."""
+    groups = [r for r in rows if isinstance(r, Group)]
+    if groups and (together or all(g.kind == "turn" for g in groups)):
+        return [groups]
+    return [[g] for g in groups]
 
 
 class _Tree:

@@ -1,8 +1,8 @@
 """A derivation as a page: one file that needs no network, for the browser and the notebook.
 
 What comes in: a `Derivation`. What goes out: HTML with the picture, both passes as tables, and a script that steps through
-them, folds groups, searches, and shows what lies on the way of an input. The one idea: the page is a fixed frame, and the program's
-texts are data, which the script sets as text; so nothing in a program can become markup.
+them, folds groups, searches, and shows what lies on the way of an input. The one idea: the page is a fixed frame, and the
+program's texts are data, which the script sets as text; so nothing in a program can become markup.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wengert.views.derivation import Derivation, Node
 from wengert.views.fold import FEW, fold
 from wengert.views.numbers import short
 from wengert.views.svg import clean, to_svg
-from wengert.views.text import added, adjoint_name, formed, local, tangent_formula, tangent_name
+from wengert.views.text import added, adjoint_name, formed, local, point, tangent_formula, tangent_name
 
 __all__ = ["to_html"]
 
@@ -50,9 +50,8 @@ def _escaped(said: str) -> str:
 
 
 def _point(d: Derivation) -> str:
-    point = ", ".join([f"{d.nodes[k].name} = {short(d.nodes[k].value)}" for k in d.inputs])
     results = ", ".join([f"{d.nodes[k].name} = {short(d.nodes[k].value)}" for k in d.outputs])
-    return f"at {point}" + (f"; result: {results}" if results else "")
+    return f"at {point(d)}" + (f"; result: {results}" if results else "")
 
 
 def _data(d: Derivation, limit: int, only: Collection[int] | None, opened: list[int]) -> dict[str, Any]:

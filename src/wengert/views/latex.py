@@ -20,7 +20,7 @@ from wengert.views.numbers import short
 __all__ = ["latex_number", "rows", "to_latex", "words"]
 
 Row = tuple[str, ...]  # a left side, and what it is equal to
-_SPECIAL = {"\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim "}
+_SPECIAL = {"\\": "/", "^": "'", "~": "-", **{c: f"\\{c}" for c in "#$%&_{}"}}  # in words, which have no such signs
 
 
 def to_latex(d: Derivation, limit: int = FEW, only: Collection[int] | None = None, opened: Iterable[int] = ()) -> str:
@@ -105,12 +105,13 @@ def _name(n: Node) -> str:
 
 def _accented(accent: str, n: Node) -> str:
     """``\\bar{v}_{2}``: over the letter, not over its index."""
-    found = re.fullmatch(r"(\\?[^\W\d_]+|\\mathrm\{[^{}]*\})(.*)", _name(n), re.DOTALL)
-    return rf"\{accent}{{{found[1]}}}{found[2]}" if found else rf"\{accent}{{{_name(n)}}}"
+    name = _name(n)
+    found = None if name.startswith(r"\mathrm") else re.fullmatch(r"(\\?[^\W\d_]+)(.*)", name, re.DOTALL)
+    return rf"\{accent}{{{found[1]}}}{found[2]}" if found else rf"\{accent}{{{name}}}"
 
 
 def _escaped(said: str) -> str:
-    return "".join([_SPECIAL.get(c, "\\" + c if c in "#$%&_{}" else c) for c in said])
+    return "".join([_SPECIAL.get(c, c) for c in said])
 
 
 def words(said: str) -> str:

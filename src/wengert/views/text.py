@@ -15,16 +15,17 @@ from wengert.views.derivation import Contribution, Derivation, Node, is_finite
 from wengert.views.fold import FEW, Item, fold
 from wengert.views.numbers import short
 
-__all__ = ["added", "adjoint_name", "formed", "local", "notes", "tangent_formula", "tangent_name", "term", "to_text", "tree"]
+__all__ = ["added", "adjoint_name", "formed", "local", "point", "tangent_formula", "tangent_name", "to_text", "width"]
 
 _WIDEST = 46  # a column of formulas
+_TREE = 16  # nodes of a tree that is drawn
 
 
 def to_text(d: Derivation, limit: int = FEW, only: Collection[int] | None = None, opened: Iterable[int] = ()) -> str:
     """The whole derivation; the arguments are those of `fold`."""
     items = fold(d, limit, only, opened)
     parts = ["\n".join([*_head(d), *notes(d)])]
-    if len(d.nodes) <= FEW // 2 and d.outputs:
+    if len(d.nodes) <= _TREE and d.outputs:
         parts.append("Evaluation tree\n" + tree(d))
     parts.append("Forward pass: values" + (" and tangents" if d.directions else "") + "\n" + _forward(d, items))
     if d.backward:
@@ -33,10 +34,16 @@ def to_text(d: Derivation, limit: int = FEW, only: Collection[int] | None = None
 
 
 def _head(d: Derivation) -> list[str]:
-    point = ", ".join([f"{d.nodes[k].name} = {short(d.nodes[k].value)}" for k in d.inputs])
-    lines = [d.title, f"  at {point}"]
+    lines = [d.title, f"  at {point(d)}"]
     results = ", ".join([f"{d.nodes[k].name} = {short(d.nodes[k].value)}" for k in d.outputs])
     return [*lines, f"  result: {results}"] if results else lines
+
+
+def point(d: Derivation) -> str:
+    """The values of the inputs, and of the data."""
+    data = [n for n in d.nodes if n.kind == "data"]
+    found = [", ".join([f"{n.name} = {short(n.value)}" for n in nodes]) for nodes in ([d.nodes[k] for k in d.inputs], data)]
+    return f"{found[0]}; with {found[1]}" if data else found[0]
 
 
 def notes(d: Derivation) -> list[str]:
@@ -71,7 +78,7 @@ def term(d: Derivation, c: Contribution, alone: bool = True) -> str:
         return f"{word} {bar}"
     if not c.is_factor:
         return f"{bar}, {word}" if alone else f"({bar}, {word})"
-    return f"{bar} · {word}"
+    return f"-{bar} · {word[1:]}" if word.startswith("-") else f"{bar} · {word}"
 
 
 def formed(d: Derivation, node: Node) -> str:
@@ -109,6 +116,18 @@ def tangent_formula(d: Derivation, node: Node, into: dict[int, list[tuple[int, s
     return " + ".join(terms).replace("+ -", "- ")
 
 
+def places(d: Derivation, item: Item) -> str:
+    """The calls, loops and turns around an item: ``loop at file.py:12, 4 turns, turn 0 of 4``."""
+    found: list[str] = []
+    at = item.node.group if item.node is not None else item.group.parent if item.group is not None else None
+    while at is not None:
+        group = d.groups[at]
+        if group.kind != "line":
+            found.insert(0, group.label)
+        at = group.parent
+    return ", ".join(found)
+
+
 def local(d: Derivation) -> dict[int, list[tuple[int, str]]]:
     """For each node its operands, each with the local partial derivative in letters; absent if one has no such form."""
     found: dict[int, list[tuple[int, str]]] = {}
@@ -141,9 +160,12 @@ def tree(d: Derivation) -> str:
 
 
 def _forward(d: Derivation, items: Sequence[Item]) -> str:
-    edges, rows, before = local(d), list[list[str]](), None
+    edges, rows, before, place = local(d), list[list[str]](), None, ""
     for item in items:
         node = item.out
+        if (here := places(d, item)) != place:
+            rows.append(["", f"[{here}]" if here else "[after it]", *[""] * (3 + len(node.tangents))])
+            place = here
         line = "" if node.line == before else _line(d, node)
         before = node.line
         tangents = [short(t) for t in node.tangents]
@@ -165,8 +187,11 @@ def _line(d: Derivation, node: Node) -> str:
 def _backward(d: Derivation, items: Sequence[Item]) -> str:
     place = {k: n for n, k in enumerate(d.backward)}
     shown = [i for i in items if any(k in place for k in i.nodes)]
-    rows = []
+    rows, before = [], ""
     for item in sorted(shown, key=lambda i: min(place[k] for k in i.nodes if k in place)):
+        if (here := places(d, item)) != before:
+            rows.append(["", f"[{here}]" if here else "[before it]", "", ""])
+            before = here
         if item.node is None:
             first = d.nodes[max((k for k in item.nodes if k in place), key=place.__getitem__)]
             rows.append(["…", item.label, "", short(first.adjoint)])
