@@ -27,7 +27,7 @@ def test_rules_as_they_stand():
 
 @pytest.mark.parametrize("text, wanted", [
     ("x^2", "2*x"), ("sin(x^2) + e^x", "2*x*cos(x^2) + exp(x)"), ("x^3/3", "x^2"), ("sqrt(x)", "0.5/sqrt(x)"),
-    ("1/x", "-(1/x^2)"), ("2^x", "2^x*log(2)"), ("sin(2 pi x)", "2*pi*cos(2*pi*x)"), ("5", "0"), ("x", "1"),
+    ("1/x", "-1/x^2"), ("2^x", "2^x*log(2)"), ("sin(2 pi x)", "2*pi*cos(2*pi*x)"), ("5", "0"), ("x", "1"),
     ("abs(x)", "sign(x)"),
     ("log(x)", "1/x"), ("besselj(2, x)", "0.5*(jv(1, x) - jv(3, x))"), ("arctan(x)", "1/(x^2 + 1)"), ("x^1", "1"), ("x^0", "0"),
     ("floor(x)", "0"), ("relu(x)", "where(less_equal(x, 0), 0, 1)"), ("atan(0*x)", "0"), ("2x + 3x", "5"), ("x x x", "3*x^2"),
@@ -174,7 +174,8 @@ def test_sympy_there_and_back():
     sympy = pytest.importorskip("sympy")
     x, y, k = sympy.symbols("x y k")
     for expression in (x**2 - 3 * y / 4, sympy.sqrt(x) / y, sympy.exp(-x) * sympy.pi, sympy.Max(x, y, 1),
-                       x ** sympy.Rational(-3, 2), sympy.Piecewise((x, x > y), (y**2, True)), sympy.besselj(1, x) - sympy.E, -x / (y * 2), 1.5 * x - 2):
+                       x ** sympy.Rational(-3, 2), sympy.Piecewise((x, x > y), (y**2, True)),
+                       sympy.besselj(1, x) - sympy.E, -x / (y * 2), 1.5 * x - 2):
         f = wg.from_sympy(expression, ["x", "y"])
         back = f.to_sympy({"x": x, "y": y})
         for at in ((0.7, 1.9), (2.5, 0.3)):

@@ -308,7 +308,7 @@ class Formula:
         --------
         >>> dF = formula("x*y + sin(x)").differential()
         >>> print(dF)
-        dx*y + x*dy + dx*cos(x)
+        y*dx + x*dy + dx*cos(x)
         >>> dF.variables
         ('x', 'y', 'dx', 'dy')
         """
@@ -357,7 +357,7 @@ class Formula:
         def slope(x):
             x = np.float64(x)
             v1 = np.exp(-x)
-            return v1 * np.cos(x) - v1 * np.sin(x)
+            return v1 * np.cos(x) - np.sin(x) * v1
         <BLANKLINE>
         """
         from wengert.sources import graph_source

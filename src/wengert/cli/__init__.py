@@ -28,6 +28,7 @@ _TOP = """examples:
   wengert compilation program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert profile program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert rounding '(1 - cos(x)) / x^2' x=1e-4
+  wengert symbolic 'cos(x) e^{x^2}' --order 2
 
 `wengert diff --help`, `wengert doctor --help` and so on say more.
 """
@@ -192,8 +193,12 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
     cache.add_argument("--json", action="store_true", help="print one JSON object")
     from wengert.cli import page
+    from wengert.cli.symbolic import ABOUT, EXAMPLES, HELP, add_arguments
+    symbolic = commands.add_parser("symbolic", help=HELP, description=ABOUT, epilog=EXAMPLES, formatter_class=raw,
+                                   allow_abbrev=False)
+    add_arguments(symbolic, _order)
     return parser, {"diff": diff, "compare": compare, "doctor": doctor, "compilation": compilation, "explain": explain,
-                    "cache": cache, "page": page.add_parser(commands), **measures}
+                    "cache": cache, "symbolic": symbolic, "page": page.add_parser(commands), **measures}
 
 
 def _add_measures(commands: argparse._SubParsersAction[_Parser]) -> dict[str, _Parser]:
@@ -270,7 +275,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 commands["page"].error(f"unknown argument {extra[0].strip()!r}")
             return _page(options)
         commands_of = {"compilation": _compilation, "explain": _explain, "compare": _compare, "profile": _measure,
-                       "rounding": _measure, "diff": _diff}
+                       "rounding": _measure, "symbolic": _symbolic, "diff": _diff}
         return commands_of[options.command](options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
@@ -365,6 +370,18 @@ def _measure(options: argparse.Namespace, words: list[str]) -> int:
         status = printed(options, words, sys.stdout)
         sys.stdout.flush()
         return status
+
+
+def _symbolic(options: argparse.Namespace, words: list[str]) -> int:
+    with _failing("command"):
+        from wengert.cli.symbolic import run
+        from wengert.progress import Progress
+        with Progress() as progress:
+            progress("differentiating")
+            text = run(options, [word.strip() for word in words])
+        print(text)
+        sys.stdout.flush()
+        return 0
 
 
 def _diff(options: argparse.Namespace, words: list[str]) -> int:

@@ -136,6 +136,10 @@ def _power(o: Operation, exponent: Term | None = None) -> Term:
     by = o.operands[1] if exponent is None else exponent
     if o.latex:
         return Term(rf"{{{o.at(0, ATOM)}}}^{{{by.text}}}", POWER)
+    last = o.equation.operands[-1]
+    if isinstance(last, Const) and o.style == "numpy" and last.type.dtype.kind == "f" and abs(last.value) < 100 and (
+            float(last.value).is_integer() and not last.type.shape):
+        by = constant(np.int64(last.value))
     base = o.array(0) if all(isinstance(a, Const) for a in o.equation.operands) else o.at(0, ATOM)
     return Term(f"{base}**{by.at(UNARY, o.style)}", POWER)
 
