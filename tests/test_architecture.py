@@ -46,8 +46,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "backends": (*CORE, "settings", *TRANSFORMS_FOR_BACKENDS),
     **{module: (*BELOW_API, *API_MODULES[:k]) for k, module in enumerate(API_MODULES)},
     **dict.fromkeys(APPLICATIONS, API),
-    "cli": (*API, "doctor", "comparison", "views", "backends.compiled.store"),
-    "page": (*API, "views"),
+    "cli": (*API, "doctor", "comparison", "views", "page", "backends.compiled.store"),
+    "page": (*API, "formulas", "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),
     "__main__": ("cli",),
 }
