@@ -170,6 +170,12 @@ def test_layout_keeps_nodes_apart_and_edges_downward() -> None:
         assert all(p[1] < q[1] for p, q in itertools.pairwise(path))
 
 
+def test_an_edge_that_leads_back_is_drawn_upward() -> None:
+    layout = layered({"a": (50.0, 20.0), "b": (50.0, 20.0)}, [("a", "b"), ("b", "a")])
+    (down, up), (a, b) = layout.paths, (layout.centers["a"], layout.centers["b"])
+    assert down == [a, b] and up == [b, a]
+
+
 def test_places_are_the_nearest_that_keep_the_order() -> None:
     rng = np.random.default_rng(4)
     wanted, widths = rng.normal(0, 30, 7), rng.uniform(5, 40, 7)
