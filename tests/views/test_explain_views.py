@@ -148,6 +148,7 @@ def test_what_is_long_is_folded_and_opens() -> None:
     assert line is not None
     assert len(fold(e, 60, opened=e._opened([line]))) == len(e.nodes)
     assert len(fold(e, 600)) == 501
+    assert {len(fold(EXPLAINED["arrays"], limit)) for limit in range(8, 200)} >= {len(EXPLAINED["arrays"].nodes)}
     one_way = wg.explain("(x + y) y + sin(x)", x=1.0, y=2.0)
     assert [i.out.name for i in fold(one_way, 60, one_way._only(["x"]))] == ["x", "y", "v1", "v2", "v3", "v4"]
     assert "exp(y)" not in wg.explain("exp(y) + sin(x)", x=1.0, y=2.0).text(only=["x"]).partition("Forward")[2]
