@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -246,6 +248,27 @@ def test_derivatives_are_programs_too() -> None:
         assert float(e.nodes[0].adjoint) == pytest.approx(curvature, rel=1e-12)
         assert any(e.source.get(n.line or "", "").startswith(("x = x * 1.5", "while x < 10.0")) for n in e.nodes)
         json.dumps(e.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize("seed", [3, 8, 19, 29])
+@pytest.mark.parametrize("staged", [False, True])
+def test_random_programs(seed: int, staged: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "programs"))
+    from generator import program
+    from harness import load, points
+    f, at = load(program(seed)), points(seed)[0]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        f = wg.jit(f) if staged else f
+        expected = wg.grad(f, (0, 1, 2))(*at)
+        e = wg.explain(f, *at)
+        loops = [n for n in e.nodes if n.turns]
+        for one in (e, *[e.open(n.id, -1) for n in loops[:1]]):
+            for k, gradient in zip(one.inputs, expected, strict=True):
+                adjoint = one.nodes[k].adjoint
+                scale = np.max(np.abs(gradient), initial=0.0)
+                np.testing.assert_allclose(0.0 if adjoint is None else adjoint, gradient, rtol=1e-9, atol=1e-9 * scale)
+            assert one.text() and one.svg()
 
 
 def undefined(x: Any) -> Any:

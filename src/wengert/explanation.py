@@ -473,8 +473,13 @@ class _Writer:
     def lines(self) -> None:
         """The user's lines, and the groups: calls, loops, turns, lines."""
         keys: dict[Any, Group] = {}
+        runs: dict[Any, tuple[str, int]] = {}  # the line that was last met in a group, and how many were met before
 
         def group(key: Any, kind: str, label: str, line: str | None, parent: Group | None, turns: int | None = None) -> Group:
+            if kind == "line":  # another line in between ends it, so that groups stand in the order of evaluation
+                before, count = runs.get(key, ("", 0))
+                runs[key] = (str(line), count + (before != line))
+                key = (key, runs[key])
             if key not in keys:
                 keys[key] = Group(len(keys), kind, label, line, None if parent is None else parent.id, [], turns)
             return keys[key]
@@ -493,7 +498,7 @@ class _Writer:
             if path is None and self.recorded.has_lines:  # a part of a staged program
                 line = min(self.graph.lines.get(e, ()), default=None)
             if line is not None:
-                at = at if path else group(("line", at and at.id, line), "line", _short(line), line, at)
+                at = at if path else group(("line", at and at.id), "line", _short(line), line, at)
                 self.out.nodes[self.id[v]].line = line
                 file, _, number = line.rpartition(":")
                 self.out.source.setdefault(line, linecache.getline(file, int(number)).strip())
@@ -513,7 +518,7 @@ class _Writer:
             head = f"{visit.file}:{loop.line}"
             at = group(("loop", id(loop)), "loop", f"loop at {_short(head)}", head, at, loop.count)
             at = group(("turn", id(loop), turn), "turn", f"turn {turn} of {loop.count}", head, at)
-        return group(("line", at and at.id, line), "line", _short(line), line, at)
+        return group(("line", at and at.id), "line", _short(line), line, at)
 
     # ------------------------------------------------------------ both passes
 

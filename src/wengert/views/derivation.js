@@ -136,8 +136,16 @@ function mark() {
     "forward:  " + n.name + (n.text ? " = " + n.text : "") + " = " + n.value + (n.moves ? "\n          " + n.dot + " = " + n.moves +
       " = " + n.tangents.join(", ") : "") :
     "backward: " + n.bar + " = " + n.formed + (n.added ? "\n          = " + n.added : "") + " = " + n.adjoint;
-  const row = document.querySelector("tr.now");
-  if (row) row.scrollIntoView({block: "nearest"});
+  for (const found of document.querySelectorAll("tr.now, g.now")) reveal(found.closest(".wide"), found);
+}
+
+function reveal(box, found) {  // scrolls the box, and not the page
+  const outer = box.getBoundingClientRect(), inner = found.getBoundingClientRect(), room = 40;
+  if (inner.top < outer.top + room) box.scrollTop += inner.top - outer.top - room;
+  if (inner.bottom > outer.bottom - room) box.scrollTop += inner.bottom - outer.bottom + room;
+  if (found.tagName === "TR") return;
+  if (inner.left < outer.left + room) box.scrollLeft += inner.left - outer.left - room;
+  if (inner.right > outer.right - room) box.scrollLeft += inner.right - outer.right + room;
 }
 
 function go(k) { step = Math.max(0, Math.min(steps.length - 1, k)); mark(); }
