@@ -10,6 +10,7 @@ graph (`transforms/unfold.py`), and to explain that graph.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import html
 import inspect
@@ -17,7 +18,6 @@ import linecache
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -434,11 +434,11 @@ class _Writer:
         name = self.name[v]
         if e is None:
             return Node(self.id[v], name, "input" if name in self.inputs else "data", "", (), name, kind.shape,
-                        kind.dtype.name, value, write_latex=partial(latex_name, name))
+                        kind.dtype.name, value, write_latex=functools.partial(latex_name, name))
         operands = tuple(dict.fromkeys(self.id[o] for o in e.operands if isinstance(o, Var)))
         turns = self.turns(e)
         return Node(self.id[v], name, "operation", e.primitive.name, operands, self.formula(e, v, "text"), kind.shape,
-                    kind.dtype.name, value, turns=turns, write_latex=partial(self.formula, e, v, "latex"))
+                    kind.dtype.name, value, turns=turns, write_latex=functools.partial(self.formula, e, v, "latex"))
 
     def turns(self, e: Equation) -> int | None:
         """How often the body of a loop ran."""
@@ -555,7 +555,7 @@ class _Writer:
             node = out.nodes[self.id[term.operand]]
             source = next(r for r in term.equation.results if r in self.id)
             word, is_factor = self.words(term.equation, term.operand)
-            write = partial(self.latex_words, term.equation, term.operand)
+            write = functools.partial(self.latex_words, term.equation, term.operand)
             node.contributions.append(Contribution(
                 self.id[source], word, is_factor, partials.of(term.equation, term.operand), term.amount, write))
             node.adjoint = term.amount if node.adjoint is None else _sum(node.adjoint, term.amount)
@@ -580,6 +580,7 @@ def _sum(a: Any, b: Any) -> Any:
     return stack_add.evaluate(a, b) if isinstance(a, Stack) else a + b
 
 
+@functools.lru_cache(maxsize=10_000)
 def _short(line: str) -> str:
     return os.path.basename(line)
 
