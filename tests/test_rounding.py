@@ -85,7 +85,7 @@ def uniform(*shape: int, low: float = 0.0, high: float = 1.0) -> Callable[[Any],
 
 NEAR_ROOT = np.poly([1.0, 1.0, 1.0, 1.0, 1.0]).astype(F4)
 CASES: dict[str, tuple[Callable[..., Any], list[Callable[[Any], Any]]]] = {
-    "naive sum": (naive, [uniform(200)]),
+    "naive sum": (naive, [uniform(100)]),
     "sum of random signs": (np.sum, [normal(3000)]),
     "sum of positive terms": (np.sum, [uniform(3000)]),
     "sum over rows": (lambda x: np.sum(x, axis=0)[0], [uniform(2000, 2)]),
@@ -114,11 +114,11 @@ CASES: dict[str, tuple[Callable[..., Any], list[Callable[[Any], Any]]]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_estimate_and_bound_against_double_precision(case: str) -> None:
-    """No error exceeds its bound; over 25 points their root mean square is within a factor of three of the estimate."""
+    """No error exceeds its bound; over 15 points their root mean square is within a factor of three of the estimate."""
     f, draw = CASES[case]
     rng = np.random.default_rng(7)
     ratios = []
-    for _ in range(25):
+    for _ in range(15):
         found = wg.rounding_error(f, *[d(rng) for d in draw], reference=True)
         assert np.asarray(found.value).dtype == F4
         error, estimate, bound = (np.ravel(np.abs(x)).astype(float) for x in (found.error, found.estimate, found.bound))
@@ -191,12 +191,12 @@ def test_matrices_against_mpmath(case: str) -> None:
 
 def test_compensated_summation_is_told_from_naive() -> None:
     """Kahan's sum errs by an ulp or two, whatever the number of terms; the adjoint of what is compensated cancels."""
-    x = np.random.default_rng(0).uniform(size=1000).astype(F4)
+    x = np.random.default_rng(0).uniform(size=400).astype(F4)
     plain, compensated = (wg.rounding_error(f, x, reference=True) for f in (naive, kahan))
     half = np.spacing(compensated.value) / 2
     assert compensated.bound < 2.5 * half
     assert abs(compensated.error) <= compensated.bound
-    assert plain.estimate > 8 * compensated.estimate
+    assert plain.estimate > 5 * compensated.estimate
 
 
 def test_the_better_of_two_formulas() -> None:
@@ -226,12 +226,40 @@ def test_lines_say_where_it_comes_from() -> None:
     assert json.loads(json.dumps(found.json()))["lines"][0]["share"] == found.lines[0].share
 
 
+def test_of_a_formula_the_parts_are_told_apart() -> None:
+    found = wg.rounding_error(wg.formula("(1 - cos(x)) / x^2"), 1e-4)
+    assert [line.place for line in found.lines][0::3] == ["cos(x)", "1 - cos(x)"]
+    assert found.lines[0].share > 0.999
+    assert found.lines[-1].bound == 0.0  # a difference of numbers within a factor of two is exact (Sterbenz)
+
+
 def test_exact_operations_err_by_nothing() -> None:
     def f(x: Any) -> Any:
         return np.sum(x[::-1].reshape(2, 2).T[0] * 4.0) - np.max(np.abs(x)) / 2
     found = wg.rounding_error(f, np.array([1.0, 2.0, -3.0, 8.0]))
     assert found.value == f(np.array([1.0, 2.0, -3.0, 8.0]))
     assert found.bound <= 1.1 * np.spacing(36.0)  # the sum is not known to be exact
+
+
+def test_the_smallest_numbers_round_too() -> None:
+    """Where x 1e-310 is subnormal it loses digits, which a later factor makes visible; squares of small errors are no zeros."""
+    def scaled(x: Any) -> Any:
+        return x * 1e-310 * 1e300
+    found = wg.rounding_error(scaled, 0.7, reference=True)
+    assert 1e-25 < abs(found.error) <= found.bound
+    assert found.estimate > 0.1 * abs(found.error)
+    assert not found.digits > 15
+    for f in (np.sum, lambda x: np.prod(x[:3]), lambda x: x[:2] @ x[2:], lambda x: np.sqrt(x[0]) * 1e-180):
+        tiny = wg.rounding_error(f, np.full(4, 1.1e-75) if f is not np.sum else np.full(4, 1.1e-200))
+        assert 1e-17 < tiny.estimate / tiny.value < 1e-15
+        assert tiny.estimate <= tiny.bound
+
+
+def test_what_is_not_finite_is_said() -> None:
+    with np.errstate(all="ignore"):
+        found = wg.rounding_error(lambda x: np.exp(x) * 1e300, 200.0)
+    assert found.digits == 0.0
+    assert json.loads(json.dumps(found.json(), allow_nan=False))["value"] == "inf"
 
 
 def test_an_arm_that_is_not_taken_has_no_error() -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wengert.explanation import explain
     from wengert.formulas import formula
     from wengert.frontends.numpy_api.convolution import convolve_nd
+    from wengert.profiling import profile
     from wengert.rounding import rounding_error
     from wengert.settings import config
     from wengert.sources import source
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
-    "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations",
-    "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp",
-    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "random",
+    "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
+    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
+    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "profile", "random",
     "rounding_error", "scan", "source", "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
@@ -56,6 +57,7 @@ _HOME = {
     "explain": "explanation",
     "explain_compilation": "compilation",
     "formula": "formulas",
+    "profile": "profiling",
     "rounding_error": "rounding",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",

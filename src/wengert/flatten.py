@@ -7,6 +7,7 @@ a `Spec` that puts them back. The one idea: one leaf alone takes no detour; ever
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -82,8 +83,10 @@ def _register(kind: type) -> None:
     import optree
     names = tuple(f.name for f in dataclasses.fields(kind))
 
+    fields = operator.attrgetter(*names) if len(names) > 1 else lambda node: tuple([getattr(node, n) for n in names])
+
     def take(node: Any) -> Any:
-        return tuple(getattr(node, n) for n in names), None, names
+        return fields(node), None, names
 
     def put(_: Any, children: Any) -> Any:
         new: Any = object.__new__(kind)

@@ -24,7 +24,7 @@ from wengert.graph import ArrayType, type_of
 if TYPE_CHECKING:
     from wengert.backends.compiled.entry import Input, Output, Signature
 
-__all__ = ["MISS", "Form", "Result", "leaf_key", "signature_of"]
+__all__ = ["MISS", "Forms", "Result", "leaf_key", "signature_of"]
 
 MISS = object()
 
@@ -34,8 +34,7 @@ def leaf_key(x: Any) -> Any:
     if isinstance(x, Tracer):
         return x.type, "array" if x.shape or x.kind == "box" else "scalar" if x.kind == "scalar" else "number", x.order
     if isinstance(x, np.ndarray) and x.dtype.kind in "fciub":
-        order = "" if x.ndim < 2 else "C" if x.flags.c_contiguous else "F" if x.flags.f_contiguous else "?"
-        return ArrayType(x.shape, x.dtype), "array", order
+        return ArrayType(x.shape, x.dtype), "array", _order(x) or ("C" if x.ndim > 1 else "")
     if isinstance(x, np.generic) and x.dtype.kind in "fciub":
         return ArrayType((), x.dtype), "number", ""
     if type(x) is float or type(x) is complex:
@@ -47,24 +46,82 @@ def leaf_key(x: Any) -> Any:
 class Form(native.Native):  # type: ignore[misc]
     """Calls of a jitted function whose arguments make trees of one structure, as a function of the leaves.
 
-    What fits one of its entries gives a function, and the values that this makes the result of; else it gives `MISS`.
+    What fits one of its entries gives the result, or, of trees, a function and the values that it makes the result of; else it
+    gives `MISS`.
     """
 
-    def __init__(self, owner: Any, spec: Any):
-        self.owner, self.spec = owner, spec
+    def __init__(self, owner: Any, spec: Any, flat: bool):
+        self.owner, self.spec, self.flat = owner, spec, flat
 
     def __call__(self, *leaves: Any) -> Any:
         return MISS
 
     def _failed(self, status: int, *leaves: Any) -> Any:
         args, kwargs = self.spec.unflatten(leaves)
-        return operator.itemgetter(0), self.owner.answer(status, args, kwargs)
+        found = self.owner.answer(status, args, kwargs)
+        return found if self.flat else (operator.itemgetter(0), found)
+
+
+class Forms:
+    """The forms of calls that have been seen, by structure, memory orders, and whether machine code makes the whole result.
+
+    An array in another memory order is traced apart, and copied for its entry, which takes no other than C's.
+    """
+
+    def __init__(self, owner: Any):
+        self.owner = owner
+        self.found: dict[Any, Form] = {}
+
+    def of(self, args: tuple[Any, ...], kwargs: dict[str, Any], flat: bool) -> tuple[Any, ...]:
+        """What has to be installed in for calls like this one."""
+        leaves, spec = tree_flatten((args, kwargs))
+        orders = _straight(leaves)[1]
+        key = spec, orders, flat
+        if key not in self.found and len(self.found) < _MOST:
+            self.found[key] = Form(self.owner, spec, flat)
+        form = (self.found[key],) if key in self.found else ()
+        return (self.owner, *form) if flat and not orders else form
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of a call, or `MISS`."""
+        leaves, spec = tree_flatten((args, kwargs))
+        out = self._enter(spec, (), leaves)
+        if out is MISS:
+            straight, orders = _straight(leaves)
+            if straight is not leaves:
+                return self._enter(spec, orders, straight)
+        return out
+
+    def _enter(self, spec: Any, orders: tuple[str, ...], leaves: list[Any]) -> Any:
+        for flat in (False, True):
+            form = self.found.get((spec, orders, flat))
+            if form is not None:
+                out = form(*leaves)
+                if out is not MISS:
+                    return out if flat else out[0](out[1:])
+        return MISS
+
+
+_MOST = 1_000  # forms of one function
+
+
+def _straight(leaves: list[Any]) -> tuple[list[Any], tuple[str, ...]]:
+    """The leaves, with arrays as entries take them, and the memory orders of those that were in another."""
+    bent = [type(x) is np.ndarray and not (x.flags.c_contiguous and x.flags.aligned) for x in leaves]
+    if not any(bent):
+        return leaves, ()
+    orders = tuple([_order(x) if b else "" for x, b in zip(leaves, bent, strict=True)])
+    return [x.copy() if b else x for x, b in zip(leaves, bent, strict=True)], orders if any(orders) else ()
+
+
+def _order(x: np.ndarray[Any, Any]) -> str:
+    return "" if x.ndim < 2 or x.flags.c_contiguous else "F" if x.flags.f_contiguous else "?"
 
 
 def signature_of(args: tuple[Any, ...], kwargs: dict[str, Any], static: Container[Any], computed: Iterable[ArrayType],
                  out_leaves: Sequence[Any], out_spec: Spec, compiled: native.Compiled,
-                 release: bool) -> tuple[Signature, Any] | None:
-    """What an entry has to take and give, and the structure of the arguments if Python has to take them apart.
+                 release: bool) -> tuple[Signature, bool] | None:
+    """What an entry has to take and give, and whether Python need take no arguments apart and put no results together.
 
     None where no entry can know whether a call is like this one.
 
@@ -89,12 +146,13 @@ def signature_of(args: tuple[Any, ...], kwargs: dict[str, Any], static: Containe
         inputs += found
     rest = iter(computed)
     outputs = [x.output(next(rest)) if type(x) is Result else Output(kind="same", given=x) for x in out_leaves]
-    container, spec = _container(out_spec), None
-    if container is None or kwargs or any(flatten(x)[1].tree is not None for x in args):
-        container, spec = "tuple", tree_flatten((args, kwargs))[1]
+    container = _container(out_spec)
+    flat = container is not None and not kwargs and all(flatten(x)[1].tree is None for x in args)
+    if container is None or not flat:
+        container = "tuple"
         outputs = [Output(kind="same", given=out_spec.unflatten), *outputs]
     return Signature(tuple(inputs), tuple(outputs), container, compiled.workspace, bool(compiled.hosts), release,
-                     bool(compiled.constants)), spec
+                     bool(compiled.constants)), flat
 
 
 _BY_VALUE = (int, bool, str, bytes, type(None))
@@ -110,7 +168,7 @@ def _inputs_of(tree: Any, static: bool) -> list[Input] | None:
     found = []
     for x in leaves:
         key = None if static else leaf_key(x)
-        if isinstance(x, Tracer) or (key is not None and key[2] == "F"):
+        if isinstance(x, Tracer):
             return None
         if key is not None:
             if not (type(x) in (np.ndarray, float, complex) or isinstance(x, np.generic)):

@@ -10,11 +10,9 @@ differentiated with regard to all of them.
 from __future__ import annotations
 
 import inspect
-import linecache
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,15 +20,18 @@ import numpy as np
 from wengert.backends.interpret import Program
 from wengert.errors import InputError, NonDifferentiableError, UnsupportedError, kind_of
 from wengert.flatten import flatten, leaf_names
+from wengert.frontends.trace import fresh_build
 from wengert.frontends.tracer import Tracer
 from wengert.graph import REGISTRY, ArrayType, Build, Equation, Graph, Handle, Var
+from wengert.lines import by_part, short_place, source_line
+from wengert.progress import Progress
 from wengert.rounding_model import effect, exact, is_backward, is_modeled
 from wengert.run import Run, matched_leaf
 from wengert.transforms.linearize import Linear, linearize
 from wengert.transforms.transpose import transpose
 from wengert.transforms.unroll import Unrolled, unroll
 
-__all__ = ["RoundingError", "RoundingLine", "rounding_error"]
+__all__ = ["RoundingError", "RoundingLine", "float_arguments", "rounding_error"]
 
 _MOST = 64  # elements of a result whose errors are told apart: each takes a backward pass
 _SHOWN = 12  # lines in the table
@@ -86,10 +87,11 @@ class RoundingError:
         return _digits(2.0 * np.asarray(self.estimate), self.value)
 
     def json(self) -> dict[str, Any]:
-        """Numbers, lists and strings only."""
+        """Numbers, lists and strings only; NaN and infinities are strings."""
         from dataclasses import asdict
         numbers = {key: _plain(getattr(self, key)) for key in ("value", "estimate", "bound", "reference", "error", "digits")}
-        return {"function": self.name, **numbers, "inputs": self.inputs, "lines": [asdict(line) for line in self.lines]}
+        return {"function": self.name, **numbers, "inputs": _plain(self.inputs),
+                "lines": [_plain(asdict(line)) for line in self.lines]}
 
     def __str__(self) -> str:
         return _report(self)
@@ -145,14 +147,18 @@ def rounding_error(f: Callable[..., Any], *args: Any, cotangent: Any = None, ref
     """
     if not callable(f):
         raise InputError(f"rounding_error: the first argument is a function, not {kind_of(f)}")
-    run = Run("rounding_error", f, args, kwargs, _inexact("rounding_error", args))
-    return _measured(run, f, args, cotangent, reference)
+    with Progress() as progress:
+        progress("recording the program")
+        with fresh_build():
+            run = Run("rounding_error", by_part(f), args, kwargs, float_arguments("rounding_error", args))
+        progress("following errors")
+        return _measured(run, f, args, cotangent, reference)
 
 
 def _measured(run: Run, f: Callable[..., Any], args: Sequence[Any], cotangent: Any, reference: bool) -> RoundingError:
     flat = _straight(run)
     value = flat.value(flat.graph.outputs[0])
-    adjoints = _Adjoints(flat)
+    adjoints = _Adjoints(flat, len(run.inputs))
     shape = np.shape(value)
     if cotangent is not None:
         like = ArrayType(shape, np.asarray(value).dtype)
@@ -169,11 +175,11 @@ def _measured(run: Run, f: Callable[..., Any], args: Sequence[Any], cotangent: A
     if cotangent is not None:
         value, high = [None if x is None else np.sum((np.conj(weights[0]) * x).real) for x in (value, high)]
     inputs = _conditions(run, f, args, measured, value)
-    return RoundingError(value, arranged([math.sqrt(v) for _, v in found]), arranged([b for b, _ in found]),
+    return RoundingError(value, arranged([d for _, d in found]), arranged([b for b, _ in found]),
                          _lines(flat, measured), inputs, high, getattr(f, "__name__", "f"))
 
 
-def _inexact(name: str, args: Sequence[Any]) -> tuple[int, ...]:
+def float_arguments(name: str, args: Sequence[Any]) -> tuple[int, ...]:
     """The arguments that hold floats; the others are part of the program."""
     def holds(x: Any) -> bool:
         return isinstance(x, (float, complex)) or (isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc")
@@ -194,7 +200,7 @@ def _straight(run: Run) -> Unrolled:
     if not isinstance(out, Var) or not out.type.inexact:
         raise NonDifferentiableError(f"rounding_error: the function returned {_what(out)}; nothing that depends on the "
                                      f"arguments is rounded in it")
-    return unroll(run.closed_graph(), [run.trace.values[v] for v in run.inputs])
+    return unroll(run.graph(), [run.trace.values[v] for v in (*run.inputs, *run.trace.lifted)])
 
 
 def _what(x: Any) -> str:
@@ -214,12 +220,12 @@ class _Place:
 class _Adjoints:
     """The straight-line code with a perturbation of each value, differentiated with regard to all of them."""
 
-    def __init__(self, flat: Unrolled):
-        self.flat = flat
+    def __init__(self, flat: Unrolled, inputs: int):
+        self.flat, self.inputs = flat, inputs
         self.places: list[_Place] = []
         self.origin: dict[Any, Any] = {}  # of the perturbed code -> of the plain code; a perturbation is 0, so values are equal
         graph = self._perturbed(flat.graph)
-        active = [v.type.inexact for v in graph.inputs]
+        active = [k < inputs or k >= len(flat.graph.inputs) for k in range(len(graph.inputs))]
         self.linear: Linear = linearize(graph, active)
         self.transposed = transpose(self.linear)
         self.program = Program(self.transposed.graph)
@@ -261,28 +267,27 @@ class _Adjoints:
         with np.errstate(all="ignore"):
             out = iter(self.program(*given, *self.residuals))
         adjoints = [next(out) if nonzero else None for nonzero in self.transposed.nonzero]
-        inputs = sum(v.type.inexact for v in self.flat.graph.inputs)
         effects: dict[Equation, tuple[float, float]] = {}
-        for place, adjoint in zip(self.places, adjoints[inputs:], strict=True):
+        for place, adjoint in zip(self.places, adjoints[self.inputs:], strict=True):
             if adjoint is None:
                 continue
             e = place.equation
             operands = [self.flat.value(o) for o in e.operands]
-            bound, variance = effect(e, operands, self.flat.value(place.atom), adjoint)
+            bound, deviation = effect(e, operands, self.flat.value(place.atom), adjoint)
             before = effects.get(e, (0.0, 0.0))
-            effects[e] = (before[0] + bound, before[1] + variance)
-        return _Measured(effects, adjoints[:inputs])
+            effects[e] = (before[0] + bound, math.hypot(before[1], deviation))
+        return _Measured(effects, adjoints[:self.inputs])
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """Bound and variance of the effect of each equation, and the gradient."""
+    """Bound and standard deviation of the effect of each equation, and the gradient."""
 
     effects: dict[Equation, tuple[float, float]]
     gradient: list[Any]
 
     def total(self) -> tuple[float, float]:
-        return sum(b for b, _ in self.effects.values()), sum(v for _, v in self.effects.values())
+        return sum(b for b, _ in self.effects.values()), math.hypot(*[d for _, d in self.effects.values()])
 
 
 def _at(lines: frozenset[str]) -> str:
@@ -292,23 +297,17 @@ def _at(lines: frozenset[str]) -> str:
 def _lines(flat: Unrolled, measured: Sequence[_Measured]) -> tuple[RoundingLine, ...]:
     """By line; an equation that stands for several lines is shared among them."""
     bounds: dict[str, float] = {}
-    variances: dict[str, float] = {}
+    deviations: dict[str, float] = {}
     for m in measured:
-        for e, (bound, variance) in m.effects.items():
+        for e, (bound, deviation) in m.effects.items():
             places = flat.graph.lines.get(e, frozenset({""}))
             for place in places:
                 bounds[place] = bounds.get(place, 0.0) + bound / len(places)
-                variances[place] = variances.get(place, 0.0) + variance / len(places)
-    whole = sum(variances.values())
-    rows = [RoundingLine(place, source_line(place), variances[place] / whole if whole else 0.0, math.sqrt(variances[place]),
-                         bounds[place]) for place in variances]
+                deviations[place] = math.hypot(deviations.get(place, 0.0), deviation / math.sqrt(len(places)))
+    whole = math.hypot(*deviations.values())
+    rows = [RoundingLine(place, source_line(place), (d / whole) ** 2 if whole else 0.0, d, bounds[place])
+            for place, d in deviations.items()]
     return tuple(sorted(rows, key=lambda row: (-row.estimate, -row.bound, row.place)))
-
-
-def source_line(place: str) -> str:
-    """The text of ``file.py:12``; "" where the file cannot be read."""
-    name, _, number = place.rpartition(":")
-    return linecache.getline(name, int(number)).strip() if number.isdecimal() else ""
 
 
 def _conditions(run: Run, f: Callable[..., Any], args: Sequence[Any], measured: Sequence[_Measured], value: Any,
@@ -387,11 +386,15 @@ def _digits(error: Any, value: Any) -> float:
 
 
 def _plain(x: Any) -> Any:
-    if x is None or isinstance(x, float):
+    if x is None or isinstance(x, str):
         return x
+    if isinstance(x, dict):
+        return {key: _plain(v) for key, v in x.items()}
+    if np.ndim(x):
+        return [_plain(v) for v in x]
     if np.asarray(x).dtype.kind == "c":
-        return [_plain(np.real(x)), _plain(np.imag(x))]
-    return np.asarray(x, float).tolist()
+        return {"re": _plain(x.real), "im": _plain(x.imag)}
+    return float(x) if math.isfinite(x) else str(float(x))
 
 
 def _number(x: Any) -> str:
@@ -405,15 +408,11 @@ def _report(r: RoundingError) -> str:
             f"digits to trust: {r.digits:.1f} ({_digits(r.bound, r.value):.1f} in the worst case)"]
     if r.reference is not None:
         head.append(f"against higher precision: {_number(np.abs(r.error))}")
-    rows = [f"{100 * line.share:5.1f} %  {line.estimate:8.1e}  {line.bound:8.1e}  {short(line.place)}  {line.source}".rstrip()
-            for line in r.lines[:_SHOWN]]
+    shown = r.lines[:_SHOWN]
+    width = max([len(short_place(line.place)) for line in shown], default=0)
+    rows = [f"{100 * line.share:5.1f} %  {line.estimate:8.1e}  {line.bound:8.1e}  "
+            f"{short_place(line.place):<{width}}  {line.source}".rstrip() for line in shown]
     if len(r.lines) > _SHOWN:
         rows.append(f"... and {len(r.lines) - _SHOWN} more lines")
     end = [f"{name}: relative errors are amplified {x:.2g} times" for name, x in r.inputs.items()]
     return "\n".join([*head, "", "  share    likely   at most  line", *rows, "", *end])
-
-
-def short(place: str) -> str:
-    """The file without its folder."""
-    name, _, number = place.rpartition(":")
-    return f"{Path(name).name}:{number}" if name else place

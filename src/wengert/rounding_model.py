@@ -2,8 +2,8 @@
 
 What comes in: an equation, the values of its operands and results, and the derivative of the program's result with regard
 to a perturbation of this equation. What goes out: the largest first-order effect of the equation's rounding on the result,
-and its variance. The one idea: with rounding to nearest an operation is off by at most half a unit in the last place, and
-is modeled as uniform in that interval; sums know their order, LAPACK is modeled by its backward error.
+and its standard deviation. The one idea: with rounding to nearest an operation is off by at most half a unit in the last
+place, and is modeled as uniform in that interval; sums know their order, LAPACK is modeled by its backward error.
 
 Sources: J. H. Wilkinson, Rounding Errors in Algebraic Processes (1963); N. J. Higham, Accuracy and Stability of Numerical
 Algorithms (2002), chapters 2 to 4, 9 and 24; R. Brent, C. Percival and P. Zimmermann, Error bounds on complex floating-point
@@ -46,11 +46,21 @@ _ORTHOGONAL = frozenset((
     "qr svd svdvals eigh eigvalsh eig eigvals pinv lstsq sqrtm function_of_matrix sylvester discrete_lyapunov").split())
 
 
-def _ulp(v: Any) -> Any:
-    """The unit in the last place of each element; 0 for 0, which is not rounded; of complex numbers that of the modulus."""
-    size = np.abs(v)
-    unit = np.where(size == 0, size.dtype.type(0), np.spacing(size))
-    return unit.astype(float)
+def _ulp(y: Any, operands: Sequence[Any] = ()) -> Any:
+    """The unit in the last place of each element, of complex ones that of the modulus; 0 for a zero that comes of a zero."""
+    unit = np.spacing(np.abs(y)).astype(float)
+    if np.all(y):
+        return unit
+    zeros = [np.equal(o, 0) for o in operands]
+    return np.where((y == 0) & np.any(np.broadcast_arrays(*zeros), axis=0), 0.0, unit) if zeros else unit
+
+
+def _norm(x: Any, axis: tuple[int, ...] | None = None) -> Any:
+    """The Euclidean norm of numbers however small or large: squares of 1e-200 are 0."""
+    x = np.abs(x).astype(float)
+    top = np.max(x, axis=axis, keepdims=True, initial=0.0)
+    safe = np.where((top > 0) & np.isfinite(top), top, 1.0)
+    return np.squeeze(safe, axis) * np.sqrt(np.sum((x / safe) ** 2, axis=axis))
 
 
 def exact(e: Equation) -> bool:
@@ -76,7 +86,7 @@ def is_modeled(e: Equation) -> bool:
 
 
 def effect(e: Equation, operands: Sequence[Any], result: Any, adjoint: Any) -> Effect:
-    """Bound and variance of the effect of an equation's rounding on the result of the program, to first order.
+    """Bound and standard deviation of the effect of an equation's rounding on the result of the program, to first order.
 
     Parameters
     ----------
@@ -96,25 +106,22 @@ def effect(e: Equation, operands: Sequence[Any], result: Any, adjoint: Any) -> E
         return model(e, [np.asarray(o) for o in operands], np.asarray(result), np.asarray(adjoint))
 
 
-def _summed(adjoint: Any, bound: Any, deviation: Any) -> Effect:
-    """Errors of elements, independent of each other; what has no effect has none however large its error."""
+def _summed(adjoint: Any, unit: Any, bound: Any, deviation: Any) -> Effect:
+    """Errors of elements, in units, independent of each other; what has no effect has none however large its error."""
     size = np.abs(adjoint).astype(float)
-    off = size == 0
-    most, var = np.where(off, 0.0, size * bound), np.where(off, 0.0, size * deviation)
-    return float(np.sum(most)), float(np.sum(var * var))
+    effects = np.where((size == 0) | (unit == 0), 0.0, size * unit)  # first, for half of the least number is 0
+    return float(np.sum(effects * bound)), float(_norm(effects * deviation))
 
 
 # ---------------------------------------------------------------- elementwise
 
 def _elementwise(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) -> Effect:
     name = e.primitive.name
-    unit = _ulp(y)
+    unit = _ulp(y, operands)
     if name in _ARITHMETIC:
-        factor = _OF_COMPLEX.get(name, 1.0) if y.dtype.kind == "c" else 1.0
-        half = np.where(_no_rounding(name, operands, y), 0.0, 0.5 * factor * unit)
-        return _summed(adjoint, half, half / math.sqrt(3.0))
-    bound, deviation = _UNITS["elementary" if name in _ELEMENTARY else "special"]
-    return _summed(adjoint, bound * unit, deviation * unit)
+        half = 0.5 * (_OF_COMPLEX.get(name, 1.0) if y.dtype.kind == "c" else 1.0)
+        return _summed(adjoint, np.where(_no_rounding(name, operands, y), 0.0, unit), half, half / math.sqrt(3.0))
+    return _summed(adjoint, unit, *_UNITS["elementary" if name in _ELEMENTARY else "special"])
 
 
 def _no_rounding(name: str, operands: Sequence[Any], y: Any) -> Any:
@@ -126,9 +133,10 @@ def _no_rounding(name: str, operands: Sequence[Any], y: Any) -> Any:
         b = -b if name == "subtract" else b
         c = y - a
         return (a - (y - c)) + (b - c) == 0
+    normal = np.abs(y) >= np.finfo(y.dtype).tiny
     if name == "multiply":
-        return _power_of_two(a) | _power_of_two(b)
-    return _power_of_two(b) if name == "divide" else False
+        return (_power_of_two(a) | _power_of_two(b)) & normal
+    return _power_of_two(b) & normal if name == "divide" else False
 
 
 def _power_of_two(x: Any) -> Any:
@@ -157,26 +165,30 @@ def _sum(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) -> Effect:
     A lane of m equal terms passes through partial sums of 1/m, 2/m, ..., of random signs through sums that grow like a root;
     the nodes' squares then add up as below.
     """
-    run = e.primitive.evaluate
     inexact = [o.dtype.kind in "fc" for o in operands]
+    products = sum(inexact) > 1 and e.primitive.name != "masked_sum"
+    tops = [float(np.max(np.abs(o), initial=0.0)) or 1.0 if k else 1.0 for o, k in zip(operands, inexact, strict=True)]
+    tops = tops if products else [max(tops)] * len(tops)
+    scale = math.prod(tops) if products else tops[0]
 
     def of(change: Callable[[Any], Any]) -> Any:
-        return np.asarray(run(*[change(o) if k else o for o, k in zip(operands, inexact, strict=True)], **e.params)).real
+        """The same sum of other terms, in double precision, where the largest factors are 1."""
+        given = [change(np.abs(o).astype(float) / t) if k else o for o, t, k in zip(operands, tops, inexact, strict=True)]
+        return np.asarray(e.primitive.evaluate(*given, **e.params))
 
     u = np.finfo(y.dtype).eps / 2
-    absolute, squares, n = of(np.abs).astype(float), of(lambda o: np.abs(o) ** 2).astype(float), of(np.ones_like).astype(float)
-    products = sum(inexact) > 1 and e.primitive.name != "masked_sum"
+    absolute, squares, n = of(lambda x: x), of(np.square), of(np.ones_like)
     m = _lanes(e, operands, n)
     lanes = np.maximum(n / np.maximum(m, 1.0), 1.0)
     depth = np.where(m < n, np.minimum(m + np.ceil(np.log2(lanes)) + 8.0, n - 1.0), n - 1.0)
     if e.primitive.name in ("contract", "correlate"):
         depth = n - 1.0  # the order is the library's own
-    nodes = np.abs(y).astype(float) ** 2 * (m * m / (3.0 * np.maximum(n, 1.0)) + 2.0 * (1.0 - 1.0 / lanes)) \
+    nodes = np.square(np.abs(y).astype(float) / scale) * (m * m / (3.0 * np.maximum(n, 1.0)) + 2.0 * (1.0 - 1.0 / lanes)) \
         + squares * (m / 2.0 + np.log2(lanes) + products)
-    none = n + products <= 1
-    complex_factor = math.sqrt(5.0) if products and y.dtype.kind == "c" else 1.0
-    bound = np.where(none, 0.0, u * (np.maximum(depth, 0.0) + products * complex_factor) * absolute)
-    return _summed(adjoint, bound, np.where(none, 0.0, complex_factor * _DEVIATION * u * np.sqrt(nodes)))
+    factor = math.sqrt(5.0) if products and y.dtype.kind == "c" else 1.0
+    most = np.where(n + products <= 1, 0.0, np.maximum(depth, 0.0) + products * factor) * absolute
+    likely = np.where(n + products <= 1, 0.0, factor * _DEVIATION * np.sqrt(nodes))
+    return _summed(adjoint, np.asarray(u * scale), most, likely)
 
 
 # The mean of (half a unit / |v|)² over a decade of v is between u²/4 and u²: uniform errors have a third of its square.
@@ -186,8 +198,7 @@ _DEVIATION = 0.75 / math.sqrt(3.0)
 def _index_add(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) -> Effect:
     """``x[i] += v``: one addition for each element of v; where an index repeats, one after the other."""
     terms = 1.0 if len(operands) == 2 else float(max(operands[1].size, 1))
-    half = 0.5 * _ulp(y)
-    return _summed(adjoint, terms * half, math.sqrt(terms / 3.0) * half)
+    return _summed(adjoint, _ulp(y, [y]), 0.5 * terms, 0.5 * math.sqrt(terms / 3.0))
 
 
 def _cumsum(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) -> Effect:
@@ -196,7 +207,7 @@ def _cumsum(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) -> Effec
     def turned(x: Any) -> Any:
         return np.flip(x, axis) if ahead else x
     later = turned(np.cumsum(turned(adjoint), axis=axis))
-    return _summed(later, 0.5 * _ulp(y), 0.5 * _ulp(y) / math.sqrt(3.0))
+    return _summed(later, _ulp(y, [y]), 0.5, 0.5 / math.sqrt(3.0))
 
 
 def _cumprod(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) -> Effect:
@@ -204,14 +215,14 @@ def _cumprod(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) -> Effe
     axis, u = e.params["axis"], np.finfo(y.dtype).eps / 2
     later = np.flip(np.cumsum(np.flip(adjoint * y, axis), axis=axis), axis)
     factor = math.sqrt(5.0) if y.dtype.kind == "c" else 1.0
-    return _summed(later, factor * u, factor * _DEVIATION * u)
+    return _summed(later, np.asarray(u), factor, factor * _DEVIATION)
 
 
 def _product(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) -> Effect:
     count = max(operands[0].size // max(y.size, 1) - 1, 0)
     factor = math.sqrt(5.0) if y.dtype.kind == "c" else 1.0
     relative = factor * np.finfo(y.dtype).eps / 2 * np.abs(y)
-    return _summed(adjoint, count * relative, math.sqrt(count) * _DEVIATION * relative)
+    return _summed(adjoint, relative, count, math.sqrt(count) * _DEVIATION)
 
 
 def _exponentials(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) -> Effect:
@@ -219,15 +230,14 @@ def _exponentials(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) ->
     n, u = max(operands[0].size // max(y.size, 1), operands[0].shape[-1] if operands[0].ndim else 1), np.finfo(y.dtype).eps / 2
     size = np.abs(y).astype(float)
     scale = size * (1.0 + np.abs(np.log(np.maximum(size, 5e-324)))) if e.primitive.name == "softmax" else size + 1.0
-    return _summed(adjoint, (n + 16.0) * u * scale, (1.0 + 0.5 * math.log2(n + 1.0)) * u * scale)
+    return _summed(adjoint, u * scale, n + 16.0, 1.0 + 0.5 * math.log2(n + 1.0))
 
 
 def _fourier(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) -> Effect:
     """A fast transform errs by log2(n) u of the norm of the whole (Higham, theorem 24.2), spread over all elements."""
-    u, norm, size = np.finfo(y.dtype).eps / 2, float(np.linalg.norm(y.ravel())), max(y.size, 2)
-    depth = math.log2(max(size, operands[0].size, 2))
-    weight = float(np.linalg.norm(adjoint.ravel()))
-    return 4.0 * depth * u * norm * weight, depth * (u * norm * weight) ** 2 / size
+    size = max(y.size, 2)
+    depth, effect_of_all = math.log2(max(size, operands[0].size)), float(_norm(adjoint) * _norm(y)) * np.finfo(y.dtype).eps / 2
+    return 4.0 * depth * effect_of_all, math.sqrt(depth / size) * effect_of_all
 
 
 # ---------------------------------------------------------------- matrices
@@ -236,11 +246,11 @@ def _backward(e: Equation, a: Any, adjoint: Any) -> Effect:
     """The result is the exact one of A + ΔA: |ΔA| <= 3 n u |L||U| for elimination (Higham, theorem 9.4, where the factors
     are taken to be as large as A), ‖ΔA‖ <= c n u ‖A‖ for orthogonal transformations."""
     u, n = np.finfo(a.dtype).eps / 2, max(a.shape[-2:])
-    norms = [np.sqrt(np.sum(np.abs(x) ** 2, axis=(-2, -1))) for x in (adjoint, a)]
-    bound = float(np.sum((3.0 if e.primitive.name in _ELIMINATION else 10.0) * n * u * norms[0] * norms[1]))
+    whole = _norm(adjoint, (-2, -1)) * _norm(a, (-2, -1))
     if e.primitive.name in _ELIMINATION:
-        return bound, float(np.sum(np.abs(adjoint * a) ** 2)) * (_DEVIATION * u) ** 2 * (1.0 + n / 2.0)
-    return bound, float(np.sum((norms[0] * norms[1]) ** 2)) * (_DEVIATION * u) ** 2 * n
+        likely = _norm(adjoint * a) * math.sqrt(1.0 + n / 2.0)
+        return float(3.0 * n * u * np.sum(whole)), float(_DEVIATION * u * likely)
+    return float(10.0 * n * u * np.sum(whole)), float(_DEVIATION * u * math.sqrt(n) * _norm(whole))
 
 
 _MODELS: dict[str, Callable[..., Effect]] = {

@@ -20,8 +20,8 @@ import numpy as np
 from wengert.backends.compiled import native
 from wengert.backends.tiers import Runner
 from wengert.errors import InputError, StructureError, UnstageableError, UnsupportedError, WengertError, kind_of
-from wengert.flatten import Spec, flatten, tree_flatten
-from wengert.forms import MISS, Form, Result, leaf_key, signature_of
+from wengert.flatten import Spec, flatten
+from wengert.forms import MISS, Forms, Result, leaf_key, signature_of
 from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound, raised
 from wengert.frontends.effects import LateText
@@ -55,7 +55,7 @@ class StagingWarning(UserWarning):
 class _Staged:
     """The graph of one signature."""
 
-    __slots__ = ("form", "graph", "kept", "linked", "out_leaves", "out_spec", "program", "raised", "reason", "recorded",
+    __slots__ = ("forms", "graph", "kept", "linked", "out_leaves", "out_spec", "program", "raised", "reason", "recorded",
                  "table", "watched")
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class _Staged:
         self.kept: Any = None  # static arguments are known by identity, so they have to live
         self.linked: native.Linked | None = None  # machine code that Python enters without us
         self.table: native.Table | None = None  # what it looks at first
-        self.form: Any = None  # what is called to enter it: the jitted function, or a `Form` of it
+        self.forms: tuple[Any, ...] = ()  # what is called to enter it: the jitted function, `Form`s of it
 
 
 class _NotPlainError(Exception):
@@ -101,7 +101,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         functools.update_wrapper(self, f, updated=())
         self.f, self.static_argnums, self.static_argnames = f, static_argnums, static_argnames
         self.found: dict[Any, _Staged] = {}
-        self.forms: dict[Any, Form] = {}  # of calls that Python takes apart before they enter machine code
+        self.forms = Forms(self)  # of calls that Python takes apart before they enter machine code
         self.derived: dict[Any, Any] = {}  # its derivatives, jitted
         self.recipe: Any = None  # how it is made of another jitted function
         self.warned = [False]  # shared with its derivatives
@@ -133,13 +133,10 @@ class _Jitted(native.Native):  # type: ignore[misc]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if active_frame() is not None:
             return flow.call(self.f, *args, **kwargs)
-        if self.forms:
-            given, spec = tree_flatten((args, kwargs))
-            form = self.forms.get(spec)
-            if form is not None:
-                out = form(*given)
-                if out is not MISS:
-                    return out[0](out[1:])
+        if self.forms.found:
+            out = self.forms.call(args, kwargs)
+            if out is not MISS:
+                return out
         try:
             leaves, staged = self._find(args, kwargs)
         except _NotPlainError as error:  # a mask, or products of matrices: only the program itself keeps them
@@ -175,7 +172,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
     def _forget(self, key: Any) -> None:
         staged = self.found.pop(key, None)
         if staged is not None and staged.linked is not None:
-            native.remove(staged.form, staged.linked)
+            for form in staged.forms:
+                native.remove(form, staged.linked)
 
     # ------------------------------------------------------------ signature
 
@@ -331,7 +329,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
     def direct(self, staged: _Staged, args: tuple[Any, ...], kwargs: dict[str, Any], compiled: native.Compiled) -> bool:
         """Whether calls like this one enter machine code without running any Python."""
         found = None if staged.watched.identities() is None else self._takes(staged, args, kwargs, compiled, False)
-        return found is not None and found[1] is None
+        return found is not None and found[1]
 
     def _staged_graph(self, what: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Graph:
         _, staged = self._find(args, kwargs)
@@ -449,12 +447,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
         found = None if staged.watched.identities() is None else self._takes(staged, args, kwargs, compiled, release)
         if found is None:
             return False
-        signature, spec = found
-        staged.form = self
-        if spec is not None:
-            if len(self.forms) >= _MOST:
-                self.forms.clear()
-            staged.form = self.forms.setdefault(spec, Form(self, spec))
+        signature, flat = found
+        staged.forms = self.forms.of(args, kwargs, flat)
         staged.linked = native.link(compiled, signature, optimize=optimize)
         return staged.linked is not None and self._enter(staged)
 
@@ -466,13 +460,13 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 return False
             variable, now = state
             words = [("zero", where, None, None) for where in (OPEN.buffer_info()[0], config.interpreted_address)]
-            staged.table = native.Table([*words, *reads, ("context", variable, None, now)])
+            staged.table = native.Table([*words, *reads, ("modes", variable, None, now)])
             if not staged.watched.unchanged():  # by another thread, meanwhile
                 staged.table = None
                 return False
-        elif staged.linked is not None and native.enters(staged.form, staged.linked):
+        elif all(native.enters(form, staged.linked) for form in staged.forms):
             return True
-        return native.install(staged.form, staged.linked, staged.table)
+        return all(native.install(form, staged.linked, staged.table) for form in staged.forms)
 
     def _takes(self, staged: _Staged, args: tuple[Any, ...], kwargs: dict[str, Any], compiled: native.Compiled,
                release: bool) -> Any:
@@ -489,8 +483,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
         leaves, key, _ = self._signature(args, kwargs)
         staged = self.found.get(key)
         if staged is None or staged.graph is None:
-            native.remove(self)
-            self.forms.clear()
+            for form in (self, *self.forms.found.values()):
+                native.remove(form)
             return self(*args, **kwargs)
         compiled = None if staged.program is None else staged.program.compiled
         if compiled is None or staged.out_spec is None:

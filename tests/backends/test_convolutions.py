@@ -28,6 +28,7 @@ SHAPES = [
     (2, 6, 9, (8, 20), (3, 3), {"groups": 3, "padding": 1}),
     (2, 5, 5, (8, 17), (3, 3), {"groups": 5, "padding": "same"}),
     (2, 8, 8, (9, 9), (1, 1), {"stride": 2}),
+    (3, 16, 24, (11, 12), (1, 1), {}),
     (1, 2, 4, (4, 5, 19), (2, 2, 2), {"padding": (0, 1, 1)}),
     (2, 3, 4, (8, 8), (4, 4), {"stride": 4}),
     (1, 2, 2, (7, 7), (7, 7), {}),
@@ -73,6 +74,7 @@ def test_complex_numbers_and_integers():
 @pytest.mark.parametrize("bytes_", [0, 1 << 30])
 def test_with_copies_for_the_library_and_without(bytes_, monkeypatch):
     monkeypatch.setattr(direct, "STILL", bytes_)
+    monkeypatch.setattr(direct, "STILL_BY_CHANNELS", bytes_)
     for shape in SHAPES[2:6]:
         both_ways(gradients(shape[-1]), *arguments(*shape, "f8"))
 

@@ -176,6 +176,10 @@ def test_errors_that_numpy_is_to_raise():
         with pytest.raises(FloatingPointError):
             j(np.array([1e308, 1.0]))
     assert j(X).tolist() == X.tolist()
+    with np.errstate(all="ignore"):  # what machine code does by itself
+        assert j(X).tolist() == X.tolist()
+        with np.errstate(under="call", call=print):
+            assert j(X).tolist() == (3 * X).tolist()
 
 
 def test_a_status_runs_the_interpreter():

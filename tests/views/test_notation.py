@@ -82,7 +82,7 @@ def shown(f, *styles, n=1):
 
 def test_parentheses_follow_from_precedence():
     assert shown(lambda a, b: (a + b) * a - (a - (b - a)), n=2)[0] == "(a + b) * a - (a - (b - a))"
-    assert shown(lambda a, b: -(a * b) / (a / b), n=2)[0] == "-(a * b) / (a / b)"
+    assert shown(lambda a, b: -(a * b) / (a / b), n=2)[0] == "-a * b / (a / b)"
     assert shown(lambda a, b: (-a) ** (b + 1.0), n=2) == ["(-a)**(b + 1)", r"{\left(-a\right)}^{b + 1}"]
     assert shown(lambda a, b: a + -b, n=2)[0] == "a - b"
     assert shown(lambda a: elementary.integer_power(a * a, n=-2), "text", "numpy") == ["(a * a)**-2", "(a * a)**-2"]

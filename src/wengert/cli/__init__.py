@@ -25,6 +25,8 @@ _TOP = """examples:
   wengert doctor program.py
   wengert explain 'cos(x) e^{x^2}' x=0.5
   wengert compilation program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert profile program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert rounding '(1 - cos(x)) / x^2' x=1e-4
 
 `wengert diff --help`, `wengert doctor --help` and so on say more.
 """
@@ -100,6 +102,29 @@ _CACHE = """\
 Show where compiled programs are kept between runs, how many there are and how much room they take; or remove them.
 The folder is WENGERT_CACHE_DIR, else below the user's cache folder. Nothing is lost with it but time.
 """
+_PROFILE = """\
+Measure a function and its derivatives line by line: time, memory and operations of the value, of the forward and backward pass
+of a gradient, and of forward mode, run by the interpreter. Values are given as for `wengert diff`.
+"""
+_PROFILE_EXAMPLES = """\
+examples:
+  wengert profile examples/rosenbrock.py:f x=[-1.5,0.25]
+  wengert profile program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote --sort line
+  wengert profile program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote --plot profile.png
+
+exit status: 0, or 2 for wrong input.
+"""
+_ROUNDING = """\
+Estimate the rounding error of a function's result, and say which lines it comes from: every operation's error, carried to the
+result by its derivative, in one backward pass. Values are given as for `wengert diff`.
+"""
+_ROUNDING_EXAMPLES = """\
+examples:
+  wengert rounding '(1 - cos(x)) / x^2' x=1e-4 --reference
+  wengert rounding examples/rosenbrock.py:f x=[-1.5,0.25]
+
+exit status: 0, or 2 for wrong input.
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -160,12 +185,33 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
                                   epilog=view.EXAMPLES, formatter_class=raw, allow_abbrev=False)
     explain.usage = "wengert explain FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
     view.add_options(explain)
+    measures = _add_measures(commands)
     cache = commands.add_parser("cache", help="compiled programs kept on disk", description=_CACHE, formatter_class=raw,
                                 allow_abbrev=False)
     cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
     cache.add_argument("--json", action="store_true", help="print one JSON object")
     return parser, {"diff": diff, "compare": compare, "doctor": doctor, "compilation": compilation, "explain": explain,
-                    "cache": cache}
+                    "cache": cache, **measures}
+
+
+def _add_measures(commands: argparse._SubParsersAction[_Parser]) -> dict[str, _Parser]:
+    """``profile`` and ``rounding``: a target with values, and a table by line."""
+    texts = {"profile": ("time and memory by line", _PROFILE, _PROFILE_EXAMPLES),
+             "rounding": ("rounding error by line", _ROUNDING, _ROUNDING_EXAMPLES)}
+    found: dict[str, _Parser] = {}
+    for name, (summary, about, examples) in texts.items():
+        parser = found[name] = commands.add_parser(name, help=summary, description=about, epilog=examples, allow_abbrev=False,
+                                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.usage = f"wengert {name} FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+        parser.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION", help="what is looked at")
+        parser.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see `wengert diff --help`")
+        parser.add_argument("--wrt", metavar="NAMES", help="as for `wengert diff`; these become floats")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument("--allow-nan", action="store_true", help="accept NaN and infinity in the data")
+    found["profile"].add_argument("--sort", choices=("cost", "line"), default="cost", help="the order of the lines")
+    found["profile"].add_argument("--plot", metavar="FILE", help="also draw bars (.png, .svg, .pdf); needs Matplotlib")
+    found["rounding"].add_argument("--reference", action="store_true", help="also compute in higher precision, to compare")
+    return found
 
 
 def _order(text: str) -> int:
@@ -217,8 +263,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             from wengert.cli.cache import print_cache, print_cleared
             (print_cleared if options.action == "clear" else print_cache)(sys.stdout, options.json)
             return 0
-        run = {"compilation": _compilation, "explain": _explain, "compare": _compare, "diff": _diff}[options.command]
-        return run(options, [*options.values, *extra])
+        commands_of = {"compilation": _compilation, "explain": _explain, "compare": _compare, "profile": _measure,
+                       "rounding": _measure, "diff": _diff}
+        return commands_of[options.command](options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt:
@@ -283,17 +330,27 @@ def _compilation(options: argparse.Namespace, words: list[str]) -> int:
 
 
 def _explain(options: argparse.Namespace, words: list[str]) -> int:
-    with _failing("command"):
+    from wengert.progress import Progress
+    with _failing("command"), Progress() as progress:
         from wengert.cli.explain import explained, write
         from wengert.cli.target import find
         from wengert.cli.values import bindings
-        from wengert.progress import Progress
-        with Progress() as progress:
-            progress("explaining")
-            unbound = find(options.target)
-            values = bindings([word.strip() for word in words], unbound.names, options.allow_nan)
-            found = explained(unbound.bind(values, options.wrt), options)
+        progress("explaining")
+        unbound = find(options.target)
+        values = bindings([word.strip() for word in words], unbound.names, options.allow_nan)
+        found = explained(unbound.bind(values, options.wrt), options)
         status = write(found, options, sys.stdout)
+        sys.stdout.flush()
+        return status
+
+
+def _measure(options: argparse.Namespace, words: list[str]) -> int:
+    with _failing("command"):
+        if options.command == "profile":
+            from wengert.cli.profile import print_profile as printed
+        else:
+            from wengert.cli.rounding import print_rounding as printed
+        status = printed(options, words, sys.stdout)
         sys.stdout.flush()
         return status
 

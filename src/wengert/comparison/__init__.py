@@ -25,7 +25,7 @@ def compare(f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] | No
     """Every way to a derivative of f at a point: its value, error, time, evaluations, operations, memory, and their growth.
 
     Finite differences (forward, central, searched step, Richardson), the complex step, estimates from random directions,
-    symbolic differentiation (of formulas), forward mode (by input, and vectorized), reverse mode, interpreted and compiled; of
+    symbolic differentiation, forward mode (by input, and vectorized), reverse mode, interpreted and compiled; of
     second order the mixtures. Errors are taken from an evaluation in fifty digits, confirmed by a difference quotient in
     fifty digits, where mpmath is installed and knows the functions in f; else from exact modes that agree with each other and
     with differences, else from Richardson extrapolation.

@@ -41,6 +41,10 @@ def draw(comparison: Comparison, file: Any) -> None:
     if growing:
         axes[1].set(xlabel="inputs n", ylabel="seconds", title="time against n")
         axes[2].set(xlabel="inputs n", ylabel="operations", title="operations against n")
+        sizes = sorted({n for e in shown for n in e.sizes})
+        for axis in axes[1:]:
+            axis.set_xticks(sizes, [f"{n:,}" for n in sizes])
+            axis.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
     for axis in axes:
         axis.grid(alpha=0.3)
     handles, labels = axes[0].get_legend_handles_labels()

@@ -120,19 +120,30 @@ class Comparison:
         return f"{what} of {self.name}, {inputs}; one evaluation: {once}\nerrors against: {self.method}{error}"
 
     def _columns(self) -> tuple[list[str], list[list[str]]]:
-        header = ["way", _label(self.n ** self.order * self.m), "error", "time", "evals", "operations", "memory"]
+        """The header, and a row for each way that ran."""
+        header = ["way", _label(self.n ** self.order * self.m), "error", "time", "evals", "ops", "memory"]
         growing = any(e.growth for e in self.entries)
-        header += ["operations ~", "time ~"] if growing else []
+        header += ["ops ~", "time ~"] if growing else []
         rows = []
         for e in self.entries:
-            if e.value is None:
-                rows.append([e.name, *[""] * (len(header) - 1), "", shorten(e.reason, 160, placeholder=" ...")])
-                continue
-            row = [e.name, _value(e.value), _error(e.relative_error), _time(e.seconds), f"{e.evaluations:,}",
-                   _number(e.operations), _bytes(e.memory)]
-            row += [_power(e.growth.get("operations")), _power(e.growth.get("seconds"))] if growing else []
-            rows.append([*row, e.verdict, e.reason])
+            if e.value is not None:
+                row = [e.name, _value(e.value), _error(e.relative_error), _time(e.seconds), f"{e.evaluations:,}",
+                       _number(e.operations), _bytes(e.memory)]
+                row += [_power(e.growth.get("operations")), _power(e.growth.get("seconds"))] if growing else []
+                rows.append([*row, e.verdict])
         return [*header, "verdict"], rows
+
+    def _remarks(self) -> list[str]:
+        """What is wrong and what does not apply, and why; and what the columns mean."""
+        said = [f"{e.name} is {e.verdict}: {e.reason}" for e in self.entries if e.value is not None and e.reason]
+        closed = [e for e in self.entries if e.value is None]
+        for reason in dict.fromkeys(e.reason for e in closed):
+            names = [e.name for e in closed if e.reason == reason]
+            verb = "does" if len(names) == 1 else "do"
+            said.append(f"{'; '.join(names)} {verb} not apply: {shorten(reason, 160, placeholder=' ...')}")
+        said += [f"the reference: {shorten(self.note, 160, placeholder=' ...')}"] if self.note else []
+        return [*said, "error: relative to the largest element; evals: evaluations of the function, or passes over its graph; "
+                       "ops: arithmetic operations"]
 
     def table(self) -> Any:
         """A table of `rich`, for ``rich.print``."""
@@ -140,35 +151,26 @@ class Comparison:
         from rich.table import Table
         from rich.text import Text
         header, rows = self._columns()
-        table = Table(title=self._head, box=box.SIMPLE_HEAD, title_justify="left", title_style="", caption=self._below(),
-                      caption_justify="left", caption_style="")
+        table = Table(title=Text(self._head), box=box.SIMPLE_HEAD, title_justify="left", padding=0, show_edge=False,
+                      caption=Text("\n".join(self._remarks())), caption_justify="left", title_style="", caption_style="")
         for k, name in enumerate(header):
-            table.add_column(name, justify="left" if k in (0, len(header) - 1) else "right", no_wrap=k < len(header) - 1)
-        colors = {"exact": "green", "wrong": "bold red", "inexact": "yellow", "": "dim"}
+            longest = max((len(word) for row in rows for word in row[k].split()), default=None) if k < 2 else None
+            table.add_column(name, justify="left" if k in (0, len(header) - 1) else "right", no_wrap=k > 1, overflow="fold",
+                             min_width=longest)
+        colors = {"exact": "green", "wrong": "bold red", "inexact": "yellow"}
         for row in rows:
-            last = Text(": ".join(part for part in row[-2:] if part), style=colors.get(row[-2], ""))
-            table.add_row(*[Text(cell) for cell in row[:-2]], last)
+            compact = [cell.replace(" ", "") if k > 1 else cell for k, cell in enumerate(row[:-1])]  # for narrow terminals
+            table.add_row(*map(Text, compact), Text(row[-1], style=colors.get(row[-1], "")))
         return table
-
-    def _below(self) -> str:
-        evals = "evals: evaluations of the function, or passes over its graph; error: relative to the largest element"
-        return f"{evals}\nthe reference: {shorten(self.note, 160, placeholder=' ...')}" if self.note else evals
 
     def __str__(self) -> str:
         header, rows = self._columns()
-        open_ = [row[:-1] for row in rows if row[-2]]
-        widths = [max(len(row[k]) for row in [header, *open_]) for k in range(len(header))]
+        widths = [max(len(row[k]) for row in [header, *rows]) for k in range(len(header))]
         lines = [self._head, ""]
-        for row, reason in [(header, ""), *[(row[:-1], row[-1]) for row in rows if row[-2]]]:
-            cells = [cell.ljust(w) if k in (0, len(header) - 1) else cell.rjust(w)
-                     for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
-            lines.append("  ".join(cells).rstrip() + (f": {reason}" if reason else ""))
-        closed = [row for row in rows if not row[-2]]
-        lines += [""] if closed else []
-        for reason in dict.fromkeys(row[-1] for row in closed):
-            names = [row[0] for row in closed if row[-1] == reason]
-            lines.append(f"{'; '.join(names)} {'does' if len(names) == 1 else 'do'} not apply: {reason}")
-        return "\n".join([*lines, "", self._below()])
+        for row in [header, *rows]:
+            lines.append("  ".join([cell.ljust(w) if k in (0, len(header) - 1) else cell.rjust(w)
+                                    for k, (cell, w) in enumerate(zip(row, widths, strict=True))]).rstrip())
+        return "\n".join([*lines, "", *self._remarks()])
 
     # ------------------------------------------------------------ JSON
 
@@ -249,8 +251,8 @@ def _value(x: Array) -> str:
     if x.size == 1:
         return f"{x.item():.10g}"
     if x.size <= SHOWN:
-        return "[" + ", ".join(f"{y:.5g}" for y in x.ravel()) + "]"
-    return f"{np.linalg.norm(x.ravel()):.8g}"
+        return "[" + ", ".join(f"{y:.4g}" for y in x.ravel()) + "]"
+    return f"{np.linalg.norm(x.ravel()):.6g}"
 
 
 def _error(x: float) -> str:

@@ -17,17 +17,21 @@ import numpy as np
 
 from wengert import numeric
 from wengert.api import grad, hessian, hvp, jacfwd, jacrev, jvp
+from wengert.backends.interpret import Program
 from wengert.comparison.operations import operations
 from wengert.comparison.problem import Problem
-from wengert.formulas import Formula
 from wengert.graph import ArrayType, Graph
+from wengert.graph.walk import prune
 from wengert.staging import StagingWarning, jit
+from wengert.transforms.scalars import scalar_graph
+from wengert.transforms.symbolic import derivative
 
 __all__ = ["DIRECTIONS", "FIRST", "SECOND", "Attempt", "DoesNotApplyError", "Plan", "Way"]
 
 Array = np.ndarray
 DIRECTIONS = 100  # that a random estimate averages over
 MOST_BYTES = 1e9  # that a vectorized way may take
+LONGEST = 100_000  # operations of formulas
 OVERHEAD = 2e-5  # seconds that an evaluation costs beside the function
 SEARCHING = 2e-4  # likewise where the step is searched
 TRACING = 3e-4  # seconds that a derivative takes beside those of the program
@@ -153,9 +157,20 @@ def _second_complex(p: Problem, seed: int) -> Plan:
 # ---------------------------------------------------------------- symbolic differentiation
 
 def _symbolic(p: Problem, seed: int) -> Plan:
-    if not isinstance(p.f, Formula):
-        raise DoesNotApplyError("symbolic differentiation takes a formula")
-    raise DoesNotApplyError("symbolic differentiation is not there yet")
+    """A formula for each partial derivative, made before it is measured; equal parts of one are computed once."""
+    whole = scalar_graph(p.graph_of(lambda f: f))
+    partials = p.m * p.n ** p.order
+    if partials * len(whole.equations) > LONGEST:
+        raise DoesNotApplyError(f"{partials:,} formulas of some {len(whole.equations):,} operations each are too many")
+    formulas = [prune(Graph(whole.inputs, whole.equations, (out,), whole.lines)) for out in whole.outputs]
+    for _ in range(p.order):
+        formulas = [derivative(formula, k) for formula in formulas for k in range(p.n)]
+    programs = [Program(formula) for formula in formulas]
+    x = [np.asarray(leaf).dtype.type(v) for leaf in p.inputs() for v in np.ravel(leaf)]
+
+    def run() -> Array:
+        return p.shaped([program(*x)[0] for program in programs])
+    return _passing(p, partials, run, lambda: sum(operations(formula) for formula in formulas), partials / 10)
 
 
 # ---------------------------------------------------------------- ways that read the program
@@ -279,7 +294,7 @@ FIRST = (
     Way("forward differences", "differences", _quotient("forward", 1 / 2, 1), "approximate"),
     Way("central differences", "differences", _quotient("central", 1 / 3, 2), "approximate"),
     Way("central, step searched", "differences", _quotient("central", None, 13), "approximate"),
-    Way("Richardson extrapolation", "differences", _quotient("richardson", None, 24), "approximate"),
+    Way("Richardson differences", "differences", _quotient("richardson", None, 24), "approximate"),
     Way("complex step", "differences", _complex_step, "exact"),
     Way("random, sphere", "random", _random("sphere"), "random"),
     Way("random, Gaussian", "random", _random("gaussian"), "random"),

@@ -7,6 +7,7 @@ function again finds the same variables, and an output variable *is* the key of 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -14,7 +15,7 @@ import sysconfig
 import threading
 import types
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,9 @@ from wengert.graph import (
     type_of,
 )
 
-__all__ = ["APPLIED", "CLOCK", "HERE", "OPEN", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build",
-           "is_home", "is_library", "library_call", "note_write", "require_plain", "same_bits", "shown", "under_vmap",
-           "user_line"]
+__all__ = ["APPLIED", "CLOCK", "HERE", "OPEN", "Frame", "Interned", "Trace", "active_frame", "active_trace", "fresh_build",
+           "interned_build", "is_home", "is_library", "library_call", "note_write", "require_plain", "same_bits", "shown",
+           "under_vmap", "user_line"]
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
@@ -229,6 +230,18 @@ def interned_build() -> Interned:
         if size > _LIMIT + build.largest:
             build = _LOCAL.build = Interned()
     return build
+
+
+@contextlib.contextmanager
+def fresh_build() -> Iterator[None]:
+    """Around a trace whose lines are looked at: equations that are found again have the lines of who recorded them first."""
+    before = _LOCAL.build
+    if not _LOCAL.stack:
+        _LOCAL.build = Interned()
+    try:
+        yield
+    finally:
+        _LOCAL.build = before
 
 
 def active_trace() -> Trace | None:

@@ -79,7 +79,7 @@ def infix(sign: str, strength: int, latex: str = "", numpy: str = "") -> Row:
         left, right = o.at(0, strength), o.at(1, strength + 1)
         if o.style == "numpy" and all(isinstance(a, Const) for a in o.equation.operands):
             left = o.array(0)  # Python's own numbers would raise where NumPy's do not
-        if sign == "+" and o.operands[1].strength == UNARY and right.startswith("-"):
+        if sign == "+" and _minus(o.operands[1]):
             return Term(f"{left} - {right[1:]}", strength)
         return Term(f"{left} {latex or sign if o.latex else sign} {right}", strength)
     return row
@@ -141,7 +141,19 @@ def _power(o: Operation, exponent: Term | None = None) -> Term:
 
 
 def _negative(o: Operation) -> Term:
+    inner = o.operands[0]
+    if inner.strength == PRODUCT and not _whole_quotient(inner.text):  # the sign of a product is that of its first factor
+        return Term(f"-{inner.text}" if inner.text[:1] != "-" else f"-({inner.text})", PRODUCT)
     return Term(f"-{o.at(0, UNARY)}", UNARY)
+
+
+def _whole_quotient(text: str) -> bool:
+    return any(sign in text for sign in (" // ", " % ", r"\div", r"\mathrm{mod}"))
+
+
+def _minus(term: Term) -> bool:
+    """Whether adding a term is subtracting what stands behind its sign."""
+    return term.strength in (PRODUCT, UNARY) and term.text.startswith("-") and not _whole_quotient(term.text)
 
 
 def _power_log(o: Operation) -> Term:

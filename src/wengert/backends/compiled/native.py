@@ -28,7 +28,7 @@ __all__ = ["Compiled", "Linked", "Native", "Program", "Table", "enable", "enters
            "remove", "watchable"]
 
 _TP_FLAGS = 168  # where in a type object
-_MOST = 16  # rows of one callable
+_MOST = 64  # rows of one callable
 
 
 class Compiled(Protocol):
@@ -96,7 +96,7 @@ class _Row(ctypes.Structure):
     _fields_ = [("what", ctypes.c_int64), ("a", ctypes.c_void_p), ("b", ctypes.c_void_p), ("expected", ctypes.c_void_p)]
 
 
-_WORD, _VERSION, _ITEM, _ATTRIBUTE, _CONTEXT, _BYTES = range(6)
+_WORD, _VERSION, _ITEM, _ATTRIBUTE, _CONTEXT, _BYTES, _MODES = range(7)
 _HEADER = 16, 68  # of an array: its data, dimensions, strides, base, dtype and flags
 _MA_VERSION = 24
 
@@ -126,9 +126,29 @@ def _function_words() -> dict[str, int] | None:
     return None if None in found.values() else found  # type: ignore[return-value]
 
 
+_LOUD = 0o6666  # of NumPy's four modes, those that are not "ignore" and "warn"
+
+
+@functools.cache
+def _has_modes(state: Any) -> bool:
+    """Whether what `np.errstate` sets lies where it is looked for: a number, to which a capsule points."""
+    from wengert.backends.compiled.python import word
+
+    trials: list[tuple[Any, ...]] = [("ignore", "warn", "raise", "call", 0o3210), ("print", "log", "ignore", "warn", 0o1054)]
+    for divide, over, under, invalid, number in trials:
+        with np.errstate(divide=divide, over=over, under=under, invalid=invalid):
+            now = state.get()
+            if type(now).__name__ != "PyCapsule" or word(word(id(now) + 16)) & 0xFFFFFFFF != number:
+                return False
+    return True
+
+
 def watchable(reads: Iterable[tuple[str, Any, Any, Any]]) -> bool:
     """Whether a `Table` can be made of them: not of dicts in a Python that does not number their changes."""
     return _has_versions() or not any(read[0] == "dict" for read in reads)
+
+
+_LOOK = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 
 
 class Table:
@@ -139,7 +159,8 @@ class Table:
     reads : iterable of (str, holder, name, object)
         "item": the dict `holder` has `object` under `name`; "cell": the closure cell `holder` holds it; "attribute": it
         is found under that name; "context": the context variable `holder` has it; "zero": the word at the address `holder`
-        is zero. Objects are compared by identity. "array": the array `holder`, which another read has found, has the bytes of
+        is zero; "modes": NumPy's state in the context variable `holder` asks neither to raise nor to call, or is the object.
+        Objects are compared by identity. "array": the array `holder`, which another read has found, has the bytes of
         the object, a copy in the same memory order; "list": the list `holder` has the items of the object, a tuple; "dict": the
         dict `holder` has not been changed (see `watchable`). Holders that can be freed are held by other reads.
     """
@@ -161,6 +182,8 @@ class Table:
                 words.append((_WORD, id(holder) + 16, 0, id(x)))
             elif kind == "context":
                 others.append((_CONTEXT, id(holder), 0, id(x)))
+            elif kind == "modes":
+                others.append((_MODES, id(holder), 0, _LOUD) if _has_modes(holder) else (_CONTEXT, id(holder), 0, id(x)))
             elif kind == "array":
                 arrays += self._array(holder, x)
             elif kind == "list":
@@ -209,7 +232,7 @@ class Table:
         """As an entry finds it."""
         from wengert.backends.compiled.python import support
 
-        return bool(ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(support().address("unchanged"))(self.address))
+        return bool(_LOOK(support().address("unchanged"))(self.address))
 
 
 def _function_word(holder: Any, name: Any, x: Any) -> tuple[int, int, int, int] | None:
@@ -335,7 +358,7 @@ def installed(callable_: Any) -> Linked | None:
     return rows[0][0] if rows else None
 
 
-def enters(callable_: Any, linked: Linked) -> bool:
+def enters(callable_: Any, linked: Linked | None) -> bool:
     """Whether calls that fit a signature enter machine code."""
     return any(row[0] is linked for row in _rows(callable_))
 

@@ -11,6 +11,7 @@ along the sum; a dot runs vectors along the sum, for several rows at once. Sums 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -156,7 +157,10 @@ def _product(code: Code, arrays: tuple[_Operand, _Operand, _Operand], sizes: dic
     result, lo = c.place, c.labels
     groups = _Groups(a, b, c, sizes)
     finish = groups.prepare(code, scratch)
-    _emit(code, groups.product(result.type.dtype, accumulate and finish is None))
+    start = accumulate and finish is None
+    if groups.added and not start:
+        fill(code, result.type.dtype, result.type.size, c.pointer)
+    _emit(code, groups.product(result.type.dtype, start or bool(groups.added)))
     if finish is not None:
         target = Place(finish[0], result.type)
         copied = [sizes[k] for k in lo]
@@ -176,11 +180,29 @@ class _Groups:
         self.rows = [k for k in order if k not in b.labels]
         self.columns = [k for k in order if k not in a.labels]
         self.sums = [k for k in a.labels if k in b.labels and k not in c.labels and sizes[k] > 1]
+        self.added: list[str] = []  # labels of sums over which whole products are added up
+
+    def _loop_over_rest(self) -> None:
+        """What does not merge into the one axis of its group is looped over, where that leaves products for BLAS."""
+        a, b, c, sizes = self.a, self.b, self.c, self.sizes
+        if not letter(c.place.type.dtype) or a.overlaps or b.overlaps:
+            return
+        groups = ((self.rows, self.batch, a, c), (self.columns, self.batch, b, c), (self.sums, self.added, a, b))
+        for group, apart, x, y in groups:
+            order = _by_stride(group, y.strides)
+            whole = math.prod([sizes[k] for k in (*self.rows, *self.columns, *self.sums)])
+            for n in range(len(order)):
+                part = math.prod([sizes[k] for k in order[:n]])
+                if _one(order[n:], sizes, x.strides, y.strides) is not None and whole // part > SMALL_PRODUCT:
+                    apart += order[:n]
+                    group[:] = order[n:]
+                    break
 
     def prepare(self, code: Code, scratch: Callable[[int], str]) -> tuple[str, list[int]] | None:
         """Copy what has to be; the result's place and strides if it is made elsewhere first."""
         a, b, c, sizes = self.a, self.b, self.c, self.sizes
         finish = None
+        self._loop_over_rest()
         for group, x in ((self.rows, a), (self.columns, b)):
             group[:] = _by_stride(group, c.strides)
             if _one(group, sizes, c.strides) is None:
@@ -214,7 +236,8 @@ class _Groups:
         return True, True
 
     def _copy(self, code: Code, x: _Operand, free: list[str], scratch: Callable[[int], str], rows_first: bool) -> None:
-        order = [*self.batch, *free, *self.sums] if rows_first else [*self.batch, *self.sums, *free]
+        outer = [k for k in (*self.batch, *self.added) if k in x.labels]
+        order = [*outer, *free, *self.sums] if rows_first else [*outer, *self.sums, *free]
         rest = [k for k in x.labels if k not in order]  # of length 1
         x.copied(code, [*rest, *order], self.sizes, scratch)
 
@@ -223,8 +246,8 @@ class _Groups:
         rows, columns = _one(self.rows, sizes, a.strides, c.strides), _one(self.columns, sizes, b.strides, c.strides)
         sums = _one(self.sums, sizes, a.strides, b.strides)
         assert rows is not None and columns is not None and sums is not None
-        found, steps = collapse([sizes[k] for k in self.batch],
-                                [[x.strides[k] for k in self.batch] for x in (a, b, c)])
+        outer = [*self.batch, *self.added]
+        found, steps = collapse([sizes[k] for k in outer], [[x.strides.get(k, 0) for k in outer] for x in (a, b, c)])
         batch = tuple([Axis(n, *s) for n, *s in zip(found, *steps, strict=True)])
         return Product(dtype, a.pointer, b.pointer, c.pointer, batch, Axis(rows[0], rows[1], 0, rows[2]),
                        Axis(columns[0], 0, columns[1], columns[2]), Axis(sums[0], sums[1], sums[2], 0), accumulate)

@@ -291,7 +291,7 @@ body:
   %e_p = getelementptr i8, ptr %row, i64 24
   %e = load ptr, ptr %e_p
   switch i64 %what, label %bad [ i64 0, label %word i64 1, label %version i64 2, label %item i64 3, label %attribute
-                                 i64 4, label %context i64 5, label %bytes ]
+                                 i64 4, label %context i64 5, label %bytes i64 6, label %modes ]
 word:
   %w = load ptr, ptr %a
   %w_ok = icmp eq ptr %w, %e
@@ -325,15 +325,32 @@ bytes:
   %differ = call i32 @wg_memcmp(ptr %a, ptr %e, i64 %size)
   %bytes_ok = icmp eq i32 %differ, 0
   br i1 %bytes_ok, label %tail, label %bad
+modes:
+  store ptr null, ptr %value_p
+  %found = call i32 @wg_PyContextVar_Get(ptr %a, ptr null, ptr %value_p)
+  %state = load ptr, ptr %value_p
+  %state_null = icmp eq ptr %state, null
+  br i1 %state_null, label %bad, label %state_got
+state_got:
+  %held_p = getelementptr i8, ptr %state, i64 16
+  %held = load ptr, ptr %held_p
+  %mask32 = load i32, ptr %held
+  %mask = zext i32 %mask32 to i64
+  call void @wg_Py_DecRef(ptr %state)
+  %forbidden = ptrtoint ptr %e to i64
+  %bits = and i64 %mask, %forbidden
+  %modes_ok = icmp eq i64 %bits, 0
+  br i1 %modes_ok, label %tail, label %bad
 got:
   %u = phi ptr [ %y, %attribute ], [ %z, %context ]
   call void @wg_Py_DecRef(ptr %u)
   %u_ok = icmp eq ptr %u, %e
   br i1 %u_ok, label %tail, label %bad
 tail:
-  %jump = phi i64 [ 0, %word ], [ %skipped, %skip ], [ 0, %watch ], [ 0, %item ], [ 0, %bytes ], [ 0, %got ]
+  %jump = phi i64 [ 0, %word ], [ %skipped, %skip ], [ 0, %watch ], [ 0, %item ], [ 0, %bytes ], [ 0, %state_got ],
+                   [ 0, %got ]
   %guarded = phi ptr [ %guard, %word ], [ %guard, %skip ], [ %e_p, %watch ], [ %guard, %item ], [ %guard, %bytes ],
-                    [ %guard, %got ]
+                    [ %guard, %state_got ], [ %guard, %got ]
   %step = add i64 %i, 1
   %next = add i64 %step, %jump
   br label %head

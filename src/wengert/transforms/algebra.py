@@ -1,0 +1,408 @@
+"""Simplification by the rules of algebra.
+
+What comes in: a graph of numbers. What goes out: one that means the same mathematically, with fewer nodes. The one idea: a sum
+is a map from terms to coefficients and a product a map from bases to exponents, so ``0 x``, ``1 x``, ``x + 0``, ``x x``,
+``2 x + 3 x`` and ``x^1`` need no rules of their own; coefficients are fractions while they are short.
+
+Other than `transforms.simplify`, this does not keep every bit: it is for formulas that are read. Values agree to rounding
+wherever both are defined; where an intermediate value was undefined (``x/x`` at 0, ``sqrt(x)^2`` below 0) the result may be
+defined.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from wengert.graph import REGISTRY, Atom, Build, Const, Equation, Graph, Handle, Var
+from wengert.graph.walk import use_counts
+
+__all__ = ["algebraic"]
+
+_MOST = 16  # terms of a sum, factors of a product, that are kept apart
+_SYMBOLS = {math.pi, math.e}  # constants that are better kept
+_SMALL = 10**6  # numerators and denominators beyond are written as decimals
+
+Number = Fraction
+Terms = dict[Atom | None, Fraction]  # None: the constant term
+Factors = tuple[Fraction, dict[Atom, Fraction]]
+
+
+def algebraic(graph: Graph) -> Graph:
+    """The graph, simplified.
+
+    Examples
+    --------
+    >>> from wengert.graph import ArrayType, build_graph
+    >>> print(algebraic(build_graph(lambda x: 1.0 * x + x * 1.0 + 0.0 * x, ArrayType((), float))))
+    graph(%0: float64[]) {
+      %1: float64[] = multiply(2.0, %0)
+      return %1
+    }
+    """
+    graph = _Algebra(graph).run()
+    for _ in range(4):  # a rule may make way for another
+        new = _Algebra(graph).run()
+        if len(new.equations) >= len(graph.equations):
+            break
+        graph = new
+    return graph
+
+
+class _Algebra:
+    def __init__(self, graph: Graph):
+        self.old = graph
+        self.counts = use_counts(graph)
+        self.build = Build()
+        self.sums: dict[Atom, Terms] = {}
+        self.products: dict[Atom, Factors] = {}
+        self.makers: dict[Atom, Equation] = {}
+        self.seen = 0
+
+    def run(self) -> Graph:
+        env: dict[Var, Atom] = {v: self.build.input(v.type).atom for v in self.old.inputs}  # type: ignore[misc]
+        for e in self.old.equations:
+            operands = [env[a] if isinstance(a, Var) else a for a in e.operands]
+            rule = _RULES.get(e.primitive.name)
+            made = rule(self, e, operands) if rule is not None and e.results[0].type.dtype.kind in "fb" else None
+            if made is not None:
+                env[e.results[0]] = made
+                continue
+            env.update(zip(e.results, self.emit(e.primitive.name, *operands, **e.params), strict=True))
+        outputs = [env[a] if isinstance(a, Var) else a for a in self.old.outputs]
+        return self.build.graph([Handle(self.build, a) for a in outputs])
+
+    def emit(self, name: str, *operands: Atom, **params: Any) -> tuple[Atom, ...]:
+        primitive = REGISTRY[name]
+        if operands and all(isinstance(a, Const) for a in operands) and primitive.pure and not primitive.multiple:
+            folded = _folded(primitive, operands, params)
+            if folded is not None:
+                return (folded,)
+        results = self.build.emit(primitive, operands, params)
+        for e in self.build.equations[self.seen:]:
+            self.makers.update(dict.fromkeys(e.results, e))
+        self.seen = len(self.build.equations)
+        return results
+
+    def one(self, name: str, *operands: Atom, **params: Any) -> Atom:
+        maker = self.makers.get(operands[0]) if name == "negative" else None
+        if maker is not None and maker.primitive.name == "negative":
+            return maker.operands[0]
+        return self.emit(name, *operands, **params)[0]
+
+    def number(self, value: Fraction | float, like: Any) -> Const:
+        return Const(np.asarray(float(value), like.dtype))
+
+    # ------------------------------------------------------------ sums
+
+    def terms(self, a: Atom) -> Terms:
+        value = _fraction(a)
+        if value is not None:
+            return {None: value} if value else {}
+        if a in self.sums:
+            return self.sums[a]
+        coefficient, bases = self.factors(a)
+        if coefficient != 1:
+            return {self.product(Fraction(1), bases, a.type): coefficient}
+        return {a: Fraction(1)}
+
+    def sum(self, terms: Terms, type: Any) -> Atom:
+        terms = {a: c for a, c in terms.items() if c}
+        constant = terms.pop(None, None)
+        ordered = sorted(terms.items(), key=lambda t: t[1] < 0) if next(iter(terms.values()), 1) < 0 else list(terms.items())
+        total: Atom | None = None
+        for a, c in ordered:
+            assert a is not None
+            coefficient, bases = self.factors(a)
+            if total is None:
+                total = self.product(c * coefficient, bases, type)
+            else:
+                total = self.one("add" if c > 0 else "subtract", total, self.product(abs(c) * coefficient, bases, type))
+        if total is None:
+            return self.number(constant or 0, type)
+        if constant:
+            if constant > 0 and len(ordered) == 1 and ordered[0][1] < 0:  # 1 - x, rather than -x + 1
+                total = self.one("subtract", self.number(constant, type), self.one("negative", total))
+            else:
+                total = self.one("add" if constant > 0 else "subtract", total, self.number(abs(constant), type))
+        if 1 < len(terms) + bool(constant) <= _MOST:
+            self.sums[total] = terms if not constant else {**terms, None: constant}
+        return total
+
+    # ------------------------------------------------------------ products
+
+    def factors(self, a: Atom) -> Factors:
+        value = _fraction(a)
+        if value is not None:
+            return value, {}
+        return self.products.get(a, (Fraction(1), {a: Fraction(1)}))
+
+    def product(self, coefficient: Fraction, bases: dict[Atom, Fraction], type: Any) -> Atom:
+        bases = {a: n for a, n in bases.items() if n}
+        if not bases or not coefficient:
+            return self.number(coefficient, type)
+        above = [self.power(a, n) for a, n in bases.items() if n > 0]
+        below = [self.power(a, -n) for a, n in bases.items() if n < 0]
+        size, under = abs(coefficient), Fraction(1)
+        if size.denominator != 1 and len(repr(float(size))) > 6 and max(size.numerator, size.denominator) < _SMALL:
+            size, under = Fraction(size.numerator), Fraction(size.denominator)
+        if below and size != 1 and size.numerator == 1 and above and size.denominator < _SMALL:
+            size, under = Fraction(1), Fraction(size.denominator)
+        if size != 1 or not above:
+            above.insert(0, self.number(size, type))
+        if under != 1:
+            below.insert(0, self.number(under, type))
+        total = self.chain(above)
+        if below:
+            total = self.one("divide", total, self.chain(below))
+        if coefficient < 0:
+            total = self.one("negative", total)
+        if not (coefficient == 1 and bases == {total: 1}) and len(bases) <= _MOST:
+            self.products[total] = (coefficient, bases)
+        return total
+
+    def chain(self, atoms: list[Atom]) -> Atom:
+        total = atoms[0]
+        for a in atoms[1:]:
+            total = self.one("multiply", total, a)
+        return total
+
+    def power(self, a: Atom, n: Fraction) -> Atom:
+        if n == 1:
+            return a
+        if n == Fraction(1, 2):
+            return self.one("sqrt", a)
+        return self.one("power", a, self.number(n, a.type))
+
+    def raised(self, a: Atom, n: Fraction, type: Any) -> Atom | None:
+        """``a^n``; None where the rules for exponents do not hold."""
+        coefficient, bases = self.factors(a)
+        if n == 0:
+            return self.number(1, type)
+        if n.denominator == 1 and (coefficient or n > 0) and abs(n) < 1000:
+            if not all(m.denominator == 1 for m in bases.values()) and n % 2 == 0 and not bases:
+                return None
+            return self.product(coefficient ** int(n), {b: m * n for b, m in bases.items()}, type)
+        if coefficient == 1 and len(bases) == 1 and next(iter(bases.values())) == 1:
+            return self.product(Fraction(1), {a: n}, type)
+        if a in self.products:  # a base of its own: (x^2)^(1/2) is not x
+            out = self.power(a, n)
+            self.products[out] = (Fraction(1), {a: n})
+            return out
+        return None
+
+    def apart(self, a: Atom, original: Atom) -> bool:
+        """Whether a sum or product may be taken apart: if it is short, or nobody else uses it."""
+        count = self.counts.get(original, 0) if isinstance(original, Var) else 0
+        return count <= 1 or max(len(self.sums.get(a, ())), len(self.products.get(a, (1, ()))[1])) <= 2
+
+
+# ---------------------------------------------------------------- numbers
+
+def _fraction(a: Atom) -> Fraction | None:
+    """A constant as a fraction; None for variables and for constants that keep their names."""
+    if not isinstance(a, Const) or a.type.dtype.kind != "f":
+        return None
+    value = float(a.value)
+    if not math.isfinite(value) or abs(value) in _SYMBOLS or (value and not 1e-30 < abs(value) < 1e30):
+        return None
+    return Fraction(str(value))
+
+
+def _folded(primitive: Any, operands: tuple[Atom, ...], params: Any) -> Const | None:
+    """The value of an operation on constants, if it is as short as they are."""
+    with np.errstate(all="ignore"):
+        value = np.asarray(primitive.evaluate(*[a.value[()] for a in operands if isinstance(a, Const)], **params))
+    if value.dtype.kind != "f":
+        return Const(value)
+    return Const(value) if np.isfinite(value) and len(repr(float(value))) <= 6 else None
+
+
+# ---------------------------------------------------------------- rules: (walk, equation, operands) -> atom, or None
+
+Rule = Callable[[_Algebra, Equation, list[Atom]], Atom | None]
+
+
+def _sum_rule(*signs: int) -> Rule:
+    def rule(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
+        if e.results[0].type.dtype.kind != "f":
+            return None
+        total: Terms = {}
+        for sign, a, original in zip(signs, operands, e.operands):
+            for term, c in (walk.terms(a) if walk.apart(a, original) else {a: Fraction(1)}).items():
+                total[term] = total.get(term, Fraction(0)) + sign * c
+        return walk.sum(total, e.results[0].type)
+    return rule
+
+
+def _product_rule(*exponents: int) -> Rule:
+    def rule(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
+        if e.results[0].type.dtype.kind != "f":
+            return None
+        coefficient, bases = Fraction(1), dict[Atom, Fraction]()
+        for n, a, original in zip(exponents, operands, e.operands):
+            c, inner = walk.factors(a) if walk.apart(a, original) else (Fraction(1), {a: Fraction(1)})
+            if not c and n < 0:
+                return None
+            coefficient *= c ** n
+            for b, m in inner.items():
+                bases[b] = bases.get(b, Fraction(0)) + m * n
+        return walk.product(coefficient, bases, e.results[0].type)
+    return rule
+
+
+def _power_rule(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
+    base, exponent = operands
+    n = _fraction(exponent)
+    made = walk.raised(base, n, e.results[0].type) if n is not None else None
+    return walk.one("power", base, exponent) if made is None else made
+
+
+def _exponent(n: Fraction | Callable[[Any], Fraction]) -> Rule:
+    def rule(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
+        by = n if isinstance(n, Fraction) else n(e.params)
+        made = walk.raised(operands[0], by, e.results[0].type)
+        return walk.power(operands[0], by) if made is None else made
+    return rule
+
+
+def _same(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
+    """What changes nothing about a number."""
+    return operands[0] if operands[0].type == e.results[0].type else None
+
+
+def _select(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
+    p, yes, no = operands
+    if isinstance(p, Const):
+        return yes if p.value else no
+    if yes == no:
+        return yes
+    maker = walk.makers.get(p)
+    if maker is None or not isinstance(yes, Const):
+        return None
+    if is_guard(maker, yes, walk.makers.get):
+        return no
+    radius = walk.makers.get(maker.operands[0]) if maker.primitive.name == "equal" else None
+    if radius is not None and radius.primitive.name in ("hypot", "sqrt") and _fraction(maker.operands[1]) == 0:
+        return no  # what a derivative is at a kink
+    return None
+
+
+def is_guard(maker: Equation, value: Atom, makers: Callable[[Atom], Equation | None]) -> bool:
+    """Whether a condition only says what ``0 · ∞`` and ``∞ - ∞`` are: 0."""
+    if maker.primitive.name != "logical_and" or not isinstance(value, Const) or value.value != 0:
+        return False
+    same, other = [makers(a) for a in maker.operands]
+    finite = makers(other.operands[0]) if other is not None and other.primitive.name == "logical_not" else None
+    return same is not None and same.primitive.name == "equal" and finite is not None and finite.primitive.name == "isfinite"
+
+
+def _logic(decides: bool) -> Rule:
+    """Of two conditions, one of which may be known."""
+    def rule(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
+        for k, a in enumerate(operands):
+            if isinstance(a, Const) and a.type.dtype.kind == "b":
+                return a if bool(a.value) is decides else operands[1 - k]
+        return None
+    return rule
+
+
+def _hypot(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
+    """In one order of the operands, whichever came first."""
+    found = walk.build.seen.get((e.primitive, (operands[1], operands[0]), ()))
+    return found[0] if found else None
+
+
+def _not_equal(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
+    maker = walk.makers.get(operands[0])
+    if maker is not None and maker.primitive.name == "convert" and _fraction(operands[1]) == 0 and (
+            maker.operands[0].type.dtype.kind == "b"):
+        return maker.operands[0]
+    return None
+
+
+def _by(formula: Callable[..., Any]) -> Rule:
+    """A rule by a formula in handles, itself simplified."""
+    def rule(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
+        build = Build()
+        made = formula(*[build.input(a.type) for a in operands], **e.params)
+        if made is None:
+            return None
+        inner = build.graph([made])
+        env: dict[Var, Atom] = dict(zip(inner.inputs, operands))
+        for x in inner.equations:
+            given = [env[a] if isinstance(a, Var) else a for a in x.operands]
+            found = _RULES.get(x.primitive.name)
+            result = found(walk, x, given) if found is not None else None
+            env[x.results[0]] = walk.one(x.primitive.name, *given, **x.params) if result is None else result
+        out = inner.outputs[0]
+        return env[out] if isinstance(out, Var) else out
+    return rule
+
+
+def _call(name: str, **params: Any) -> Callable[..., Any]:
+    return lambda *operands: REGISTRY[name](*operands, **params)
+
+
+def _repeated(value: Any, step: Callable[[int, Any, Any], Any], first: Any, n: int) -> Any:
+    """The n-th of functions that follow by a recurrence of two steps, from the 0th and the first."""
+    before, now = value, first
+    for k in range(1, n):
+        before, now = now, step(k, before, now)
+    return now if n else value
+
+
+def _erfcx(x: Any, *, n: int) -> Any:
+    """``E' = 2 x E - 2/√π``, hence ``E^(n+1) = 2 x E^(n) + 2 n E^(n-1)`` (DLMF 7.10)."""
+    y = REGISTRY["erfcx"](x)
+    return _repeated(y, lambda k, a, b: 2.0 * x * b + 2.0 * k * a, 2.0 * x * y - 2.0 / math.sqrt(math.pi), n)
+
+
+def _dawsn(x: Any, *, n: int) -> Any:
+    """``D' = 1 - 2 x D``, hence ``D^(n+1) = -2 x D^(n) - 2 n D^(n-1)`` (DLMF 7.10)."""
+    y = REGISTRY["dawsn"](x)
+    return _repeated(y, lambda k, a, b: -2.0 * x * b - 2.0 * k * a, 1.0 - 2.0 * x * y, n)
+
+
+def _sinc(x: Any, *, order: int) -> Any:
+    """``x s = sin(πx)/π``, hence ``x s^(k) = d^k(sin(πx)/π) - k s^(k-1)``; as it stands not at 0."""
+    u = x * math.pi
+    waves = [REGISTRY["sin"](u), REGISTRY["cos"](u)]
+    s = REGISTRY["sinc"](x)
+    for k in range(1, order + 1):
+        wave = waves[k % 2] * (math.pi ** (k - 1) * (1.0 if k % 4 in (0, 1) else -1.0))
+        s = (wave - float(k) * s) / x
+    return s
+
+
+def _gamma_density(a: Any, x: Any) -> Any:
+    """``x^(a-1) e^(-x) / Γ(a)``."""
+    return REGISTRY["power"](x, a - 1.0) * REGISTRY["exp"](-x) / REGISTRY["gamma"](a)
+
+
+def _beta_density(a: Any, b: Any, x: Any) -> Any:
+    """``x^(a-1) (1-x)^(b-1) / B(a, b)``."""
+    power = REGISTRY["power"]
+    return power(x, a - 1.0) * power(1.0 - x, b - 1.0) / REGISTRY["beta"](a, b)
+
+
+_RULES: dict[str, Rule] = {
+    "add": _sum_rule(1, 1), "subtract": _sum_rule(1, -1), "negative": _sum_rule(-1), "multiply": _product_rule(1, 1),
+    "divide": _product_rule(1, -1), "power": _power_rule, "float_power": _power_rule, "scalar_power": _power_rule,
+    "square": _exponent(Fraction(2)), "sqrt": _exponent(Fraction(1, 2)), "root": _exponent(Fraction(1, 2)),
+    "reciprocal": _exponent(Fraction(-1)), "integer_power": _exponent(lambda params: Fraction(params["n"])),
+    "positive": _same, "convert": _same, "broadcast": _same, "reshape": _same, "reduce_sum": _same, "conjugate": _same,
+    "real": _same, "select": _select, "not_equal": _not_equal,
+    "one_minus_square": _by(lambda x: 1.0 - x * x), "witch": _by(lambda x: 1.0 / (1.0 + x * x)),
+    "power_log": _by(lambda x, y, *, k: REGISTRY["power"](x, y) * REGISTRY["integer_power"](REGISTRY["log"](x), n=k)),
+    "cosine": _by(lambda a, b: a / REGISTRY["hypot"](a, b)), "hypot": _hypot,
+    "logical_and": _logic(False), "logical_or": _logic(True),
+    "special_exp2": _by(_call("exp2")), "special_expm1": _by(_call("expm1")), "special_log1p": _by(_call("log1p")),
+    "special_cbrt": _by(_call("cbrt")), "numpy_i0": _by(_call("i0")), "erfcx_derivative": _by(_erfcx),
+    "dawsn_derivative": _by(_dawsn), "sinc_derivative": _by(_sinc), "gamma_density": _by(_gamma_density),
+    "beta_density": _by(_beta_density),
+}
