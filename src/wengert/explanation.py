@@ -550,6 +550,8 @@ class _Writer:
             node = out.nodes[self.id[v]]
             node.seed = seed if node.seed is None else node.seed + seed
             node.adjoint = node.seed
+        if any(v.type.dtype.kind == "c" for v in self.inputs.values()):
+            out.notes.append("Adjoints of complex numbers are multiplied by the conjugates of the local derivatives.")
         partials = Partials(self.env)
         for term in terms:
             node = out.nodes[self.id[term.operand]]
