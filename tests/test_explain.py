@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -300,6 +301,32 @@ def test_what_is_to_be_known_is_said() -> None:
         wg.explain(network, V)
     with pytest.raises(InputError, match="a function or a formula"):
         wg.explain(3.0)
+
+
+def test_a_debugger_is_left_alone() -> None:
+    seen: list[str] = []
+
+    def tracer(frame: Any, event: str, arg: Any) -> Any:
+        seen.append(frame.f_code.co_name)
+        return None
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        e = wg.explain(iterated, np.array([0.3, 0.7]))
+        assert sys.gettrace() is tracer
+    finally:
+        sys.settrace(before)
+    assert "iterated" in seen and any("loops are not folded" in n for n in e.notes)
+    assert all(g.kind == "line" for g in e.groups) and e.groups
+    np.testing.assert_array_equal(e.nodes[0].adjoint, wg.grad(iterated)(np.array([0.3, 0.7])))
+
+
+def test_complex_adjoints() -> None:
+    e = wg.explain(lambda z: np.abs(z * z) ** 2, 1.0 + 2.0j)
+    assert any("conjugates" in n for n in e.notes)
+    (c,) = e.nodes[0].contributions
+    assert c.word == "2 * z" and c.partial == 2.0 + 4.0j
+    assert c.amount == pytest.approx((2.0 - 4.0j) * e.nodes[c.source].adjoint)
 
 
 def test_another_direction_and_another_cotangent() -> None:

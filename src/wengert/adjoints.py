@@ -140,7 +140,8 @@ class Partials:
         values = [*[self.env[v] for v in distinct], self.env[e.results[0]]]
         with np.errstate(all="ignore"):
             one = np.ones(given.shape, given.dtype)[()]
-            return np.broadcast_to(program(one, *[values[k] for k in places])[0], result.shape)[()]
+            found = program(one, *[values[k] for k in places])[0]
+        return found if np.shape(found) == result.shape else np.broadcast_to(found, result.shape)
 
     def _program(self, e: Equation, distinct: list[Var], operand: Var) -> tuple[Any, list[int]]:
         linear = linearize(Graph((operand,), (e,), e.results), (True,))

@@ -182,6 +182,16 @@ for (const id of ["forward", "backward"]) $(id).addEventListener("click", (e) =>
   const row = e.target.closest("tr.group");
   if (row) toggle(row);
 });
+$("picture").addEventListener("click", (e) => {  // a folded group of the picture opens in the tables
+  const g = e.target.closest("g.folded");
+  if (!g) return;
+  for (let at = Number(g.id.slice(1)); at !== null; at = D.groups[at].parent) opened.add(at);
+  draw();
+  for (const table of ["forward", "backward"]) {
+    const row = document.querySelector(`#${table} tr[data-node="${D.drawn[g.id][0]}"]`);
+    if (row) reveal(row.closest(".wide"), row);
+  }
+});
 document.addEventListener("keydown", (e) => {
   if (!(e.target instanceof Element)) return;
   const typing = e.target.matches("input[type=search], select");

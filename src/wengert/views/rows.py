@@ -55,6 +55,8 @@ def has_numpy(operation: Operation) -> bool:
 def _ufunc(o: Operation) -> Term:
     ufunc = o.equation.primitive.ufunc
     found = f"special.{ufunc}" if isinstance(ufunc, str) else f"np.{ufunc.__name__}"
+    if o.style == "text":  # as formulas are written, which read it back
+        found = {"expit": "sigmoid"}.get(o.name, found)
     return o.call(found, *[x.text for x in o.operands], latex=_LATEX.get(o.name, ""))
 
 
