@@ -26,10 +26,11 @@ CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
-API_MODULES = ("flatten", "run", "mapping", "custom", "api", "check", "staging", "explain", "sources", "expressions",
-               "with_sympy", "formulas", "symbolic", "structured", "random", "doctor")
+API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "api", "check", "forms", "staging", "compilation",
+               "adjoints", "sources", "expressions", "with_sympy", "formulas", "symbolic", "lines", "explanation",
+               "structured", "random", "doctor", "rounding_model", "rounding", "profiling", "comparison")
 # What users of the api see; "" is `import wengert` itself.
-API = ("", "settings", "api", "custom", "check", "staging", "structured", "random")
+API = ("", "settings", "progress", "flatten", "api", "custom", "check", "staging", "structured", "random")
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "nn")
 
 # What each package may import of wengert, besides itself and `errors`.
@@ -45,7 +46,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "backends": (*CORE, "settings", *TRANSFORMS_FOR_BACKENDS),
     **{module: (*BELOW_API, *API_MODULES[:k]) for k, module in enumerate(API_MODULES)},
     **dict.fromkeys(APPLICATIONS, API),
-    "cli": (*API, "doctor", "views", "backends.compiled.store"),
+    "cli": (*API, "doctor", "comparison", "views", "backends.compiled.store"),
     "page": (*API, "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),
     "__main__": ("cli",),
@@ -55,7 +56,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 MAY_IMPORT_OUTSIDE: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "graph": frozenset({"numpy"}),
-    "numeric": frozenset({"numpy"}),
+    "numeric": frozenset({"numpy", "matplotlib"}),  # the latter to draw, and loaded then
 }
 
 # What `import wengert` must not load: each is imported by the function that first needs it.

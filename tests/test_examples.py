@@ -206,3 +206,52 @@ def test_logistic_gradient_and_hessian(example: ModuleType) -> None:
         # Positive terms add with no loss, one rounding for each of 23; those of the gradient cancel tenfold.
         assert_close(wg.grad(example.loss)(w, X, y), gradient, ulps=10 * 23)
         assert_close(wg.hessian(example.loss)(w, X, y), hessian, ulps=23)
+
+
+@named("zero_order")
+def test_classical_scaling_recovers_points_and_is_principal_components(example: ModuleType) -> None:
+    """From exact distances the points come back up to a motion; and the coordinates are those along principal axes."""
+    P = np.random.default_rng(0).normal(size=(7, 3)) * [3.0, 2.0, 1.0]
+    D = example.squared_distances(P)
+    found = example.classical_scaling(D, 3)
+    # a distance is a difference of squares: the condition of its entries is that of D over the least axis
+    assert np.max(np.abs(example.squared_distances(found) - D)) <= 100 * EPS * np.max(D)
+    assert example.same_up_to_signs(found, example.principal_components(P)) <= 1000 * EPS * np.max(np.abs(P))
+
+
+@named("zero_order")
+def test_evaluations_pay_for_the_number_of_inputs(example: ModuleType) -> None:
+    """Of the strongly convex problem: the exponent of n is 1, and the bound of theory holds."""
+    sizes = (8, 32)
+    counts, courses = zip(*[example.by_evaluations(example.strongly_convex(n)) for n in sizes])
+    assert example.slope(sizes, counts) == pytest.approx(1.0, abs=0.2)
+    m, lipschitz = example.CURVATURES
+    assert all(example.contraction(course) < 1 - m / (n * lipschitz) for n, course in zip(sizes, courses))
+    exact = [example.by_gradient(example.strongly_convex(n))[0] for n in sizes]
+    assert abs(exact[0] - exact[1]) <= 1
+
+
+@named("mode_crossing")
+def test_modes_cross_where_outputs_are_as_many_as_inputs(example: ModuleType) -> None:
+    rng = np.random.default_rng(0)
+    sizes = (80, 160)
+    counts = np.array([example.measure(m, rng)[1::2] for m in sizes])
+    n = example.N
+    assert counts.tolist() == [[2 * m * n * n, 2 * m * m * n] for m in sizes]
+    assert example.crossing(sizes, *counts.T) == pytest.approx(n)
+    assert example.crossing(sizes, [1.0, 1.0], [2.0, 2.0]) is None
+
+
+@pytest.mark.parametrize("name", ["zero_order", "mode_crossing"])
+def test_examples_draw(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    example = __import__(name)
+    file = tmp_path / "picture.png"
+    if name == "zero_order":
+        course = 1.0 / np.arange(1.0, 9.0)
+        results = {"convex": ("", [3] * len(example.SIZES), list(example.SIZES))}
+        example.draw(results, {"convex": [(course, course)] * len(example.SIZES)}, file)
+    else:
+        example.draw(np.outer(example.OUTPUTS, [1.0, 2.0, 3.0, 1.0]), file)
+    assert file.read_bytes().startswith(b"\x89PNG\r\n")

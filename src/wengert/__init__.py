@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric, random, symbolic
+    from wengert import errors, numeric, optim, random, symbolic
     from wengert.api import (
         grad,
         hessian,
@@ -25,32 +25,42 @@ if TYPE_CHECKING:
         vmap,
     )
     from wengert.check import check_grads, taylor_test
+    from wengert.comparison import compare, count_operations
+    from wengert.compilation import explain_compilation
     from wengert.custom import custom_jvp, custom_vjp, opaque
-    from wengert.explain import explain_compilation
+    from wengert.explanation import explain
     from wengert.formulas import formula, from_sympy
     from wengert.frontends.numpy_api.convolution import convolve_nd
+    from wengert.profiling import profile
+    from wengert.rounding import rounding_error
     from wengert.settings import config
     from wengert.sources import source
     from wengert.staging import StagingWarning, jit
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
-    "StagingWarning", "check_grads", "cond", "config", "convolve_nd",
-    "custom_jvp", "custom_vjp", "errors", "explain_compilation", "fori_loop", "formula", "from_sympy", "grad", "hessian",
-    "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "random", "scan",
-    "source", "stop_gradient", "symbolic", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
+    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy", "grad", "hessian", "hvp",
+    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "profile", "random",
+    "rounding_error", "scan", "source", "stop_gradient", "symbolic", "taylor_test", "value_and_grad", "vjp", "vmap",
+    "while_loop",
 ]
 
 _HOME = {
     "config": "settings",
     "check_grads": "check",
     "taylor_test": "check",
+    "compare": "comparison",
+    "count_operations": "comparison",
     "custom_jvp": "custom",
     "custom_vjp": "custom",
     "opaque": "custom",
-    "explain_compilation": "explain",
+    "explain": "explanation",
+    "explain_compilation": "compilation",
     "formula": "formulas",
     "from_sympy": "formulas",
+    "profile": "profiling",
+    "rounding_error": "rounding",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",
     "StagingWarning": "staging",
@@ -60,7 +70,7 @@ _HOME = {
     "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "numeric", "random", "symbolic"}
+_MODULES = {"errors", "numeric", "optim", "random", "symbolic"}
 
 
 def __getattr__(name: str) -> Any:

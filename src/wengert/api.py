@@ -17,6 +17,7 @@ import numpy as np
 
 from wengert.errors import InputError, NonDifferentiableError, kind_of
 from wengert.flatten import flatten
+from wengert.frontends.trace import fresh_build
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Graph
 from wengert.run import Run, matched, matched_leaf, own
@@ -559,7 +560,8 @@ def make_graph(f: Function, *args: Any, **kwargs: Any) -> Graph:
     """
     _require_callable(f, "make_graph")
     argnums = tuple(k for k, a in enumerate(args) if _has_inexact_leaf(a))
-    run = Run("make_graph", f, args, kwargs, argnums)
+    with fresh_build():
+        run = Run("make_graph", f, args, kwargs, argnums)
     return run.closed_graph()
 
 

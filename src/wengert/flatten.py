@@ -7,6 +7,7 @@ a `Spec` that puts them back. The one idea: one leaf alone takes no detour; ever
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from wengert.frontends.watch import made
 
-__all__ = ["Spec", "flatten", "is_array", "leaf_names"]
+__all__ = ["Spec", "flatten", "is_array", "leaf_names", "tree_flatten"]
 
 _NAMESPACE = "wengert"
 _PLAIN = (tuple, list, dict)
@@ -62,6 +63,12 @@ def flatten(tree: Any) -> tuple[list[Any], Spec]:
             _register(kind)
 
 
+def tree_flatten(tree: Any) -> tuple[list[Any], Any]:
+    """Leaves and `optree`'s spec of a tree whose dataclasses have been seen: quicker than `flatten`."""
+    import optree
+    return optree.tree_flatten(tree, none_is_leaf=True, namespace=_NAMESPACE)
+
+
 def leaf_names(spec: Spec, name: str) -> list[str]:
     """What the leaves of a tree are called, if the tree is called `name`: ``name['a'][0]``."""
     return [name] if spec.tree is None else [a.codify(name) for a in spec.tree.accessors()]
@@ -76,8 +83,10 @@ def _register(kind: type) -> None:
     import optree
     names = tuple(f.name for f in dataclasses.fields(kind))
 
+    fields = operator.attrgetter(*names) if len(names) > 1 else lambda node: tuple([getattr(node, n) for n in names])
+
     def take(node: Any) -> Any:
-        return tuple(getattr(node, n) for n in names), None, names
+        return fields(node), None, names
 
     def put(_: Any, children: Any) -> Any:
         new: Any = object.__new__(kind)

@@ -138,8 +138,23 @@ class Formula:
             raise AttributeError("__signature__") from None
 
     def __call__(self, *args: Any, **values: Any) -> Any:
+        return self._at(None, args, values)
+
+    def by_part(self, *args: Any, **values: Any) -> Any:
+        """The value; what is recorded of it has the text of its part of the formula in the place of a line."""
+        from wengert.frontends.trace import APPLIED
+
+        def at(node: Node) -> None:
+            APPLIED.lines = frozenset((self.text[slice(*node.span)],))
+        before = getattr(APPLIED, "lines", None)
+        try:
+            return self._at(at, args, values)
+        finally:
+            APPLIED.lines = before
+
+    def _at(self, at: Callable[[Node], object] | None, args: tuple[Any, ...], values: dict[str, Any]) -> Any:
         given = self._bound(args, values)
-        out = self._evaluated.evaluate(_TABLE, {name: _as_number(name, x) for name, x in given.items()})
+        out = self._evaluated.evaluate(_TABLE, {name: _as_number(name, x) for name, x in given.items()}, at)
         if isinstance(out, np.ndarray) and out.ndim == 0:
             return out[()]
         return np.asarray(out)[()] if type(out) in (float, complex) else out

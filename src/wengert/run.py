@@ -145,13 +145,17 @@ class Run:
         self.active: list[bool] = []
         self.specs: list[tuple[Spec, int]] = []
         self.inputs: list[Var] = []
-        self.trace = Trace(name)
+        self.trace = self.opened()
         self.containers: list[tuple[int, Any, list[Any]]] = []
         run_traced(self.trace, lambda: self._outputs(reached(f)(*self._arguments(args), **kwargs), has_aux))
         self._require_same_containers()
         plain = not self.trace.captured and not any(isinstance(x, Tracer) and x.build is not None for x in self.leaves)
         self.env: Any = self.trace.values if plain else self._applied()
         self.plain = plain
+
+    def opened(self) -> Trace:
+        """What records the run."""
+        return Trace(self.name)
 
     # ------------------------------------------------------------ in
 

@@ -45,21 +45,21 @@ class Config:
     'interpreted'
     """
 
-    __slots__ = ("_backend", "_threads")
+    __slots__ = ("_interpreted", "_threads")
 
     def __init__(self) -> None:
-        self._backend = "compiled"
-        self._threads = array("q", [_processors()])  # in memory that machine code reads
+        self._interpreted = array("q", [0])  # in memory that machine code reads
+        self._threads = array("q", [_processors()])  # likewise
 
     @property
     def backend(self) -> str:
-        return self._backend
+        return "interpreted" if self._interpreted[0] else "compiled"
 
     @backend.setter
     def backend(self, value: str) -> None:
         if value not in ("compiled", "interpreted"):
             raise InputError(f"config.backend is 'compiled' or 'interpreted', not {value!r}")
-        self._backend = value
+        self._interpreted[0] = value == "interpreted"
 
     @property
     def threads(self) -> int:
@@ -75,6 +75,11 @@ class Config:
     def threads_address(self) -> int:
         """Where the number of threads lies, in eight bytes."""
         return self._threads.buffer_info()[0]
+
+    @property
+    def interpreted_address(self) -> int:
+        """Where it is said whether machine code is not to run, in eight bytes."""
+        return self._interpreted.buffer_info()[0]
 
     @contextlib.contextmanager
     def set(self, **settings: Any) -> Iterator[None]:

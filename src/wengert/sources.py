@@ -14,8 +14,9 @@ from typing import Any
 
 from wengert.errors import InputError, UnsupportedError, kind_of
 from wengert.flatten import Spec, flatten
+from wengert.forms import Result, leaf_key
 from wengert.graph import ArrayType, Graph
-from wengert.staging import _Jitted, _leaf_key, jit
+from wengert.staging import _Jitted, jit
 from wengert.transforms.ownership import inner_ownership, ownership
 from wengert.transforms.simplify import simplify
 from wengert.views.notation import dtype_text
@@ -106,7 +107,7 @@ def source(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Source:
 
     def result(texts: Sequence[str]) -> str:
         rest = iter(texts)
-        leaves = [next(rest) if type(x).__name__ == "_Result" else repr(x) for x in staged.out_leaves]
+        leaves = [next(rest) if isinstance(x, Result) else repr(x) for x in staged.out_leaves]
         return _tree_text(spec, leaves)
     return _module(staged.graph, _name_of(f), names, reads, result)
 
@@ -179,7 +180,7 @@ def _arguments(jitted: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tu
     reads = []
     for name, tree in [*zip(names, args), *[(k, kwargs[k]) for k in sorted(kwargs)]]:
         leaves, spec = flatten(tree)
-        reads += [f"{name}{spec.place(k)}" for k, x in enumerate(leaves) if _leaf_key(x) is not None]
+        reads += [f"{name}{spec.place(k)}" for k, x in enumerate(leaves) if leaf_key(x) is not None]
     return [*names, *sorted(kwargs)], reads
 
 

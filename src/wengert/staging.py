@@ -21,14 +21,18 @@ from wengert.backends.compiled import native
 from wengert.backends.tiers import Runner
 from wengert.errors import InputError, StructureError, UnstageableError, UnsupportedError, WengertError, kind_of
 from wengert.flatten import Spec, flatten
+from wengert.forms import MISS, Forms, Result, leaf_key, signature_of
 from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound, raised
+from wengert.frontends.effects import LateText
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
+from wengert.frontends.selected import Places, Selected
+from wengert.frontends.sequences import Derived
 from wengert.frontends.trace import OPEN, active_frame, require_plain, shown
 from wengert.frontends.tracer import Tracer
 from wengert.frontends.watch import Watched, fingerprint, note_partial, watching
-from wengert.graph import ArrayType, Const, Graph, Var, type_of
+from wengert.graph import Const, Graph, Var, type_of
 from wengert.primitives.control import call as call_graph
 from wengert.run import own
 from wengert.settings import config
@@ -51,7 +55,8 @@ class StagingWarning(UserWarning):
 class _Staged:
     """The graph of one signature."""
 
-    __slots__ = ("graph", "kept", "linked", "out_leaves", "out_spec", "program", "reason", "recorded", "table", "watched")
+    __slots__ = ("forms", "graph", "kept", "linked", "out_leaves", "out_spec", "program", "raised", "reason", "recorded",
+                 "table", "watched")
 
     def __init__(self) -> None:
         self.watched = Watched()
@@ -61,23 +66,11 @@ class _Staged:
         self.out_leaves: list[Any] = []
         self.out_spec: Spec | None = None
         self.reason = ""
+        self.raised: type[BaseException] | None = None  # an error of the program's own that was the reason, perhaps
         self.kept: Any = None  # static arguments are known by identity, so they have to live
         self.linked: native.Linked | None = None  # machine code that Python enters without us
         self.table: native.Table | None = None  # what it looks at first
-
-
-def _leaf_key(x: Any) -> Any:
-    """What of a leaf decides the trace."""
-    if isinstance(x, Tracer):
-        return x.type, "array" if x.shape or x.kind == "box" else "scalar" if x.kind == "scalar" else "number", x.order
-    if isinstance(x, np.ndarray) and x.dtype.kind in "fciub":
-        order = "" if x.ndim < 2 else "C" if x.flags.c_contiguous else "F" if x.flags.f_contiguous else "?"
-        return ArrayType(x.shape, x.dtype), "array", order
-    if isinstance(x, np.generic) and x.dtype.kind in "fciub":
-        return ArrayType((), x.dtype), "number", ""
-    if type(x) is float or type(x) is complex:
-        return type_of(x), "scalar", ""
-    return None
+        self.forms: tuple[Any, ...] = ()  # what is called to enter it: the jitted function, `Form`s of it
 
 
 class _NotPlainError(Exception):
@@ -108,6 +101,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         functools.update_wrapper(self, f, updated=())
         self.f, self.static_argnums, self.static_argnames = f, static_argnums, static_argnames
         self.found: dict[Any, _Staged] = {}
+        self.forms = Forms(self)  # of calls that Python takes apart before they enter machine code
         self.derived: dict[Any, Any] = {}  # its derivatives, jitted
         self.recipe: Any = None  # how it is made of another jitted function
         self.warned = [False]  # shared with its derivatives
@@ -139,18 +133,26 @@ class _Jitted(native.Native):  # type: ignore[misc]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if active_frame() is not None:
             return flow.call(self.f, *args, **kwargs)
+        if self.forms.found:
+            out = self.forms.call(args, kwargs)
+            if out is not MISS:
+                return out
         try:
             leaves, staged = self._find(args, kwargs)
         except _NotPlainError as error:  # a mask, or products of matrices: only the program itself keeps them
             self._warn(str(error))
             return self.f(*args, **kwargs)
-        if staged.graph is None:
-            self._warn(staged.reason)
         traced = any(isinstance(x, Tracer) for x in leaves)
         derived = traced and not shown()
-        if staged.graph is None or (derived and not all(e.pure for e in staged.graph.equations)):
-            # under a derivative, the draws of a value are those of its gradient: each takes place once, as it is recorded
-            return reach_call(self.f, *args, **kwargs) if traced else self.f(*args, **kwargs)
+        if staged.graph is None:
+            if staged.raised is None:
+                self._warn(staged.reason)
+            out = reach_call(self.f, *args, **kwargs) if traced else self.f(*args, **kwargs)
+            self._warn(staged.reason)  # now that it is known not to be an error of the program
+            return out
+        if derived and not all(e.pure for e in staged.graph.equations):
+            # the draws of a value are those of its gradient: each takes place once, as it is recorded
+            return reach_call(self.f, *args, **kwargs)
         if not traced:
             self._compile(staged, args, kwargs)
         return self._run(staged, leaves)
@@ -161,11 +163,17 @@ class _Jitted(native.Native):  # type: ignore[misc]
         staged = self.found.get(key)
         if staged is None or not staged.watched.unchanged():
             staged = self._stage(leaves, key, rebuild)
-            self.found.pop(key, None)
+            self._forget(key)
             if len(self.found) >= _MOST:
-                del self.found[next(iter(self.found))]  # the oldest
+                self._forget(next(iter(self.found)))  # the oldest
             self.found[key] = staged
         return leaves, staged
+
+    def _forget(self, key: Any) -> None:
+        staged = self.found.pop(key, None)
+        if staged is not None and staged.linked is not None:
+            for form in staged.forms:
+                native.remove(form, staged.linked)
 
     # ------------------------------------------------------------ signature
 
@@ -175,7 +183,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         named = {k: kwargs[k] for k in sorted(kwargs) if k not in self.static_argnames}
         leaves, spec = flatten((dynamic, named))
         leaves = [_taken(x) if isinstance(x, np.ndarray) else x for x in leaves]
-        keys = [_leaf_key(x) for x in leaves]
+        keys = [leaf_key(x) for x in leaves]
         static = [x for x, k in zip(leaves, keys, strict=True) if k is None]
         apart = [(k, args[k]) for k in self.static_argnums if k < len(args)] + [
             (k, kwargs[k]) for k in self.static_argnames if k in kwargs
@@ -209,10 +217,10 @@ class _Jitted(native.Native):  # type: ignore[misc]
             staged.recorded = staged.recorded if keep else None
         except StructureError:  # explicit control flow that cannot mean anything: to run it unstaged would hide that
             raise
-        except (NeedsValueError, UnstageableError) as error:
-            staged.graph, staged.reason = None, str(error)
         except WengertError as error:
             staged.graph, staged.reason = None, str(error)
+            found = error.__cause__ if isinstance(error, UnstageableError) else error
+            staged.raised = None if found is None or isinstance(found, NeedsValueError) else type(found)
         return staged
 
     def _trace(self, staged: _Staged, leaves: list[Any], rebuild: Callable[[Any], Any]) -> None:
@@ -222,7 +230,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
             with block:
                 tracers = []
                 for x in leaves:
-                    found, kind, order = _leaf_key(x)
+                    found, kind, order = leaf_key(x)
                     var = Var(found)
                     inputs.append(var)
                     tracer = Tracer(block, var, kind={"array": "argument", "scalar": "scalar"}.get(kind, ""))
@@ -250,7 +258,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
             raise UnstageableError("the function changes what it reads from around it")
         staged.recorded = block.graph(inputs, [a for a in outputs if a is not None])
         staged.graph = simplify(staged.recorded)
-        staged.out_leaves = [_Result(x) if a is not None else x for a, x in zip(outputs, out_leaves, strict=True)]
+        staged.out_leaves = [Result(x) if a is not None else x for a, x in zip(outputs, out_leaves, strict=True)]
         staged.program = Runner(staged.graph)
 
     def _settle(self, block: Block, x: Any) -> Any:
@@ -265,7 +273,9 @@ class _Jitted(native.Native):  # type: ignore[misc]
             raise UnstageableError("an array made outside is returned")
         if x is None or isinstance(x, (bool, int, float, complex, str, np.generic)):
             return None
-        raise UnstageableError(f"{kind_of(x)} is returned")
+        if isinstance(x, (Derived, LateText, Places, Selected)):
+            raise UnstageableError(x.returned)
+        raise UnstageableError(f"{kind_of(x)} is returned; a graph gives arrays, numbers, texts, None, and containers of them")
 
     def _name(self) -> str:
         return getattr(self.f, "__qualname__", repr(self.f))
@@ -302,13 +312,13 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 warned.end(begun)
             seen: set[int] = {id(x) for x in leaves}
             return self._tree(staged, [own(v, seen) for v in values])
-        return staged.out_spec.unflatten([x.of(next(results)) if type(x) is _Result else x for x in staged.out_leaves])
+        return staged.out_spec.unflatten([x.of(next(results)) if type(x) is Result else x for x in staged.out_leaves])
 
     def _tree(self, staged: _Staged, values: Sequence[Any]) -> Any:
         """What the function returns, of the values that its graph gives."""
         assert staged.out_spec is not None
         results = iter(values)
-        return staged.out_spec.unflatten([x.of(next(results)) if type(x) is _Result else x for x in staged.out_leaves])
+        return staged.out_spec.unflatten([x.of(next(results)) if type(x) is Result else x for x in staged.out_leaves])
 
     # ------------------------------------------------------------ looking inside, and leaving Python
 
@@ -318,8 +328,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
 
     def direct(self, staged: _Staged, args: tuple[Any, ...], kwargs: dict[str, Any], compiled: native.Compiled) -> bool:
         """Whether calls like this one enter machine code without running any Python."""
-        return not kwargs and not self.static_argnums and staged.watched.identities() is not None and _signature_of(
-            staged, args, compiled, False) is not None
+        found = None if staged.watched.identities() is None else self._takes(staged, args, kwargs, compiled, False)
+        return found is not None and found[1]
 
     def _staged_graph(self, what: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Graph:
         _, staged = self._find(args, kwargs)
@@ -411,55 +421,71 @@ class _Jitted(native.Native):  # type: ignore[misc]
         given += [(k, kwargs[k]) for k in sorted(kwargs) if k not in self.static_argnames]
         out = []
         for name, tree in given:
-            leaves = [x for x in flatten(tree)[0] if _leaf_key(x) is not None]
+            leaves = [x for x in flatten(tree)[0] if leaf_key(x) is not None]
             out += [name] if len(leaves) == 1 else [f"{name}_{k}" for k in range(len(leaves))]
         return out
 
     # ------------------------------------------------------------ machine code
 
-    def _compile(self, staged: _Staged, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Have machine code made once it is worth it, and calls enter it."""
+    def _compile(self, staged: _Staged, args: tuple[Any, ...], kwargs: dict[str, Any], *, now: bool = False) -> None:
+        """Have machine code made once it is worth it, or now, and calls enter it."""
         runner = staged.program
         assert runner is not None
         if staged.linked is not None:
             if config.backend == "compiled":
                 self._enter(staged)
-        elif runner.due():
+        elif now or runner.due():
             compiled = runner.compile()
-            if compiled is not None and not kwargs and not self.static_argnums:
-                runner.attempt(lambda: self._link(staged, args, compiled, release=runner.large()))
+            if compiled is not None:
+                runner.attempt(lambda: self._link(staged, args, kwargs, compiled, release=runner.large()))
                 if staged.linked is not None:
                     compiled.library = staged.linked.library
 
-    def _link(self, staged: _Staged, args: tuple[Any, ...], compiled: native.Compiled, *, release: bool = False,
-              optimize: bool = False) -> bool:
-        """Have calls like this one, by position, enter a kernel that was compiled from the graph of its signature."""
-        if staged.watched.identities() is None:
+    def _link(self, staged: _Staged, args: tuple[Any, ...], kwargs: dict[str, Any], compiled: native.Compiled, *,
+              release: bool = False, optimize: bool = False) -> bool:
+        """Have calls like this one enter a kernel that was compiled from the graph of its signature."""
+        found = None if staged.watched.identities() is None else self._takes(staged, args, kwargs, compiled, release)
+        if found is None:
             return False
-        found = _signature_of(staged, args, compiled, release)
-        staged.linked = None if found is None else native.link(compiled, found, optimize=optimize)
+        signature, flat = found
+        staged.forms = self.forms.of(args, kwargs, flat)
+        staged.linked = native.link(compiled, signature, optimize=optimize)
         return staged.linked is not None and self._enter(staged)
 
     def _enter(self, staged: _Staged) -> bool:
         """From here on calls that fit go to machine code, as long as nothing changes that the graph was made from."""
         if staged.table is None or not staged.table.unchanged():
             reads, state = staged.watched.identities(), warned.settled()
-            if reads is None or state is None:  # NumPy is to raise errors, say: the interpreter does
+            if reads is None or state is None or not native.watchable(reads):  # NumPy is to raise errors, say
                 return False
             variable, now = state
-            no_trace = ("zero", OPEN.buffer_info()[0], None, None)
-            staged.table = native.Table([no_trace, *reads, ("context", variable, None, now)])
-        elif native.installed(self) is staged.linked:
+            words = [("zero", where, None, None) for where in (OPEN.buffer_info()[0], config.interpreted_address)]
+            staged.table = native.Table([*words, *reads, ("modes", variable, None, now)])
+            if not staged.watched.unchanged():  # by another thread, meanwhile
+                staged.table = None
+                return False
+        elif all(native.enters(form, staged.linked) for form in staged.forms):
             return True
-        return native.install(self, staged.linked, staged.table)
+        return all(native.install(form, staged.linked, staged.table) for form in staged.forms)
+
+    def _takes(self, staged: _Staged, args: tuple[Any, ...], kwargs: dict[str, Any], compiled: native.Compiled,
+               release: bool) -> Any:
+        static = {*self.static_argnums, *self.static_argnames}
+        assert staged.graph is not None and staged.out_spec is not None
+        return signature_of(args, kwargs, static, [a.type for a in staged.graph.outputs], staged.out_leaves, staged.out_spec,
+                            compiled, release)
 
     def _failed(self, status: int, *args: Any) -> Any:
+        return self.answer(status, args, {})
+
+    def answer(self, status: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A kernel gave a status: the interpreter raises the error, or has no reason to."""
-        leaves, key, _ = self._signature(args, {})
+        leaves, key, _ = self._signature(args, kwargs)
         staged = self.found.get(key)
         if staged is None or staged.graph is None:
-            native.remove(self)
-            return self(*args)
+            for form in (self, *self.forms.found.values()):
+                native.remove(form)
+            return self(*args, **kwargs)
         compiled = None if staged.program is None else staged.program.compiled
         if compiled is None or staged.out_spec is None:
             return self._run(staged, leaves)
@@ -483,44 +509,6 @@ def _jitted_again(recipe: Any, static_argnums: tuple[int, ...], static_argnames:
     def made(x: Any) -> Any:
         return x.transform(made(x.f), *x.rest) if isinstance(x, _Recipe) else x
     return _Jitted(made(recipe), static_argnums, static_argnames)
-
-
-def _signature_of(staged: _Staged, args: tuple[Any, ...], compiled: native.Compiled, release: bool) -> Any:
-    """What an entry has to take and give; None where it would have to look into containers."""
-    from wengert.backends.compiled.entry import Input, Output, Signature
-
-    inputs = []
-    for x in args:
-        key = None if isinstance(x, Tracer) else _leaf_key(x)
-        if key is None or not (type(x) in (np.ndarray, float, complex) or isinstance(x, np.generic)) or key[2] == "F":
-            return None
-        inputs.append(Input(key[0], "python" if key[1] == "scalar" else key[1]))
-    tree = None if staged.out_spec is None else staged.out_spec.tree
-    flat = tree is None or (tree.type in (tuple, list) and all(child.is_leaf() for child in tree.children()))
-    if staged.graph is None or not flat or not all(type(x) is _Result for x in staged.out_leaves):
-        return None
-    outputs = [Output(a.type, x.boxed(a.type)) for a, x in zip(staged.graph.outputs, staged.out_leaves, strict=True)]
-    return Signature(tuple(inputs), tuple(outputs), "" if tree is None else tree.type.__name__, compiled.workspace,
-                     bool(compiled.hosts), release, bool(compiled.constants))
-
-
-class _Result:
-    """A leaf that the graph computes, as the kind of number or array that the function gives."""
-
-    __slots__ = ("kind",)
-
-    def __init__(self, x: Any):
-        self.kind = x.kind if isinstance(x, Tracer) and x.kind in ("scalar", "box") else ""
-
-    def of(self, value: Any) -> Any:
-        if isinstance(value, Tracer):
-            value.kind = self.kind
-            return value
-        return value.item() if self.kind == "scalar" else np.asarray(value) if self.kind == "box" else value
-
-    def boxed(self, type: Any) -> str:
-        """The kind of an `Output` of an entry."""
-        return "array" if type.shape or self.kind == "box" else "python" if self.kind == "scalar" else "number"
 
 
 def _parameters(f: Callable[..., Any]) -> int:

@@ -160,6 +160,36 @@ def swept_sum(a):
     return np.sum(swept(a.copy()))
 
 
+def split(x):
+    """Primitives of several results, of which some are returned, some read on, and some neither."""
+    fraction, whole = np.modf(x)
+    mantissa, exponent = np.frexp(x)
+    return fraction, whole + np.divmod(x, 0.3)[1], mantissa * np.sin(x), exponent
+
+
+def products(a, b):
+    """Two products, of which only the sum is read: the second is added to the first."""
+    return np.tanh(a @ b + b @ a)
+
+
+def accumulated(total, a, b, n):
+    """A sum of products of which the number is not known."""
+    while n > 0:
+        total, a, n = total + a @ b, 0.99 * a, n - 1
+    return total
+
+
+def tied(w, x):
+    """A weight that is used twice: its cotangent is a sum of two products."""
+    return np.sum(np.tanh(np.tanh(x @ w) @ w) ** 2)
+
+
+def convolved(kernels, x):
+    """No array of windows is made, forward or backward, but where a mask is laid over one."""
+    h = np.maximum(wg.convolve_nd(x, kernels[0], padding="same"), 0.0)
+    return np.sum(wg.convolve_nd(h, kernels[1], padding=1) ** 2)
+
+
 def cases():
     x = RNG.normal(size=1000)
     yield "rosenbrock, value", rosenbrock, (x,)
@@ -178,6 +208,14 @@ def cases():
     yield "gather, gradient", wg.grad(gathered), (x, RNG.integers(0, 1000, 300))
     yield "cross entropy, gradient", wg.grad(entropy), (RNG.normal(size=(40, 10)), RNG.integers(0, 10, 40))
     yield "writes in a loop", written, (0.3,)
+    a, b = RNG.normal(size=(2, 40, 40))
+    kernels = [RNG.normal(size=(4, 1, 3, 3)), RNG.normal(size=(8, 4, 3, 3))]
+    yield "product added", lambda y, a, b: y + a @ b, (a, a, b)
+    yield "products", products, (a, b)
+    yield "products in a loop", accumulated, (a, a, b, 3.0)
+    yield "tied weight, gradient", wg.grad(tied), (a, b)
+    yield "convolutions, gradient", wg.grad(convolved), (kernels, RNG.normal(size=(2, 1, 12, 12)))
+    yield "several results", split, (x,)
     yield "sweeps, gradient", wg.grad(swept_sum), (x[:100],)
 
 
@@ -204,6 +242,13 @@ PINNED: dict[str, dict[str, int]] = {
     "cross entropy, gradient": dict(nests=7, roots=11, passes=29, peak=11520),
     "writes in a loop": dict(nests=2, loops=1, roots=2, passes=2, in_place=2, carried_in_registers=1, carried_in_place=1,
                              peak=4000),
+    "product added": dict(library_calls=1, peak=12800),
+    "products": dict(nests=1, library_calls=2, roots=1, passes=2, in_place=1, peak=25600),
+    "products in a loop": dict(nests=2, library_calls=1, loops=1, roots=2, passes=5, copies=2, in_place=1,
+                               carried_in_registers=1, carried_in_place=2, peak=38400),
+    "tied weight, gradient": dict(nests=3, library_calls=5, roots=3, passes=7, in_place=1, peak=64000),
+    "convolutions, gradient": dict(nests=4, library_calls=5, roots=5, passes=11, peak=66656),
+    "several results": dict(nests=1, roots=4, passes=5, peak=28000),
     "sweeps, gradient": dict(nests=4, loops=4, roots=4, passes=4, copies=1, in_place=6,
                              carried_in_registers=1, carried_in_place=4, peak=6368),
 }
@@ -223,7 +268,7 @@ def test_counts(name):
 def test_one_nest_where_one_will_do():
     """What these programs are about."""
     for name in ("rosenbrock, value", "rosenbrock, gradient", "chain, value", "chain, gradient", "chain, both",
-                 "bundle, Jacobians", "gather, gradient"):
+                 "bundle, Jacobians", "gather, gradient", "several results"):
         assert PINNED[name]["nests"] == 1, name
     assert not any("python_calls" in counts for counts in PINNED.values())
     assert "copies" not in PINNED["writes in a loop"]

@@ -49,7 +49,7 @@ def entered(f, *args, status=0, **options):
     compiled = SimpleNamespace(
         text=copies([np.asarray(x).nbytes for x in args], status), symbols={}, hosts=0, constants=0, workspace=0
     )
-    assert j._link(staged, args, compiled, **options)
+    assert j._link(staged, args, {}, compiled, **options)
     return j
 
 
@@ -144,11 +144,9 @@ def test_arrays_and_attributes_around_it():
     model.k = 5.0
     assert j(X).tolist() == (5 * X).tolist()
     w = np.ones(2)
-    for f in (lambda x: x * w, lambda x: x * model.w):  # what may change in place is looked at by Python
-        j = wg.jit(f)
-        j(X)
-        (staged,) = j.found.values()
-        assert not j._link(staged, (X,), SimpleNamespace(text=copies([16]), symbols={}, hosts=0, constants=0, workspace=0))
+    for f in (lambda x: x * w, lambda x: x * model.w):  # machine code looks at what may change in place
+        j = entered(f, X)
+        assert j(X).tolist() == X.tolist()
         w[0] = model.w[0] = 7.0
         assert j(X).tolist() == [7, 2]
         w[0] = model.w[0] = 1.0
@@ -178,6 +176,10 @@ def test_errors_that_numpy_is_to_raise():
         with pytest.raises(FloatingPointError):
             j(np.array([1e308, 1.0]))
     assert j(X).tolist() == X.tolist()
+    with np.errstate(all="ignore"):  # what machine code does by itself
+        assert j(X).tolist() == X.tolist()
+        with np.errstate(under="call", call=print):
+            assert j(X).tolist() == (3 * X).tolist()
 
 
 def test_a_status_runs_the_interpreter():
@@ -224,7 +226,7 @@ def test_a_function_that_refers_to_itself_is_collected():
         j = f = wg.jit(f)
         j(X)
         (staged,) = j.found.values()
-        assert j._link(staged, (X,), SimpleNamespace(text=copies([16]), symbols={}, hosts=0, constants=0, workspace=0))
+        assert j._link(staged, (X,), {}, SimpleNamespace(text=copies([16]), symbols={}, hosts=0, constants=0, workspace=0))
         assert native.installed(j) and j(X).tolist() == X.tolist()
         return weakref.ref(j), weakref.ref(native.installed(j).library)
     refs = make()

@@ -75,7 +75,11 @@ PRODUCTS = [("ab,bc->ac", (3, 5), (5, 4)), ("ab,bc->ac", (64, 64), (64, 64)), ("
             ("ab,ab->b", (17, 9), (17, 9)), ("abc,acd->abd", (5, 3, 4), (5, 4, 2)), ("abc,acd->abd", (2, 30, 40), (2, 40, 20)),
             ("abc,bd->dac", (20, 30, 20), (30, 20)), ("abcd,dbe->eca", (2, 30, 20, 4), (4, 30, 20)),
             ("abc,bac->cb", (2, 3, 4), (3, 2, 4)), ("ab,ab->ba", (5, 6), (5, 6)), ("abc,b->ac", (3, 40, 9), (40,)),
-            ("ab,acb->ca", (3, 40), (3, 11, 40)), ("abc,cd->abd", (4, 30, 40), (40, 20)), (",ab->ba", (), (3, 4))]
+            ("ab,acb->ca", (3, 40), (3, 11, 40)), ("abc,cd->abd", (4, 30, 40), (40, 20)), (",ab->ba", (), (3, 4)),
+            # large enough for BLAS, in parts that loops go over
+            ("abc,db->adc", (3, 50, 40), (30, 50)), ("abc,adc->bd", (3, 30, 40), (3, 40, 40)),
+            ("abc,bd->adc", (3, 50, 40), (50, 30)), ("abcd,ced->eba", (3, 4, 40, 35), (40, 9, 35)),
+            ("abc,dba->cd", (5, 40, 50), (30, 40, 5)), ("abcd,aecd->aeb", (2, 30, 40, 3), (2, 40, 40, 3))]
 
 
 def test_samples_of_products():
@@ -95,12 +99,13 @@ def test_products_of_every_small_size():
 
 def test_products_are_added_to_a_result_and_read_operands_as_they_lie():
     from wengert.backends.compiled.library import Place, emit_contract
+    from wengert.backends.compiled.loops import contiguous
 
     cases = [contraction(*p, dtype=dtype) for p in PRODUCTS for dtype in (float, complex)]
     turned = []
     for case in cases:
         axes = tuple(reversed(range(case.operands[0].ndim)))
-        turned.append(axes)
+        turned.append(contiguous(case.operands[0].shape[::-1])[::-1])
         case.logical = case.operands  # type: ignore[attr-defined]
         case.operands = (np.ascontiguousarray(case.operands[0].transpose(axes)), case.operands[1])
 
@@ -218,7 +223,7 @@ def test_reductions_and_scans(dtype):
 
 
 def test_samples_of_orderings_and_windows():
-    cases = samples("sort", "argsort", "permute", "searchsorted", "window", "window_sum", "correlate")
+    cases = samples("sort", "argsort", "permute", "searchsorted", "window_sum", "correlate")
     run_all([c for c in cases if not unsupported_complex(c)])
 
 

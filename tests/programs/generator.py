@@ -80,6 +80,7 @@ class Generator:
         self.places = [["0", "1", "2", "-1"]]  # indices in range for an axis of length 3, by scope
         self.loops = self.depth = self.fresh = 0
         self.functions: list[str] = []
+        self.keeps = self.rng.random() < 0.4  # whether objects, dicts and lists keep values from block to block
         self.marks: list[Callable[[], str]] = []
 
     def written(self, text: str) -> str:
@@ -195,8 +196,22 @@ class Generator:
         kind = self.rng.choice([self.binding, self.binding, self.writing, self.writing, self.writing, self.numbers,
                                 self.numbers,
                                 self.containers, self.calling, self.selecting, self.overlapping, self.python, self.searching,
-                                self.layered])
+                                self.layered, *[self.keeping] * (3 * self.keeps)])
         return kind()
+
+    def keeping(self) -> list[str]:
+        """Attributes and items that blocks change, and arrays that they share with variables."""
+        x, y, s, n, i = self.name(VECTOR), self.name(VECTOR), self.sc(), self.rng.choice(COUNTERS), self.index()
+        v = self.pick("memo['v']", "cells[1]", "hold.z", "also.z", "memo['w']", "cells[-1]")
+        w = self.pick("memo['v']", "cells[1]", "hold.z", "also.z", "memo['w']", "cells[-1]")
+        k = self.pick("memo['s']", "cells[0]", "hold.scale", "also.scale")
+        c = self.pick("memo['n']", "hold.count", "also.count")
+        return [self.pick(
+            f"{v} = {self.array(VECTOR, 1)}", f"{v} = {self.view(VECTOR)}", f"{v} = {x}", f"{x} = {v}", f"{x} = {v}[::-1]",
+            f"{v} = {w}", f"{v}, {w} = {w} * 0.9, {v}", f"{v} += 0.2 * {x}", f"{v}[{i}] = {self.scalar(1)}",
+            f"{v} = {v} * 0.9 + {x}", f"{k} = {self.scalar(1)}", f"{k} += {self.scalar(0)}", f"{s} = {k}", f"{k} *= 0.7",
+            f"{c} += 1", f"{n} = {c} % 3", f"{s}, {k} = {k}, {s}", f"{y} = hold.settle({self.number()})", "also.step()",
+            f"{x} = hold.step().z")]
 
     def binding(self) -> list[str]:
         shape = self.shape()
@@ -479,10 +494,17 @@ class Generator:
         lines = ["a, b, c = x.copy(), np.zeros(4), np.sin(x)", "u, w = y[:, 1] * 0.5, np.array([z, x[0], 0.2])",
                  "p, q = y.copy(), np.zeros((3, 4))", "r, e = y.T * 0.7, np.cos(y).T.copy()",
                  "g, h = np.arange(12.0) * 0.05 + z, y.flatten()", "s, t, n, m = z * 0.5, x[1], 0, 1"]
+        if self.keeps:
+            lines += ["hold, memo = Holder(x * 0.7, 0.5), {'v': x.copy(), 's': z * 0.3, 'n': 0, 'w': a}",
+                      "also, cells = hold, [z * 0.6, c, y[0] * 0.5]"]
         lines += [self.written(line) for line in self.closures()]
         lines += self.block(self.rng.choice([6, 8, 10, 12]))
         total = " + ".join(f"np.sum(np.sin({k} + 0.{j + 1}))" for j, k in enumerate(SHAPES))
-        lines += [f"total = {total}", "return s + 0.5 * t + total + np.sum(p * y) + np.sum(b * x)"]
+        lines += [f"total = {total}"]
+        if self.keeps:
+            lines += ["total += hold.scale * 0.5 + memo['s'] * hold.count - cells[0] * memo['n']",
+                      "total += np.sum(np.cos(hold.z)) - np.sum(memo['v'] * memo['w']) + np.sum(np.sin(cells[1] + cells[2]))"]
+        lines += ["return s + 0.5 * t + total + np.sum(p * y) + np.sum(b * x)"]
         return HELPERS + "\n\ndef f(x, y, z):\n" + "\n".join("    " + line for line in lines) + "\n"
 
 

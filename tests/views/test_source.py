@@ -90,7 +90,7 @@ def test_random_programs(block):
             try:
                 text = wg.source(gradient, *at)
             except UnsupportedError as error:
-                assert "cannot be staged" in str(error), (seed, error)
+                assert "cannot be staged" in str(error) or "has an effect" in str(error), (seed, error)
                 continue
             same(runs(text, *at), gradient(*at), 1e-8)
         written += 1

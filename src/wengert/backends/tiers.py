@@ -112,7 +112,8 @@ class Runner:
                 entered = native.Program(
                     c, c.inputs, c.outputs, lambda status, *values: c.failed(status, values), release=self.large()
                 )
-                c.library = entered._keeper.linked.library
+                found = native.installed(entered)
+                c.library = None if found is None else found.library
                 return entered
             except UnsupportedError:  # a Python whose objects are laid out otherwise: by ctypes
                 assert c.function is not None

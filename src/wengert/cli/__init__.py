@@ -11,10 +11,9 @@ import argparse
 import contextlib
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -22,8 +21,12 @@ _ABOUT = "Derivatives of formulas and of functions in Python files, each checked
 _TOP = """examples:
   wengert diff 'cos(x) e^{x^2}' x=0.5
   wengert diff program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert compare program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert doctor program.py
-  wengert explain program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert explain 'cos(x) e^{x^2}' x=0.5
+  wengert compilation program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert profile program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
+  wengert rounding '(1 - cos(x)) / x^2' x=1e-4
   wengert symbolic 'cos(x) e^{x^2}' --order 2
 
 `wengert diff --help`, `wengert doctor --help` and so on say more.
@@ -56,6 +59,21 @@ examples:
 exit status: 0 if all checks agree (or none was possible), 1 if one disagrees or a derivative is undefined,
 2 for wrong input, which is explained in one line.
 """
+_COMPARE = """\
+Compute the gradient (or the Jacobian; with --order 2 the Hessian) in every way that applies: finite differences, the complex
+step, random directions, symbolically, in forward and in reverse mode, compiled. Print for each its value, its error against
+fifty digits where they can be had, time, evaluations, operations, memory, and how these grow with the number of inputs.
+"""
+_COMPARE_EXAMPLES = """\
+values are given as for `wengert diff`; examples:
+  wengert compare 'cos(x) e^{x^2}' x=0.5
+  wengert compare 'abs(x)^3' x=2
+  wengert compare examples/rosenbrock.py:f x=[-1.5,0.25] --order 2
+  wengert compare examples/logistic_regression.py:loss 'w=[15.04,-0.2322]' \\
+      X=examples/data/o_rings.csv:temperature, y=examples/data/o_rings.csv:distress --plot ways.png
+
+exit status: 0 if all that claims to be exact is, 1 if not, 2 for wrong input.
+"""
 _DOCTOR = """\
 Say which functions of a Python file differentiate and which stage under wg.jit, what stands in the way, at
 which line and why, and what to write instead. The file is read, never run: where the text does not show
@@ -69,21 +87,44 @@ examples:
 
 exit status: 0 if nothing blocks, 1 if something does, 2 for wrong input.
 """
-_EXPLAIN = """\
+_COMPILATION = """\
 Show what the compiler makes of a function at these values, pass by pass: equations, fused loop nests, memory, machine
 code, and the time of each pass. Values are given as for `wengert diff`.
 """
-_EXPLAIN_EXAMPLES = """\
+_COMPILATION_EXAMPLES = """\
 examples:
-  wengert explain examples/rosenbrock.py:f x=[-1.5,0.25]
-  wengert explain examples/rosenbrock.py:f x=[-1.5,0.25] --grad
-  wengert explain examples/rosenbrock.py:f x=[-1.5,0.25] --grad --show plan
+  wengert compilation examples/rosenbrock.py:f x=[-1.5,0.25]
+  wengert compilation examples/rosenbrock.py:f x=[-1.5,0.25] --grad
+  wengert compilation examples/rosenbrock.py:f x=[-1.5,0.25] --grad --show plan
 
 exit status: 0 if it is compiled, 1 if it runs interpreted or unstaged, 2 for wrong input.
 """
 _CACHE = """\
 Show where compiled programs are kept between runs, how many there are and how much room they take; or remove them.
 The folder is WENGERT_CACHE_DIR, else below the user's cache folder. Nothing is lost with it but time.
+"""
+_PROFILE = """\
+Measure a function and its derivatives line by line: time, memory and operations of the value, of the forward and backward pass
+of a gradient, and of forward mode, run by the interpreter. Values are given as for `wengert diff`.
+"""
+_PROFILE_EXAMPLES = """\
+examples:
+  wengert profile examples/rosenbrock.py:f x=[-1.5,0.25]
+  wengert profile program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote --sort line
+  wengert profile program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote --plot profile.png
+
+exit status: 0, or 2 for wrong input.
+"""
+_ROUNDING = """\
+Estimate the rounding error of a function's result, and say which lines it comes from: every operation's error, carried to the
+result by its derivative, in one backward pass. Values are given as for `wengert diff`.
+"""
+_ROUNDING_EXAMPLES = """\
+examples:
+  wengert rounding '(1 - cos(x)) / x^2' x=1e-4 --reference
+  wengert rounding examples/rosenbrock.py:f x=[-1.5,0.25]
+
+exit status: 0, or 2 for wrong input.
 """
 
 
@@ -116,19 +157,36 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
                       help="all derivatives up to order N (default 1; above 2 for numbers only)")
     diff.add_argument("--json", action="store_true", help="print one JSON object")
     diff.add_argument("--allow-nan", action="store_true", help="accept NaN and infinity in the data")
+    compare = commands.add_parser("compare", help="every way to a derivative, side by side", description=_COMPARE,
+                                  epilog=_COMPARE_EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    compare.usage = "wengert compare FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+    compare.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION", help="what is differentiated")
+    compare.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see `wengert diff --help`")
+    compare.add_argument("--wrt", metavar="NAMES", help="as for `wengert diff`")
+    compare.add_argument("--order", metavar="N", type=int, choices=(1, 2), default=1, help="1 (default), or 2: Hessians")
+    compare.add_argument("--sizes", metavar="N,N,N", help="lengths to give to the longest axis, to see how costs grow")
+    compare.add_argument("--seed", metavar="N", type=int, default=0, help="of the random directions (default 0)")
+    compare.add_argument("--plot", metavar="FILE", help="draw it into this file (PNG, PDF or SVG)")
+    compare.add_argument("--json", action="store_true", help="print one JSON object")
     doctor = commands.add_parser("doctor", help="what of a file differentiates and stages, and what does not",
                                  description=_DOCTOR, epilog=_DOCTOR_EXAMPLES, formatter_class=raw, allow_abbrev=False)
     doctor.add_argument("target", metavar="FILE.py[:FUNCTION]", help="the file, or one function (or method) of it")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
-    explain = commands.add_parser("explain", help="what the compiler makes of a function", description=_EXPLAIN,
-                                  epilog=_EXPLAIN_EXAMPLES, formatter_class=raw, allow_abbrev=False)
-    explain.usage = "wengert explain FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
-    explain.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION", help="what is compiled")
-    explain.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see `wengert diff --help`")
-    explain.add_argument("--wrt", metavar="NAMES", help="as for `wengert diff`: what --grad differentiates with regard to")
-    explain.add_argument("--grad", action="store_true", help="the gradient, in the place of the function")
-    explain.add_argument("--show", metavar="PASS", choices=("recorded", "simplify", "hoist", "plan", "llvm", "assembly"),
+    compilation = commands.add_parser("compilation", help="what the compiler makes of a function", description=_COMPILATION,
+                                      epilog=_COMPILATION_EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    compilation.usage = "wengert compilation FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+    compilation.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION", help="what is compiled")
+    compilation.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see `wengert diff --help`")
+    compilation.add_argument("--wrt", metavar="NAMES", help="as for `wengert diff`: what --grad differentiates with regard to")
+    compilation.add_argument("--grad", action="store_true", help="the gradient, in the place of the function")
+    compilation.add_argument("--show", metavar="PASS", choices=("recorded", "simplify", "hoist", "plan", "llvm", "assembly"),
                          help="one pass in full: recorded, simplify, hoist, plan, llvm, assembly")
+    from wengert.cli import explain as view
+    explain = commands.add_parser("explain", help="how a derivative arises, step by step", description=view.DESCRIPTION,
+                                  epilog=view.EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    explain.usage = "wengert explain FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+    view.add_options(explain)
+    measures = _add_measures(commands)
     cache = commands.add_parser("cache", help="compiled programs kept on disk", description=_CACHE, formatter_class=raw,
                                 allow_abbrev=False)
     cache.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
@@ -137,7 +195,28 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     symbolic = commands.add_parser("symbolic", help=HELP, description=ABOUT, epilog=EXAMPLES, formatter_class=raw,
                                    allow_abbrev=False)
     add_arguments(symbolic, _order)
-    return parser, {"diff": diff, "doctor": doctor, "explain": explain, "cache": cache, "symbolic": symbolic}
+    return parser, {"diff": diff, "compare": compare, "doctor": doctor, "compilation": compilation, "explain": explain,
+                    "cache": cache, "symbolic": symbolic, **measures}
+
+
+def _add_measures(commands: argparse._SubParsersAction[_Parser]) -> dict[str, _Parser]:
+    """``profile`` and ``rounding``: a target with values, and a table by line."""
+    texts = {"profile": ("time and memory by line", _PROFILE, _PROFILE_EXAMPLES),
+             "rounding": ("rounding error by line", _ROUNDING, _ROUNDING_EXAMPLES)}
+    found: dict[str, _Parser] = {}
+    for name, (summary, about, examples) in texts.items():
+        parser = found[name] = commands.add_parser(name, help=summary, description=about, epilog=examples, allow_abbrev=False,
+                                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.usage = f"wengert {name} FORMULA|FILE.py:FUNCTION [NAME=VALUE ...] [options]"
+        parser.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION", help="what is looked at")
+        parser.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see `wengert diff --help`")
+        parser.add_argument("--wrt", metavar="NAMES", help="as for `wengert diff`; these become floats")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument("--allow-nan", action="store_true", help="accept NaN and infinity in the data")
+    found["profile"].add_argument("--sort", choices=("cost", "line"), default="cost", help="the order of the lines")
+    found["profile"].add_argument("--plot", metavar="FILE", help="also draw bars (.png, .svg, .pdf); needs Matplotlib")
+    found["rounding"].add_argument("--reference", action="store_true", help="also compute in higher precision, to compare")
+    return found
 
 
 def _order(text: str) -> int:
@@ -150,41 +229,6 @@ def _words(argv: Sequence[str]) -> list[str]:
     """A formula may begin with a minus sign: a space before it tells argparse that it is no option."""
     return [f" {word}" if len(word) > 1 and word[0] == "-" and word[1] != "-" and word != "-h" else word
             for word in argv]
-
-
-class _Progress:
-    """What is going on, on the terminal, once it has taken a second."""
-
-    def __init__(self) -> None:
-        self.enabled = sys.stderr.isatty()
-        self.status: Any = None
-        self.text = ""
-        self.timer: threading.Timer | None = None
-
-    def __enter__(self) -> _Progress:
-        if self.enabled:
-            self.timer = threading.Timer(1.0, self._start)
-            self.timer.daemon = True
-            self.timer.start()
-        return self
-
-    def _start(self) -> None:
-        from rich.console import Console
-        status = Console(stderr=True).status(self.text)
-        status.start()
-        self.status = status
-
-    def __call__(self, text: str) -> None:
-        self.text = text
-        if self.status is not None:
-            self.status.update(text)
-
-    def __exit__(self, *_: object) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer.join()
-        if self.status is not None:
-            self.status.stop()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -224,8 +268,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             from wengert.cli.cache import print_cache, print_cleared
             (print_cleared if options.action == "clear" else print_cache)(sys.stdout, options.json)
             return 0
-        run = {"explain": _explain, "symbolic": _symbolic}.get(options.command, _diff)
-        return run(options, [*options.values, *extra])
+        commands_of = {"compilation": _compilation, "explain": _explain, "compare": _compare, "profile": _measure,
+                       "rounding": _measure, "symbolic": _symbolic, "diff": _diff}
+        return commands_of[options.command](options, [*options.values, *extra])
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt:
@@ -262,7 +307,16 @@ def _doctor(options: argparse.Namespace) -> int:
         return status(reports)
 
 
-def _explain(options: argparse.Namespace, words: list[str]) -> int:
+def _compare(options: argparse.Namespace, words: list[str]) -> int:
+    with _failing("command"):
+        from wengert.cli.compare import compared, print_comparison, status
+        found = compared(options, words)
+        print_comparison(found, options.json, sys.stdout)
+        sys.stdout.flush()
+        return status(found)
+
+
+def _compilation(options: argparse.Namespace, words: list[str]) -> int:
     with _failing("command"):
         import wengert as wg
         from wengert.cli.target import find
@@ -283,12 +337,39 @@ def _explain(options: argparse.Namespace, words: list[str]) -> int:
 def _symbolic(options: argparse.Namespace, words: list[str]) -> int:
     with _failing("command"):
         from wengert.cli.symbolic import run
-        with _Progress() as progress:
+        from wengert.progress import Progress
+        with Progress() as progress:
             progress("differentiating")
             text = run(options, [word.strip() for word in words])
         print(text)
         sys.stdout.flush()
         return 0
+
+
+def _explain(options: argparse.Namespace, words: list[str]) -> int:
+    from wengert.progress import Progress
+    with _failing("command"), Progress() as progress:
+        from wengert.cli.explain import explained, write
+        from wengert.cli.target import find
+        from wengert.cli.values import bindings
+        progress("explaining")
+        unbound = find(options.target)
+        values = bindings([word.strip() for word in words], unbound.names, options.allow_nan)
+        found = explained(unbound.bind(values, options.wrt), options)
+        status = write(found, options, sys.stdout)
+        sys.stdout.flush()
+        return status
+
+
+def _measure(options: argparse.Namespace, words: list[str]) -> int:
+    with _failing("command"):
+        if options.command == "profile":
+            from wengert.cli.profile import print_profile as printed
+        else:
+            from wengert.cli.rounding import print_rounding as printed
+        status = printed(options, words, sys.stdout)
+        sys.stdout.flush()
+        return status
 
 
 def _diff(options: argparse.Namespace, words: list[str]) -> int:
@@ -297,7 +378,8 @@ def _diff(options: argparse.Namespace, words: list[str]) -> int:
         from wengert.cli.report import print_json, print_result
         from wengert.cli.target import find
         from wengert.cli.values import bindings
-        with warnings.catch_warnings(), _Progress() as progress:
+        from wengert.progress import Progress
+        with warnings.catch_warnings(), Progress() as progress:
             warnings.simplefilter("ignore", RuntimeWarning)  # of the points where the check evaluates
             progress("reading")
             unbound = find(options.target)

@@ -168,15 +168,30 @@ class Block(Frame):
         Identity of an array that a variable holds at the end of the block -> its value there.
     mixed, single : bool
         Of the outermost block: see `MIXED`.
+    carried_places : set
+        Keys of attributes and items that the block carries like variables.
+    stored, changed : dict
+        Others that it was seen to change: key -> the place and what it held before, while the block is open; key -> the place
+        when it has closed, and they hold again what they held before.
     """
 
-    __slots__ = ("frozen_values", "mixed", "parent", "single")
+    __slots__ = ("carried_places", "changed", "frozen_values", "mixed", "parent", "single", "stored")
 
     def __init__(self, name: str):
         super().__init__(name)
         self.parent = active_frame()
         self.mixed = self.single = False
         self.frozen_values: dict[int, Any] = {}
+        self.carried_places: set[Any] = set()
+        self.stored: dict[Any, tuple[Any, Any]] = {}
+        self.changed: dict[Any, Any] = {}
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        for key, (place, before) in self.stored.items():
+            place.write(before)
+            self.changed[key] = place
+        self.stored.clear()  # what it held may not count as an alias any more
 
     def type_of(self, x: Any) -> ArrayType:
         """The type of a value that a variable holds at the end of the block."""

@@ -16,6 +16,7 @@ import numpy as np
 from wengert.errors import UnstageableError, kind_of
 from wengert.frontends.block import is_abstract
 from wengert.frontends.draws import standard_draw
+from wengert.frontends.reach import printed
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import active_trace, user_line
 from wengert.frontends.tracer import Tracer
@@ -39,6 +40,7 @@ class LateText:
     """A text with traced values in it; `make` gives it from their run-time values, in order."""
 
     __slots__ = ("make", "values")
+    returned = "a text made of traced values is returned. Return the values, and make the text of them outside"
 
     def __init__(self, values: list[Tracer], make: Callable[[Sequence[Any]], str]):
         self.values, self.make = values, make
@@ -69,7 +71,7 @@ def text(parts: Sequence[Any]) -> Any:
             if not isinstance(p, tuple):
                 out.append(p)
                 continue
-            value = next(rest) if is_abstract(p[0]) else p[0]
+            value = next(rest) if is_abstract(p[0]) else printed(p[0])
             convert = _CONVERSIONS.get(p[1])
             value = value if convert is None else convert(value)
             out.append(format(value, p[2]))

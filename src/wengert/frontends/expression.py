@@ -68,7 +68,8 @@ class Expression:
     def __str__(self) -> str:
         return str(self.tree)
 
-    def evaluate(self, functions: Mapping[str, Callable[..., Any]], values: Mapping[str, Any]) -> Any:
+    def evaluate(self, functions: Mapping[str, Callable[..., Any]], values: Mapping[str, Any],
+                 at: Callable[[Call], object] | None = None) -> Any:
         """The value of the formula, operands from left to right.
 
         A formula is about real numbers, so a whole number is handed on as a float (``10^20`` does not
@@ -82,6 +83,8 @@ class Expression:
             "multiply", "divide", "power" and "negative".
         values : mapping of str to anything
             The value of each variable: numbers, arrays, or whatever the functions accept.
+        at : callable, optional
+            Called with each node just before its function is.
 
         Raises
         ------
@@ -106,6 +109,8 @@ class Expression:
             function = functions.get(node.function)
             if function is None:
                 raise FormulaError(f"{node.label!r} cannot be evaluated here", self.text, node.column)
+            if at is not None:
+                at(node)
             return function(*(_operand(node, place, value) for place, value in enumerate(below)))
 
         value = self.tree.fold(combine)

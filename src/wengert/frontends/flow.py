@@ -8,8 +8,11 @@ the graph that is being made; if that cannot be, the whole function is run unsta
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import functools
+import inspect
+import itertools
 import operator
 import sys
 import types
@@ -23,6 +26,7 @@ from wengert.frontends import effects, watch
 from wengert.frontends.block import NOTHING, UNBOUND, Unbound, is_abstract, truth_value
 from wengert.frontends.numpy_api.concatenators import Concatenator
 from wengert.frontends.numpy_api.taking import Flat
+from wengert.frontends.places import attribute_place, change, item_place, refuse_change
 from wengert.frontends.python_ast import rewrite
 from wengert.frontends.python_flow import FLOW, NotRewrittenError, lower
 from wengert.frontends.reach import call as reach_call
@@ -103,6 +107,16 @@ def contains(container: Any, x: Any) -> Any:
             found = or_(found, functools.partial(operator.eq, x, e))
         return found
     return x in container
+
+
+def same_object(a: Any, b: Any) -> bool:
+    """``a is b``: what a loop carries, or a branch decides, has no identity of its own."""
+    for x in (a, b):
+        if isinstance(x, Unbound) and x is not UNBOUND:
+            x._fail()
+    if a is not b and isinstance(a, Tracer) and isinstance(b, Tracer) and active_frame() is not None:
+        raise UnstageableError(f"whether two arrays are one object is asked at {user_line()}: a graph does not tell")
+    return a is b
 
 
 def assert_(c: Any, message: Callable[[], Any] | None) -> None:
@@ -225,10 +239,16 @@ def _python_for(
         body(item)
         stop = False if halt is None else halt()
         if is_abstract(stop):
-            if_(not_(stop), lambda: _python_for(items, halt, body, get, put, names), lambda: None, get, put, names)
+            if_(not_(stop), _rest_of(items, halt, body, get, put, names), lambda: None, get, put, names)
             return
         if stop:
             return
+
+
+def _rest_of(items: Any, *loop_: Any) -> Callable[[], None]:
+    """The rest of a loop as an arm, which may be traced several times."""
+    (rest,) = itertools.tee(items, 1)
+    return lambda: _python_for(copy.copy(rest), *loop_)
 
 
 def _staged_for(found: Any, halt: Any, body: Any, get: Any, put: Any, names: Sequence[str]) -> None:
@@ -278,35 +298,43 @@ def changeable(holder: Any, what: str) -> None:
     frame = active_frame()
     if frame is None or isinstance(holder, (Tracer, Flat)) or frame.made.get(id(holder)) is holder:
         return
-    raise UnstageableError(f"{what} at {user_line()} changes {kind_of(holder)} that was made outside the staged block")
+    refuse_change(holder, what)
 
 
 def store(value: Any, holder: Any, key: Any) -> None:
-    changeable(holder, "a store")
     method = getattr(type(holder), "__setitem__", None)
     if isinstance(method, types.FunctionType) and not isinstance(holder, Tracer):
         call(method, holder, key, value)
         return
+    _may_change(holder, item_place(holder, key), "a store")
     holder[key] = value
 
 
+def _may_change(holder: Any, place: Any, what: str) -> None:
+    if place is None:
+        changeable(holder, what)
+    elif active_frame() is not None:
+        change(place, what)
+
+
 def store_attribute(value: Any, holder: Any, name: str) -> None:
-    changeable(holder, "an attribute store")
+    found = inspect.getattr_static(type(holder), name, None)
+    if isinstance(found, property) and isinstance(found.fset, types.FunctionType):
+        call(found.fset, holder, value)
+        return
+    _may_change(holder, attribute_place(holder, name), "an attribute store")
     setattr(holder, name, value)
 
 
 def update(holder: Any, key: Any, kind: str, value: Callable[[], Any]) -> None:
-    changeable(holder, "a store")
-    part = holder[key]
-    holder[key] = augmented(kind, part, value())
+    store(augmented(kind, holder[key], value()), holder, key)
 
 
 def update_attribute(holder: Any, name: str, kind: str, value: Callable[[], Any]) -> None:
     part = getattr(holder, name)
     new = augmented(kind, part, value())
     if new is not part or not isinstance(part, Tracer):
-        changeable(holder, "an attribute store")
-        setattr(holder, name, new)
+        store_attribute(new, holder, name)
 
 
 def augmented(kind: str, x: Any, value: Any) -> Any:
@@ -426,6 +454,27 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
             return stageable(inner)(function.__self__, *args, **kwargs)
     elif kind is functools.partial:
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
+    method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
+    if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
+        return stageable(method)(function, *args, **kwargs)
+    if kind is type and _has_own_init(function):
+        new = made(object.__new__(function))
+        init = function.__init__ if _is_generated(function) else stageable(function.__init__)
+        init(new, *args, **kwargs)
+        return new
+    return _call_foreign(function, args, kwargs)
+
+
+def _has_own_init(cls: type) -> bool:
+    init = cls.__init__  # type: ignore[misc]
+    return cls.__new__ is object.__new__ and isinstance(init, types.FunctionType) and not is_library(init.__code__.co_filename)
+
+
+def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call of what is not the user's own code: a builtin, NumPy, a library."""
+    for x in args:
+        if isinstance(x, Unbound):
+            x.refuse()
     try:
         special = STAGED.get(function)
     except TypeError:
@@ -435,22 +484,9 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     drawn = effects.draw(function, args, kwargs)
     if drawn is not effects.NOT_A_DRAW:
         return drawn
-    method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
-    if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
-        return stageable(method)(function, *args, **kwargs)
     refuse_effects(function, args, kwargs, changeable)
-    if (
-        kind is type
-        and function.__new__ is object.__new__
-        and isinstance(function.__init__, types.FunctionType)
-        and not is_library(function.__init__.__code__.co_filename)
-    ):
-        new = made(object.__new__(function))
-        init = function.__init__ if _is_generated(function) else stageable(function.__init__)
-        init(new, *args, **kwargs)
-        return new
     out = reach_call(function, *args, **kwargs)
-    return made(out) if type(out) in (list, dict, set) else out
+    return made(out) if type(out) in (list, dict, set, types.SimpleNamespace) else out
 
 
 def callbacks(args: Iterable[Any]) -> list[Any]:

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import REFUSALS, UnstageableError
-from wengert.frontends.reach import CALLS, on_call, reach
+from wengert.frontends.reach import CALLS, on_call, printed, reach
+from wengert.frontends.registry import TracedText
 from wengert.frontends.trace import active_frame, user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, ufunc_call
 from wengert.primitives.structure import convert, reshape
@@ -73,6 +74,17 @@ def _python_number(x: Any) -> Any:
     if isinstance(x, Tracer) and not x.shape and x.type.inexact:
         x.kind = "scalar"
     return x
+
+
+def _textual(original: Callable[..., str]) -> None:
+    def function(*args: Any, **kwargs: Any) -> str:
+        found = original(*[printed(a) for a in args], **kwargs)
+        return TracedText(found) if args and isinstance(args[0], Tracer) else found
+    CALLS[original] = function
+
+
+for _each in (str, repr, ascii):
+    _textual(_each)
 
 
 def _ufunc(ufunc: Any) -> Callable[..., Any]:

@@ -384,6 +384,9 @@ class _Lower(ast.NodeTransformer):
             if isinstance(node.ops[0], (ast.In, ast.NotIn)):
                 found = _operator("contains", node.comparators[0], node.left)
                 return ast.copy_location(_operator("not_", found) if isinstance(node.ops[0], ast.NotIn) else found, node)
+            if isinstance(node.ops[0], (ast.Is, ast.IsNot)):
+                same = _operator("same_object", node.left, node.comparators[0])
+                return ast.copy_location(_operator("not_", same) if isinstance(node.ops[0], ast.IsNot) else same, node)
             return node
         a, b = f"__wengert_a{len(node.ops)}__", f"__wengert_b{len(node.ops)}__"
         rest = self.chain(ast.Compare(_load(b), node.ops[1:], node.comparators[1:]))

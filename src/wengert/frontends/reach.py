@@ -24,7 +24,7 @@ from wengert.frontends.scipy_api import find
 from wengert.frontends.trace import active_trace, is_library, public, user_line
 from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced
 
-__all__ = ["CALLS", "INSTANCES", "call", "on_call", "own", "reach"]
+__all__ = ["CALLS", "INSTANCES", "call", "on_call", "own", "printed", "reach"]
 
 # Callables with an implementation of their own when rewritten code calls them.
 CALLS: dict[Any, Callable[..., Any]] = {}
@@ -116,7 +116,7 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     if kind in INSTANCES:
         return INSTANCES[kind](function, *args, **kwargs)
     if kind is types.MethodWrapperType and type(function.__self__) is str:
-        text = function(*[_printed(a) for a in args])
+        text = function(*[printed(a) for a in args])
         return TracedText(text) if any(_traced(v) for a in args for v in (a.values() if type(a) is dict else [a])) else text
     if kind is types.BuiltinMethodType and isinstance(getattr(function, "__self__", None), np.ndarray):
         if function.__name__ in _PURE_METHODS and any(_traced(a) for a in (*args, *kwargs.values())):
@@ -151,13 +151,13 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     return function(*args, **kwargs)
 
 
-def _printed(x: Any) -> Any:
-    """What ``"%.3f" % x`` prints: the values, which are text and nothing more."""
+def printed(x: Any) -> Any:
+    """What ``"%.3f" % x`` and ``repr(x)`` print: the values, which are text and nothing more."""
     if isinstance(x, Tracer):
         return x.concrete("text")
-    if type(x) is tuple:
-        return tuple([_printed(e) for e in x])
-    return {k: _printed(v) for k, v in x.items()} if type(x) is dict else x
+    if type(x) in (tuple, list):
+        return type(x)([printed(e) for e in x])
+    return {k: printed(v) for k, v in x.items()} if type(x) is dict else x
 
 
 # Methods of an ordinary array that may be given traced values, and do not write into the array.

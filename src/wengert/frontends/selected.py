@@ -25,6 +25,8 @@ class Selected(np.lib.mixins.NDArrayOperatorsMixin):
     """The elements of an array where a mask holds; `values` has all places, and is an array of its own."""
 
     __slots__ = ("mask", "values")
+    returned = ("x[mask] is returned: how many elements it has is not known before the program runs. Return "
+                "np.where(mask, x, 0), or x and the mask, and pick the elements outside")
     ndim = 1
 
     def __init__(self, values: Any, mask: Tracer):
@@ -98,6 +100,8 @@ class Places(np.lib.mixins.NDArrayOperatorsMixin):
     """One axis of ``np.nonzero(mask)``: as an index of an array of the mask's shape it is the mask."""
 
     __slots__ = ("axis", "mask")
+    returned = ("what np.nonzero found is returned: how many places there are is not known before the program runs. Return the "
+                "mask, and call np.nonzero outside")
     ndim = 1
 
     def __init__(self, mask: Tracer, axis: int):

@@ -69,6 +69,8 @@ class Range:
 class Derived:
     """``zip``, ``enumerate`` or ``reversed`` of sequences; Python iterates `plain`."""
 
+    returned = "an iterator (zip, enumerate, reversed) is returned"
+
     def __init__(self, plain: Callable[[], Any], found: Sequence | None):
         self.plain, self.found = plain, found
         self.rest: Any = None

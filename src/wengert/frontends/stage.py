@@ -42,6 +42,7 @@ from wengert.frontends.leaving import (
     share,
     shared_arrays,
 )
+from wengert.frontends.places import Places
 from wengert.frontends.python_flow import VALUE
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import note_write, user_line
@@ -65,13 +66,9 @@ def branch(
     names: Sequence[str],
 ) -> None:
     """``if c: then() else: orelse()`` on a condition that is not known yet: one `cond` equation."""
-    at, before, c = user_line(), get(), truth_value(c)
-
-    def run(arm: Callable[[], Any]) -> Callable[[], Any]:
-        return lambda: (arm(), innermost().freeze(get()))[1]
-
-    arms = [attempt(run(arm), lambda: put(before)) for arm in (then, orelse)]
-    (yes, a), (no, b) = arms
+    at, c, places = user_line(), truth_value(c), Places(get, put, names)
+    yes, a, no, b, before = _arms(places, then, orelse)
+    names = places.names
     cells = list({key: cell for block in (yes, no) for key, (cell, _) in block.final.items()}.values())
     outputs = [(yes.state_atom(c_, c_.type), no.state_atom(c_, c_.type)) for c_ in cells]
     unbound: dict[int, Any] = {}
@@ -103,7 +100,19 @@ def branch(
         after[k] = rebuild([results[p] for p in positions])
         _lie_alike(after[k], a[k], b[k])
     share(c, shared, results, (a, b), after, at)
-    put(after)
+    places.bind(after)
+
+
+def _arms(places: Places, *arms: Callable[[], Any]) -> tuple[Any, ...]:
+    """Both arms traced, each with what its variables hold at its end, and what they held before."""
+    def run(arm: Callable[[], Any]) -> Callable[[], Any]:
+        return lambda: (places.begin(), arm(), innermost().freeze(places.get()))[2]
+
+    while True:
+        before = places.get()
+        (yes, a), (no, b) = [attempt(run(arm), lambda: places.put(before)) for arm in arms]  # noqa: B023
+        if not places.learn(yes, no):
+            return yes, a, no, b, before
 
 
 def _lie_alike(x: Any, a: Any, b: Any) -> None:
@@ -202,7 +211,9 @@ class _Loop:
 
     def __init__(self, get: Any, put: Any, names: Sequence[str], body: Any, test: Any, step: tuple[Any, int] | None,
                  reverse: bool):
-        self.get, self.put, self.names, self.body, self.test, self.step = get, put, names, body, test, step
+        self.places = Places(get, put, names)
+        self.get, self.put = self.places.get, self.places.put
+        self.body, self.test, self.step = body, test, step
         self.reverse = reverse  # what the last iteration saves comes first
         self.saved: list[Any] = []
         self.at = user_line()
@@ -210,11 +221,15 @@ class _Loop:
         self.variables: dict[int, _Variable] = {}
         self.cells: list[Any] = []
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.places.names
+
     # ------------------------------------------------------------ one attempt
 
     def run(self) -> Any:
         """Run the body once, on stand-ins."""
-        block = innermost()
+        block = self.places.begin()
         values = list(self.before)
         for k, v in self.variables.items():
             v.vars = [Var(t) for t in v.types]
@@ -245,8 +260,8 @@ class _Loop:
         go = None
         if self.test is not None:
             go = attempt(lambda: self.test(index), lambda: None)
-            if go[0].final or go[0].effects:
-                raise UnstageableError(f"the condition of the loop at {self.at} writes into an array, draws or prints")
+            if go[0].final or go[0].effects or go[0].changed:
+                raise UnstageableError(f"the condition of the loop at {self.at} changes an array or object, draws or prints")
         start = self.get()
         self.saved = block.freeze(self.body(index) or [])
         following = None
@@ -258,7 +273,9 @@ class _Loop:
         """Run until the variables, the cells and their types are stable."""
         for _ in range(12):
             self.block, (self.go, start, self.after, self.following) = attempt(self.run, lambda: self.put(self.before))
-            if self.stable(start):
+            if self.places.learn(self.block):
+                self.before = self.get()
+            elif self.stable(start):
                 return
         raise UnstageableError(f"the types of what the loop at {self.at} carries do not settle")
 
@@ -463,7 +480,7 @@ class _Loop:
                 continue
             values[k] = self._left(k, v, new[k], plans.get(k), made, ran, shared)
         self._guard_before()
-        self.put(values)
+        self.places.bind(values)
 
     def _guard_before(self) -> None:
         """What may be one with a stand-in after the loop may be one with the array that the variable was before."""

@@ -7,6 +7,7 @@ function again finds the same variables, and an output variable *is* the key of 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -14,7 +15,7 @@ import sysconfig
 import threading
 import types
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,9 @@ from wengert.graph import (
     type_of,
 )
 
-__all__ = ["APPLIED", "CLOCK", "HERE", "OPEN", "Frame", "Interned", "Trace", "active_frame", "active_trace", "interned_build",
-           "is_home", "is_library", "library_call", "note_write", "require_plain", "shown", "under_vmap", "user_line"]
+__all__ = ["APPLIED", "CLOCK", "HERE", "OPEN", "Frame", "Interned", "Trace", "active_frame", "active_trace", "fresh_build",
+           "interned_build", "is_home", "is_library", "library_call", "note_write", "require_plain", "same_bits", "shown",
+           "under_vmap", "user_line"]
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
@@ -230,6 +232,18 @@ def interned_build() -> Interned:
     return build
 
 
+@contextlib.contextmanager
+def fresh_build() -> Iterator[None]:
+    """Around a trace whose lines are looked at: equations that are found again have the lines of who recorded them first."""
+    before = _LOCAL.build
+    if not _LOCAL.stack:
+        _LOCAL.build = Interned()
+    try:
+        yield
+    finally:
+        _LOCAL.build = before
+
+
 def active_trace() -> Trace | None:
     """The innermost open trace of this thread."""
     return _LOCAL.stack[-1] if _LOCAL.stack else None
@@ -316,7 +330,7 @@ class Trace:
 
     def _snapshot(self, array: np.ndarray[Any, Any]) -> Var:
         found = self.snapshots.get(id(array))
-        if found is not None and found[0] is array and _same_bits(array, found[1]):
+        if found is not None and found[0] is array and same_bits(array, found[1]):
             return found[2]
         copy = np.array(array)  # keeps the memory order
         var = self._lifted(copy)
@@ -446,7 +460,7 @@ class Frame(Trace):
             return self.emit(REGISTRY["empty_stack"], (), {"element": value.type.element})[0]
         if isinstance(value, np.ndarray) and value.ndim:
             found: Any = self.snapshots.get(id(value))
-            if found is None or found[0] is not value or not _same_bits(value, found[1]):
+            if found is None or found[0] is not value or not same_bits(value, found[1]):
                 constant: Any = Const(value)
                 found = self.snapshots[id(value)] = (value, constant.value, constant)
             return found[2]
@@ -481,12 +495,14 @@ def escaped(tracer: Any) -> EscapedTracerError:
         f"(has_aux=True for extra results) instead of storing it")
 
 
-def _same_bits(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+def same_bits(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
     """Equal to the bit (NaN equals NaN, 0.0 is not -0.0)."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
+    if not a.flags.c_contiguous:
+        a, b = a.T, b.T
     if a.flags.c_contiguous and b.flags.c_contiguous:
-        size = a.dtype.itemsize
+        size = 8 if a.dtype.itemsize == 16 and a.ndim else a.dtype.itemsize
         if size in (1, 2, 4, 8):
             as_int = np.dtype(f"u{size}")
             return bool(np.array_equal(a.view(as_int), b.view(as_int)))

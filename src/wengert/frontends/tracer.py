@@ -43,6 +43,10 @@ __all__ = ["FUNCTIONS", "INDEXING", "METHODS", "PROPERTIES", "NeedsValueError", 
 _WRAP = "; or wrap what calls the library: wg.opaque(f, derivative=...)"
 
 
+_REMEDIES = {"a branch": "Use np.where, or np.clip, in place of the branch",
+             "text": "Return the values, and make the text of them outside"}
+
+
 class Tracer(Handle):
     """A traced array.
 
@@ -188,9 +192,9 @@ class Tracer(Handle):
         """The value, for a conversion that is locally constant."""
         value = self.value
         if value is None:
+            remedy = _REMEDIES.get(what, "Take it out of the function, and pass what it gives as an argument")
             raise NeedsValueError(
-                f"{what} at {user_line()} needs the value of an array that has none under "
-                f"{self.build.name}. Use np.where, or np.clip, in place of the branch")
+                f"{what} at {user_line()} needs the value of an array that has none under {self.build.name}. {remedy}")
         return value
 
     # ------------------------------------------------------------ application

@@ -13,17 +13,18 @@ import hashlib
 import inspect
 import types
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-from wengert.frontends.trace import active_frame
+from wengert.frontends.trace import active_frame, same_bits
 from wengert.frontends.tracer import Tracer
 
-__all__ = ["MISSING", "Attribute", "Item", "Watched", "made", "note", "note_function", "note_partial", "watching"]
+__all__ = ["MISSING", "Attribute", "Item", "Watched", "fingerprint", "made", "may_change", "note", "note_function",
+           "note_partial", "watching"]
 
 
 class Attribute:
@@ -43,6 +44,8 @@ class Attribute:
     def place(self) -> tuple[str, Any, Any] | None:
         """The kind of the read, the holder and the name, if no code of the user's runs where it is read."""
         kind = type(self.holder)
+        if kind in _CONTAINERS:
+            return "part", self.holder, self.name
         if not isinstance(self.holder, (types.FunctionType, type)):
             if kind.__getattribute__ is not object.__getattribute__ or hasattr(kind, "__getattr__"):
                 return None
@@ -69,7 +72,9 @@ class Item:
         return self.holder[self.name]
 
     def place(self) -> tuple[str, Any, Any] | None:
-        return ("item", self.holder, self.name) if type(self.holder) is dict and type(self.name) is str else None
+        if type(self.holder) is dict and type(self.name) is str:
+            return "item", self.holder, self.name
+        return (type(self.holder).__name__, self.holder, None) if type(self.holder) in (list, dict) else None
 
 
 class _Cell:
@@ -93,45 +98,107 @@ class _Cell:
 MISSING = object()
 _BUFFERS = (bytearray, memoryview, array.array)
 _CHANGING = (np.ndarray, list, dict, set, deque, *_BUFFERS)
+_CONTAINERS = (np.ndarray, list, dict)  # all that their attributes give is known where they have not changed
 _PLAIN_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
 
-def _may_change(x: Any, depth: int = 4) -> bool:
+def may_change(x: Any, depth: int = 4) -> bool:
     """Whether a value can be another one while it is the same object: an array, a list, a tuple with one in it."""
     if isinstance(x, functools.partial):
-        return _may_change((x.args, tuple(x.keywords.values())), depth)
+        return may_change((x.args, tuple(x.keywords.values())), depth)
     if isinstance(x, (tuple, frozenset)):
-        return depth > 0 and any(_may_change(e, depth - 1) for e in x)
+        return depth > 0 and any(may_change(e, depth - 1) for e in x)
+    if isinstance(x, types.BuiltinMethodType):
+        return isinstance(x.__self__, _CHANGING)
     return isinstance(x, _CHANGING)
 
 
-def fingerprint(x: Any, depth: int = 4) -> Any:
-    """Equal for values that a program cannot tell apart, as far as they are data; objects stand for themselves."""
+def _digest(x: np.ndarray[Any, Any]) -> Any:
+    return x.shape, x.dtype.str, x.strides, hashlib.blake2b(np.ascontiguousarray(x).tobytes()).digest()
+
+
+def fingerprint(x: Any, depth: int = 4, array: Callable[[np.ndarray[Any, Any]], Any] = _digest) -> Any:
+    """Equal for values that a program cannot tell apart, as far as they are data; objects stand for themselves.
+
+    `array` gives what stands for an array.
+    """
     if x is None or isinstance(x, (bool, int, str, bytes)):
         return type(x), x
     if type(x) is float or type(x) is complex:
         return type(x), repr(x)
     if isinstance(x, np.ndarray) and x.dtype != object:
-        data = np.ascontiguousarray(x)
-        return x.shape, x.dtype.str, x.strides, hashlib.blake2b(data.tobytes()).digest()
+        return array(x)
     if isinstance(x, np.generic):
         return x.dtype.str, x.tobytes()
     if isinstance(x, np.ndarray) and depth:
-        return x.shape, tuple(fingerprint(e, depth - 1) for e in x.flat)
+        return x.shape, tuple(fingerprint(e, depth - 1, array) for e in x.flat)
     if isinstance(x, _BUFFERS):
         return type(x), bytes(x)
     if type(x) is functools.partial and depth:
-        return functools.partial, fingerprint((x.func, x.args, x.keywords), depth)
+        return functools.partial, fingerprint((x.func, x.args, x.keywords), depth, array)
     if isinstance(x, (list, tuple, set, frozenset, deque)) and depth:
-        return type(x), len(x), tuple(fingerprint(e, depth - 1) for e in x)
+        return type(x), len(x), tuple(fingerprint(e, depth - 1, array) for e in x)
     if type(x) is dict and depth and len(x) < 1000:
-        return dict, tuple((fingerprint(k, 1), fingerprint(v, depth - 1)) for k, v in x.items())
+        return dict, tuple((fingerprint(k, 1), fingerprint(v, depth - 1, array)) for k, v in x.items())
     if isinstance(x, types.MethodType):
         return "method", id(x.__func__), id(x.__self__)
     if isinstance(x, types.BuiltinMethodType) and not isinstance(x.__self__, types.ModuleType):
         owner = x.__self__  # the object is a new one at each look; what it gives depends on the owner
-        return "method", x.__name__, fingerprint(owner, depth - 1) if isinstance(owner, (list, dict, set, str)) else id(owner)
+        plain = isinstance(owner, (list, dict, set, str))
+        return "method", x.__name__, fingerprint(owner, depth - 1, array) if plain else id(owner)
     return id(x)
+
+
+class _Bytes:
+    """An array, or what it was: a copy in the same memory order, which is faster to compare than a digest is to compute."""
+
+    __slots__ = ("data", "strides")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, data: np.ndarray[Any, Any], strides: tuple[int, ...]):
+        self.data, self.strides = data, strides
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Bytes) and self.strides == other.strides and same_bits(self.data, other.data)
+
+    def dense(self) -> bool:
+        """Whether the elements lay in memory without gaps, so that the bytes of the copy are those of the array."""
+        return self.data.strides == self.strides
+
+
+def _ordinary(x: np.ndarray[Any, Any]) -> bool:
+    return type(x) is np.ndarray and x.dtype.kind in "fciub"
+
+
+def _kept(x: np.ndarray[Any, Any]) -> Any:
+    return _Bytes(x.copy(order="K"), x.strides) if _ordinary(x) else _digest(x)
+
+
+def _seen(x: np.ndarray[Any, Any]) -> Any:
+    return _Bytes(x, x.strides) if _ordinary(x) else _digest(x)
+
+
+def _contents(x: Any, was: Any, depth: int = 4) -> list[tuple[str, Any, Any, Any]] | None:
+    """What shows whether a value has changed in place, as far as its fingerprint looks; None if there is nothing such."""
+    if isinstance(was, _Bytes):
+        return [("array", x, None, was.data)] if was.dense() else None
+    if type(x) not in (tuple, list, dict):
+        return None if may_change(x) else []
+    if not depth:
+        return []
+    found = [] if type(x) is tuple else [_pinned(x)]
+    parts = zip(x.values(), [w for _, w in was[1]], strict=True) if type(x) is dict else zip(x, was[2], strict=True)
+    for part, w in parts:
+        inner = _contents(part, w, depth - 1)
+        if inner is None:
+            return None
+        found += inner
+    return found
+
+
+def _pinned(x: Any) -> tuple[str, Any, Any, Any]:
+    """That a list or dict has the very items that it has."""
+    return type(x).__name__, x, None, tuple(x) if type(x) is list else None
 
 
 class Watched:
@@ -155,7 +222,7 @@ class Watched:
             return
         key = read.key()
         if key not in self.reads:
-            self.reads[key] = (read, fingerprint(value), value)
+            self.reads[key] = (read, fingerprint(value, array=_kept), value)
         if isinstance(value, Tracer) or (isinstance(value, (list, tuple)) and any(isinstance(e, Tracer) for e in value)):
             self.steady = False
 
@@ -166,34 +233,46 @@ class Watched:
                 now = read()
             except (AttributeError, KeyError, IndexError, ValueError):
                 now = MISSING
-            if now is value and not _may_change(now):
+            if now is value and not may_change(now):
                 continue
-            if fingerprint(now) != print_:
+            if fingerprint(now, array=_seen) != print_:
                 return False
         return True
 
     def identities(self) -> list[tuple[str, Any, Any, Any]] | None:
         """The reads as (kind, holder, name, object), if they are unchanged as long as each gives that very object.
 
-        That is so for numbers, strings, modules, functions; None where an array or a list may change in place. To be
-        asked where `unchanged` holds.
+        That is so for numbers, strings, modules, functions. What can change in place is there once more, as ("array", array,
+        None, copy), ("list", list, None, its items) or ("dict", dict, None, None). None where a set or the like may change. To
+        be asked where `unchanged` holds, and to be believed where it holds afterwards.
         """
         found: list[tuple[str, Any, Any, Any]] = []
-        for read, _, _ in self.reads.values():
+        contents: dict[int, tuple[str, Any, Any, Any]] = {}
+        parts = set()
+        for read, was, _ in self.reads.values():
             try:
                 now, again, place = read(), read(), read.place()
-            except (AttributeError, KeyError, IndexError, ValueError):
+                inner = [] if place is None else _contents(now, was)
+            except (AttributeError, KeyError, IndexError, TypeError, ValueError):
                 return None
+            if place is not None and place[0] == "part":
+                parts.add(id(place[1]))
+                continue
             if place is None or now is not again:
                 return None
             if place[2] == "__kwdefaults__" and type(now) is dict:
                 found += [("item", now, k, v) for k, v in now.items()]
-                if any(_may_change(v) for v in now.values()):
+                if any(may_change(v) for v in now.values()):
                     return None
-            elif _may_change(now):
+                inner = []
+            if inner is None:
                 return None
-            found.append((*place, now))
-        return found
+            if place[2] is None and place[0] != "cell":  # an item of a list: with all others
+                inner.append(_pinned(place[1]))
+            else:
+                found.append((*place, now))
+            contents.update({id(row[1]): row for row in inner})
+        return [*found, *contents.values()] if parts.issubset(contents) else None
 
 
 _WATCHED: ContextVar[Watched | None] = ContextVar("watched", default=None)

@@ -1,4 +1,4 @@
-"""Callables in, numbers out: finite differences, Richardson extrapolation and the complex step.
+"""Callables in, numbers out: finite differences, Richardson extrapolation, the complex step, random directions.
 
 What comes in: any Python function of one array, and a point. What goes out: derivatives as numbers, each with
 an estimate of its error for whoever asks. The one idea: nothing here knows what the function is made of, so
@@ -17,12 +17,16 @@ from .differences import (
     jacobian,
     jacobian_estimate,
 )
+from .estimators import DISTRIBUTIONS, PERTURBATIONS, random_gradient, random_gradient_estimate, spsa, spsa_estimate
 from .probe import METHODS, Estimate
+from .step_curve import StepCurve, step_curve
 from .weights import Stencil, stencil, weights
 
 __all__ = [
     "derivative", "directional", "gradient", "hessian", "jacobian",
     "derivative_estimate", "directional_estimate", "gradient_estimate", "hessian_estimate",
     "jacobian_estimate",
+    "random_gradient", "random_gradient_estimate", "spsa", "spsa_estimate",
+    "DISTRIBUTIONS", "PERTURBATIONS", "StepCurve", "step_curve",
     "METHODS", "Estimate", "Stencil", "stencil", "weights",
 ]

@@ -1,6 +1,7 @@
 """The primitives, one file per family; importing this registers them all."""
 
 from wengert.primitives import (
+    add_contract,
     bessel,
     contract,
     control,
@@ -28,7 +29,7 @@ from wengert.primitives import (
 )
 
 __all__ = [
-    "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen", "elementary",
+    "add_contract", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen", "elementary",
     "elementwise", "fourier", "gauge", "incomplete", "index", "inverse", "matrix_functions", "random", "reduce",
     "softmax", "solve", "sort", "special", "structure", "window",
 ]

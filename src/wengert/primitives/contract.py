@@ -23,7 +23,8 @@ from wengert.primitives.elementwise import conj
 from wengert.primitives.index import slice_axis
 from wengert.primitives.structure import reduce_sum, reshape, transpose
 
-__all__ = ["contract", "contract_labels", "diagonal", "mT", "make_spec", "matmul", "split_spec"]
+__all__ = ["contract", "contract_labels", "diagonal", "mT", "make_spec", "matmul", "product_type",
+           "split_spec"]
 
 Labels = Sequence[Hashable]
 
@@ -58,7 +59,8 @@ def split_spec(spec: str) -> tuple[str, str, str]:
     return a, b, out
 
 
-def _contract_type(a: ArrayType, b: ArrayType, *, spec: str, by: str = "") -> ArrayType:
+def product_type(a: ArrayType, b: ArrayType, spec: str) -> ArrayType:
+    """The type of a contraction."""
     la, lb, lo = split_spec(spec)
     if a.dtype != b.dtype:
         raise TypeError(f"operands of different dtypes: {a}, {b}")
@@ -256,8 +258,8 @@ def _contract_sample(rng: np.random.Generator) -> Any:
     return [*out, ((a + 1j * a ** 2, b - 1j * b ** 2), params), ((c + 1j * c ** 2, d - 1j * d ** 2), stacked)]
 
 
-contract: Primitive = Primitive("contract", type=_contract_type, evaluate=_evaluate, linear=(0, 1),
-                     transpose=_contract_transpose, batch=_contract_batch, sample=_contract_sample)
+contract: Primitive = Primitive("contract", type=lambda a, b, *, spec, by="": product_type(a, b, spec), evaluate=_evaluate,
+                     linear=(0, 1), transpose=_contract_transpose, batch=_contract_batch, sample=_contract_sample)
 
 
 # ---------------------------------------------------------------- formulas made of it

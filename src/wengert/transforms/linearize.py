@@ -8,6 +8,7 @@ the tangent graph, beside their use, so that what is saved is decided later.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import MissingRuleError
-from wengert.graph import Build, Const, Equation, Graph, Handle, Missing, Var, params_key
+from wengert.graph import Atom, Build, Const, Equation, Graph, Handle, Missing, StackType, Var, params_key
+from wengert.primitives.control import stack_add
 from wengert.primitives.structure import broadcast, full
 from wengert.transforms.composed import even_power
 
@@ -39,7 +41,8 @@ class Linear:
     primal: Graph
 
 
-def linearize(graph: Graph, active: Sequence[bool], needed: Sequence[bool] | None = None) -> Linear:
+def linearize(graph: Graph, active: Sequence[bool], needed: Sequence[bool] | None = None,
+              edges: list[tuple[Equation, Var]] | None = None) -> Linear:
     """The tangent graph of `graph` with regard to its active inputs.
 
     Parameters
@@ -49,6 +52,9 @@ def linearize(graph: Graph, active: Sequence[bool], needed: Sequence[bool] | Non
         Which inputs carry a tangent.
     needed : sequence of bool, optional
         Which outputs are wanted; the default is all.
+    edges : list, optional
+        Filled with (equation, operand), one for each tangent that enters an equation. Each gets a term of its own there, an
+        input after those of the active inputs: its cotangent is what the equation adds to the cotangent of the operand.
 
     Returns
     -------
@@ -62,29 +68,39 @@ def linearize(graph: Graph, active: Sequence[bool], needed: Sequence[bool] | Non
     for v, a in zip(graph.inputs, active, strict=True):
         if a:
             tangents[v] = build.input(v.type)
-    count = len(build.inputs)
+    entered: dict[Any, Handle] = {}
+
+    def entering(e: Equation, o: Atom) -> Handle | None:
+        """The tangent of an operand, as this equation takes it."""
+        t = tangents.get(o)
+        if edges is None or t is None:
+            return t
+        if (e, o) not in entered:
+            edges.append((e, o))  # type: ignore[arg-type]
+            apart = build.input(o.type)
+            entered[e, o] = stack_add(t, apart) if isinstance(o.type, StackType) else t + apart
+        return entered[e, o]
     recorded: dict[Equation, Equation] = {}
     makers: dict[Any, Equation] = {}
     for e in graph.equations:
         makers.update(dict.fromkeys(e.results, e))
         if not e.primitive.differentiable or not any(r in live for r in e.results):
             continue
-        incoming = [tangents.get(o) for o in e.operands]
-        if all(t is None for t in incoming):
+        if all(o not in tangents for o in e.operands):
             continue
         build.at = graph.lines.get(e, frozenset())
         if e.primitive.record is not None:
-            recorded[e], outgoing = e.primitive.record(build, e, incoming, linearize)
-        elif (smooth := even_power(build, e, makers, tangents.get)) is not None:
+            recorded[e], outgoing = e.primitive.record(build, e, [entering(e, o) for o in e.operands], linearize)
+        elif (smooth := even_power(build, e, makers, functools.partial(entering, e))) is not None:
             outgoing = [smooth]
         else:
-            outgoing = differential(build, e, incoming, tuple(r in live for r in e.results))
+            outgoing = differential(build, e, [entering(e, o) for o in e.operands], tuple(r in live for r in e.results))
         for r, t in zip(e.results, outgoing, strict=True):
             if t is not None and r.type.inexact:
                 tangents[r] = t
     found = [tangents.get(a) if (needed is None or needed[k]) else None for k, a in enumerate(graph.outputs)]
     nonzero = tuple(t is not None for t in found)
-    return _close(build, count, [t for t in found if t is not None], nonzero, _recording(graph, recorded))
+    return _close(build, len(build.inputs), [t for t in found if t is not None], nonzero, _recording(graph, recorded))
 
 
 def _recording(graph: Graph, recorded: dict[Equation, Equation]) -> Graph:

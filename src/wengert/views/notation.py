@@ -115,8 +115,11 @@ _LETTERS = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "ep
             "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega"}
 
 
+_SPECIAL = {"\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim ", **{c: f"\\{c}" for c in "#$%&_{}"}}
+
+
 def _escaped(text: str) -> str:
-    return text.replace("_", r"\_")
+    return "".join([_SPECIAL.get(c, c) for c in text])
 
 
 def latex_name(name: str) -> str:

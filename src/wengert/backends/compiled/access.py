@@ -23,7 +23,7 @@ from wengert.primitives.contract import split_spec
 from wengert.primitives.index import index_shape
 
 __all__ = ["Apply", "Expression", "Fold", "Gathered", "Index", "Ix", "Pick", "Products", "Update", "constant", "element_of",
-           "expand", "fixed", "loop", "places", "resolve", "settle", "span"]
+           "expand", "fixed", "loop", "places", "resolve", "settle", "span", "view_strides", "window_strides"]
 
 Atom = Var | Const
 
@@ -183,6 +183,29 @@ def _broadcast(e: Equation, index: Index) -> Expression:
 def _transpose(e: Equation, index: Index) -> Expression:
     axes = e.params["axes"]
     return _copy(e.operands[0], tuple([index[axes.index(a)] for a in range(len(axes))]))
+
+
+def _window(e: Equation, index: Index) -> Expression:
+    x, out = e.operands[0], list(index[:e.operands[0].type.ndim])
+    for (axis, _, stride, dilation), inside in zip(e.params["windows"], index[x.type.ndim:], strict=True):
+        out[axis] = out[axis] * stride + inside * dilation
+    return _copy(x, tuple(out))
+
+
+def window_strides(strides: Sequence[int], windows: Sequence[tuple[int, int, int, int]]) -> tuple[int, ...]:
+    """The strides of the windows of an array with these strides."""
+    out, inner = list(strides), []
+    for axis, _, stride, dilation in windows:
+        inner.append(out[axis] * dilation)
+        out[axis] *= stride
+    return (*out, *inner)
+
+
+def view_strides(e: Equation, strides: Sequence[int]) -> tuple[int, ...] | None:
+    """The strides of a result that is a view of its operand, which has these; None for what is none here."""
+    if e.primitive.name == "transpose":
+        return tuple([strides[a] for a in e.params["axes"]])
+    return window_strides(strides, e.params["windows"]) if e.primitive.name == "window" else None
 
 
 def _flip(e: Equation, index: Index) -> Expression:
@@ -393,6 +416,7 @@ _RULES: dict[str, Callable[[Equation, Index], Expression | None]] = {
     "transpose": _transpose,
     "broadcast": _broadcast,
     "flip": _flip,
+    "window": _window,
     "pad": _pad,
     "concatenate": _concatenate,
     "index": _index,

@@ -201,7 +201,7 @@ class Block:
             if not isinstance(x, Var) or not self.plan.dies_at(x, item) or self._read_beside(x, item, r):
                 return []
             return [(r.var, x)]
-        if isinstance(item, Step) and item.equation is not None and is_control(item.equation):
+        if isinstance(item, Step) and item.equation is not None:
             return control.in_place(self, item, item.equation)
         return []
 
@@ -240,12 +240,11 @@ class Block:
         emit_nest(self, item)
 
     def _scalars(self, item: Scalars) -> None:
-        v = item.var
-        assert v is not None
         self.builder.notes.now.kind = "scalars"
-        el = Elements(self, 1, (v,))
-        for k, index in enumerate(all_elements(v.type.shape)):
-            self.scalars[v, k] = el.value(v, index)
+        el = Elements(self, 1, item.vars)
+        for v in item.vars:
+            for k, index in enumerate(all_elements(v.type.shape)):
+                self.scalars[v, k] = el.value(v, index)
         if el.gathers:
             self.check_flag(OUT_OF_BOUNDS)
 
@@ -265,8 +264,8 @@ class Block:
                     self._spill(r)
         elif library.supported(e):
             note.kind = "library"
-            operands = [self._lying(e, o) for o in e.operands]
-            results = [library.Place(self.place(r), r.type) for r in e.results]
+            operands = [self._lying(e, j) for j in range(len(e.operands))]
+            results = [library.Place(control.target(self, item, e, r)[0], r.type) for r in e.results]
             with self.builder.scratch() as scratch:
                 library.emit(self.code, e, operands, results, scratch, self.builder.fail)
         else:
@@ -280,12 +279,11 @@ class Block:
         for k in range(r.type.size):
             self.store_scalar(self.offset(pointer, r.type.dtype, k), self.scalars[r, k])
 
-    def _lying(self, e: Equation, o: Any) -> library.Place:
-        """Where an operand of a library call lies; products read transposes as they lie."""
-        if e.primitive.name != "contract":
-            return library.Place(self.base(o), o.type)
-        source, axes = self.plan.untransposed(o)
-        return library.Place(self.base(source), o.type, axes)
+    def _lying(self, e: Equation, k: int) -> library.Place:
+        """Where operand number k of a library call lies; products read views as they lie."""
+        o: Any = e.operands[k]
+        source, strides = self.plan.viewed(o) if k < library.VIEWS.get(e.primitive.name, 0) else (o, None)
+        return library.Place(self.base(source), o.type, strides)
 
     def _release(self, k: int) -> None:
         """Memory that nobody reads after item `k` is free again."""

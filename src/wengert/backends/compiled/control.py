@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wengert.backends.compiled import library, small
 from wengert.backends.compiled.code import Code, Value
 from wengert.backends.compiled.plan import Item, Nest, Plan, Step, is_control
 from wengert.graph import ArrayType, Const, Equation, Graph, StackType, Var
@@ -21,7 +22,7 @@ from wengert.graph.walk import subgraphs
 if TYPE_CHECKING:
     from wengert.backends.compiled.block import Block
 
-__all__ = ["STACKS", "emit", "in_place", "overwrites", "supported"]
+__all__ = ["STACKS", "emit", "in_place", "overwrites", "supported", "target"]
 
 
 def supported(graph: Graph) -> bool:
@@ -65,7 +66,7 @@ def _overwrites(plan: Plan, v: Var, o: Any) -> bool:
             and all(index in root.elements for y, index in item.leaves if isinstance(y, Var) and plan.root(y) is v)
             and not _alias_of(plan, v)
         )
-    if isinstance(item, Step) and item.equation is not None and is_control(item.equation):
+    if isinstance(item, Step) and item.equation is not None:
         taken = dict(_pairs(plan, item, item.equation)).get(o)
         return taken is not None and (taken is v or overwrites(plan, v, taken))
     return False
@@ -82,7 +83,7 @@ def _reads_elsewhere(plan: Plan, item: Nest, x: Var) -> bool:
 
 
 def _pairs(plan: Plan, item: Item, e: Equation) -> list[tuple[Var, Any]]:
-    """Results of control flow, and the operands in whose memory they may be computed, which then nobody reads any more."""
+    """Results of a step, and the operands in whose memory they may be computed, which then nobody reads any more."""
     found = plan.pairs.get(item)
     if found is None:
         found = plan.pairs[item] = _find_pairs(plan, item, e)
@@ -92,6 +93,10 @@ def _pairs(plan: Plan, item: Item, e: Equation) -> list[tuple[Var, Any]]:
 def _find_pairs(plan: Plan, item: Item, e: Equation) -> list[tuple[Var, Any]]:
     from wengert.backends.compiled.block import plan_of
     out: list[tuple[Var, Any]] = []
+    if not is_control(e):
+        taken = library.consumes(e) if library.supported(e) and not small.supported(e) else ()
+        return [(e.results[0], e.operands[k]) for k in taken if _alone(plan, e, e.operands[k])
+                and plan.dies_at(e.operands[k], item) and not plan.in_registers(e.results[0])]
     if e.primitive.name == "cond":
         arms = [plan_of(g) for g in e.params["branches"]]
         for k, r in enumerate(e.results):
@@ -119,7 +124,7 @@ def _find_pairs(plan: Plan, item: Item, e: Equation) -> list[tuple[Var, Any]]:
 
 def _alone(plan: Plan, e: Equation, x: Any) -> bool:
     """Whether an operand lies in memory that no other operand looks at."""
-    return _large(plan, x) and sum(isinstance(o, Var) and plan.root(o) is x for o in e.operands) == 1
+    return _large(plan, x) and sum(isinstance(o, Var) and plan.root(o) is x for o in plan.stored(e)) == 1
 
 
 def _large(plan: Plan, x: Any) -> bool:
@@ -160,7 +165,7 @@ def _child(block: Block, graph: Graph, donated: Sequence[Var] = ()) -> Block:
     return New(block.builder, graph, donated)
 
 
-def _target(block: Block, item: Item, e: Equation, r: Var) -> tuple[str, Any]:
+def target(block: Block, item: Item, e: Equation, r: Var) -> tuple[str, Any]:
     """The memory of a large result, and the operand whose memory it is, if it is one's."""
     for result, x in block.in_place(item):
         if result is r and block.may_take(r, x):
@@ -173,7 +178,7 @@ def _target(block: Block, item: Item, e: Equation, r: Var) -> tuple[str, Any]:
 def _cond(block: Block, item: Step, e: Equation) -> None:
     code = block.code
     small = [r for r in e.results if isinstance(r.type, ArrayType) and block.plan.in_registers(r)]
-    targets = {r: _target(block, item, e, r) for r in e.results if isinstance(r.type, ArrayType) and r not in small}
+    targets = {r: target(block, item, e, r) for r in e.results if isinstance(r.type, ArrayType) and r not in small}
     arms: list[Block] = []
     for g in e.params["branches"]:
         taken = {g.inputs[j] for j, x in enumerate(e.operands[1:]) if any(x is y for _, y in targets.values())}
@@ -283,7 +288,7 @@ class _Loop:
             c.pointer = self._room(size)
             donor = None
         else:
-            c.pointer, donor = _target(block, item, self.e, result)
+            c.pointer, donor = target(block, item, self.e, result)
         if donor is None:
             block.begin_as(c.pointer, init)
         if overwrites(plan, inner, output):

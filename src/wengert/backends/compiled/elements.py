@@ -405,7 +405,12 @@ class Elements:
                 continue
             leaf = not isinstance(y, Var) or (self.plan.leaf(y) and y not in self.roots)
             self.under = under
-            self.memo[key] = self.load(y, at, under) if leaf else self._combine(y, expression, under)
+            if leaf:
+                self.memo[key] = self.load(y, at, under)
+            else:  # an elementwise equation gives the elements of all its results at once
+                made = self._combine(y, expression, under)
+                results = self.plan.own[y].results if isinstance(expression, Apply) else (y,)
+                self.memo.update({((r, at), under): v for r, v in zip(results, made, strict=True)})
             todo.pop()
         self.under = ()
         return self.memo[first]
@@ -424,34 +429,37 @@ class Elements:
         return [(g, (*under, *guard[:k])) for guard, _ in pieces for k in reversed(range(len(guard)))
                 for g in gathered_in(guard[k][:1])]
 
-    def _combine(self, y: Var, expression: Any, under: Guard) -> Value:
+    def _combine(self, y: Var, expression: Any, under: Guard) -> list[Value]:
+        """The element; of an elementwise equation, that of each result."""
         dtype, e = y.type.dtype, self.plan.own[y]
         match expression:
             case Apply(operands):
                 values = [self.memo[o, under] for o in operands]
-                return self.apply(e.primitive.name, e.params, values, dtype)
+                if e.primitive.name in checked.RULES:
+                    return [checked.RULES[e.primitive.name](self.block, e.params, values)]
+                return self._emitted(e.primitive.name, e.params, values, [r.type.dtype for r in e.results])
             case Pick(pieces):
-                return self._pick(pieces, dtype, under)
+                return [self._pick(pieces, dtype, under)]
             case Update(guard, base, value):
                 old, new = self.memo[base, under], self.memo[value, (*under, *guard)]
-                total = self.apply("add", {}, [old, new], dtype)
-                return total if not guard else self.choose(self._guard_value(guard, under), total, old)
+                total = self.apply("add", [old, new], dtype)
+                return [total if not guard else self.choose(self._guard_value(guard, under), total, old)]
             case Fold(name, elements):
                 total = self.memo[elements[0], under]
                 if name == "add" and dtype.kind in "fc":  # a sum begins with 0.0
-                    total = self.apply(name, {}, [total, self.code.constant(0, dtype)], dtype)
+                    total = self.apply(name, [total, self.code.constant(0, dtype)], dtype)
                 for part in elements[1:]:
-                    total = self.apply(name, {}, [total, self.memo[part, under]], dtype)
-                return total
+                    total = self.apply(name, [total, self.memo[part, under]], dtype)
+                return [total]
             case Products(pairs):
-                return self._products([(self.memo[a, under], self.memo[b, under]) for a, b in pairs], dtype)
+                return [self._products([(self.memo[a, under], self.memo[b, under]) for a, b in pairs], dtype)]
         raise AssertionError(expression)
 
-    def apply(self, name: str, params: Any, values: list[Value], dtype: np.dtype[Any]) -> Value:
-        if name in checked.RULES:
-            return checked.RULES[name](self.block, params, values)
-        lanes = max([v.lanes for v in values], default=1)
-        (out,) = elementwise.emit(self.code, name, params, values, [dtype], lanes)
+    def _emitted(self, name: str, params: Any, values: list[Value], dtypes: list[np.dtype[Any]]) -> list[Value]:
+        return elementwise.emit(self.code, name, params, values, dtypes, max([v.lanes for v in values], default=1))
+
+    def apply(self, name: str, values: list[Value], dtype: np.dtype[Any]) -> Value:
+        (out,) = self._emitted(name, {}, values, [dtype])
         return out
 
     def _pick(self, pieces: Any, dtype: np.dtype[Any], under: Guard) -> Value:
@@ -478,7 +486,7 @@ class Elements:
         total = self.code.constant(0, dtype) if len(pairs) > 1 and dtype.kind in "fc" else None
         for a, b in pairs:
             if total is None:
-                total = self.apply("multiply", {}, [a, b], dtype)
+                total = self.apply("multiply", [a, b], dtype)
             elif dtype.kind == "f" and dtype.itemsize in (4, 8):
                 lanes = max(a.lanes, b.lanes, total.lanes)
                 a, b, total = (self.code.splat(v, lanes) for v in (a, b, total))
@@ -487,7 +495,7 @@ class Elements:
                     dtype, (self.code.intrinsic(f"llvm.fma.{suffix}", total.kind, [a.part, b.part, total.part]),), lanes
                 )
             else:
-                total = self.apply("add", {}, [total, self.apply("multiply", {}, [a, b], dtype)], dtype)
+                total = self.apply("add", [total, self.apply("multiply", [a, b], dtype)], dtype)
         assert total is not None
         return total
 

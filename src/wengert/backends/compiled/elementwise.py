@@ -177,7 +177,7 @@ def _by_loop(code: Code, name: str, params: Mapping[str, Any], operands: Sequenc
     loop, takes, gives = found
     every = [*operands, *[code.constant(x, type(x), lanes) for x in _further(name, params)]]
     direct = "wg_special_" + loop.removeprefix("wg_loop_scipy_").rsplit("_", 2)[0]
-    if lanes == 1 and {*takes, *gives} == {np.dtype(np.float64)} and symbols.found(direct):  # saves the overhead of a loop
+    if lanes == len(gives) == 1 and {*takes, *gives} == {np.dtype(np.float64)} and symbols.found(direct):  # without a loop
         out = apply_lanes(code, direct, "double", [convert(code, o, takes[0]).part for o in every], 1, last="i32 0")
         return [convert(code, Value(gives[0], (out,)), results[0])]
     got = call_loop(code, loop, [convert(code, x, d) for x, d in zip(every, takes)], gives, lanes)

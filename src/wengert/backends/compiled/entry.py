@@ -1,22 +1,20 @@
 """The CPython entry of a kernel.
 
 What comes in: the kinds of the arguments and of the results. What goes out: the text of ``@entry``, a function in the
-vectorcall convention. The one idea: it compares what it is given with what the kernel was made for, straight in the structs
-of Python and NumPy; what fits runs in some tens of nanoseconds, and everything else goes to Python's ``__call__`` with the
-same arguments.
+vectorcall convention, but for one argument more. The one idea: it compares what it is given with what the kernel was made for,
+straight in the structs of Python and NumPy; what fits runs in some tens of nanoseconds, and for everything else it says so.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from wengert.backends.compiled.native import KEEPER, TABLE
-from wengert.backends.compiled.python import address, dtype_code, incref
+from wengert.backends.compiled.python import MISS, address, dtype_code, incref
 from wengert.graph import ArrayType
 
 __all__ = ["Input", "Output", "Signature", "entry_symbols", "entry_text"]
@@ -25,34 +23,50 @@ _ON_STACK = 1 << 16  # bytes of workspace that lie on the stack
 _FLAGS = 0x0001 | 0x0100  # C-contiguous, aligned
 
 
+_NOTHING = ArrayType((), np.dtype(bool))
+
+
 @dataclass(frozen=True)
 class Input:
-    """An argument of the kernel.
+    """An argument.
 
     Attributes
     ----------
     type : ArrayType
-    kind : {"array", "number", "python"}
-        An ``ndarray``; a number of NumPy's; a Python float or complex. Exactly that type, no subclass.
+    kind : {"array", "number", "python", "equal", "same"}
+        An ``ndarray``; a number of NumPy's; a Python float or complex. Exactly that type, no subclass. The last two are no
+        arguments of the kernel: an object of the type of `given` that is equal to it; or that object itself.
+    given : object
     """
 
-    type: ArrayType
+    type: ArrayType = _NOTHING
     kind: str = "array"
+    given: Any = field(default=None, compare=False)
+
+    @property
+    def fixed(self) -> bool:
+        return self.kind in ("equal", "same")
 
 
 @dataclass(frozen=True)
 class Output:
-    """A result of the kernel.
+    """A result.
 
     Attributes
     ----------
     type : ArrayType
-    kind : {"array", "number", "python"}
-        What becomes of it; the last two have shape ``()``.
+    kind : {"array", "number", "python", "same"}
+        What becomes of a result of the kernel; a number has shape ``()``. The last is none of the kernel's: it is `given`.
+    given : object
     """
 
-    type: ArrayType
+    type: ArrayType = _NOTHING
     kind: str = "array"
+    given: Any = field(default=None, compare=False)
+
+    @property
+    def fixed(self) -> bool:
+        return self.kind == "same"
 
 
 @dataclass(frozen=True)
@@ -88,6 +102,11 @@ class Signature:
     def keeps_workspace(self) -> bool:
         """Whether a workspace is kept with the function (symbols ``wg_workspace`` and ``wg_busy``)."""
         return self.workspace > _ON_STACK
+
+    def given(self) -> dict[str, int]:
+        """The addresses of the objects that the text names; they live as long as the signature."""
+        found = {f"wg_given{k}": id(one.given) for k, one in enumerate(self.inputs) if one.fixed}
+        return found | {f"wg_result{k}": id(one.given) for k, one in enumerate(self.outputs) if one.fixed}
 
 
 class _Body:
@@ -154,6 +173,22 @@ def _check_array(b: _Body, x: str, type: ArrayType) -> None:
     b.label(done)
 
 
+def _check_object(b: _Body, x: str, kind: str, wanted: str) -> None:
+    if kind == "same":
+        b.equal("ptr", x, wanted, "slow")
+        return
+    b.count += 1
+    done, look, compare = (f"{name}{b.count}" for name in ("go", "look", "compare"))
+    b.line(f"br i1 {b.op(f'icmp eq ptr {x}, {wanted}')}, label %{done}, label %{look}")
+    b.label(look)
+    same = b.op(f"icmp eq ptr {b.load('ptr', x, 8)}, {b.load('ptr', wanted, 8)}")
+    b.line(f"br i1 {same}, label %{compare}, label %slow")
+    b.label(compare)
+    equal = b.op(f"call i32 @wg_PyObject_RichCompareBool(ptr {x}, ptr {wanted}, i32 2)")  # Py_EQ
+    b.line(f"br i1 {b.op(f'icmp eq i32 {equal}, 1')}, label %{done}, label %slow")
+    b.label(done)
+
+
 def _check_inputs(b: _Body, inputs: Sequence[Input]) -> list[str]:
     """The objects that are given, once they are found to fit."""
     n = b.op("and i64 %nargsf, 9223372036854775807")
@@ -163,6 +198,9 @@ def _check_inputs(b: _Body, inputs: Sequence[Input]) -> list[str]:
     for k, one in enumerate(inputs):
         x = b.load("ptr", "%args", 8 * k)
         objects.append(x)
+        if one.fixed:
+            _check_object(b, x, one.kind, f"@wg_given{k}")
+            continue
         wanted = _type_name(one)
         b.equal("ptr", b.load("ptr", x, 8), f"@{wanted}", "slow")
         if one.kind == "array":
@@ -185,6 +223,9 @@ def _allocate(b: _Body, outputs: Sequence[Output]) -> dict[int, str]:
     """Arrays for the results, by position; the objects are in %made until they are given away."""
     made: dict[int, str] = {}
     for k, one in enumerate(outputs):
+        if one.fixed:
+            b.incref(f"@wg_result{k}")
+            b.line(f"store ptr @wg_result{k}, ptr {b.at('%made', 8 * k)}")
         if one.kind != "array":
             continue
         descr = f"@wg_descr_{dtype_code(one.type.dtype)}"
@@ -234,6 +275,9 @@ def _results(b: _Body, signature: Signature, made: dict[int, str], slots: dict[i
     for k, one in enumerate(signature.outputs):
         if k in made:
             objects.append(made[k])
+            continue
+        if one.fixed:
+            objects.append(f"@wg_result{k}")
             continue
         x = _number(b, one, slots[k])
         b.line(f"store ptr {x}, ptr {b.at('%made', 8 * k)}")
@@ -289,13 +333,15 @@ def _workspace(b: _Body, signature: Signature) -> tuple[str, Callable[[], None]]
 
 def _kernel(b: _Body, signature: Signature, objects: list[str], made: dict[int, str]) -> dict[int, str]:
     """Call the kernel; where it leaves the numbers among its results."""
-    slots = {k: f"%slot{k}" for k in range(len(signature.outputs)) if k not in made}
-    for k, x in enumerate(objects):
-        data = b.load("ptr", x, 16) if signature.inputs[k].kind == "array" else b.at(x, 16)
-        b.line(f"store ptr {data}, ptr {b.at('%in', 8 * k)}")
-    for k in range(len(signature.outputs)):
+    computed = [k for k, one in enumerate(signature.outputs) if not one.fixed]
+    slots = {k: f"%slot{k}" for k in computed if k not in made}
+    taken = [(x, one) for x, one in zip(objects, signature.inputs, strict=True) if not one.fixed]
+    for n, (x, one) in enumerate(taken):
+        data = b.load("ptr", x, 16) if one.kind == "array" else b.at(x, 16)
+        b.line(f"store ptr {data}, ptr {b.at('%in', 8 * n)}")
+    for n, k in enumerate(computed):
         data = b.load("ptr", made[k], 16) if k in made else slots[k]
-        b.line(f"store ptr {data}, ptr {b.at('%out', 8 * k)}")
+        b.line(f"store ptr {data}, ptr {b.at('%out', 8 * n)}")
     where, release = _workspace(b, signature)
     b.line(f"store ptr {where}, ptr %env")
     b.line(f"store ptr {'@wg_hosts' if signature.hosts else 'null'}, ptr {b.at('%env', 8)}")
@@ -319,10 +365,10 @@ _DECLARED = {
     "PyLong_FromUnsignedLongLong": "ptr (i64)", "PyTuple_New": "ptr (i64)", "PyList_New": "ptr (i64)",
     "PyMem_RawMalloc": "ptr (i64)", "PyMem_RawFree": "void (ptr)", "PyEval_SaveThread": "ptr ()",
     "PyEval_RestoreThread": "void (ptr)", "Py_IncRef": "void (ptr)", "Py_DecRef": "void (ptr)", "PyErr_NoMemory": "ptr ()",
-    "PyErr_Occurred": "ptr ()", "slow": "ptr (ptr, ptr, i64, ptr)", "failed": "ptr (ptr, ptr, i64, ptr)",
-    "leave": "ptr (ptr, ptr, i64, ptr)", "unchanged": "i64 (ptr)", "poll": "i64 ()",
+    "PyErr_Occurred": "ptr ()", "PyObject_RichCompareBool": "i32 (ptr, ptr, i32)", "failed": "ptr (ptr, ptr, i64, ptr)",
+    "unchanged": "i64 (ptr)", "poll": "i64 ()",
 }
-_PER_FUNCTION = ("wg_workspace", "wg_busy", "wg_hosts", "wg_constants")  # given by who links
+_PER_FUNCTION = r"wg_(workspace|busy|hosts|constants|given\d+|result\d+)"  # addresses that are known to who links
 
 
 def _used(text: str) -> list[str]:
@@ -351,7 +397,8 @@ def _stack(signature: Signature) -> list[str]:
     ins, outs = max(len(signature.inputs), 1), max(len(signature.outputs), 1)
     lines = [f"  %in = alloca [{ins} x ptr]", f"  %out = alloca [{outs} x ptr]", f"  %made = alloca [{outs} x ptr]",
              "  %env = alloca [4 x ptr]", "  %status = alloca i64"]
-    lines += [f"  %slot{k} = alloca [16 x i8], align 16" for k, one in enumerate(signature.outputs) if one.kind != "array"]
+    lines += [f"  %slot{k} = alloca [16 x i8], align 16" for k, one in enumerate(signature.outputs)
+              if one.kind != "array" and not one.fixed]
     if signature.workspace and not signature.keeps_workspace:
         lines.append(f"  %stack = alloca [{signature.workspace} x i8], align 64")
     return lines
@@ -359,13 +406,9 @@ def _stack(signature: Signature) -> list[str]:
 
 def _endings(b: _Body, signature: Signature) -> None:
     """What happens where the arguments do not fit, something has changed, the kernel fails, or there is no memory."""
-    call = "(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames)"
     b.label("slow")
-    b.line(f"%fast_exit = musttail call ptr @wg_slow{call}")
-    b.line("ret ptr %fast_exit")
-    b.label("changed")
-    b.line(f"%again = call ptr @wg_slow{call}")
-    b.line("br label %leave")
+    b.line(f"%miss = inttoptr i64 {MISS} to ptr")
+    b.line("ret ptr %miss")
     if signature.keeps_workspace:
         b.label("no_memory")
         b.line("call ptr @wg_PyErr_NoMemory()")
@@ -389,11 +432,11 @@ def _endings(b: _Body, signature: Signature) -> None:
         b.label(f"gone{k}")
     b.line("br i1 %raises, label %raise, label %report")
     b.label("raise")
-    b.line("br label %leave")
+    b.line("ret ptr null")
     b.label("report")
     b.line("%reason = inttoptr i64 %why to ptr")
     b.line("%reported = call ptr @wg_failed(ptr %self, ptr %args, i64 %nargsf, ptr %reason)")
-    b.line("br label %leave")
+    b.line("ret ptr %reported")
 
 
 def entry_text(signature: Signature) -> str:
@@ -412,36 +455,26 @@ def entry_text(signature: Signature) -> str:
     b.label("begin")
     b.lines += _stack(signature)
     objects = _check_inputs(b, signature.inputs)
-    keeper = b.load("ptr", "%self", KEEPER)
-    count = b.op(f"load i32, ptr {keeper}")  # the lower half of the count of references, in every version of Python
-    b.line(f"store i32 {b.op(f'add i32 {count}, 1')}, ptr {keeper}")
     for k in range(len(signature.outputs)):
         b.line(f"store ptr null, ptr {b.at('%made', 8 * k)}")
-    table = b.load("ptr", "%self", TABLE)
-    b.line(f"br i1 {b.op(f'icmp eq ptr {table}, null')}, label %run, label %look")
-    b.label("look")
-    same = b.op(f"call i64 @wg_unchanged(ptr {table})")
-    b.line(f"br i1 {b.op(f'icmp ne i64 {same}, 0')}, label %run, label %changed")
+    b.line(f"br i1 {b.op('icmp eq ptr %table, null')}, label %run, label %table_look")
+    b.label("table_look")
+    same = b.op("call i64 @wg_unchanged(ptr %table)")
+    b.line(f"br i1 {b.op(f'icmp ne i64 {same}, 0')}, label %run, label %slow")
     b.label("run")
     made = _allocate(b, signature.outputs)
     slots = _kernel(b, signature, objects, made)
     result = _results(b, signature, made, slots)
-    b.line("br label %done")
-    b.label("done")
-    b.line("br label %leave")
+    b.line(f"ret ptr {result}")
     _endings(b, signature)
-    b.label("leave")
-    b.line(f"%result = phi ptr [ {result}, %done ], [ %again, %changed ], [ null, %raise ], [ %reported, %report ]")
-    b.line(f"%left = musttail call ptr @wg_leave(ptr %result, ptr {keeper}, i64 0, ptr null)")
-    b.line("ret ptr %left")
     body = "\n".join(b.lines)
-    head = "define ptr @entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {"
+    head = "define ptr @entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames, ptr %table) {"
     return "\n".join([*_declarations(body, signature), head, body, "}", ""])
 
 
 def entry_symbols(text: str) -> dict[str, int]:
     """The addresses of the outer names of an entry's text, but for those of one function (see `native.install`)."""
-    found = {name: 0 for name in _used(text) if name not in _PER_FUNCTION}
+    found = {name: 0 for name in _used(text) if not re.fullmatch(_PER_FUNCTION, name)}
     for name in found:
         found[name] = id(np.True_) if name == "wg_yes" else id(np.False_) if name == "wg_no" else address(name)
     return found

@@ -20,6 +20,7 @@ from wengert.backends.compiled import checked, control, machine
 from wengert.backends.compiled.block import Block
 from wengert.backends.compiled.code import OUT_OF_BOUNDS, Code, Module
 from wengert.backends.compiled.hoist import hoisted
+from wengert.backends.compiled.merge import merged
 from wengert.backends.compiled.notes import Notes
 from wengert.backends.compiled.stacks import Stacks
 from wengert.backends.interpret import Program, note_lines
@@ -443,7 +444,7 @@ def prepared(graph: Graph) -> Graph | None:
     """The graph that code is written for: calls written out, loops relieved; None as for `compile_graph`."""
     if any(not isinstance(v.type, ArrayType) or v.type.dtype.kind not in "fciub" for v in (*graph.inputs, *graph.outputs)):
         return None
-    flat = hoisted(flattened(graph))
+    flat = merged(hoisted(flattened(graph)))
     return flat if control.supported(flat) and not any(_odd(e) for e in _all(flat)) else None
 
 

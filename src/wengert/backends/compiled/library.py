@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from wengert.backends.compiled import eigen, exponentials, fourier, lapack, orderings, scans, windows
+from wengert.backends.compiled.access import window_strides
 from wengert.backends.compiled.code import Code
-from wengert.backends.compiled.loops import Place
+from wengert.backends.compiled.loops import Place, copy, fill
 from wengert.backends.compiled.products import emit_contract, supported_contract
 from wengert.graph import ArrayType, Equation
+from wengert.primitives.contract import product_type
 
-__all__ = ["Place", "consumes", "emit", "emit_contract", "supported"]
+__all__ = ["VIEWS", "Place", "consumes", "emit", "emit_contract", "supported"]
 
 Scratch = Callable[[int], str]
 Fail = Callable[[str, str], None]
@@ -27,9 +29,24 @@ def _contract(code: Code, equation: Equation, operands: Sequence[Place], results
     emit_contract(code, equation, operands, results[0], scratch, fail)
 
 
+def _add_contract(code: Code, equation: Equation, operands: Sequence[Place], results: Sequence[Place], scratch: Scratch,
+                  fail: Fail) -> None:
+    """The product is written straight into the sum, whose memory is the addend's, or gets a copy of it."""
+    (a, b, *addend), y = operands, results[0]
+    if not addend:
+        fill(code, y.type.dtype, y.type.size, y.pointer)
+    elif addend[0].pointer != y.pointer:
+        copy(code, y.type.dtype, y.type.shape, addend[0].pointer, addend[0].strides, y.pointer, y.strides)
+    windows = equation.params["windows"]
+    shape = product_type(a.type, b.type, equation.params["spec"])
+    into = Place(y.pointer, shape, window_strides(y.strides, windows) if windows else None)
+    emit_contract(code, equation, (a, b), into, scratch, fail, accumulate=True)
+
+
 # One line per primitive: its name, whether this equation can be emitted, and how.
 TABLE: dict[str, tuple[Callable[[Equation], bool], Emit]] = {
     "contract": (supported_contract, _contract),
+    "add_contract": (supported_contract, _add_contract),
     **lapack.TABLE,
     **eigen.TABLE,
     **scans.TABLE,
@@ -77,11 +94,14 @@ def emit(code: Code, equation: Equation, operands: Sequence[Place], results: Seq
 def consumes(equation: Equation) -> frozenset[int]:
     """The operands whose memory may be the result's (there is one result then, of the operand's type)."""
     k = _CONSUMES.get(equation.primitive.name)
-    if k is None or equation.operands[k].type is not equation.results[0].type:
+    if k is None or k >= len(equation.operands) or equation.operands[k].type is not equation.results[0].type:
         return frozenset()
     return frozenset({k})
 
 
+# How many of the first operands are read as they lie where they are views.
+VIEWS = {"contract": 2, "add_contract": 2}
+
 # What reads each element before it writes there, and nothing of its neighbors after.
 _CONSUMES = {"cumsum": 0, "cumprod": 0, "cummax": 0, "cummin": 0, "sort": 0, "softmax": 0, "log_softmax": 0, "fft": 0,
-             "cholesky": 0, "solve_factored": 3, "solve_triangular": 1}
+             "add_contract": 2, "cholesky": 0, "solve_factored": 3, "solve_triangular": 1}

@@ -29,23 +29,28 @@ class Place:
     pointer : str
         The name of a pointer.
     type : ArrayType
-    axes : tuple of int, optional
-        The order in which its axes lie in memory, the outermost first; None if that is their own order.
+    steps : tuple of int, optional
+        The stride of each axis, in elements, where the array is a view: a transpose, or windows. None for one of its own.
     """
 
     pointer: str
     type: ArrayType
-    axes: tuple[int, ...] | None = None
+    steps: tuple[int, ...] | None = None
 
     @property
     def strides(self) -> tuple[int, ...]:
         """In elements."""
-        order = self.axes or tuple(range(self.type.ndim))
-        steps, out = 1, [0] * self.type.ndim
-        for a in reversed(order):
-            out[a] = steps
-            steps *= self.type.shape[a]
-        return tuple(out)
+        return contiguous(self.type.shape) if self.steps is None else self.steps
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether elements share memory, as those of windows do."""
+        reach = 0
+        for step, n in sorted(zip(self.strides, self.type.shape, strict=True)):
+            if n > 1 and step <= reach:
+                return True
+            reach += (n - 1) * step
+        return False
 
 
 def contiguous(shape: Sequence[int]) -> tuple[int, ...]:

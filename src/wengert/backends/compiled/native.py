@@ -2,8 +2,8 @@
 
 What comes in: a class of callables, an instance of it, a compiled kernel and what must not have changed around it. What goes
 out: an instance whose calls enter machine code, and fall back to the class's own ``__call__``. The one idea: an instance of
-`Native` holds the pointer that Python's vectorcall follows; while it is null, or where the arguments do not fit, ``__call__``
-runs.
+`Native` holds the pointer that Python's vectorcall follows, and rows of (entry, what must not have changed), which are tried in
+turn; while the pointer is null, or where the arguments fit no row, ``__call__`` runs.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from wengert.backends.compiled.entry import Signature
     from wengert.graph import ArrayType
 
-__all__ = ["Compiled", "Linked", "Native", "Program", "Table", "enable", "install", "installed", "link", "remove"]
+__all__ = ["Compiled", "Linked", "Native", "Program", "Table", "enable", "enters", "install", "installed", "link",
+           "remove", "watchable"]
 
 _TP_FLAGS = 168  # where in a type object
+_MOST = 64  # rows of one callable
 
 
 class Compiled(Protocol):
@@ -58,17 +60,18 @@ class _Plain:
 
 
 def _native() -> Any:
-    """The words, and in a slot that the garbage collector sees what keeps the code and the table alive."""
+    """The pointer, and in a slot that the garbage collector sees what keeps the rows alive."""
     if not POSSIBLE:
         return _Plain
-    words = heap_type(f"{__name__}.Words", {"_vectorcall": VECTORCALL, "_table": TABLE, "_entry": ENTRY}, VECTORCALL)
+    words = heap_type(f"{__name__}.Words", {"_vectorcall": VECTORCALL}, VECTORCALL)
     made = type("Native", (words,), {"__slots__": ("_keeper",), "__module__": __name__})
     trial, mark = made(), object()
     trial._keeper = mark
     return made if ctypes.c_size_t.from_address(id(trial) + KEEPER).value == id(mark) else _Plain
 
 
-VECTORCALL, TABLE, ENTRY, KEEPER = 16, 24, 32, 40  # where in a `Native`
+VECTORCALL, KEEPER = 16, 24  # where in a `Native`
+ROWS = 16  # where in a keeper
 Native: Any = _native()
 
 
@@ -93,7 +96,8 @@ class _Row(ctypes.Structure):
     _fields_ = [("what", ctypes.c_int64), ("a", ctypes.c_void_p), ("b", ctypes.c_void_p), ("expected", ctypes.c_void_p)]
 
 
-_WORD, _VERSION, _ITEM, _ATTRIBUTE, _CONTEXT = range(5)
+_WORD, _VERSION, _ITEM, _ATTRIBUTE, _CONTEXT, _BYTES, _MODES = range(7)
+_HEADER = 16, 68  # of an array: its data, dimensions, strides, base, dtype and flags
 _MA_VERSION = 24
 
 
@@ -122,6 +126,31 @@ def _function_words() -> dict[str, int] | None:
     return None if None in found.values() else found  # type: ignore[return-value]
 
 
+_LOUD = 0o6666  # of NumPy's four modes, those that are not "ignore" and "warn"
+
+
+@functools.cache
+def _has_modes(state: Any) -> bool:
+    """Whether what `np.errstate` sets lies where it is looked for: a number, to which a capsule points."""
+    from wengert.backends.compiled.python import word
+
+    trials: list[tuple[Any, ...]] = [("ignore", "warn", "raise", "call", 0o3210), ("print", "log", "ignore", "warn", 0o1054)]
+    for divide, over, under, invalid, number in trials:
+        with np.errstate(divide=divide, over=over, under=under, invalid=invalid):
+            now = state.get()
+            if type(now).__name__ != "PyCapsule" or word(word(id(now) + 16)) & 0xFFFFFFFF != number:
+                return False
+    return True
+
+
+def watchable(reads: Iterable[tuple[str, Any, Any, Any]]) -> bool:
+    """Whether a `Table` can be made of them: not of dicts in a Python that does not number their changes."""
+    return _has_versions() or not any(read[0] == "dict" for read in reads)
+
+
+_LOOK = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
+
+
 class Table:
     """What an entry looks at before it runs: words and objects that must be what they were.
 
@@ -130,7 +159,10 @@ class Table:
     reads : iterable of (str, holder, name, object)
         "item": the dict `holder` has `object` under `name`; "cell": the closure cell `holder` holds it; "attribute": it
         is found under that name; "context": the context variable `holder` has it; "zero": the word at the address `holder`
-        is zero. Objects are compared by identity.
+        is zero; "modes": NumPy's state in the context variable `holder` asks neither to raise nor to call, or is the object.
+        Objects are compared by identity. "array": the array `holder`, which another read has found, has the bytes of
+        the object, a copy in the same memory order; "list": the list `holder` has the items of the object, a tuple; "dict": the
+        dict `holder` has not been changed (see `watchable`). Holders that can be freed are held by other reads.
     """
 
     def __init__(self, reads: Iterable[tuple[str, Any, Any, Any]]):
@@ -139,6 +171,8 @@ class Table:
         items: dict[int, list[tuple[int, int, int, int]]] = {}
         words: list[tuple[int, int, int, int]] = []
         others: list[tuple[int, int, int, int]] = []
+        arrays: list[tuple[int, int, int, int]] = []  # last: by then it is known that they are the same objects
+        self.copies: list[Any] = []
         for (kind, holder, _, x), name in zip(self.reads, self.names, strict=True):
             if kind == "item":
                 items.setdefault(id(holder), []).append((_ITEM, id(holder), id(name), id(x)))
@@ -148,6 +182,14 @@ class Table:
                 words.append((_WORD, id(holder) + 16, 0, id(x)))
             elif kind == "context":
                 others.append((_CONTEXT, id(holder), 0, id(x)))
+            elif kind == "modes":
+                others.append((_MODES, id(holder), 0, _LOUD) if _has_modes(holder) else (_CONTEXT, id(holder), 0, id(x)))
+            elif kind == "array":
+                arrays += self._array(holder, x)
+            elif kind == "list":
+                arrays += self._list(holder, x)
+            elif kind == "dict":
+                words.append((_WORD, id(holder) + _MA_VERSION, 0, ctypes.c_uint64.from_address(id(holder) + _MA_VERSION).value))
             else:
                 (words if (row := _function_word(holder, name, x)) else others).append(
                     row or (_ATTRIBUTE, id(holder), id(name), id(x)))
@@ -156,11 +198,31 @@ class Table:
             if _has_versions():
                 rows.append((_VERSION, which + _MA_VERSION, len(group), (1 << 64) - 1))
             rows += group
-        rows += others
+        rows += others + arrays
         self.memory = (_Row * (len(rows) + 1))()
         ctypes.c_int64.from_buffer(self.memory).value = len(rows)
         for k, row in enumerate(rows):
             self.memory[k + 1] = _Row(*row)
+
+    def _array(self, x: np.ndarray[Any, Any], copy: np.ndarray[Any, Any]) -> list[tuple[int, int, int, int]]:
+        """Where an array lies in memory, and what is there."""
+        from wengert.backends.compiled.python import word
+
+        rows = []
+        begin, end = _HEADER
+        for at, size in ((id(x) + begin, end - begin), (word(id(x) + 32), 8 * x.ndim), (word(id(x) + 40), 8 * x.ndim)):
+            rows.append(self._bytes(at, ctypes.string_at(at, size)))
+        return [*rows, (_BYTES, x.ctypes.data, x.nbytes, copy.ctypes.data)]
+
+    def _list(self, x: list[Any], items: tuple[Any, ...]) -> list[tuple[int, int, int, int]]:
+        from wengert.backends.compiled.python import word
+
+        first, words = word(id(x) + 24), np.array([len(items), word(id(x) + 24)], np.uint64)
+        return [self._bytes(id(x) + 16, words.tobytes()), self._bytes(first, np.array([*map(id, items)], np.uint64).tobytes())]
+
+    def _bytes(self, where: int, expected: bytes) -> tuple[int, int, int, int]:
+        self.copies.append(ctypes.create_string_buffer(expected, len(expected) + 1))
+        return _BYTES, where, len(expected), ctypes.addressof(self.copies[-1])
 
     @property
     def address(self) -> int:
@@ -170,7 +232,7 @@ class Table:
         """As an entry finds it."""
         from wengert.backends.compiled.python import support
 
-        return bool(ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(support().address("unchanged"))(self.address))
+        return bool(_LOOK(support().address("unchanged"))(self.address))
 
 
 def _function_word(holder: Any, name: Any, x: Any) -> tuple[int, int, int, int] | None:
@@ -209,6 +271,7 @@ class Linked:
             symbols["wg_hosts"] = compiled.hosts
         if signature.constants:
             symbols["wg_constants"] = compiled.constants
+        symbols.update(signature.given())
         self.library = machine.load(compiled.text + text, symbols, optimize=optimize)
 
 
@@ -230,23 +293,42 @@ def link(compiled: Compiled, signature: Signature, *, optimize: bool = False) ->
     return Linked(compiled, signature, optimize)
 
 
-class _Keeper:
-    """What an entry points to; it is held while the entry runs."""
+def _keeper_type() -> Any:
+    """What entries point to, in rows of (entry, table): it is held while one of them runs."""
+    words = heap_type(f"{__name__}.Address", {"address": ROWS}) if Native is not _Plain else object
+    return type("_Keeper", (words,), {"__slots__": ("memory", "rows"), "__module__": __name__})
 
-    __slots__ = ("linked", "table")
 
-    def __init__(self, linked: Linked, table: Table | None):
-        self.linked, self.table = linked, table
+_Keeper = _keeper_type()
+
+
+def _rows(callable_: Any) -> tuple[tuple[Linked, Table | None], ...]:
+    keeper = getattr(callable_, "_keeper", None) if callable_._vectorcall else None  # the garbage collector may have taken it
+    return () if keeper is None else keeper.rows
+
+
+def _enter_by(callable_: Any, rows: Sequence[tuple[Linked, Table | None]]) -> None:
+    """Make rows those of a callable. One pointer changes, so other threads find the rows as they were or as they are."""
+    from wengert.backends.compiled.python import support
+
+    words = [len(rows)]
+    for linked, table in rows:
+        words += [linked.library.address("entry"), 0 if table is None else table.address]
+    keeper = _Keeper()
+    keeper.memory, keeper.rows = (ctypes.c_int64 * len(words))(*words), tuple(rows)
+    keeper.address = ctypes.addressof(keeper.memory)
+    callable_._keeper = keeper
+    callable_._vectorcall = support().address("enter") if rows else 0  # which looks first whether the keeper is still there
 
 
 def install(callable_: Any, linked: Linked | None, table: Table | None = None) -> bool:
-    """Make calls that fit a signature enter machine code; those that do not go to ``__call__`` as before.
+    """Make calls that fit a signature enter machine code; those that fit none go to ``__call__`` as before.
 
     Parameters
     ----------
     callable_ : Native
         What is called; its class has gone through `enable`, and has a method ``_failed(status, *args)``, which answers
-        a call whose kernel gave a status that is not zero.
+        a call whose kernel gave a status that is not zero. What was installed before stays, but for the oldest of many.
     linked : Linked or None
     table : Table, optional
         What must not have changed since the kernel was made.
@@ -258,24 +340,27 @@ def install(callable_: Any, linked: Linked | None, table: Table | None = None) -
     """
     if linked is None or not type(callable_).__flags__ & HAVE_VECTORCALL:
         return False
-    from wengert.backends.compiled.python import support
-
-    remove(callable_)
-    callable_._keeper = _Keeper(linked, table)
-    callable_._table = 0 if table is None else table.address
-    callable_._entry = linked.library.address("entry")
-    callable_._vectorcall = support().address("enter")  # which looks first whether the keeper is still there
+    _enter_by(callable_, [(linked, table), *[row for row in _rows(callable_) if row[0] is not linked]][:_MOST])
     return True
 
 
-def remove(callable_: Any) -> None:
-    """Calls go to ``__call__`` again."""
-    callable_._vectorcall = 0
+def remove(callable_: Any, linked: Linked | None = None) -> None:
+    """Calls go to ``__call__`` again: all, or those that fit one signature."""
+    if linked is None:
+        callable_._vectorcall = 0
+    elif enters(callable_, linked):
+        _enter_by(callable_, [row for row in _rows(callable_) if row[0] is not linked])
 
 
 def installed(callable_: Any) -> Linked | None:
-    """What calls enter, if they enter machine code."""
-    return callable_._keeper.linked if callable_._vectorcall else None
+    """What was installed last, if calls enter machine code."""
+    rows = _rows(callable_)
+    return rows[0][0] if rows else None
+
+
+def enters(callable_: Any, linked: Linked | None) -> bool:
+    """Whether calls that fit a signature enter machine code."""
+    return any(row[0] is linked for row in _rows(callable_))
 
 
 def _fitting(value: Any, type: ArrayType) -> np.ndarray[Any, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from wengert.backends.compiled import kernel, machine
+from wengert.backends.compiled import kernel, library, machine
 from wengert.backends.compiled.block import plan_of
 from wengert.backends.compiled.elements import computed
 from wengert.backends.compiled.memory import Memory, lines_text, memory_of, trips
@@ -188,7 +188,7 @@ def _where(note: Note, found: list[Any]) -> str:
 
 def _scalars(notes: list[Note]) -> Line:
     made: list[Any] = [
-        n.item.equation.results if isinstance(n.item, Step) and n.item.equation else (n.item.var,) for n in notes
+        n.item.equation.results if isinstance(n.item, Step) and n.item.equation else n.item.vars for n in notes
     ]
     size = sum(r.type.size for results in made for r in results)
     own = [n.block.plan.own.get(results[0]) for n, results in zip(notes, made, strict=True)]
@@ -227,9 +227,9 @@ def _step(note: Note, runs: dict[Equation, Any]) -> str:
     if note.kind == "branch":
         return "branch" + _within(note)
     types = f"{', '.join(repr(o.type) for o in e.operands)} -> {', '.join(repr(r.type) for r in e.results)}"
-    spec = f" {e.params['spec']}" if e.primitive.name == "contract" else ""
+    spec = f" {e.params['spec']}" if e.primitive.name in library.VIEWS else ""
     if note.kind == "library":
-        return f"library {e.primitive.name}{spec}: {types}"
+        return f"library {e.primitive.name}{spec}: {types}{_within(note)}"
     own = e.params.get("action") or e.params.get("function")  # of an effect, or of a Python function
     why = "no machine code for it" if e.pure and own is None else "an effect" if not e.pure else "a function of Python's"
     return f"Python {getattr(own, 'name', e.primitive.name)}: {types} ({why})"

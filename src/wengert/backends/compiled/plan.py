@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.compiled import access, checked, elementwise, small
+from wengert.backends.compiled import access, checked, elementwise, library, small
 from wengert.backends.compiled.access import Apply, Element, Fold, Gathered, Index, Ix, Pick, Products, Update
+from wengert.backends.compiled.loops import contiguous
 from wengert.graph import ArrayType, Equation, Graph, Var
 from wengert.primitives.contract import split_spec
 
@@ -89,9 +90,9 @@ class Nest(Item):
 
 @dataclass(eq=False)
 class Scalars(Item):
-    """A value computed element by element into registers."""
+    """Values computed element by element into registers: the results of one equation."""
 
-    var: Var | None = None
+    vars: tuple[Var, ...] = ()
 
 
 @dataclass(eq=False)
@@ -227,14 +228,15 @@ class Plan:
 
     def _inline(self, e: Equation) -> bool:
         p = e.primitive
-        if not e.pure or len(e.results) != 1 or not isinstance(e.results[0].type, ArrayType):
-            return False
-        if any(not isinstance(o.type, ArrayType) for o in e.operands):
+        if not e.pure or not e.results or any(not isinstance(o.type, ArrayType) for o in (*e.operands, *e.results)):
             return False
         if p.name in checked.RULES:
             return checked.known(e)
         if p.elementwise or p.name == "convert":
-            return elementwise.supported(p.name, e.params, [o.type.dtype for o in e.operands], [e.results[0].type.dtype])
+            operands, results = ([x.type.dtype for x in some] for some in (e.operands, e.results))
+            return elementwise.supported(p.name, e.params, operands, results)
+        if len(e.results) != 1:
+            return False
         if p.name == "contract":
             return self._inline_contract(e)
         found = access.reduced(e)
@@ -329,20 +331,23 @@ class Plan:
         self.memory = {v for v in self.memory if v in self.own or v.type.size <= self.limit}
 
     def stored(self, e: Equation) -> list[Any]:
-        """What a step reads: its operands, or for a product what they are transposes of."""
-        return [self.untransposed(o)[0] for o in e.operands] if e.primitive.name == "contract" else list(e.operands)
+        """What a step reads: its operands, or the arrays that the operands of a product are views of."""
+        views = library.VIEWS.get(e.primitive.name, 0)
+        return [self.viewed(o)[0] if k < views else o for k, o in enumerate(e.operands)]
 
-    def untransposed(self, o: Any) -> tuple[Any, tuple[int, ...] | None]:
-        """What a large array is a transpose of, and the order of its axes in that one's memory; itself and None for others."""
-        order: tuple[int, ...] | None = None
+    def viewed(self, o: Any) -> tuple[Any, tuple[int, ...] | None]:
+        """What a large array is a view of (a transpose, or windows), and its strides there; itself and None for others."""
+        views: list[Equation] = []
         while isinstance(o, Var) and o in self.own and o not in self.alias and not self.in_registers(o) and (
-                self.own[o].primitive.name == "transpose"):
-            axes = self.own[o].params["axes"]  # axis k of the transpose is axis axes[k] of its operand
-            # in memory the operand's axes 0, 1, ... stand in order: axis j of it is axis axes.index(j) of the transpose
-            mine = tuple([axes.index(j) for j in range(len(axes))])
-            order = mine if order is None else tuple([order[k] for k in mine])
+                self.own[o].primitive.name in ("transpose", "window")):
+            views.append(self.own[o])
             o = self.own[o].operands[0]
-        return o, order
+        if not views:
+            return o, None
+        strides = contiguous(o.type.shape)
+        for e in reversed(views):
+            strides = access.view_strides(e, strides) or ()
+        return o, strides
 
     def _looked_up(self, e: Equation) -> list[Any]:
         """Arrays that are read at places known only when the program runs."""
@@ -462,11 +467,12 @@ class Plan:
             if v in self.alias:
                 continue
             if v is not None and (self.inlined[e] or self.is_write(e) or self.is_reduction(e)):
-                if v in self.memory:
-                    if v.type.size or self.is_write(e):
-                        self._place(self._root(v, e))
-                elif self.in_registers(v):
-                    self._eager(v)
+                for r in e.results:
+                    if r in self.memory and (r.type.size or self.is_write(e)):
+                        self._place(self._root(r, e))
+                small = [r for r in e.results if self.in_registers(r)]
+                if small:
+                    self._eager(small)
                 continue
             reads = {self.root(o) for o in self.stored(e) if isinstance(o, Var)}
             self._append(Step(reads, e), e.results)
@@ -476,10 +482,11 @@ class Plan:
         self.items.append(item)
         self.made.update(dict.fromkeys(made, item))
 
-    def _eager(self, v: Var) -> None:
+    def _eager(self, results: list[Var]) -> None:
+        v = results[0]
         leaves, _ = self.reach([p for at in all_elements(v.type.shape) for p in (
             *parts_of(access.settle(access.expand(self.own[v], at), {})), *gathered_in(at))])
-        self._append(Scalars({self.root(x) for x, _ in leaves if isinstance(x, Var)}, v), [v])
+        self._append(Scalars({self.root(x) for x, _ in leaves if isinstance(x, Var)}, tuple(results)), results)
 
     def _place(self, root: Root) -> None:
         """Join a nest that is there, or begin one."""
@@ -526,9 +533,8 @@ class Plan:
                     count[x] = count.get(x, 0) + n  # type: ignore[index]
         price: dict[Var, float] = {}
         again: set[Var] = set()
-        for e in self.graph.equations:
-            v = e.results[0] if e.results else None
-            if v is None or v not in count or v.type.size == 0:
+        for v, e in self.own.items():
+            if v not in count or v.type.size == 0:
                 continue
             own = elementwise.cost(e.primitive.name, e.params, v.type.dtype) if e.primitive.elementwise else 0.02
             if access.reduced(e):

@@ -11,13 +11,14 @@ along the sum; a dot runs vectors along the sum, for several rows at once. Sums 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from wengert.backends.compiled import tiles
+from wengert.backends.compiled import direct, tiles
 from wengert.backends.compiled.code import Code
 from wengert.backends.compiled.foreign import call, constant_of, letter, one_thread, routine
 from wengert.backends.compiled.loops import Place, collapse, contiguous, copy, fill, move, nest
@@ -35,12 +36,13 @@ SMALL_PRODUCT_ALONG_SUM = 1728
 SMALL_COMPLEX = 512
 LARGEST_VECTOR_PRODUCT = 1 << 22  # elements of the matrix; then BLAS, which has threads
 
+Scratch = Callable[[int], str]
 _KINDS = {"f8", "f4", "c16", "c8", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"}
 
 
 def supported_contract(equation: Equation) -> bool:
     """Whether `emit_contract` can be called."""
-    a, b = [x.type for x in equation.operands]
+    a, b = [x.type for x in equation.operands[:2]]
     if not isinstance(a, ArrayType) or not isinstance(b, ArrayType):
         return False
     dtype = a.dtype
@@ -96,6 +98,7 @@ class _Operand:
     def __init__(self, labels: str, place: Place):
         self.labels, self.place, self.pointer = labels, place, place.pointer
         self.strides = dict(zip(labels, place.strides, strict=True))
+        self.overlaps = place.overlaps
 
     def laid_out(self, order: Sequence[str], sizes: dict[str, int]) -> dict[str, int]:
         return dict(zip(order, contiguous([sizes[k] for k in order]), strict=True))
@@ -106,14 +109,14 @@ class _Operand:
         target = scratch(self.place.type.size * self.place.type.dtype.itemsize)
         copy(code, self.place.type.dtype, [sizes[k] for k in order], self.pointer, [self.strides[k] for k in order],
              target, [new[k] for k in order])
-        self.pointer, self.strides = target, new
+        self.pointer, self.strides, self.overlaps = target, new, False
 
 
 def emit_contract(code: Code, equation: Equation, operands: Sequence[Place], result: Place, scratch: Callable[[int], str],
                   fail: Callable[[str, str], None], accumulate: bool = False) -> None:
     """The contraction of two operands; with `accumulate`, added to what the result holds.
 
-    Places may have their axes in another order in memory (`Place.axes`): the operands are read as they lie.
+    Operands may be views, and the result may be one that is added to: they are read and written as they lie.
     """
     la, lb, lo = split_spec(equation.params["spec"])
     sizes = dict(zip(la + lb, operands[0].type.shape + operands[1].type.shape, strict=True))
@@ -124,9 +127,40 @@ def emit_contract(code: Code, equation: Equation, operands: Sequence[Place], res
             fill(code, result.type.dtype, result.type.size, result.pointer)
         return
     a, b, c = _Operand(la, operands[0]), _Operand(lb, operands[1]), _Operand(lo, result)
+    if a.overlaps or b.overlaps or c.overlaps:
+        _overlapping(code, (a, b, c), sizes, scratch, accumulate)
+    else:
+        _product(code, (a, b, c), sizes, scratch, accumulate)
+
+
+def _overlapping(code: Code, arrays: tuple[_Operand, _Operand, _Operand], sizes: dict[str, int], scratch: Scratch,
+                 accumulate: bool) -> None:
+    """Windows are read, and added to, where they lie, or copied."""
+    c = arrays[2]
+    dtype = c.place.type.dtype
+    if direct.emit(code, dtype, arrays, sizes, scratch, accumulate):
+        return
+    if not c.overlaps:
+        _product(code, arrays, sizes, scratch, accumulate)
+        return
+    apart = _Operand(c.labels, Place(scratch(c.place.type.size * dtype.itemsize), c.place.type))
+    _product(code, (*arrays[:2], apart), sizes, scratch, False)
+    order = sorted(c.labels, key=lambda k: -c.strides[k])
+    tiles.add_into(code, dtype, [sizes[k] for k in order], apart.pointer, [apart.strides[k] for k in order], c.pointer,
+                   [c.strides[k] for k in order])
+
+
+def _product(code: Code, arrays: tuple[_Operand, _Operand, _Operand], sizes: dict[str, int], scratch: Scratch,
+             accumulate: bool) -> None:
+    """A product of arrays whose elements lie apart."""
+    a, b, c = arrays
+    result, lo = c.place, c.labels
     groups = _Groups(a, b, c, sizes)
     finish = groups.prepare(code, scratch)
-    _emit(code, groups.product(result.type.dtype, accumulate and finish is None))
+    start = accumulate and finish is None
+    if groups.added and not start:
+        fill(code, result.type.dtype, result.type.size, c.pointer)
+    _emit(code, groups.product(result.type.dtype, start or bool(groups.added)))
     if finish is not None:
         target = Place(finish[0], result.type)
         copied = [sizes[k] for k in lo]
@@ -146,11 +180,29 @@ class _Groups:
         self.rows = [k for k in order if k not in b.labels]
         self.columns = [k for k in order if k not in a.labels]
         self.sums = [k for k in a.labels if k in b.labels and k not in c.labels and sizes[k] > 1]
+        self.added: list[str] = []  # labels of sums over which whole products are added up
+
+    def _loop_over_rest(self) -> None:
+        """What does not merge into the one axis of its group is looped over, where that leaves products for BLAS."""
+        a, b, c, sizes = self.a, self.b, self.c, self.sizes
+        if not letter(c.place.type.dtype) or a.overlaps or b.overlaps:
+            return
+        groups = ((self.rows, self.batch, a, c), (self.columns, self.batch, b, c), (self.sums, self.added, a, b))
+        for group, apart, x, y in groups:
+            order = _by_stride(group, y.strides)
+            whole = math.prod([sizes[k] for k in (*self.rows, *self.columns, *self.sums)])
+            for n in range(len(order)):
+                part = math.prod([sizes[k] for k in order[:n]])
+                if _one(order[n:], sizes, x.strides, y.strides) is not None and whole // part > SMALL_PRODUCT:
+                    apart += order[:n]
+                    group[:] = order[n:]
+                    break
 
     def prepare(self, code: Code, scratch: Callable[[int], str]) -> tuple[str, list[int]] | None:
         """Copy what has to be; the result's place and strides if it is made elsewhere first."""
         a, b, c, sizes = self.a, self.b, self.c, self.sizes
         finish = None
+        self._loop_over_rest()
         for group, x in ((self.rows, a), (self.columns, b)):
             group[:] = _by_stride(group, c.strides)
             if _one(group, sizes, c.strides) is None:
@@ -161,9 +213,9 @@ class _Groups:
             c.strides = {k: new.get(k, 0) for k in c.labels}
             c.pointer = scratch(c.place.type.size * c.place.type.dtype.itemsize)
         first, second = self._sum_order()
-        if first or _one(self.rows, sizes, a.strides) is None:
+        if first or a.overlaps or _one(self.rows, sizes, a.strides) is None:
             self._copy(code, a, self.rows, scratch, rows_first=True)
-        if second or _one(self.columns, sizes, b.strides) is None:
+        if second or b.overlaps or _one(self.columns, sizes, b.strides) is None:
             self._copy(code, b, self.columns, scratch, rows_first=False)
         return (c.pointer, [c.strides[k] for k in c.labels]) if finish else None
 
@@ -184,7 +236,8 @@ class _Groups:
         return True, True
 
     def _copy(self, code: Code, x: _Operand, free: list[str], scratch: Callable[[int], str], rows_first: bool) -> None:
-        order = [*self.batch, *free, *self.sums] if rows_first else [*self.batch, *self.sums, *free]
+        outer = [k for k in (*self.batch, *self.added) if k in x.labels]
+        order = [*outer, *free, *self.sums] if rows_first else [*outer, *self.sums, *free]
         rest = [k for k in x.labels if k not in order]  # of length 1
         x.copied(code, [*rest, *order], self.sizes, scratch)
 
@@ -193,8 +246,8 @@ class _Groups:
         rows, columns = _one(self.rows, sizes, a.strides, c.strides), _one(self.columns, sizes, b.strides, c.strides)
         sums = _one(self.sums, sizes, a.strides, b.strides)
         assert rows is not None and columns is not None and sums is not None
-        found, steps = collapse([sizes[k] for k in self.batch],
-                                [[x.strides[k] for k in self.batch] for x in (a, b, c)])
+        outer = [*self.batch, *self.added]
+        found, steps = collapse([sizes[k] for k in outer], [[x.strides.get(k, 0) for k in outer] for x in (a, b, c)])
         batch = tuple([Axis(n, *s) for n, *s in zip(found, *steps, strict=True)])
         return Product(dtype, a.pointer, b.pointer, c.pointer, batch, Axis(rows[0], rows[1], 0, rows[2]),
                        Axis(columns[0], 0, columns[1], columns[2]), Axis(sums[0], sums[1], sums[2], 0), accumulate)

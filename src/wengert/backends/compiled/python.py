@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.compiled import machine
-from wengert.backends.compiled.native import ENTRY, KEEPER
+from wengert.backends.compiled.native import KEEPER, ROWS
 
-__all__ = ["address", "dtype_code", "incref", "offsets_of", "supported", "support", "word"]
+__all__ = ["MISS", "address", "dtype_code", "incref", "offsets_of", "supported", "support", "word"]
 
 # Of NumPy's table of C functions.
 _NUMPY = {"PyArray_NewFromDescr": 94}
@@ -29,6 +29,7 @@ _OBJECTS: dict[str, Any] = {
 }
 _DTYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "c8", "c16")
 _TP_ALLOC = 47  # Py_tp_alloc
+MISS = 1  # what an entry gives in place of an object where it is not the one for a call
 
 
 def word(where: int) -> int:
@@ -118,6 +119,7 @@ def _array_layout() -> bool:
     counted = ctypes.c_uint32.from_address(at).value == before + 1 and again[0] is a
     return (counted and word(at + 8) == id(np.ndarray) and word(at + 16) == a.ctypes.data
             and ctypes.c_int.from_address(at + 24).value == 2 and word(dims) == 2 and word(dims + 8) == 3
+            and word(word(at + 40)) == 24 and word(word(at + 40) + 8) == 8
             and word(at + 56) == descr and ctypes.c_int.from_address(at + 64).value == a.flags.num
             and a.flags.num & 0x101 == 0x101 and number == a.dtype.num and swapped == b">"
             and ctypes.c_char.from_address(descr + 26).value == b"=")
@@ -139,9 +141,9 @@ def _number_layout() -> bool:
 
 # ---------------------------------------------------------------- functions that every entry shares
 
-_SUPPORT = ("enter", "slow", "failed", "leave", "unchanged", "poll")
+_SUPPORT = ("enter", "failed", "unchanged", "poll")
 _USED = ("PyObject_VectorcallMethod", "Py_DecRef", "PyErr_Clear", "PyErr_CheckSignals", "PyErr_Occurred", "PyLong_FromLongLong",
-         "PyDict_GetItemWithError", "PyObject_GetAttr", "PyContextVar_Get", "PyGILState_Ensure", "PyGILState_Release")
+         "PyDict_GetItemWithError", "PyObject_GetAttr", "PyContextVar_Get", "PyGILState_Ensure", "PyGILState_Release", "memcmp")
 
 _TEXT = """
 @wg_name_call = external global i8
@@ -156,26 +158,51 @@ declare ptr @wg_PyObject_GetAttr(ptr, ptr)
 declare i32 @wg_PyContextVar_Get(ptr, ptr, ptr)
 declare i32 @wg_PyGILState_Ensure()
 declare void @wg_PyGILState_Release(i32)
+declare i32 @wg_memcmp(ptr, ptr, i64)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
-; what Python follows: the entry, unless the garbage collector has taken away what keeps it
+; what Python follows: the entries in turn, until the arguments fit one, unless the garbage collector has taken away what keeps
+; them. The keeper is referenced, so that no call of Python can free the code that is running; this code is never freed.
 define ptr @enter(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {
   %keeper_p = getelementptr i8, ptr %self, i64 KEEPER
   %keeper = load ptr, ptr %keeper_p
   %gone = icmp eq ptr %keeper, null
   br i1 %gone, label %plain, label %native
 native:
-  %entry_p = getelementptr i8, ptr %self, i64 ENTRY
-  %entry = load ptr, ptr %entry_p
-  %r = musttail call ptr %entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames)
+  %count = load i32, ptr %keeper ; the lower half of the count of references, in every version of Python
+  %more = add i32 %count, 1
+  store i32 %more, ptr %keeper
+  %rows_p = getelementptr i8, ptr %keeper, i64 ROWS
+  %rows = load ptr, ptr %rows_p
+  %n = load i64, ptr %rows
+  %first = getelementptr i8, ptr %rows, i64 8
+  br label %head
+head:
+  %i = phi i64 [ 0, %native ], [ %next, %body ]
+  %left = icmp ult i64 %i, %n
+  br i1 %left, label %body, label %none
+body:
+  %row = getelementptr {ptr, ptr}, ptr %first, i64 %i
+  %entry = load ptr, ptr %row
+  %table_p = getelementptr i8, ptr %row, i64 8
+  %table = load ptr, ptr %table_p
+  %r = call ptr %entry(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames, ptr %table)
+  %next = add i64 %i, 1
+  %miss = icmp eq ptr %r, inttoptr (i64 MISS to ptr)
+  br i1 %miss, label %head, label %done
+done:
+  call void @leave(ptr %keeper)
   ret ptr %r
+none:
+  call void @leave(ptr %keeper)
+  br label %plain
 plain:
   %s = musttail call ptr @slow(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames)
   ret ptr %s
 }
 
 ; self.__call__(*args, **kwargs), as Python has it
-define ptr @slow(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {
+define internal ptr @slow(ptr %self, ptr %args, i64 %nargsf, ptr %kwnames) {
   %n = and i64 %nargsf, 9223372036854775807
   %none = icmp eq ptr %kwnames, null
   br i1 %none, label %ready, label %named
@@ -220,18 +247,18 @@ out:
   ret ptr null
 }
 
-; the result, after the reference on what keeps the code alive is gone: this code is never freed
-define ptr @leave(ptr %result, ptr %keeper, i64 %ignored, ptr %too) {
+; the reference on what keeps the code alive is given back
+define internal void @leave(ptr %keeper) {
   %count = load i32, ptr %keeper
   %last = icmp eq i32 %count, 1
   br i1 %last, label %free, label %lower
 lower:
   %less = sub i32 %count, 1
   store i32 %less, ptr %keeper
-  ret ptr %result
+  ret void
 free:
   call void @wg_Py_DecRef(ptr %keeper)
-  ret ptr %result
+  ret void
 }
 
 ; asked for by long loops, with the lock of the interpreter or without
@@ -264,7 +291,7 @@ body:
   %e_p = getelementptr i8, ptr %row, i64 24
   %e = load ptr, ptr %e_p
   switch i64 %what, label %bad [ i64 0, label %word i64 1, label %version i64 2, label %item i64 3, label %attribute
-                                 i64 4, label %context ]
+                                 i64 4, label %context i64 5, label %bytes i64 6, label %modes ]
 word:
   %w = load ptr, ptr %a
   %w_ok = icmp eq ptr %w, %e
@@ -293,14 +320,37 @@ context:
   %z = load ptr, ptr %value_p
   %z_null = icmp eq ptr %z, null
   br i1 %z_null, label %bad, label %got
+bytes:
+  %size = ptrtoint ptr %b to i64
+  %differ = call i32 @wg_memcmp(ptr %a, ptr %e, i64 %size)
+  %bytes_ok = icmp eq i32 %differ, 0
+  br i1 %bytes_ok, label %tail, label %bad
+modes:
+  store ptr null, ptr %value_p
+  %found = call i32 @wg_PyContextVar_Get(ptr %a, ptr null, ptr %value_p)
+  %state = load ptr, ptr %value_p
+  %state_null = icmp eq ptr %state, null
+  br i1 %state_null, label %bad, label %state_got
+state_got:
+  %held_p = getelementptr i8, ptr %state, i64 16
+  %held = load ptr, ptr %held_p
+  %mask32 = load i32, ptr %held
+  %mask = zext i32 %mask32 to i64
+  call void @wg_Py_DecRef(ptr %state)
+  %forbidden = ptrtoint ptr %e to i64
+  %bits = and i64 %mask, %forbidden
+  %modes_ok = icmp eq i64 %bits, 0
+  br i1 %modes_ok, label %tail, label %bad
 got:
   %u = phi ptr [ %y, %attribute ], [ %z, %context ]
   call void @wg_Py_DecRef(ptr %u)
   %u_ok = icmp eq ptr %u, %e
   br i1 %u_ok, label %tail, label %bad
 tail:
-  %jump = phi i64 [ 0, %word ], [ %skipped, %skip ], [ 0, %watch ], [ 0, %item ], [ 0, %got ]
-  %guarded = phi ptr [ %guard, %word ], [ %guard, %skip ], [ %e_p, %watch ], [ %guard, %item ], [ %guard, %got ]
+  %jump = phi i64 [ 0, %word ], [ %skipped, %skip ], [ 0, %watch ], [ 0, %item ], [ 0, %bytes ], [ 0, %state_got ],
+                   [ 0, %got ]
+  %guarded = phi ptr [ %guard, %word ], [ %guard, %skip ], [ %e_p, %watch ], [ %guard, %item ], [ %guard, %bytes ],
+                    [ %guard, %state_got ], [ %guard, %got ]
   %step = add i64 %i, 1
   %next = add i64 %step, %jump
   br label %head
@@ -322,6 +372,6 @@ good:
 @machine.once
 def support() -> machine.Library:
     """The functions that entries share; they live as long as the process."""
-    text = _TEXT.replace("KEEPER", str(KEEPER)).replace("ENTRY", str(ENTRY))
+    text = _TEXT.replace("KEEPER", str(KEEPER)).replace("ROWS", str(ROWS)).replace("MISS", str(MISS))
     return machine.load(text, {f"wg_{name}": address(f"wg_{name}") for name in (*_USED, "name_call", "name_failed")},
                         optimize=True, names=_SUPPORT)

@@ -1,6 +1,6 @@
 """Small products in registers.
 
-What comes in: strides of two operands and a result along the axes of the result and one axis that is summed. What goes out:
+What comes in: strides of two operands and a result along the axes of the result and those that are summed. What goes out:
 loops over vectors. The one idea: choose the axis along which vectors run, the result's axis of stride 1 or the sum, and a
 second axis of which several rows are worked on at once, so that what one of them loads serves all.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from wengert.backends.compiled.code import Code, Value, element
 from wengert.backends.compiled.loops import add, load, loop, nest, plus, store, times
 
-__all__ = ["Axis", "add_into", "emit", "horizontal_sum"]
+__all__ = ["NONE", "Axis", "Work", "add_into", "emit", "horizontal_sum", "lanes_of"]
 
 UNROLLED = 4  # summands, up to which the loop along the sum is written out
 
@@ -99,12 +99,12 @@ def emit(code: Code, dtype: np.dtype[Any], pointers: Pointers, axes: Sequence[Ax
     rest = [x for x in rest if x is not rows]
 
     def inside(i: str, j: str, k: str) -> None:
-        work = _Work(code, dtype, pointers, (i, j, k), accumulate, lanes)
+        work = Work(code, dtype, pointers, (i, j, k), accumulate, lanes)
         if dots:
             work.dots(rows, sums)
         else:
             assert along is not None
-            work.tiles(rows, along, sums)
+            work.tiles(rows, along, (sums,))
     nest(code, [x.size for x in rest], [[x.a for x in rest], [x.b for x in rest], [x.c for x in rest]], inside)
 
 
@@ -116,7 +116,7 @@ def blocks(code: Code, size: int, width: int, body: Callable[[str, int], None]) 
         body(str(whole), size % width)
 
 
-class _Work:
+class Work:
     """One product in loops, from given offsets on."""
 
     def __init__(self, code: Code, dtype: np.dtype[Any], pointers: Pointers, offsets: tuple[str, str, str], accumulate: bool,
@@ -130,12 +130,13 @@ class _Work:
 
     # -------- vectors along an axis of the result
 
-    def tiles(self, rows: Axis, along: Axis, sums: Axis) -> None:
+    def tiles(self, rows: Axis, along: Axis, sums: Sequence[Axis], depth: int = 0) -> None:
+        """Blocks of `depth` rows (chosen here if 0)."""
         lanes = self.lanes
         while lanes > 1 and lanes // 2 >= along.size:
             lanes //= 2
         vectors = -(-along.size // lanes)
-        depth = min(rows.size, 4 if vectors > 1 else 8)
+        depth = min(rows.size, depth or (4 if vectors > 1 else 8))
         wide = min(vectors, {1: 8, 2: 6, 3: 4}.get(depth, 4))
         if lanes == 1:
             depth, wide = min(rows.size, 2), min(vectors, 4)
@@ -146,7 +147,7 @@ class _Work:
             blocks(self.code, along.size, wide * lanes, tile)
         blocks(self.code, rows.size, depth, block)
 
-    def tile(self, rows: tuple[Axis, str, int], along: tuple[Axis, str, int], sums: Axis, lanes: int) -> None:
+    def tile(self, rows: tuple[Axis, str, int], along: tuple[Axis, str, int], sums: Sequence[Axis], lanes: int) -> None:
         """`rows` times `along` elements of the result, in registers."""
         code, width = self.code, along[2]
         pieces = [(v * lanes, min(lanes, width - v * lanes)) for v in range(-(-width // lanes))]
@@ -154,28 +155,33 @@ class _Work:
         count = rows[2] * len(pieces)
         zero = code.constant(0, self.dtype, lanes)
 
-        def step(k: str, totals: list[Value | None]) -> list[Value]:
-            first = self.operand(0, rows, along, (sums, k), pieces, lanes)
-            second = self.operand(1, rows, along, (sums, k), pieces, lanes)
+        def step(at: list[tuple[Axis, str]], totals: Sequence[Value | None]) -> Sequence[Value | None]:
+            if len(at) < len(sums):
+                return along_sum(at, totals)
+            first = self.operand(0, rows, along, at, pieces, lanes)
+            second = self.operand(1, rows, along, at, pieces, lanes)
             return [multiply_add(code, x, y, t) for x, y, t in zip(first, second, totals, strict=True)]
 
-        totals: list[Value | None] = [None] * count
-        if sums.size <= UNROLLED:
-            for k in range(sums.size):
-                totals = list(step(str(k), totals))
-        else:
+        def along_sum(at: list[tuple[Axis, str]], totals: Sequence[Value | None]) -> Sequence[Value | None]:
+            now = sums[len(at)]
+            if now.size <= UNROLLED:
+                for k in range(now.size):
+                    totals = step([*at, (now, str(k))], totals)
+                return totals
+
             def body(k: str, *names: str) -> list[str]:
-                old: list[Value | None] = [Value(self.dtype, names[t * parts:(t + 1) * parts], lanes) for t in range(count)]
-                return [p for v in step(k, old) for p in v.parts]
-            names = loop(code, sums.size, body, carried=[(kind, p) for p in zero.parts] * count)
-            totals = [Value(self.dtype, names[t * parts:(t + 1) * parts], lanes) for t in range(count)]
-        for t, total in enumerate(totals):
+                old = [Value(self.dtype, names[t * parts:(t + 1) * parts], lanes) for t in range(count)]
+                return [p for v in step([*at, (now, k)], old) if v is not None for p in v.parts]
+            names = loop(code, now.size, body, carried=[(kind, p) for t in totals for p in (t or zero).parts])
+            return [Value(self.dtype, names[t * parts:(t + 1) * parts], lanes) for t in range(count)]
+
+        for t, total in enumerate(step([], [None] * count)):
             assert total is not None
             r, (start, there) = t // len(pieces), pieces[t % len(pieces)]
             where = self.offset(2, (rows[0], plus(code, rows[1], str(r))), (along[0], plus(code, along[1], str(start))))
             self.finish(where, total, there, along[0].c)
 
-    def operand(self, which: int, rows: tuple[Axis, str, int], along: tuple[Axis, str, int], sums: tuple[Axis, str],
+    def operand(self, which: int, rows: tuple[Axis, str, int], along: tuple[Axis, str, int], sums: Sequence[tuple[Axis, str]],
                 pieces: Sequence[tuple[int, int]], lanes: int) -> list[Value]:
         """What each place of a tile reads of an operand; what is the same is read once."""
         code, pointer = self.code, self.pointers[which]
@@ -185,7 +191,7 @@ class _Work:
             if r and not row_step:
                 out.extend(out[:len(pieces)])
                 continue
-            base = self.offset(which, (rows[0], plus(code, rows[1], str(r))), sums)
+            base = self.offset(which, (rows[0], plus(code, rows[1], str(r))), *sums)
             if not step:
                 one = code.splat(load(code, pointer, self.dtype, base), lanes)
                 out.extend([one] * len(pieces))

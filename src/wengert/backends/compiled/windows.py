@@ -1,7 +1,7 @@
-"""Windows of arrays, sums of windows, correlations.
+"""Sums of windows, and correlations.
 
 What comes in: arrays in memory. What goes out: loops. The one idea: an array of windows is its array with other strides, so
-taking windows is a copy, their sum is a loop that adds, and a correlation is a product of a vector with overlapping windows.
+their sum is a loop that adds, and a correlation is a product of a vector with overlapping windows.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from wengert.backends.compiled import tiles
+from wengert.backends.compiled.access import window_strides
 from wengert.backends.compiled.code import Code, Value
 from wengert.backends.compiled.loops import (
     Place,
     contiguous,
-    copy,
     fill,
     is_literal,
     load,
@@ -35,22 +35,6 @@ Fail = Callable[[str, str], None]
 Windows = Sequence[tuple[int, int, int, int]]
 
 
-def window_strides(shape: Sequence[int], windows: Windows) -> list[int]:
-    """The strides, in an array of this shape, of the array of its windows."""
-    out, inner = list(contiguous(shape)), []
-    for axis, _, stride, dilation in windows:
-        inner.append(out[axis] * dilation)
-        out[axis] *= stride
-    return out + inner
-
-
-def _window(code: Code, equation: Equation, operands: Sequence[Place], results: Sequence[Place], scratch: Scratch,
-            fail: Fail) -> None:
-    x, y = operands[0], results[0]
-    copy(code, x.type.dtype, y.type.shape, x.pointer, window_strides(x.type.shape, equation.params["windows"]),
-         y.pointer, y.strides)
-
-
 def _window_sum(code: Code, equation: Equation, operands: Sequence[Place], results: Sequence[Place], scratch: Scratch,
                 fail: Fail) -> None:
     """Added up in the interpreter's order: by places in a window or by windows, whichever are fewer."""
@@ -68,7 +52,7 @@ def _window_sum(code: Code, equation: Equation, operands: Sequence[Place], resul
             size *= y.type.shape[a]
         return size
     order = [*places, *range(rank)] if volume(places) <= volume(counts) else [*counts, *rest, *places]
-    steps, target = y.strides, window_strides(out.type.shape, windows)
+    steps, target = y.strides, window_strides(contiguous(out.type.shape), windows)
     add_into(code, dtype, [y.type.shape[a] for a in order], y.pointer, [steps[a] for a in order], out.pointer,
               [target[a] for a in order])
 
@@ -122,7 +106,6 @@ def _known(equation: Equation) -> bool:
 
 
 TABLE: dict[str, tuple[Callable[[Equation], bool], Callable[..., None]]] = {
-    "window": (_known, _window),
     "window_sum": (_known, _window_sum),
     "correlate": (_known, _correlate),
 }

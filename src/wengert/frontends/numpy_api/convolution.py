@@ -96,14 +96,16 @@ def convolve_nd(x: Any, w: Any, stride: PerAxis = 1, padding: Any = 0, dilation:
     widths = _widths(padding, x.shape[2:], reach, steps)
     if any(p for pair in widths for p in pair):
         x = s.pad(x, widths=((0, 0), (0, 0), *widths))
-    seen = window(x, windows=tuple([(2 + i, kernel[i], steps[i], spread[i]) for i in range(n)]))
+    if groups > 1:
+        x = s.reshape(x, shape=(x.shape[0], groups, w.shape[1], *x.shape[2:]))
+    first = x.ndim - n
+    seen = window(x, windows=tuple([(first + i, kernel[i], steps[i], spread[i]) for i in range(n)]))
     places, inside = [("place", i) for i in range(n)], [("inside", i) for i in range(n)]
     if groups == 1:
         return contract_labels(seen, ["batch", "in", *places, *inside], w, ["out", "in", *inside],
                                ["batch", "out", *places])
-    split = s.reshape(seen, shape=(seen.shape[0], groups, w.shape[1], *seen.shape[2:]))
     kernels = s.reshape(w, shape=(groups, w.shape[0] // groups, *w.shape[1:]))
-    out = contract_labels(split, ["batch", "group", "in", *places, *inside], kernels,
+    out = contract_labels(seen, ["batch", "group", "in", *places, *inside], kernels,
                           ["group", "out", "in", *inside],
                           ["batch", "group", "out", *places])
     return s.reshape(out, shape=(out.shape[0], w.shape[0], *out.shape[3:]))

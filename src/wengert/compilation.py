@@ -1,6 +1,6 @@
 """What the compiler makes of a function: every pass on one screen, and each in full.
 
-What comes in: a function and arguments. What goes out: an `Explanation`: print it for a line per pass, or look at its
+What comes in: a function and arguments. What goes out: a `Compilation`: print it for a line per pass, or look at its
 attributes for the graphs, the plan, LLVM's text and the assembly. The one idea: what is shown is what runs; each pass is run
 again, with a clock, on the graph that `jit` would compile, and nothing is computed.
 """
@@ -19,13 +19,13 @@ from wengert.graph.text import to_text
 from wengert.staging import _Jitted, _Staged, jit
 from wengert.transforms.simplify import simplify
 
-__all__ = ["Explanation", "explain_compilation"]
+__all__ = ["Compilation", "explain_compilation"]
 
 _SHOWN = 12  # lines of the plan on the screen
 _WIDTH = 110
 
 
-class Explanation:
+class Compilation:
     """What `explain_compilation` gives; print it.
 
     Attributes
@@ -101,7 +101,7 @@ class Explanation:
         return self._need().code()[1]
 
     def __repr__(self) -> str:
-        return f"<explanation of {self.name}; print it>"
+        return f"<compilation of {self.name}; print it>"
 
     def __str__(self) -> str:
         if self._graph is None:
@@ -160,7 +160,7 @@ def _text(graph: Graph | None) -> str:
     return "" if graph is None else to_text(graph, short=True)
 
 
-def explain_compilation(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
+def explain_compilation(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Compilation:
     """What the compiler makes of a function at these arguments, pass by pass. The function is traced, but not run.
 
     Parameters
@@ -172,7 +172,7 @@ def explain_compilation(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Exp
 
     Returns
     -------
-    Explanation
+    Compilation
         Printed, it fits one screen; ``simplify``, ``hoist``, ``plan``, ``llvm`` and ``assembly`` are the passes in full, and
         ``counts`` has numbers that do not depend on the machine.
 
@@ -190,5 +190,5 @@ def explain_compilation(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Exp
         raise InputError(f"explain_compilation: the first argument is a function, not {kind_of(f)}")
     jitted = f if isinstance(f, _Jitted) else jit(f)
     staged = jitted.explained(args, kwargs)
-    return Explanation(getattr(jitted.f, "__qualname__", repr(jitted.f)), staged,
+    return Compilation(getattr(jitted.f, "__qualname__", repr(jitted.f)), staged,
                        lambda compiled: jitted.direct(staged, args, kwargs, compiled))
