@@ -173,6 +173,21 @@ def test_numbers_are_numpys_not_pythons():
     assert np.isnan(runs(wg.source(f, 2.0), -1.0)[1])
 
 
+def test_whole_numbers_and_conditions_are_numpys_too():
+    def f(x):
+        n, total = int(3.0 * x[0]), 0.0
+        if not n == 0:  # noqa: SIM201  (the negation is what is tested)
+            total = np.sum(x) * n
+        k = 0
+        while total < 10.0:
+            total, k = 2.0 * total + 1.0, k + 1
+        return total if not k == 2 else total * 0.5  # noqa: SIM201
+
+    text = wg.source(wg.grad(f), np.ones(3))
+    for x in (np.array([0.1, 2.0, 3.0]), np.array([0.9, 0.2, 0.3]), np.array([2.0, 2.0, 2.0])):
+        same(runs(text, x), wg.grad(f)(x))
+
+
 def test_other_shapes_are_refused_when_it_runs():
     text = wg.source(lambda x: np.mean(x), np.ones(3))
     with pytest.raises(AssertionError):

@@ -571,5 +571,5 @@ _ROWS: dict[str, Row] = {
     "qr": _qr, "lu": _lu, "svd": _factors("np.linalg.svd", full="full_matrices={full}"), "cholesky": _cholesky,
     "svdvals": _factors("np.linalg.svd", uv="compute_uv=False"), "solve_factored": _solve, "solve_triangular": _triangular,
     # Python's integers
-    "python_integer": _integer, "truncate": plain("int"),
+    "python_integer": _integer, "truncate": lambda o: o.call("np.int64" if o.style == "numpy" else "int", o.at(0)),
 }
