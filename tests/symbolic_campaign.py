@@ -45,8 +45,12 @@ def value(expression: Any, symbols: dict[str, Any], at: dict[str, float]) -> flo
     return complex(expression.evalf(30, subs={symbols[n]: x for n, x in at.items()})).real
 
 
+@np.errstate(invalid="ignore")
 def check(seed: int, latex: Any = None) -> str:
-    """Check one formula; gives "equal" or the reason why there is nothing to compare."""
+    """Check one formula; gives "equal" or the reason why there is nothing to compare.
+
+    What SymPy gives back as a Piecewise is computed on both sides of the condition, and is NaN on one of them.
+    """
     import sympy
     text = random_formula(seed)
     f = wg.formula(text, VARIABLES)

@@ -215,18 +215,22 @@ class Formula:
 
     @cached_property
     def numbers(self) -> Graph:
-        """The graph of the formula for numbers, as it is written: constants keep their names (π is not multiplied out)."""
+        """The graph of the formula for numbers, as it is written: nothing is computed (``2 π``, ``√2``)."""
         from wengert.frontends.expression import Expression
         from wengert.frontends.trees import Call, Name, Number
-        from wengert.graph import Const
+        from wengert.graph import Const, Graph
         from wengert.graph.walk import substitute
         from wengert.transforms.scalars import scalar_graph
         symbols: dict[str, float] = {}
 
         def combine(node: Node, below: list[Any]) -> Node:
-            if isinstance(node, Number) and node.symbol not in (None, "inf"):
-                symbols[f" {node.symbol}"] = node.value  # no variable of the user's has such a name
-                return Name(f" {node.symbol}")
+            # Numbers become variables, which are constants again afterwards; no variable of the user's has such a name.
+            function = node.function if isinstance(node, Call) else ""
+            for place, x in enumerate(below):
+                whole = (function, place) == ("power", 1) or (function not in _ARITHMETIC and len(below) > 1)  # may have to be
+                if isinstance(x, Number) and x.symbol != "inf" and (x.symbol or not whole):
+                    symbols[f" {x.label}"] = x.value
+                    below[place] = Name(f" {x.label}")
             if isinstance(node, Call) and node.function in _OF_ARRAYS:
                 raise UnsupportedError(f"symbolic: {node.label!r} is a function of arrays, and the variables of a symbolic "
                                        f"derivative are numbers. wg.grad differentiates it")
@@ -235,7 +239,8 @@ class Formula:
         named = Formula(Expression(self.text, tree, (*self.variables, *symbols)))
         graph = named.graph()
         count = len(self.variables)
-        return scalar_graph(substitute(graph, {v: Const(x) for v, x in zip(graph.inputs[count:], symbols.values())}))
+        made = scalar_graph(substitute(graph, {v: Const(float(x)) for v, x in zip(graph.inputs[count:], symbols.values())}))
+        return Graph(made.inputs, made.equations, made.outputs)  # without lines: a formula has none
 
     def diff(self, *wrt: str | int, simplify: bool = True) -> Formula:
         """The partial derivative as a formula: symbolic differentiation.
@@ -461,6 +466,7 @@ def _as_number(name: str, x: Any) -> Any:
 
 # ---------------------------------------------------------------- what the functions of a formula do
 
+_ARITHMETIC = frozenset("add subtract multiply divide power".split())
 _OF_ARRAYS = frozenset("sum prod mean median std var dot logsumexp softmax log_softmax".split())
 _WEAK = (int, float, complex)
 

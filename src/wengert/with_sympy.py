@@ -42,13 +42,13 @@ _RELATIONS = {"less": "Lt", "less_equal": "Le", "greater": "Gt", "greater_equal"
 
 def _formulas(s: Any) -> dict[str, Callable[..., Any]]:
     """What SymPy has no function for, in terms of what it has."""
-    half = s.Rational(1, 2)
+    half, third = s.Rational(1, 2), s.Rational(1, 3)
     return {
         "add": lambda a, b: a + b, "subtract": lambda a, b: a - b, "multiply": lambda a, b: a * b, "divide": lambda a, b: a / b,
         "power": lambda a, b: a ** b, "negative": lambda a: -a, "positive": lambda a: a, "square": lambda a: a ** 2,
         "reciprocal": lambda a: 1 / a, "exp2": lambda a: 2 ** a, "exp10": lambda a: 10 ** a, "expm1": lambda a: s.exp(a) - 1,
         "log2": lambda a: s.log(a) / s.log(2), "log10": lambda a: s.log(a) / s.log(10), "log1p": lambda a: s.log(1 + a),
-        "cbrt": lambda a: s.sign(a) * s.Abs(a) ** s.Rational(1, 3), "expit": lambda a: 1 / (1 + s.exp(-a)),
+        "cbrt": lambda a: s.Piecewise((a ** third, a >= 0), (-(-a) ** third, True)), "expit": lambda a: 1 / (1 + s.exp(-a)),
         "logit": lambda a: s.log(a / (1 - a)), "log_expit": lambda a: -s.log(1 + s.exp(-a)),
         "hypot": lambda a, b: s.sqrt(a ** 2 + b ** 2), "ndtr": lambda a: half * (1 + s.erf(a / s.sqrt(2))),
         "logaddexp": lambda a, b: s.log(s.exp(a) + s.exp(b)), "xlogy": lambda a, b: a * s.log(b),

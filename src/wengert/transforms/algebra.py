@@ -179,6 +179,11 @@ class _Algebra:
         return self.products.get(a, (Fraction(1), {a: Fraction(1)}))
 
     def product(self, coefficient: Fraction, bases: dict[Atom, Fraction], type: Any) -> Atom:
+        for a, n in list(bases.items()):
+            value = _fraction(a)
+            if value and n.denominator == 1:  # (√2)^2
+                coefficient *= value ** int(n)
+                bases = {b: m for b, m in bases.items() if b != a}
         bases = {a: n for a, n in sorted(bases.items(), key=lambda item: self.rank(item[0])) if n}
         if not bases or not coefficient:
             return self.number(coefficient, type)
@@ -230,6 +235,11 @@ class _Algebra:
             if not all(m.denominator == 1 for m in bases.values()) and n % 2 == 0 and not bases:
                 return None
             return self.product(coefficient ** int(n), {b: m * n for b, m in bases.items()}, type)
+        if isinstance(a, Const) and coefficient > 0:
+            out = self.power(a, n)
+            if not isinstance(out, Const):
+                self.products[out] = (Fraction(1), {a: n})
+            return out
         if coefficient == 1 and len(bases) == 1 and next(iter(bases.values())) == 1:
             return self.product(Fraction(1), {a: n}, type)
         if a in self.products:  # a base of its own: (x^2)^(1/2) is not x

@@ -199,8 +199,8 @@ def _contract(walk: _Walk, e: Equation, operands: list[Any]) -> list[Any]:
 def _pad(walk: _Walk, e: Equation, operands: list[Any]) -> list[Any]:
     x, widths = operands[0], e.params["widths"]
     out = np.full(e.results[0].type.shape, Handle(walk.build, Const(np.zeros((), e.results[0].type.dtype))), object)
-    inside: list[Any] = [slice(low, low + n) for n, (low, _) in zip(x.shape, widths)]
-    out[(*inside, ...)] = x
+    inside: Any = (*[slice(low, low + n) for n, (low, _) in zip(x.shape, widths)], ...)
+    out[inside] = x
     return [out]
 
 
