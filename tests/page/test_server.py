@@ -246,3 +246,10 @@ def test_wrong_options_are_told(capsys):
     for words in (["page", "--port", "x"], ["page", "--port", "70000"], ["page", "--host", "0.0.0.0"], ["page", "x^2"]):
         assert main(words) == 2
         assert capsys.readouterr().err.startswith("wengert: error: ")
+
+
+def test_a_port_that_is_taken_is_told(capsys):
+    from wengert.cli import main
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["page", "--no-browser", "--port", str(taken.getsockname()[1])]) == 2
+    assert "choose another one" in capsys.readouterr().err

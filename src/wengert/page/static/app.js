@@ -6,7 +6,7 @@ import { Picture, Scene } from "./graph.js";
 import { LANES, edgeText, longest } from "./lanes.js";
 import * as panels from "./panels.js";
 
-const MOST_BOXES = 80, PAUSE = 900;
+const MOST_BOXES = 80, MOST_DRAWN = 2000, PAUSE = 900;
 const state = { kind: "formula", text: "cos(x) e^{x^2}", function: "", point: { x: 0.5 }, lane: "reverse", wrt: 0, h: -2, open: [] };
 const seen = { reply: null, scene: null, folded: new Set(), items: [], lane: null, steps: [], k: 0, playing: 0, ran: true,
   ranges: {}, undo: [], curve: "", symbols: null };
@@ -491,9 +491,10 @@ function start() {
 
 const view = new Picture($("graph"), {
   arrange: async (items, edges) => {
-    const answer = await post("ask", { ask: "layout", items: items.map((i) => [i.key, i.width, i.height]),
+    const answer = items.length > MOST_DRAWN ? { error: { message: `${items.length.toLocaleString("en")} boxes are too many to look `
+      + "at: fold loops, turns or lines, or keep only a path." } } : await post("ask", { ask: "layout", items: items.map((i) => [i.key, i.width, i.height]),
       edges: edges.map((e) => [e.from.key, e.to.key]) });
-    if (answer.error) complain(answer.error);
+    if (answer.error) put($("graph"), el("p", { class: "wait" }, answer.error.message));
     return answer.error ? null : answer;
   },
   choose: open,
@@ -507,7 +508,10 @@ function begin() {
   for (const radio of document.querySelectorAll("#kind input")) {
     radio.addEventListener("change", () => { seen.ran = radio.value === "formula"; setKind(radio.value); say(""); remember(); if (seen.ran) refresh(); });
   }
-  for (const radio of document.querySelectorAll("#lanes input")) radio.addEventListener("change", () => changeLane(radio.value));
+  for (const radio of document.querySelectorAll("#lanes input")) {
+    radio.addEventListener("change", () => changeLane(radio.value));
+    radio.addEventListener("pointerup", () => setTimeout(() => $("graph").focus({ preventScroll: true }))); // arrows step again
+  }
   for (const [id, action] of Object.entries({ first: () => step(-Infinity), back: () => step(-1), next: () => step(1), last: () => step(Infinity), play,
     "step-down": descend, "step-back": undo, compare, out: () => zoom(-1), in: () => zoom(1), fit: () => zoom(0) })) {
     $(id).addEventListener("click", action);

@@ -132,7 +132,9 @@ export class Picture {
     const shape = JSON.stringify([items.map((i) => [i.key, i.width]), edges.map((e) => e.key)]);
     if (this.shape !== shape) {
       const layout = await this.arrange(items, edges);
-      if (turn !== this.turn || !layout) return;
+      if (turn !== this.turn) return;
+      this.shape = this.drawn = null;
+      if (!layout) return;
       this.layout = layout;
       this.shape = shape;
     }

@@ -9,7 +9,7 @@ export function trace(table, lane, items, choose) {
   const head = el("thead", {}, el("tr", {}, lane.columns().map((c) => el("th", { scope: "col" }, c))));
   const rows = items.slice(0, MOST_ROWS).map((item) => {
     const n = item.nodes[item.nodes.length - 1];
-    const cells = item.group ? [item.title, ...lane.row(n).slice(1)] : lane.row(n);
+    const cells = item.group ? [item.title, ...lane.row(n).slice(1).map((cell) => (cell?.wrap === undefined ? cell : ""))] : lane.row(n);
     return el("tr", { "data-node": item.key, onclick: () => choose(item) }, cells.map((cell, k) => {
       if (cell && typeof cell === "object") {
         const text = cell.wrap ?? cut(cell.carried, 26);
