@@ -38,6 +38,28 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     question = _QUESTIONS.get(str(request.get("ask")))
     if question is None:
         return failure("request", "there is no such question")
+    reply = _answered(question, request)
+    return {**_asked(request), **reply} if "error" in reply else reply
+
+
+def _asked(request: dict[str, Any]) -> dict[str, Any]:
+    """The point of a program that failed, so that another one can be given."""
+    try:
+        p = program(request)
+        values = p.values(request.get("point"))
+    except Exception:  # told already
+        return {}
+    return _point(p, values)
+
+
+def _point(p: Program, values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "point": {name: _listed(x) for name, x in values.items()}, "function": p.name, "functions": p.functions,
+        "parameters": [{"name": q.name, "whole": q.whole, "known": q.default is not None} for q in p.parameters],
+    }
+
+
+def _answered(question: Callable[[dict[str, Any]], dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
     try:
         return question(request)
     except FormulaError as error:
@@ -81,11 +103,8 @@ def _explain(request: dict[str, Any]) -> dict[str, Any]:
     reply = {
         "derivation": derivation, "pass": wrt if single else 0,
         "folded": [i.group.id for i in fold(along) if i.group is not None],
-        "point": {name: _listed(x) for name, x in values.items()},
-        "parameters": [{"name": q.name, "whole": q.whole} for q in p.parameters],
-        "directions": [o["label"] for o in options], "wrt": wrt,
-        "moving": explained.inputs[options[wrt]["input"]], "function": p.name, "functions": p.functions,
-        "printed": said.getvalue()[:2000],
+        **_point(p, values), "directions": [o["label"] for o in options], "wrt": wrt,
+        "moving": explained.inputs[options[wrt]["input"]], "printed": said.getvalue()[:2000],
     }
     if request.get("h") is not None:
         tangents = [n.tangents[reply["pass"]] if n.tangents else None for n in along.nodes]

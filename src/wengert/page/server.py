@@ -116,10 +116,12 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(HTTPStatus.FORBIDDEN, "requests of other sites are not answered")
         if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             raise _Refused(HTTPStatus.FORBIDDEN, "requests of other sites are not answered")
-        _, token, path = (self.path.partition("?")[0] + "//").split("/", 2)
+        token, slash, path = self.path.partition("?")[0].removeprefix("/").partition("/")
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
             raise _Refused(HTTPStatus.FORBIDDEN, "open the address that `wengert page` printed: it holds a token")
-        return path.rstrip("/")
+        if not slash:
+            raise _Refused(HTTPStatus.NOT_FOUND, "the address ends with a slash")
+        return path
 
     def _get(self, path: str) -> tuple[str, bytes]:
         if path == "examples":

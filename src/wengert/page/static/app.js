@@ -50,7 +50,18 @@ async function explained() {
   clearTimeout(slow);
   if (["kind", "text", "function", "open"].some((name) => asked[name] !== state[name])) return; // of another program by now
   say("");
-  if (reply.error) return complain(reply.error);
+  if (reply.error) {
+    complain(reply.error);
+    if (reply.parameters) { // it runs, but not at this point: let another one be given
+      sliders(reply);
+      functions(reply);
+      const unknown = reply.parameters.filter((p) => !p.known && !Array.isArray(reply.point[p.name])).map((p) => p.name);
+      if (state.kind === "function" && unknown.length) {
+        $("error").append(el("p", {}, `Here ${unknown.map((name) => `${name} = ${value(reply.point[name])}`).join(", ")}. For an array, write [1, 2] in its field.`));
+      }
+    }
+    return;
+  }
   complain(null);
   await arrived(reply, JSON.stringify(asked.point) === JSON.stringify(state.point));
   askCurve();
@@ -140,7 +151,13 @@ function setKind(kind) {
 
 // ---------------------------------------------------------------- the point
 
+function functions(reply) {
+  choices($("function"), reply.functions.map((name) => [name, name]), reply.function);
+  $("which").hidden = reply.functions.length < 2;
+}
+
 function sliders(reply) {
+  seen.point = reply.point;
   const shape = JSON.stringify(reply.parameters.map((p) => [p.name, p.whole, dims(reply.point[p.name])]));
   if (seen.sliders !== shape) {
     seen.sliders = shape;
@@ -168,9 +185,9 @@ function parameter(p, given) {
       for (let rest = k, d = shape.length - 1; d >= 0; rest = Math.floor(rest / shape[d]), d--) index.unshift(rest % shape[d]);
       const at = (x) => index.reduce((a, i) => a[i], x);
       const set = (x) => {
-        const copy = structuredClone(seen.reply.point[p.name]);
+        const copy = structuredClone(seen.point[p.name]);
         if (index.length) index.slice(0, -1).reduce((a, i) => a[i], copy)[index[index.length - 1]] = x;
-        seen.reply.point[p.name] = copy;
+        seen.point[p.name] = copy;
         state.point[p.name] = copy;
       };
       body.push(slider(`${p.name}[${index.join(", ")}]`, `[${index.join(", ")}]`, false, (point) => at(point[p.name]), set));
@@ -189,7 +206,11 @@ function slider(name, label, whole, get, set) {
     return (seen.ranges[name] = whole ? [0, Math.max(10, 2 * x)] : [x - half, x + half]);
   };
   range.addEventListener("input", () => { set(Number(Number(range.value).toPrecision(6))); field.value = range.value; moved(); });
-  range.addEventListener("change", () => { delete seen.ranges[name]; });
+  range.addEventListener("change", () => { // at rest: room to both sides again
+    delete seen.ranges[name];
+    const x = Number(range.value), [low, high] = width(x);
+    [range.min, range.max, range.value] = [low, high, x];
+  });
   field.addEventListener("change", () => { set(field.value); moved(); });
   seen.fields.push({ show: (point) => {
     const x = get(point);
@@ -211,7 +232,7 @@ function moved() {
 }
 
 async function descend() {
-  const before = structuredClone(seen.reply.point);
+  const before = structuredClone(seen.point);
   const answer = await post("ask", { ...program(), ask: "descend", rate: Number($("rate").value) });
   if (answer.error) return complain(answer.error);
   seen.undo.push(before);
@@ -242,8 +263,7 @@ async function arrived(reply, newest) {
   sliders(reply);
   choices($("wrt"), reply.directions.map((label, k) => [String(k), label]), String(reply.wrt));
   choices($("path"), [["", "everything"], ...d.inputs.map((id) => [String(id), seen.scene.nodes.get(id).name])], same ? $("path").value : "");
-  choices($("function"), reply.functions.map((name) => [name, name]), reply.function);
-  $("which").hidden = reply.functions.length < 2;
+  functions(reply);
   notes(reply);
   results(reply);
   await picture(same && before ? seen.k : Infinity);
@@ -258,7 +278,8 @@ function choices(select, options, chosen) {
 
 function notes(reply) {
   const d = reply.derivation, said = reply.printed ? [`It printed: ${reply.printed.trim()}`] : [];
-  put($("notes"), [...d.findings, ...d.notes, ...said].map((text) => el("p", {}, pretty(text))));
+  put($("notes"), d.findings.map((text) => el("p", { class: "finding" }, pretty(text))),
+    [...d.notes, ...said].map((text) => el("p", {}, pretty(text))));
 }
 
 function results(reply) {
