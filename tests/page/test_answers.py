@@ -168,3 +168,14 @@ def test_a_program_that_fails_here_still_says_what_it_takes():
     assert failed["error"]["line"] == 2 and failed["point"] == {"x": 1.0, "n": 2}
     assert [(p["name"], p["known"]) for p in failed["parameters"]] == [("x", False), ("n", True)]
     assert adjoints(explained({**example, "point": {"x": "[1, 2, 3]"}}))["x"]["values"] == [0.0, 4.0, 6.0]
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("seen = []\ndef f(x):\n    seen.append(x)\n    return x * x\n", "Line 3: seen.append()"),
+    ("def f(x):\n    open('out.txt', 'w').close()\n    return x * x\n", "Line 2: open()"),
+    ("def f(x):\n    return x * np.random.normal()\n", "Called again it gives"),
+    ("def f(x):\n    return x * x\n", None),
+])
+def test_side_effects_are_told(text, said):
+    notes = explained({"kind": "function", "text": text, "point": {"x": 2.0}})["derivation"]["notes"]
+    assert notes == [] if said is None else any(note.startswith(said) for note in notes)

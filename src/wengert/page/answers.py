@@ -7,6 +7,7 @@ answer that says what happened, at which column or line.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import wengert as wg
+from wengert.doctor import examine
 from wengert.errors import FormulaError, InputError, UnsupportedError, WengertError
 from wengert.formulas import Formula
 from wengert.page.program import FILE, Failed, Program, line_of, program, running
@@ -100,6 +102,7 @@ def _explain(request: dict[str, Any]) -> dict[str, Any]:
     derivation = along.to_json()
     for key in ("notes", "findings"):
         derivation[key] = [_plainly(text) for text in derivation[key]]
+    derivation["notes"] += _beside(p, values, explained)
     reply = {
         "derivation": derivation, "pass": wrt if single else 0,
         "folded": [i.group.id for i in fold(along) if i.group is not None],
@@ -110,6 +113,25 @@ def _explain(request: dict[str, Any]) -> dict[str, Any]:
         tangents = [n.tangents[reply["pass"]] if n.tangents else None for n in along.nodes]
         reply["shifted"] = _shifted(p, values, along, tangents, options[wrt], request["h"])
     return reply
+
+
+def _beside(p: Program, values: dict[str, Any], explained: Any) -> list[str]:
+    """What a pasted function does beside computing its value from its arguments."""
+    if not p.source:
+        return []
+    found = [f"Line {f.line}: {f.what}: {f.why}. It ran here as it stands; under wg.jit it would not."
+             for report in examine("\n".join(p.source), p.name) for f in report.findings if f.sure][:3]
+    before = [explained.nodes[i].value for i in explained.outputs]
+    with contextlib.suppress(Exception), running():
+        again = p.function(*[np.copy(x) if isinstance(x, np.ndarray) else x for x in values.values()])
+        if len(before) == 1 and np.shape(again) == np.shape(before[0]) and not np.allclose(again, before[0], equal_nan=True):
+            found.append(f"Called again it gives {_short(again)}, not {_short(before[0])}: it draws random numbers, or keeps "
+                         "something between calls; the derivative is that of the first call.")
+    return found
+
+
+def _short(x: Any) -> str:
+    return f"{float(x):.6g}" if not np.ndim(x) else "other numbers"
 
 
 def _opened(explained: Any, places: Any) -> Any:

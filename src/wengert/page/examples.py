@@ -101,7 +101,7 @@ EXAMPLES: list[dict[str, Any]] = [
               w1=0.5, w2=-1.0, b1=0.1, b2=0.2, v1=1.5, v2=-0.7, c=0.3),
     _function("a linear layer, squared error", _LINEAR, "reverse", "Arrays on the edges; \"take a step\" descends.",
               W=[[1.0, 0.5]], b=[0.0]),
-    _function("ReLU", _RELU, "reverse", "Move w: samples switch on and off.", w=1.0, b=-0.5),
+    _function("ReLU", _RELU, "reverse", "Move w: samples switch on and off.", w=1.0, b=-0.25),
     _function("backpropagation", _BACKPROPAGATION, "reverse", "A small network and its gradient-descent step.",
               W1=[[0.5, -0.6, 0.9], [0.8, 0.7, -0.4]], b1=[0.0, 0.1, -0.1], W2=[1.0, -0.8, 0.6], b2=0.0),
     _function("A x = b", _SOLVE, "reverse", "A linear solve, and backward one with the transpose.",

@@ -73,6 +73,7 @@ const askCurve = latest(async () => {
   if (state.lane !== "differences" || !seen.reply) return;
   const key = JSON.stringify(program());
   if (seen.curve !== key) {
+    if (!seen.curveAnswer) put($("curve"), el("p", { class: "quiet" }, "computing …"));
     seen.curveAnswer = await post("ask", { ...program(), ask: "curve" });
     seen.curve = key;
   }
@@ -84,6 +85,7 @@ const askSymbols = latest(async () => {
   if (state.lane !== "symbolic" || !seen.reply) return;
   const key = JSON.stringify([state.kind, state.text, state.function, state.wrt, state.kind === "function" ? state.point : null]);
   if (seen.symbolsKey !== key) {
+    if (!seen.symbols) put($("symbols-body"), el("p", { class: "quiet" }, "computing …"));
     seen.symbols = await post("ask", { ...program(), ask: "symbolic" });
     seen.symbolsKey = key;
   }
@@ -96,7 +98,7 @@ const askSymbols = latest(async () => {
 function complain(error) {
   const text = $("text");
   text.setAttribute("aria-invalid", error ? "true" : "false");
-  if (!error) { put($("error")); return; }
+  if (!error) { put($("error")); document.body.classList.remove("stale"); return; }
   const parts = [];
   if (error.kind === "formula") parts.push(`Column ${error.column}: ${error.message}`);
   else parts.push(error.line ? `Line ${error.line}: ` : "", /^[A-Z]\w*(Error|Exception)$/.test(error.kind) && error.line ? `${error.kind}: ` : "", error.message || error.kind);
@@ -105,8 +107,7 @@ function complain(error) {
     const start = Math.max(0, error.column - 31);
     $("error").append(el("pre", {}, `${error.text.slice(start, start + 60)}\n${" ".repeat(error.column - 1 - start)}▲`));
   }
-  if (error.kind === "nothing") put($("error"));
-  $("graph").classList.add("stale");
+  document.body.classList.add("stale"); // what is shown belongs to what was there before
 }
 
 function say(text, stoppable) {
@@ -193,7 +194,7 @@ function parameter(p, given) {
       body.push(slider(`${p.name}[${index.join(", ")}]`, `[${index.join(", ")}]`, false, (point) => at(point[p.name]), set));
     }
   }
-  return el("details", { class: "array", open: size <= 8 }, el("summary", {}, `${p.name}: ${shape.join("×")} numbers`), body);
+  return el("details", { class: "array", open: size <= 8 }, el("summary", {}, `${pretty(p.name)}: ${shape.join("×")} ${size === 1 ? "number" : "numbers"}`), body);
 }
 
 function slider(name, label, whole, get, set) {
@@ -312,7 +313,6 @@ async function picture(k) {
   const chosen = $("path").value;
   seen.items = seen.scene.items(seen.folded, chosen === "" ? null : seen.scene.way(Number(chosen)));
   await view.show(seen.scene, seen.items);
-  $("graph").classList.remove("stale");
   relane(k);
 }
 

@@ -12,11 +12,11 @@ export function trace(table, lane, items, choose) {
     const cells = item.group ? [item.title, ...lane.row(n).slice(1).map((cell) => (cell?.wrap === undefined ? cell : ""))] : lane.row(n);
     return el("tr", { "data-node": item.key, onclick: () => choose(item) }, cells.map((cell, k) => {
       if (cell && typeof cell === "object") {
-        const text = cell.wrap ?? cut(cell.carried, 26);
+        const text = cell.wrap ?? cut(cell.carried, 20);
         return el("td", { class: [cell.wrap !== undefined ? "wrap" : "", cell.carried !== undefined ? "carried" : "",
           cell.bad ? "bad" : ""].join(" ").trim() }, cut(text, 300));
       }
-      const most = k ? 24 : 32;
+      const most = k ? 20 : 30;
       return el("td", { title: cell && cell.length > most ? cell : null }, cut(cell || "", most));
     }));
   });
