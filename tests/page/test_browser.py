@@ -96,6 +96,11 @@ class Browser:
             menu.value = found.value;
             return menu.dispatchEvent(new Event('change'))"""
         self.until(lambda: self.driver.execute_script(script, title))
+        self.settle()
+
+    def settle(self):
+        """Wait for the answer to what was typed, chosen or moved."""
+        self.until(lambda: self("#stage").get_attribute("aria-busy") == "false")
 
     def lane(self, name):
         self.driver.execute_script(f"document.querySelector('#lanes input[value={name}]').click()")
@@ -283,7 +288,6 @@ def test_a_phone_scrolls_one_way_only(browser, title):
                                    {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True})
     try:
         browser.open().choose(title)
-        browser.until(lambda: len(browser.boxes()) > 1)
         wide = "return [document.documentElement.scrollWidth, innerWidth]"
         browser.until(lambda: np.less_equal(*browser.driver.execute_script(wide)))
         buttons = browser.driver.execute_script(
