@@ -106,7 +106,7 @@ EXAMPLES: list[dict[str, Any]] = [
               W1=[[0.5, -0.6, 0.9], [0.8, 0.7, -0.4]], b1=[0.0, 0.1, -0.1], W2=[1.0, -0.8, 0.6], b2=0.0),
     _function("A x = b", _SOLVE, "reverse", "A linear solve, and backward one with the transpose.",
               A=[[3.0, 1.0], [1.0, 2.0]], b=[1.0, 0.5]),
-    _function("a large graph", _LARGE, "reverse", "Hundreds of nodes, folded by line.", x=1.0, y=0.5),
+    _function("a large graph", _LARGE, "reverse", "Folded turn by turn: open one, search, or keep only the path to one input.", x=1.0, y=0.5),
     _formula("undefined: log of a negative number", "sqrt(x) log(x - 2) + x", "forward",
              "NaN: where it arises, and where it goes.", x=1.0),
     _formula("undefined backward: √ at 0", "sqrt(x)^2", "reverse", "The value is 0, the derivative is not a number.", x=0.0),

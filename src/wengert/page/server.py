@@ -28,7 +28,7 @@ SLOW = frozenset({"ways", "curve", "symbolic"})  # asked of a second child, so t
 _TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8",
           "svg": "image/svg+xml"}
 _FILES = {"": "index.html"} | {name: name for name in (
-    "style.css", "icon.svg", "app.js", "graph.js", "lanes.js", "panels.js", "text.js")}
+    "style.css", "icon.svg", "app.js", "graph.js", "lanes.js", "panels.js", "point.js", "text.js")}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
                                "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
