@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **{module: (*BELOW_API, *API_MODULES[:k]) for k, module in enumerate(API_MODULES)},
     **dict.fromkeys(APPLICATIONS, API),
     "cli": (*API, "doctor", "comparison", "views", "page", "backends.compiled.store"),
-    "page": (*API, "formulas", "views"),
+    "page": (*API, "formulas", "doctor", "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),
     "__main__": ("cli",),
 }

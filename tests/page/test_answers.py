@@ -160,3 +160,22 @@ def test_integers_text_and_what_is_printed():
     assert [p["name"] for p in found["parameters"]] == ["x", "n"] and found["printed"] == "n is 4\n"
     assert found["point"] == {"x": math.pi / 2, "n": 4}
     assert adjoints(found)["x"] == pytest.approx(4 * (math.pi / 2) ** 3)
+
+
+def test_a_program_that_fails_here_still_says_what_it_takes():
+    example = {"kind": "function", "text": "def f(x, n=2):\n    return np.sum(x[1:] ** n)\n", "point": {}}
+    failed = answer({"ask": "explain", **example})
+    assert failed["error"]["line"] == 2 and failed["point"] == {"x": 1.0, "n": 2}
+    assert [(p["name"], p["known"]) for p in failed["parameters"]] == [("x", False), ("n", True)]
+    assert adjoints(explained({**example, "point": {"x": "[1, 2, 3]"}}))["x"]["values"] == [0.0, 4.0, 6.0]
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("seen = []\ndef f(x):\n    seen.append(x)\n    return x * x\n", "Line 3: seen.append()"),
+    ("def f(x):\n    open('out.txt', 'w').close()\n    return x * x\n", "Line 2: open()"),
+    ("def f(x):\n    return x * np.random.normal()\n", "Called again it gives"),
+    ("def f(x):\n    return x * x\n", None),
+])
+def test_side_effects_are_told(text, said):
+    notes = explained({"kind": "function", "text": text, "point": {"x": 2.0}})["derivation"]["notes"]
+    assert notes == [] if said is None else any(note.startswith(said) for note in notes)

@@ -22,15 +22,21 @@ from wengert.page.server import LONGEST_BODY
 SRC = Path(__file__).resolve().parents[2] / "src"
 
 
-@pytest.fixture(scope="module")
-def page():
-    page = Page(seconds=2.0)
+@contextlib.contextmanager
+def served(seconds):
+    page = Page(seconds=seconds)
     thread = threading.Thread(target=page.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     yield page
     page.shutdown()
     page.close()
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def page():
+    with served(60.0) as page:
+        yield page
 
 
 def send(page, method="GET", path="", headers=None, body=None, token=None):
@@ -174,10 +180,11 @@ def test_a_mistake_names_its_line(page):
     assert "function" in ask(page, **function("x = 3"))["error"]["message"]
 
 
-def test_a_function_that_takes_too_long_is_ended(page):
-    answer = ask(page, **function("def f(x):\n    while True:\n        pass\n"))
-    assert answer["error"]["kind"] == "too slow" and "2 seconds" in answer["error"]["message"]
-    assert "error" not in ask(page, **function("def f(x):\n    return x * x\n"))
+def test_a_function_that_takes_too_long_is_ended():
+    with served(1.5) as page:
+        answer = ask(page, **function("def f(x):\n    while True:\n        pass\n"))
+        assert answer["error"]["kind"] == "too slow" and "1.5 seconds" in answer["error"]["message"]
+        assert "nothing yet" in ask(page, **function(""))["error"]["message"]  # another child answers
 
 
 def test_a_function_that_takes_too_much_memory_is_told_so(page):
@@ -246,3 +253,10 @@ def test_wrong_options_are_told(capsys):
     for words in (["page", "--port", "x"], ["page", "--port", "70000"], ["page", "--host", "0.0.0.0"], ["page", "x^2"]):
         assert main(words) == 2
         assert capsys.readouterr().err.startswith("wengert: error: ")
+
+
+def test_a_port_that_is_taken_is_told(capsys):
+    from wengert.cli import main
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["page", "--no-browser", "--port", str(taken.getsockname()[1])]) == 2
+    assert "choose another one" in capsys.readouterr().err

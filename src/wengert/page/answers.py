@@ -7,6 +7,7 @@ answer that says what happened, at which column or line.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import wengert as wg
+from wengert.doctor import examine
 from wengert.errors import FormulaError, InputError, UnsupportedError, WengertError
 from wengert.formulas import Formula
 from wengert.page.program import FILE, Failed, Program, line_of, program, running
@@ -38,6 +40,28 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     question = _QUESTIONS.get(str(request.get("ask")))
     if question is None:
         return failure("request", "there is no such question")
+    reply = _answered(question, request)
+    return {**_asked(request), **reply} if "error" in reply else reply
+
+
+def _asked(request: dict[str, Any]) -> dict[str, Any]:
+    """The point of a program that failed, so that another one can be given."""
+    try:
+        p = program(request)
+        values = p.values(request.get("point"))
+    except Exception:  # told already
+        return {}
+    return _point(p, values)
+
+
+def _point(p: Program, values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "point": {name: _listed(x) for name, x in values.items()}, "function": p.name, "functions": p.functions,
+        "parameters": [{"name": q.name, "whole": q.whole, "known": q.default is not None} for q in p.parameters],
+    }
+
+
+def _answered(question: Callable[[dict[str, Any]], dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
     try:
         return question(request)
     except FormulaError as error:
@@ -78,19 +102,36 @@ def _explain(request: dict[str, Any]) -> dict[str, Any]:
     derivation = along.to_json()
     for key in ("notes", "findings"):
         derivation[key] = [_plainly(text) for text in derivation[key]]
+    derivation["notes"] += _beside(p, values, explained)
     reply = {
         "derivation": derivation, "pass": wrt if single else 0,
         "folded": [i.group.id for i in fold(along) if i.group is not None],
-        "point": {name: _listed(x) for name, x in values.items()},
-        "parameters": [{"name": q.name, "whole": q.whole} for q in p.parameters],
-        "directions": [o["label"] for o in options], "wrt": wrt,
-        "moving": explained.inputs[options[wrt]["input"]], "function": p.name, "functions": p.functions,
-        "printed": said.getvalue()[:2000],
+        **_point(p, values), "directions": [o["label"] for o in options], "wrt": wrt,
+        "moving": explained.inputs[options[wrt]["input"]], "printed": said.getvalue()[:2000],
     }
     if request.get("h") is not None:
         tangents = [n.tangents[reply["pass"]] if n.tangents else None for n in along.nodes]
         reply["shifted"] = _shifted(p, values, along, tangents, options[wrt], request["h"])
     return reply
+
+
+def _beside(p: Program, values: dict[str, Any], explained: Any) -> list[str]:
+    """What a pasted function does beside computing its value from its arguments."""
+    if not p.source:
+        return []
+    found = [f"Line {f.line}: {f.what}: {f.why}. It ran here as it stands; under wg.jit it would not."
+             for report in examine("\n".join(p.source), p.name) for f in report.findings if f.sure][:3]
+    before = [explained.nodes[i].value for i in explained.outputs]
+    with contextlib.suppress(Exception), running():
+        again = p.function(*[np.copy(x) if isinstance(x, np.ndarray) else x for x in values.values()])
+        if len(before) == 1 and np.shape(again) == np.shape(before[0]) and not np.allclose(again, before[0], equal_nan=True):
+            found.append(f"Called again it gives {_short(again)}, not {_short(before[0])}: it draws random numbers, or keeps "
+                         "something between calls; the derivative is that of the first call.")
+    return found
+
+
+def _short(x: Any) -> str:
+    return f"{float(x):.6g}" if not np.ndim(x) else "other numbers"
 
 
 def _opened(explained: Any, places: Any) -> Any:

@@ -28,7 +28,7 @@ SLOW = frozenset({"ways", "curve", "symbolic"})  # asked of a second child, so t
 _TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8",
           "svg": "image/svg+xml"}
 _FILES = {"": "index.html"} | {name: name for name in (
-    "style.css", "icon.svg", "app.js", "graph.js", "lanes.js", "panels.js", "text.js")}
+    "style.css", "icon.svg", "app.js", "graph.js", "lanes.js", "panels.js", "point.js", "text.js")}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
                                "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -116,10 +116,12 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(HTTPStatus.FORBIDDEN, "requests of other sites are not answered")
         if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             raise _Refused(HTTPStatus.FORBIDDEN, "requests of other sites are not answered")
-        _, token, path = (self.path.partition("?")[0] + "//").split("/", 2)
+        token, slash, path = self.path.partition("?")[0].removeprefix("/").partition("/")
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
             raise _Refused(HTTPStatus.FORBIDDEN, "open the address that `wengert page` printed: it holds a token")
-        return path.rstrip("/")
+        if not slash:
+            raise _Refused(HTTPStatus.NOT_FOUND, "the address ends with a slash")
+        return path
 
     def _get(self, path: str) -> tuple[str, bytes]:
         if path == "examples":

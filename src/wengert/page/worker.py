@@ -23,7 +23,7 @@ from typing import Any
 
 __all__ = ["MEMORY", "SECONDS", "Worker", "Workers", "failure"]
 
-SECONDS = 10.0  # of wall-clock time for one answer
+SECONDS = 20.0  # of wall-clock time for one answer
 START = 60.0  # for a child to start on a busy machine, before anything of the user is read
 MEMORY = 2 << 30  # bytes of address space
 LONGEST_ANSWER = 64 << 20  # characters
@@ -115,8 +115,8 @@ class Worker:
         """End the child and what it started."""
         self.stopped = True
         with contextlib.suppress(OSError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        with contextlib.suppress(OSError):
+            if sys.platform != "win32":
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.kill()
 
     def close(self) -> None:

@@ -4,18 +4,21 @@
 import { $, el, full, isBad, pretty, put, value } from "./text.js";
 import { Picture, Scene } from "./graph.js";
 import { LANES, edgeText, longest } from "./lanes.js";
+import { Point } from "./point.js";
 import * as panels from "./panels.js";
 
-const MOST_BOXES = 80, PAUSE = 900;
-const state = { kind: "formula", text: "cos(x) e^{x^2}", function: "", point: { x: 0.5 }, lane: "reverse", wrt: 0, h: -2, open: [] };
+const MOST_BOXES = 80, MOST_DRAWN = 2000, PAUSE = 900;
+const FRESH = { function: "", wrt: 0, h: -2, open: [] };
+const state = { kind: "formula", text: "cos(x) e^{x^2}", point: { x: 0.5 }, lane: "reverse", ...FRESH };
 const seen = { reply: null, scene: null, folded: new Set(), items: [], lane: null, steps: [], k: 0, playing: 0, ran: true,
-  ranges: {}, undo: [], curve: "", symbols: null };
+  undo: [], curve: "", symbols: null };
 
 // ---------------------------------------------------------------- the server
 
 async function post(path, body) {
   try {
-    const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
     if (!answer.ok) return { error: { kind: "server", message: (await answer.text()).trim() } };
     return await answer.json();
   } catch {
@@ -23,7 +26,10 @@ async function post(path, body) {
   }
 }
 
-const program = () => ({ kind: state.kind, text: state.text, function: state.function, point: state.point, wrt: state.wrt, open: state.open });
+function program() {
+  const { kind, text, point, wrt, open } = state;
+  return { kind, text, function: state.function, point, wrt, open };
+}
 
 function latest(work) {
   let busy = false, again = false;
@@ -50,7 +56,19 @@ async function explained() {
   clearTimeout(slow);
   if (["kind", "text", "function", "open"].some((name) => asked[name] !== state[name])) return; // of another program by now
   say("");
-  if (reply.error) return complain(reply.error);
+  if (reply.error) {
+    complain(reply.error);
+    if (reply.parameters) { // it runs, but not at this point: let another one be given
+      point.show(reply.parameters, reply.point);
+      functions(reply);
+      const unknown = reply.parameters.filter((p) => !p.known && !Array.isArray(reply.point[p.name])).map((p) => p.name);
+      if (state.kind === "function" && unknown.length) {
+        const here = unknown.map((name) => `${name} = ${value(reply.point[name])}`).join(", ");
+        $("error").append(el("p", {}, `Here ${here}. For an array, write [1, 2] in its field.`));
+      }
+    }
+    return;
+  }
   complain(null);
   await arrived(reply, JSON.stringify(asked.point) === JSON.stringify(state.point));
   askCurve();
@@ -62,6 +80,7 @@ const askCurve = latest(async () => {
   if (state.lane !== "differences" || !seen.reply) return;
   const key = JSON.stringify(program());
   if (seen.curve !== key) {
+    if (!seen.curveAnswer) put($("curve"), el("p", { class: "quiet" }, "computing …"));
     seen.curveAnswer = await post("ask", { ...program(), ask: "curve" });
     seen.curve = key;
   }
@@ -71,8 +90,10 @@ const askCurve = latest(async () => {
 const askSymbols = latest(async () => {
   $("symbols").hidden = state.lane !== "symbolic";
   if (state.lane !== "symbolic" || !seen.reply) return;
-  const key = JSON.stringify([state.kind, state.text, state.function, state.wrt, state.kind === "function" ? state.point : null]);
+  const { kind, text, wrt } = state;
+  const key = JSON.stringify([kind, text, state.function, wrt, kind === "function" ? state.point : null]);
   if (seen.symbolsKey !== key) {
+    if (!seen.symbols) put($("symbols-body"), el("p", { class: "quiet" }, "computing …"));
     seen.symbols = await post("ask", { ...program(), ask: "symbolic" });
     seen.symbolsKey = key;
   }
@@ -85,17 +106,19 @@ const askSymbols = latest(async () => {
 function complain(error) {
   const text = $("text");
   text.setAttribute("aria-invalid", error ? "true" : "false");
-  if (!error) { put($("error")); return; }
+  if (!error) { put($("error")); document.body.classList.remove("stale"); return; }
   const parts = [];
   if (error.kind === "formula") parts.push(`Column ${error.column}: ${error.message}`);
-  else parts.push(error.line ? `Line ${error.line}: ` : "", /^[A-Z]\w*(Error|Exception)$/.test(error.kind) && error.line ? `${error.kind}: ` : "", error.message || error.kind);
+  else {
+    const python = error.line && /^[A-Z]\w*(Error|Exception)$/.test(error.kind);
+    parts.push(error.line ? `Line ${error.line}: ` : "", python ? `${error.kind}: ` : "", error.message || error.kind);
+  }
   put($("error"), el("div", {}, parts));
   if (error.kind === "formula" && error.text) {
     const start = Math.max(0, error.column - 31);
     $("error").append(el("pre", {}, `${error.text.slice(start, start + 60)}\n${" ".repeat(error.column - 1 - start)}▲`));
   }
-  if (error.kind === "nothing") put($("error"));
-  $("graph").classList.add("stale");
+  document.body.classList.add("stale"); // what is shown belongs to what was there before
 }
 
 function say(text, stoppable) {
@@ -105,7 +128,8 @@ function say(text, stoppable) {
 }
 
 function hint() {
-  return state.kind === "formula" ? "sin, exp, log, sqrt, sigmoid …; x², w₁, 2x, |x|, π" : "Its last function is shown; np is there. Ctrl+Enter runs it.";
+  return state.kind === "formula" ? "sin, exp, log, sqrt, sigmoid …; x², w₁, 2x, |x|, π"
+    : "Its last function is shown; np is there. Ctrl+Enter runs it.";
 }
 
 function typed() {
@@ -116,7 +140,14 @@ function typed() {
   $("examples").value = "";
   $("caption").textContent = "";
   seen.ran = state.kind === "formula";
-  if (seen.ran) { clearTimeout(seen.timer); wait(true); seen.timer = setTimeout(refresh, 250); } else { complain(null); say(""); }
+  if (seen.ran) {
+    wait(true);
+    clearTimeout(seen.timer);
+    seen.timer = setTimeout(refresh, 250);
+  } else {
+    complain(null);
+    say("");
+  }
   remember();
 }
 
@@ -140,68 +171,15 @@ function setKind(kind) {
 
 // ---------------------------------------------------------------- the point
 
-function sliders(reply) {
-  const shape = JSON.stringify(reply.parameters.map((p) => [p.name, p.whole, dims(reply.point[p.name])]));
-  if (seen.sliders !== shape) {
-    seen.sliders = shape;
-    seen.ranges = {};
-    seen.fields = [];
-    put($("sliders"), reply.parameters.map((p) => parameter(p, reply.point[p.name])));
-    if (!reply.parameters.length) put($("sliders"), el("p", { class: "quiet" }, "A constant: there is nothing to move."));
-  }
-  for (const field of seen.fields) field.show(reply.point);
+function functions(reply) {
+  choices($("function"), reply.functions.map((name) => [name, name]), reply.function);
+  $("which").hidden = reply.functions.length < 2;
 }
 
-const dims = (x) => (Array.isArray(x) ? [x.length, ...(x.length ? dims(x[0]) : [])] : []);
-const flat = (x) => (Array.isArray(x) ? x.flatMap(flat) : [x]);
-
-function parameter(p, given) {
-  if (!Array.isArray(given)) return slider(p.name, p.name, p.whole, (point) => point[p.name], (x) => { state.point[p.name] = x; });
-  const size = flat(given).length, shape = dims(given);
-  const whole = el("input", { type: "text", "aria-label": `${p.name}, all numbers`, spellcheck: "false" });
-  whole.addEventListener("change", () => { state.point[p.name] = whole.value; moved(); });
-  seen.fields.push({ show: (point) => { if (document.activeElement !== whole) whole.value = JSON.stringify(point[p.name]); } });
-  const body = [el("div", { class: "slider wide" }, el("span", { class: "name" }, p.name), whole)];
-  if (size <= 16) {
-    for (let k = 0; k < size; k++) {
-      const index = [];
-      for (let rest = k, d = shape.length - 1; d >= 0; rest = Math.floor(rest / shape[d]), d--) index.unshift(rest % shape[d]);
-      const at = (x) => index.reduce((a, i) => a[i], x);
-      const set = (x) => {
-        const copy = structuredClone(seen.reply.point[p.name]);
-        if (index.length) index.slice(0, -1).reduce((a, i) => a[i], copy)[index[index.length - 1]] = x;
-        seen.reply.point[p.name] = copy;
-        state.point[p.name] = copy;
-      };
-      body.push(slider(`${p.name}[${index.join(", ")}]`, `[${index.join(", ")}]`, false, (point) => at(point[p.name]), set));
-    }
-  }
-  return el("details", { class: "array", open: size <= 8 }, el("summary", {}, `${p.name}: ${shape.join("×")} numbers`), body);
-}
-
-function slider(name, label, whole, get, set) {
-  const range = el("input", { type: "range", "aria-label": name, step: whole ? "1" : "any" });
-  const field = el("input", { type: "text", "aria-label": `${name}, as a number`, inputmode: "decimal", spellcheck: "false" });
-  const width = (x) => {
-    const known = seen.ranges[name];
-    if (known && x >= known[0] && x <= known[1]) return known;
-    const half = Math.max(2, 2 * Math.abs(x));
-    return (seen.ranges[name] = whole ? [0, Math.max(10, 2 * x)] : [x - half, x + half]);
-  };
-  range.addEventListener("input", () => { set(Number(Number(range.value).toPrecision(6))); field.value = range.value; moved(); });
-  range.addEventListener("change", () => { delete seen.ranges[name]; });
-  field.addEventListener("change", () => { set(field.value); moved(); });
-  seen.fields.push({ show: (point) => {
-    const x = get(point);
-    if (document.activeElement !== range) {
-      const [low, high] = width(x);
-      [range.min, range.max, range.value] = [low, high, x];
-    }
-    range.setAttribute("aria-valuetext", value(x));
-    if (document.activeElement !== field) field.value = String(Number(Number(x).toPrecision(8)));
-  } });
-  return el("div", { class: "slider" }, el("span", { class: "name" }, pretty(label)), range, field);
-}
+const point = new Point($("sliders"), (name, x) => {
+  state.point[name] = x;
+  moved();
+});
 
 function moved() {
   seen.undo = [];
@@ -211,7 +189,7 @@ function moved() {
 }
 
 async function descend() {
-  const before = structuredClone(seen.reply.point);
+  const before = structuredClone(point.point);
   const answer = await post("ask", { ...program(), ask: "descend", rate: Number($("rate").value) });
   if (answer.error) return complain(answer.error);
   seen.undo.push(before);
@@ -239,11 +217,11 @@ async function arrived(reply, newest) {
   const shape = JSON.stringify(d.nodes.map((n) => [n.name, n.text, n.group]));
   const same = seen.shape === shape;
   if (!same) { seen.shape = shape; seen.folded = new Set(reply.folded); foldChoices(); }
-  sliders(reply);
+  point.show(reply.parameters, reply.point);
   choices($("wrt"), reply.directions.map((label, k) => [String(k), label]), String(reply.wrt));
-  choices($("path"), [["", "everything"], ...d.inputs.map((id) => [String(id), seen.scene.nodes.get(id).name])], same ? $("path").value : "");
-  choices($("function"), reply.functions.map((name) => [name, name]), reply.function);
-  $("which").hidden = reply.functions.length < 2;
+  const inputs = d.inputs.map((id) => [String(id), seen.scene.nodes.get(id).name]);
+  choices($("path"), [["", "everything"], ...inputs], same ? $("path").value : "");
+  functions(reply);
   notes(reply);
   results(reply);
   await picture(same && before ? seen.k : Infinity);
@@ -258,7 +236,8 @@ function choices(select, options, chosen) {
 
 function notes(reply) {
   const d = reply.derivation, said = reply.printed ? [`It printed: ${reply.printed.trim()}`] : [];
-  put($("notes"), [...d.findings, ...d.notes, ...said].map((text) => el("p", {}, pretty(text))));
+  put($("notes"), d.findings.map((text) => el("p", { class: "finding" }, pretty(text))),
+    [...d.notes, ...said].map((text) => el("p", {}, pretty(text))));
 }
 
 function results(reply) {
@@ -291,18 +270,21 @@ async function picture(k) {
   const chosen = $("path").value;
   seen.items = seen.scene.items(seen.folded, chosen === "" ? null : seen.scene.way(Number(chosen)));
   await view.show(seen.scene, seen.items);
-  $("graph").classList.remove("stale");
   relane(k);
 }
 
 function relane(k) {
   if (!seen.scene) return;
-  seen.lane = new LANES[state.lane]({ scene: seen.scene, items: seen.items, wrt: seen.reply.pass, moving: seen.scene.after(seen.reply.moving), label: seen.reply.directions[seen.reply.wrt],
-    shifted: seen.reply.shifted, symbols: seen.symbols && !seen.symbols.error ? seen.symbols : null });
+  const { scene, items, reply } = seen;
+  seen.lane = new LANES[state.lane]({
+    scene, items, wrt: reply.pass, moving: scene.after(reply.moving), label: reply.directions[reply.wrt],
+    shifted: reply.shifted, symbols: seen.symbols && !seen.symbols.error ? seen.symbols : null,
+  });
   seen.steps = seen.lane.placed();
-  panels.trace($("trace-table"), seen.lane, seen.items, jump);
-  const inputs = seen.reply.derivation.inputs.reduce((sum, id) => sum + seen.scene.nodes.get(id).shape.reduce((a, b) => a * b, 1), 0);
-  panels.counts($("counts"), seen.reply.derivation, state.lane, { inputs, rows: seen.lane.symbols?.rows });
+  panels.trace($("trace-table"), seen.lane, items, jump);
+  const size = (id) => scene.nodes.get(id).shape.reduce((a, b) => a * b, 1);
+  const inputs = reply.derivation.inputs.reduce((sum, id) => sum + size(id), 0);
+  panels.counts($("counts"), reply.derivation, state.lane, { inputs, rows: seen.lane.symbols?.rows });
   go(Math.min(k, seen.steps.length - 1));
 }
 
@@ -328,7 +310,8 @@ function go(k) {
   const hits = text === "" ? [] : seen.items.filter(matches);
   $("found").textContent = text === "" ? "" : hits.length ? `${hits.length} found` : "nothing found";
   seen.hits = hits;
-  panels.markTrace($("trace-table"), step.item.key, (key) => (lane.at.get(`${back || state.lane === "reverse" ? "backward" : "forward"} ${key}`) ?? -1) > seen.k);
+  const pass = state.lane === "reverse" ? "backward" : "forward";
+  panels.markTrace($("trace-table"), step.item.key, (key) => (lane.at.get(`${pass} ${key}`) ?? -1) > seen.k);
   $("first").disabled = $("back").disabled = seen.k === 0;
   $("last").disabled = $("next").disabled = seen.k === steps.length - 1;
   seen.node = n;
@@ -338,12 +321,17 @@ function go(k) {
 function more(n) {
   const found = [];
   if (n.turns !== null || n.primitive === "cond") {
-    const turn = el("input", { type: "number", class: "short", value: 0, min: 0, max: Math.max((n.turns || 1) - 1, 0), "aria-label": "turn" });
-    found.push(el("button", { type: "button", onclick: () => reopen([...state.open, [n.id, Number(turn.value) || 0]]) }, "Open"),
-      n.turns === null ? null : el("label", { class: "inline" }, "turn ", turn));
+    const most = Math.max((n.turns || 1) - 1, 0);
+    const turn = el("input", { type: "number", class: "short", value: 0, min: 0, max: most, "aria-label": "turn" });
+    const open = () => reopen([...state.open, [n.id, Number(turn.value) || 0]]);
+    found.push(el("button", { type: "button", onclick: open }, "Open"));
+    if (n.turns !== null) found.push(el("label", { class: "inline" }, "turn ", turn));
   }
   if (state.open.length) found.push(el("button", { type: "button", onclick: () => reopen([]) }, "Close what was opened"));
-  if (n.shape.length) found.push(el("button", { type: "button", onclick: (event) => elements(n, event.target.parentElement) }, "All numbers"));
+  if (n.shape.length) {
+    const all = (event) => elements(n, event.target.parentElement);
+    found.push(el("button", { type: "button", onclick: all }, "All numbers"));
+  }
   return found.length ? el("span", { class: "row more" }, found) : null;
 }
 
@@ -431,7 +419,8 @@ function stepSize() {
 const KEYS = {
   ArrowRight: () => step(1), ArrowLeft: () => step(-1), Home: () => { pause(); go(0); }, End: () => { pause(); go(Infinity); },
   " ": play, "/": () => $("search").focus(), Enter: () => open(seen.steps[seen.k].item), "-": () => close(seen.node),
-  1: () => changeLane("forward"), 2: () => changeLane("reverse"), 3: () => changeLane("symbolic"), 4: () => changeLane("differences"),
+  1: () => changeLane("forward"), 2: () => changeLane("reverse"), 3: () => changeLane("symbolic"),
+  4: () => changeLane("differences"),
   Escape: () => { pause(); $("search").value = ""; go(seen.k); },
 };
 
@@ -471,7 +460,7 @@ function recall() {
 
 function load(example) {
   pause();
-  Object.assign(state, { kind: example.kind, text: example.text, function: "", point: structuredClone(example.point), wrt: 0, h: -2, open: [] });
+  Object.assign(state, FRESH, { kind: example.kind, text: example.text, point: structuredClone(example.point) });
   seen.ran = true;
   seen.undo = [];
   $("step-back").hidden = true;
@@ -489,13 +478,17 @@ function start() {
   return refresh();
 }
 
+async function arrange(boxes, lines) {
+  const count = boxes.length.toLocaleString("en");
+  const message = `${count} boxes are too many to look at: fold loops, turns or lines, or keep only a path.`;
+  const items = boxes.map((i) => [i.key, i.width, i.height]), edges = lines.map((e) => [e.from.key, e.to.key]);
+  const answer = items.length > MOST_DRAWN ? { error: { message } } : await post("ask", { ask: "layout", items, edges });
+  if (answer.error) put($("graph"), el("p", { class: "wait" }, answer.error.message));
+  return answer.error ? null : answer;
+}
+
 const view = new Picture($("graph"), {
-  arrange: async (items, edges) => {
-    const answer = await post("ask", { ask: "layout", items: items.map((i) => [i.key, i.width, i.height]),
-      edges: edges.map((e) => [e.from.key, e.to.key]) });
-    if (answer.error) complain(answer.error);
-    return answer.error ? null : answer;
-  },
+  arrange,
   choose: open,
   longest,
 });
@@ -503,15 +496,28 @@ const view = new Picture($("graph"), {
 function begin() {
   $("text").addEventListener("input", typed);
   $("run").addEventListener("click", run);
-  $("function").addEventListener("change", (event) => { state.function = event.target.value; state.point = {}; state.open = []; run(); });
+  $("function").addEventListener("change", (event) => {
+    Object.assign(state, { function: event.target.value, point: {}, open: [] });
+    run();
+  });
   for (const radio of document.querySelectorAll("#kind input")) {
-    radio.addEventListener("change", () => { seen.ran = radio.value === "formula"; setKind(radio.value); say(""); remember(); if (seen.ran) refresh(); });
+    radio.addEventListener("change", () => {
+      seen.ran = radio.value === "formula";
+      setKind(radio.value);
+      say("");
+      remember();
+      if (seen.ran) refresh();
+    });
   }
-  for (const radio of document.querySelectorAll("#lanes input")) radio.addEventListener("change", () => changeLane(radio.value));
-  for (const [id, action] of Object.entries({ first: () => step(-Infinity), back: () => step(-1), next: () => step(1), last: () => step(Infinity), play,
-    "step-down": descend, "step-back": undo, compare, out: () => zoom(-1), in: () => zoom(1), fit: () => zoom(0) })) {
-    $(id).addEventListener("click", action);
+  for (const radio of document.querySelectorAll("#lanes input")) {
+    radio.addEventListener("change", () => changeLane(radio.value));
+    radio.addEventListener("pointerup", () => setTimeout(() => $("graph").focus({ preventScroll: true }))); // arrows step again
   }
+  const buttons = {
+    first: () => step(-Infinity), back: () => step(-1), next: () => step(1), last: () => step(Infinity), play, compare,
+    "step-down": descend, "step-back": undo, out: () => zoom(-1), in: () => zoom(1), fit: () => zoom(0),
+  };
+  for (const [id, action] of Object.entries(buttons)) $(id).addEventListener("click", action);
   $("wrt").addEventListener("change", (event) => { state.wrt = Number(event.target.value); remember(); refresh(); });
   $("fold").addEventListener("change", (event) => fold(event.target.value));
   $("path").addEventListener("change", () => picture(Infinity));

@@ -132,7 +132,9 @@ export class Picture {
     const shape = JSON.stringify([items.map((i) => [i.key, i.width]), edges.map((e) => e.key)]);
     if (this.shape !== shape) {
       const layout = await this.arrange(items, edges);
-      if (turn !== this.turn || !layout) return;
+      if (turn !== this.turn) return;
+      this.shape = this.drawn = null;
+      if (!layout) return;
       this.layout = layout;
       this.shape = shape;
     }
@@ -148,7 +150,8 @@ export class Picture {
     root.append(svg("defs", {}, svg("marker", { id: "head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8,
       markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, svg("path", { d: "M0 0 8 4 0 8z", class: "head" }))));
     for (const [k, edge] of this.edges.entries()) lines.set(edge.key, this.edge(edge, routes[k]));
-    root.append(...[...lines.values()].map((l) => l.path), ...[...lines.values()].map((l) => l.label)); // labels above all lines
+    const drawn = [...lines.values()];
+    root.append(...drawn.map((l) => l.path), ...drawn.map((l) => l.label)); // labels above all lines
     for (const item of this.items) {
       const box = this.node(item, places[item.key]);
       boxes.set(item.key, box);

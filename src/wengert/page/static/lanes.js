@@ -39,7 +39,8 @@ const signed = (x, digits) => { const t = value(x, digits); return t.startsWith(
 
 function inner(item, source) {
   const n = last(item);
-  return [el("b", {}, groupName(item.group, source)), `: ${item.nodes.length} operations, folded`, `. The last is ${equation(n)}. `,
+  return [el("b", {}, groupName(item.group, source)),
+    `: ${item.nodes.length} operations, folded. The last is ${equation(n)}. `,
     el("span", { class: "quiet" }, "Enter, or a click, opens it.")];
 }
 
@@ -51,8 +52,11 @@ function opening(n) {
 
 // (v₁·v₂)′ = v₂·v₁′ + v₁·v₂′, with the operands that move.
 function rule(scene, n, moves) {
-  const terms = incoming(scene, n).filter(({ o }) => moves(o)).map(({ o, c }) =>
-    (c.partial === null ? `${prime(o.name)} carried through` : o.kind === "input" ? pretty(c.word) : times(c.word, prime(o.name))));
+  const term = ({ o, c }) => {
+    if (c.partial === null) return `${prime(o.name)} carried through`;
+    return o.kind === "input" ? pretty(c.word) : times(c.word, prime(o.name)); // x′ is 1
+  };
+  const terms = incoming(scene, n).filter(({ o }) => moves(o)).map(term);
   return terms.length ? joined(terms) : "…";
 }
 
@@ -109,12 +113,16 @@ class Forward extends Lane {
     const words = terms.map(({ o, c }) => (c.partial === null ? `${dot(o.name)} carried through` : times(c.word, dot(o.name))));
     const sums = terms.every(({ o, c }) => isNumber(c.partial) && isNumber(this.tangent(o)))
       ? ` = ${joined(terms.map(({ o, c }) => `${value(c.partial, 4)} × ${signed(this.tangent(o), 4)}`))}` : "";
-    return el("span", { class: "sum" }, terms.length ? `${name} = ${joined(words)}${sums} = ${value(t)}` : `${name} = ${value(t)}`);
+    return el("span", { class: "sum" }, terms.length ? `${name} = ${joined(words)}${sums} = ${value(t)}`
+      : `${name} = ${value(t)}`);
   }
 
   columns() { return ["node", "value", `tangent, ${this.label}`, "line"]; }
 
-  row(n) { return [equation(n), short(n.value), { carried: short(this.tangent(n)), bad: isBad(this.tangent(n)) }, this.line(n)]; }
+  row(n) {
+    const t = this.tangent(n);
+    return [equation(n), short(n.value), { carried: short(t), bad: isBad(t) }, this.line(n)];
+  }
 }
 
 class Reverse extends Lane {
@@ -138,7 +146,8 @@ class Reverse extends Lane {
 
   explained(n) {
     const users = this.scene.users.get(n.id).length;
-    return el("span", { class: "quiet" }, users > 1 ? `It is used ${users} times: its adjoint will be a sum.` : "Kept for the way back.");
+    return el("span", { class: "quiet" }, users > 1 ? `It is used ${users} times: its adjoint will be a sum.`
+      : "Kept for the way back.");
   }
 
   formed(n) { return el("span", { class: "sum" }, this.sum(n)); }
@@ -146,15 +155,18 @@ class Reverse extends Lane {
   terms(n) { return n.contributions.map((c) => ({ c, source: this.scene.nodes.get(c.source) })).filter((t) => t.source); }
 
   words(n) {
-    return joined([...(n.seed === null ? [] : [value(n.seed)]), ...this.terms(n).map(({ c, source }) => times(c.word, bar(source.name)))]) || "0";
+    const seed = n.seed === null ? [] : [value(n.seed)];
+    return joined([...seed, ...this.terms(n).map(({ c, source }) => times(c.word, bar(source.name)))]) || "0";
   }
 
   sum(n) {
     const name = bar(n.name), terms = this.terms(n);
     const seed = n.seed === null ? [] : [value(n.seed)];
-    if (!terms.length) return n.seed === null ? `${name} = 0` : `${name} = ${value(n.seed)}: the derivative of the output with regard to itself`;
+    if (!terms.length && n.seed === null) return `${name} = 0`;
+    if (!terms.length) return `${name} = ${value(n.seed)}: the derivative of the output with regard to itself`;
     const plain = terms.every(({ c, source }) => isNumber(c.partial) && isNumber(source.adjoint));
-    const numbers = plain ? [...seed, ...terms.map(({ c, source }) => `${value(c.partial, 4)} × ${signed(source.adjoint, 4)}`)] : [];
+    const product = ({ c, source }) => `${value(c.partial, 4)} × ${signed(source.adjoint, 4)}`;
+    const numbers = plain ? [...seed, ...terms.map(product)] : [];
     return `${name} = ${this.words(n)}${plain ? ` = ${joined(numbers)}` : ""} = ${value(n.adjoint)}`;
   }
 
@@ -179,7 +191,8 @@ class Symbolic extends Lane {
   sentence(step) {
     if (step.item.group) return inner(step.item, this.scene.derivation.source);
     const n = step.item.nodes[0], wrt = this.label;
-    const done = this.scene.derivation.outputs.includes(n.id) && this.symbols?.derivatives?.find((d) => d.wrt === this.symbols.wrt);
+    const isResult = this.scene.derivation.outputs.includes(n.id);
+    const done = isResult && this.symbols?.derivatives?.find((d) => d.wrt === this.symbols.wrt);
     return [el("b", {}, equation(n)), `, differentiated with regard to ${wrt}, by ${NAMES[n.primitive] || "its own rule"}. `,
       el("span", { class: "sum" }, `${prime(n.name)} = ${this.rule(n)}`),
       done ? el("span", { class: "sum" }, `written out: ∂f/∂${pretty(done.wrt)} = ${cut(pretty(done.text), 160)}`) : null];
@@ -192,10 +205,12 @@ class Symbolic extends Lane {
 
 const NAMES = {
   multiply: "the rule of the product, (uv)′ = v u′ + u v′", add: "the rule of the sum, (u + v)′ = u′ + v′",
-  subtract: "the rule of the difference, (u − v)′ = u′ − v′", divide: "the rule of the quotient, (u/v)′ = u′/v − (u/v²) v′",
+  subtract: "the rule of the difference, (u − v)′ = u′ − v′",
+  divide: "the rule of the quotient, (u/v)′ = u′/v − (u/v²) v′",
   power: "the rule of the power, (uⁿ)′ = n uⁿ⁻¹ u′", square: "the rule of the power, (u²)′ = 2u u′",
   sin: "the chain rule, (sin u)′ = cos u · u′", cos: "the chain rule, (cos u)′ = −sin u · u′",
-  exp: "the chain rule, (eᵘ)′ = eᵘ u′", log: "the chain rule, (log u)′ = u′/u", tanh: "the chain rule, (tanh u)′ = (1 − tanh² u) u′",
+  exp: "the chain rule, (eᵘ)′ = eᵘ u′", log: "the chain rule, (log u)′ = u′/u",
+  tanh: "the chain rule, (tanh u)′ = (1 − tanh² u) u′", expit: "the chain rule, σ(u)′ = σ(u) (1 − σ(u)) u′",
   sqrt: "the chain rule, (√u)′ = u′ / 2√u", negative: "the rule (−u)′ = −u′",
 };
 
@@ -213,7 +228,9 @@ class Differences extends Lane {
     const d = this.of(n), exact = n.tangents[this.wrt] ?? null;
     if (!d) return null;
     const h = number(this.shifted.h, 3), name = pretty(n.name);
-    if (!isNumber(d.moved)) return el("span", { class: "sum" }, `(${name}(x + h) − ${name}(x)) / h = ${value(d.quotient)}, with h = ${h}`);
+    if (!isNumber(d.moved)) {
+      return el("span", { class: "sum" }, `(${name}(x + h) − ${name}(x)) / h = ${value(d.quotient)}, with h = ${h}`);
+    }
     return el("span", { class: "sum" }, `(${value(d.moved, 8)} − ${signed(n.value, 8)}) / ${h} = ${value(d.quotient, 8)}`
       + `; exact: ${value(exact, 8)}; error: ${value(d.error, 2)}`);
   }

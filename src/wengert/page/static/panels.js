@@ -9,14 +9,15 @@ export function trace(table, lane, items, choose) {
   const head = el("thead", {}, el("tr", {}, lane.columns().map((c) => el("th", { scope: "col" }, c))));
   const rows = items.slice(0, MOST_ROWS).map((item) => {
     const n = item.nodes[item.nodes.length - 1];
-    const cells = item.group ? [item.title, ...lane.row(n).slice(1)] : lane.row(n);
-    return el("tr", { "data-node": item.key, onclick: () => choose(item) }, cells.map((cell, k) => {
+    const own = lane.row(n), sumless = (cell) => (cell?.wrap === undefined ? cell : "");
+    const row = item.group ? [item.title, ...own.slice(1).map(sumless)] : own;
+    return el("tr", { "data-node": item.key, onclick: () => choose(item) }, row.map((cell, k) => {
       if (cell && typeof cell === "object") {
-        const text = cell.wrap ?? cut(cell.carried, 26);
+        const text = cell.wrap ?? cut(cell.carried, 20);
         return el("td", { class: [cell.wrap !== undefined ? "wrap" : "", cell.carried !== undefined ? "carried" : "",
           cell.bad ? "bad" : ""].join(" ").trim() }, cut(text, 300));
       }
-      const most = k ? 24 : 32;
+      const most = k ? 20 : 30;
       return el("td", { title: cell && cell.length > most ? cell : null }, cut(cell || "", most));
     }));
   });
@@ -34,7 +35,8 @@ export function markTrace(table, now, later) {
   if (!row) return;
   const head = table.tHead ? table.tHead.offsetHeight : 0;
   if (row.offsetTop - head < box.scrollTop) box.scrollTop = row.offsetTop - head;
-  if (row.offsetTop + row.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = row.offsetTop + row.offsetHeight - box.clientHeight;
+  const below = row.offsetTop + row.offsetHeight - box.clientHeight;
+  if (below > box.scrollTop) box.scrollTop = below;
 }
 
 export function pairs(list, entries) {
@@ -52,14 +54,20 @@ export function symbols(box, answer) {
     .map((n) => el("td", { class: "number" }, big(n)))));
   put(box, blocks, answer.note ? el("p", { class: "quiet" }, answer.note) : null,
     el("p", { class: "quiet" }, `Nodes of the derivatives with regard to ${pretty(answer.wrt)}; order 0 is f itself.`),
-    el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, heads.map((h) => el("th", { scope: "col" }, h)))),
-      el("tbody", {}, rows))));
+    el("div", { class: "scroll" }, table(heads, rows)));
+}
+
+function table(heads, rows) {
+  const head = el("thead", {}, el("tr", {}, heads.map((h) => el("th", { scope: "col" }, h))));
+  return el("table", {}, head, el("tbody", {}, rows));
 }
 
 // ---------------------------------------------------------------- the V
 
 const WIDTH = 420, HEIGHT = 290, LEFT = 48, BOTTOM = 38, TOP = 10, RIGHT = 18;
 const SERIES = [["forward", "forward"], ["central", "central"], ["complex_step", "complex step"]];
+
+const power = (e) => `1e${e}`.replace("-", "−");
 
 export function curve(box, answer, exponent, choose) {
   if (answer.error) return put(box, el("p", { class: "quiet" }, answer.error.message));
@@ -71,16 +79,17 @@ export function curve(box, answer, exponent, choose) {
   const root = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": describe(answer) });
   for (let e = -16; e <= 0; e += 4) {
     root.append(svg("line", { class: "grid", x1: x(e), x2: x(e), y1: TOP, y2: HEIGHT - BOTTOM }),
-      svg("text", { x: x(e), y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, e === 0 ? "h = 1" : `1e${e}`.replace("-", "−")));
+      svg("text", { x: x(e), y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, e === 0 ? "h = 1" : power(e)));
   }
   for (let e = Math.floor(highest / 4) * 4; e >= lowest + 1; e -= 4) {
     root.append(svg("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(e), y2: y(e) }),
-      svg("text", { x: LEFT - 6, y: y(e) + 4, "text-anchor": "end" }, e === 0 ? "1" : `1e${e}`.replace("-", "−")));
+      svg("text", { x: LEFT - 6, y: y(e) + 4, "text-anchor": "end" }, e === 0 ? "1" : power(e)));
   }
   SERIES.forEach(([key, name], k) => {
     const points = answer.steps.map((h, i) => [Math.log10(h), answer.errors[key][i]]).filter(([, e]) => typeof e === "number");
     if (!points.length) return;
-    root.append(svg("path", { class: `curve-${k}`, d: points.map(([h, e], i) => `${i ? "L" : "M"}${x(h).toFixed(1)} ${y(logs(e)).toFixed(1)}`).join("") }),
+    const d = points.map(([h, e], i) => `${i ? "L" : "M"}${x(h).toFixed(1)} ${y(logs(e)).toFixed(1)}`).join("");
+    root.append(svg("path", { class: `curve-${k}`, d }),
       svg("text", { class: `label curve-${k}`, x: LEFT + 20 + k * 100, y: HEIGHT - 5 }, name));
   });
   root.append(svg("line", { class: "now", x1: x(exponent), x2: x(exponent), y1: TOP, y2: HEIGHT - BOTTOM }));
@@ -111,8 +120,9 @@ export function ways(box, answer) {
     el("td", { class: w.verdict === "wrong" ? "bad wrap" : "wrap" }, w.verdict + (w.reason ? `: ${w.reason}` : ""))));
   const others = answer.ways.filter((w) => w.verdict === "does not apply")
     .map((w) => el("p", { class: "quiet" }, `${w.name} does not apply: ${w.reason}`));
-  put(box, el("table", {}, el("thead", {}, el("tr", {}, heads.map((h) => el("th", { scope: "col" }, h)))), el("tbody", {}, rows)), others,
-    el("p", { class: "quiet" }, `Errors are relative to the largest element, against ${answer.reference.method}. One evaluation: ${time(answer.seconds)}.`));
+  const below = `Errors are relative to the largest element, against ${answer.reference.method}. `
+    + `One evaluation: ${time(answer.seconds)}.`;
+  put(box, table(heads, rows), others, el("p", { class: "quiet" }, below));
 }
 
 const short = (x) => (x === null ? "" : x === 0 ? "0" : number(x, 2));
@@ -131,9 +141,10 @@ export function counts(list, derivation, lane, numbers) {
   pairs(list, [
     ["graph", `${s(operations, "operation")}, ${s(derivation.inputs.length, "input")}, ${s(d, "number")}`],
     lane === "forward" ? ["whole gradient", `${s(d, "forward pass").replace(/sses?s$|sss$/, "sses")}, nothing stored`] : null,
-    lane === "reverse" ? ["whole gradient", `1 forward and 1 backward pass; ${s(derivation.nodes.length, "value")} at hand`] : null,
+    lane === "reverse" ? ["whole gradient", "1 forward and 1 backward pass; "
+      + `${s(derivation.nodes.length, "value")} at hand`] : null,
     lane === "differences" ? ["whole gradient", `${s(d + 1, "evaluation")}; ${2 * d} for central differences`] : null,
-    lane === "symbolic" && numbers.rows ? ["trees", `f ${s(numbers.rows[0].tree, "node")}; f′ ${s(numbers.rows[1].tree, "node")}, `
-      + `simplified ${s(numbers.rows[1].simple_tree, "node")}`] : null,
+    lane === "symbolic" && numbers.rows ? ["trees", `f ${s(numbers.rows[0].tree, "node")}; `
+      + `f′ ${s(numbers.rows[1].tree, "node")}, simplified ${s(numbers.rows[1].simple_tree, "node")}`] : null,
   ]);
 }

@@ -75,7 +75,7 @@ const digits = (text, set) => text.replace(/\d/g, (d) => set[d]).replace("-", "�
 export function pretty(text) {
   return text.replace(/\bexpit\(/g, "σ(").replace(/(?:\*\*|\^)(-?\d+)(?![\d.])/g, (_, n) => digits(n, SUPER))
     .replace(/ ?(?<!\*)\*(?!\*) ?/g, "·")
-    .replace(/\b([A-Za-z])(\d{1,2})\b/g, (_, letter, n) => letter + digits(n, SUB));
+    .replace(/\b(d?[A-Za-z])(\d{1,2})\b/g, (_, letter, n) => letter + digits(n, SUB));
 }
 
 // v̇₁, v̄₁: a mark on the first letter of a name.
