@@ -351,7 +351,8 @@ class _Loop:
             return {}
         carried = self.needed([*carries.values()], [*saved.values()])
         masks = self.mask_loop(carried, [*saved.values()])
-        return {**{r: masks[carried.index(k)] for r, k in carries.items()}, **dict(zip(saved, masks[len(carried):], strict=True))}
+        after = {r: masks[carried.index(k)] for r, k in carries.items()}
+        return {**after, **dict(zip(saved, masks[len(carried):], strict=True))}
 
     def masks_of(self, asked: Sequence[Any]) -> Sequence[Any]:
         """Masks inside the body, saved in each iteration."""
