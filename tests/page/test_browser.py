@@ -173,6 +173,15 @@ def test_the_lanes_share_one_picture(browser):
     browser.until(lambda: "1e−15" in browser.text("#h") and not any("Δ/h = 4.01" in box for box in browser.boxes()))
 
 
+def test_the_table_of_ways_is_of_what_is_shown(browser):
+    browser.choose("x y + sin x")
+    browser("#compare").click()
+    browser.until(lambda: "reverse mode" in browser.text("#ways"))
+    assert "exact" in browser.text("#ways")
+    browser.choose("cos(x)")
+    assert browser.text("#ways") == ""
+
+
 def test_symbols_follow_one_variable(browser):
     browser.choose("(x + σ(y)) tanh x")
     browser.lane("symbolic")

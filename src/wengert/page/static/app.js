@@ -222,6 +222,7 @@ async function arrived(reply, newest) {
   const inputs = d.inputs.map((id) => [String(id), seen.scene.nodes.get(id).name]);
   choices($("path"), [["", "everything"], ...inputs], same ? $("path").value : "");
   functions(reply);
+  forget();
   notes(reply);
   results(reply);
   await picture(same && before ? seen.k : Infinity);
@@ -548,8 +549,17 @@ function zoom(by) {
 }
 
 async function compare() {
+  const asked = program();
   put($("ways"), el("p", { class: "quiet" }, "measuring …"));
-  panels.ways($("ways"), await post("ask", { ...program(), ask: "ways" }));
+  const answer = await post("ask", { ...asked, ask: "ways" });
+  seen.compared = JSON.stringify(asked);
+  panels.ways($("ways"), answer);
+  forget();
+}
+
+// A table of another program, or of another point, is not left standing.
+function forget() {
+  if (seen.compared !== JSON.stringify(program())) put($("ways"));
 }
 
 begin();
