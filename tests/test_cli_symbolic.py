@@ -55,7 +55,7 @@ def test_functions_in_files(run, tmp_path):
 
 @pytest.mark.parametrize("words, message", [
     (["x^2", "x=3"], "needs no values"), (["x", "--wrt", "z"], "no variable 'z'"), (["sum(x)"], "function of arrays"),
-    (["x", "--plot", "a.png"], "give both"), (["sin x"], "write sin(x)"), (["x", "--latex", "--source"], "not allowed"),
+    (["x", "--plot", "a.png"], "give both"), (["sin x y"], "write sin(...)"), (["x", "--latex", "--source"], "not allowed"),
     (["x", "--order", "0"], "from 1 to 8")])
 def test_mistakes(run, words, message):
     status, out, err = run(*words)

@@ -201,7 +201,7 @@ def test_wrong_calls(call, message):
         call(wg.formula("x y"))
 
 
-@pytest.mark.parametrize("text", ["", "x +", "sn(x)", "x(y+1)", "1/2x", "__import__('os')", "sin x"])
+@pytest.mark.parametrize("text", ["", "x +", "sn(x)", "x(y+1)", "1/2x", "__import__('os')", "sin x y"])
 def test_wrong_formulas(text):
     with pytest.raises(FormulaError, match="column"):
         wg.formula(text)

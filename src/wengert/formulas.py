@@ -33,7 +33,8 @@ def formula(text: str, variables: Iterable[str] | str | None = None) -> Formula:
     Parameters
     ----------
     text : str
-        The formula: ``+ - * / ^``, products without a sign where they have one reading (``2x``, ``x y``),
+        The formula: ``+ - * / ^``, products without a sign where they have one reading (``2x``, ``x y``), and so
+        ``sin x``,
         ``|x|``, ``√``, ``x²``, Greek letters, constants ``pi``, ``e``, ``tau``, the functions of NumPy and
         SciPy's special functions under their usual names. It is never run as Python. ``sinc`` is NumPy's,
         sin(πx)/(πx); ``relu`` has the derivative 0 at 0; comparisons (``greater(x, y)``) are 1 or 0. Variables may

@@ -247,12 +247,34 @@ class _Parser:
             symbol, value = CONSTANTS[name]
             self.push(Number(value, symbol, (token.start, token.end)), token.start, token.end)
             return
+        if not declared and self.applies(name, follower):
+            self.apply(token, follower)
+            return
         if not declared:
             self.check_variable(token, follower)
         self.seen.setdefault(name)
         if name in self.called:
             self.twofold(name, token)
         self.push(Name(name, (token.start, token.end)), token.start, token.end)
+
+    def applies(self, name: str, follower: Token) -> bool:
+        """Whether ``sin x`` has one reading: nothing behind x could belong to it, too."""
+        if name not in self.functions or name in ALSO_VARIABLES or follower.kind not in ("number", "name"):
+            return False
+        beyond = self.tokens[min(self.place + 1, len(self.tokens) - 1)]
+        applied = beyond.kind == "name" and beyond.value in self.functions and beyond.value not in ALSO_VARIABLES
+        return follower.value not in self.functions and (
+            applied or beyond.kind in ("end", "close", "comma") or (beyond.kind == "operator" and beyond.value in "+-"))
+
+    def apply(self, token: Token, follower: Token) -> None:
+        """``sin x``, ``log 2``."""
+        self.called.setdefault(token.value, token)
+        if token.value in self.seen:
+            self.twofold(token.value, token)
+        self.place += 1
+        self.operand(follower)
+        argument = self.operands.pop()
+        self.push(self.call(token, [argument.node], argument.end), token.start, argument.end)
 
     def twofold(self, name: str, token: Token) -> NoReturn:
         self.fail(f"{name!r} is both a function and a variable here: give the variable another name", token)
@@ -282,10 +304,6 @@ class _Parser:
         """Refuse a name that is no variable, or that was meant as a function."""
         name = token.value
         if name in self.functions and (self.declared is not None or name not in ALSO_VARIABLES):
-            beyond = self.tokens[min(self.place + 1, len(self.tokens) - 1)]
-            alone = beyond.kind in ("end", "operator", "close", "comma") and beyond.value != "^"
-            if follower.kind in ("number", "name") and follower.value not in self.functions and alone:
-                self.fail(f"{name!r} is a function: write {name}({follower.value})", token)
             if follower.kind == "superscript" or follower.value == "^":
                 self.fail(f"{name!r} is a function: write {name}(x)^2 for a power of its value", token)
             self.fail(f"{name!r} is a function: write {name}(...)", token)
