@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from wengert.api import (
         grad,
         hessian,
-        hvp,
         jacfwd,
         jacobian,
         jacrev,
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.profiling import profile
     from wengert.rounding import rounding_error
+    from wengert.second_order import gauss_newton_product, hvp
+    from wengert.series import taylor
     from wengert.settings import config
     from wengert.sources import source
     from wengert.staging import StagingWarning, jit
@@ -40,9 +41,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
-    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "profile", "random",
-    "rounding_error", "scan", "source", "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "gauss_newton_product", "grad",
+    "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque",
+    "optim", "profile", "random", "rounding_error", "scan", "source", "stop_gradient", "taylor", "taylor_test",
+    "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -59,6 +61,9 @@ _HOME = {
     "formula": "formulas",
     "profile": "profiling",
     "rounding_error": "rounding",
+    "gauss_newton_product": "second_order",
+    "hvp": "second_order",
+    "taylor": "series",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",
     "StagingWarning": "staging",
