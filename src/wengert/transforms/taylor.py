@@ -14,17 +14,21 @@ Functions of t are variables of one build, the `symbols`, which is never run; th
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from wengert.errors import UnsupportedError
-from wengert.graph import REGISTRY, Atom, Build, Const, Equation, Graph, Handle, Var, params_key
+from wengert.graph import REGISTRY, ArrayType, Atom, Build, Const, Equation, Graph, Handle, Var, params_key
 from wengert.primitives.contract import matmul
 from wengert.primitives.control_rules import zeros_of
+from wengert.primitives.elementwise import logical_or
 from wengert.primitives.solve import read_triangle, under
-from wengert.primitives.structure import broadcast
+from wengert.primitives.structure import broadcast, convert, full, pad, select
 from wengert.transforms.composed import even_power
 from wengert.transforms.linearize import differential, jointly
 
@@ -89,6 +93,7 @@ class _Series:
         self.derivatives: dict[Var, Handle] = {}
         self.primitives: dict[Var, Var] = {}  # the function of which this is the derivative
         self.slopes: dict[Equation, Sequence[Handle | None]] = {}
+        self.masks: dict[Var, Handle | None] = {}
 
     def function(self, coefficients: Sequence[Handle | None]) -> Var:
         """A new function of t with these coefficients."""
@@ -137,6 +142,7 @@ class _Series:
             loop = isinstance(a, Var) and a in self.makers and self.makers[a].primitive.name in _CONTROL
             for k in range(self.order if loop else 0, self.order + 1):
                 self.coefficient(a, k)
+            self.mask(a)
 
     def register(self) -> None:
         """Take note of what has been emitted."""
@@ -202,11 +208,13 @@ class _Series:
                 p.is_linear_in(i, e.params) for i, o in enumerate(e.operands) if self.degree(o)):
             return self.each(e, k)
         if smooth is None and p.linear != "jointly" and self.multilinear(e):
-            return self.convolution(e, k)
-        if p.name in _RECURRENCES:
-            return [_RECURRENCES[p.name](self, e, k)]
-        out = [None if s is None else self.coefficient(s.atom, k - 1) for s in self.slope(e)]
-        return [c if c is None or k == 1 else c / float(k) for c in out]
+            out = self.convolution(e, k)
+        elif p.name in _RECURRENCES:
+            out = [_RECURRENCES[p.name](self, e, k)]
+        else:
+            out = [None if s is None else self.coefficient(s.atom, k - 1) for s in self.slope(e)]
+            out = [c if c is None or k == 1 else c / float(k) for c in out]
+        return [self.masked(r, c) for r, c in zip(e.results, out, strict=True)]
 
     def slope(self, e: Equation) -> Sequence[Handle | None]:
         """The derivatives of the results, as the differential states them."""
@@ -250,6 +258,43 @@ class _Series:
                 out = e.primitive(*given, **e.params)
                 columns.append(out if e.primitive.multiple else [out])
         return [_sum(column) for column in zip(*columns, strict=True)] if columns else [None] * len(e.results)
+
+    # ------------------------------------------------------------ what a choice left out
+
+    def masked(self, r: Var, c: Handle | None) -> Handle | None:
+        """A coefficient that is exactly zero where a choice left out what moves, even where it met an infinite factor."""
+        mask = None if c is None else self.mask(r)
+        return c if c is None or mask is None else select(mask, c, Const(np.zeros((), c.dtype)))
+
+    def mask(self, a: Atom) -> Handle | None:
+        """Which elements of a function move at all; None: any may."""
+        if isinstance(a, Const) or not self.degree(a):
+            return None
+        if a not in self.masks:
+            origin = self.primitives.get(a)
+            self.masks[a] = self.mask(origin) if origin else self.mask_of(self.makers[a]) if a in self.makers else None
+        return self.masks[a]
+
+    def mask_of(self, e: Equation) -> Handle | None:
+        p, out = e.primitive, e.results[0].type
+        moving = [o for o in e.operands if self.degree(o)]
+        masks = [self.mask(o) for o in moving]
+        if p.multiple or not isinstance(out, ArrayType):
+            return None
+        if p.structural and p.linear == "jointly" and p is not convert and (p is select or not p.elementwise):
+            chooses = p is select or p is pad or len(moving) < sum([o.type.inexact for o in e.operands])
+            if not chooses and all(m is None for m in masks):
+                return None
+            return p(*[self.present_mask(o) if o.type.inexact else self.value(o) for o in e.operands], **e.params)  # type: ignore[no-any-return]
+        present = [m for m in masks if m is not None]
+        if len(present) < len(masks) or not (p.elementwise or p is convert):
+            return None
+        found = functools.reduce(logical_or, present)
+        return found if found.shape == out.shape else broadcast(found, shape=out.shape)
+
+    def present_mask(self, a: Atom) -> Handle:
+        found = self.mask(a)
+        return full(np.asarray(self.degree(a) > 0), a.type.shape, self.value(a)) if found is None else found
 
     # ------------------------------------------------------------ branches and loops
 
