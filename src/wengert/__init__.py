@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric, optim, random
+    from wengert import errors, numeric, optim, random, stochastic
     from wengert.api import (
         grad,
         hessian,
@@ -37,14 +37,15 @@ if TYPE_CHECKING:
     from wengert.settings import config
     from wengert.sources import source
     from wengert.staging import StagingWarning, jit
+    from wengert.stochastic.propagation import propagate
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
     "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
     "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "gauss_newton_product", "grad",
     "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque",
-    "optim", "profile", "random", "rounding_error", "scan", "source", "stop_gradient", "taylor", "taylor_test",
-    "value_and_grad", "vjp", "vmap", "while_loop",
+    "optim", "profile", "propagate", "random", "rounding_error", "scan", "source", "stochastic", "stop_gradient",
+    "taylor", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -60,6 +61,7 @@ _HOME = {
     "explain_compilation": "compilation",
     "formula": "formulas",
     "profile": "profiling",
+    "propagate": "stochastic.propagation",
     "rounding_error": "rounding",
     "gauss_newton_product": "second_order",
     "hvp": "second_order",
@@ -73,7 +75,7 @@ _HOME = {
     "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "numeric", "optim", "random"}
+_MODULES = {"errors", "numeric", "optim", "random", "stochastic"}
 
 
 def __getattr__(name: str) -> Any:
