@@ -93,7 +93,8 @@ class Vectors:
                 what = kind_of(leaf) if found is None else f"an array of {found.dtype}"
                 raise InputError(f"{name}: {self.spec.place(k) or 'it'} is {what}; a leaf is a real float or an array of them")
             self.shapes.append((found.shape, found.dtype))
-        self.size = sum([math.prod(shape) for shape, _ in self.shapes])
+        self.sizes = [math.prod(shape) for shape, _ in self.shapes]
+        self.size = sum(self.sizes)
         self.dtype = np.result_type(*[dtype for _, dtype in self.shapes])
 
     def pack(self, tree: Any, lanes: tuple[int, ...] = ()) -> Any:

@@ -90,27 +90,30 @@ def propagate(f: Callable[..., Any], x: Any, cov: Any, second_order: bool = Fals
     """
     if not callable(f):
         raise InputError(f"propagate: the first argument is a function, not {kind_of(f)}")
-    single = not isinstance(x, tuple)
-    inputs = Vectors("propagate", (x,) if single else x)
-    sigma = _covariance(cov, inputs.size)
-    values = f(*inputs.unpack(inputs.pack((x,) if single else x)))
+    primals = x if isinstance(x, tuple) else (x,)
+    inputs = Vectors("propagate", primals)
+    sigma, argnums = _covariance(cov, inputs.size), tuple(range(len(primals)))
+    values = f(*inputs.unpack(inputs.pack(primals)))
     outputs = Vectors("propagate", values)
-
-    def flat(z: Any) -> Any:
-        return _packed(f(*inputs.unpack(z)))
-    at = inputs.pack((x,) if single else x)
-    j = jacobian(flat)(at)
+    j = _matrix(jacobian(f, argnums)(*primals), outputs.sizes, inputs.sizes)
     spread, bias = j @ sigma @ j.T, np.zeros(outputs.size)
     if second_order:
-        h = hessian(flat)(at) @ sigma
+        h = _matrix(hessian(f, argnums)(*primals), outputs.sizes, inputs.sizes, inputs.sizes) @ sigma
         bias = 0.5 * np.trace(h, axis1=1, axis2=2)
         spread = spread + 0.5 * np.einsum("iab,jba->ij", h, h)
     std = np.sqrt(np.maximum(np.diag(spread), 0.0))
     return Propagated(outputs.unpack(outputs.pack(values) + bias), spread, outputs.unpack(std), outputs.unpack(bias))
 
 
-def _packed(tree: Any) -> Any:
-    return np.concatenate([np.reshape(leaf, (-1,)) for leaf in flatten(tree)[0]])
+def _matrix(tree: Any, *sizes: list[int]) -> Any:
+    """One array of the blocks of a Jacobian or a Hessian, which are the leaves of nested trees."""
+    blocks = iter(flatten(tree)[0])
+
+    def joined(done: tuple[int, ...], rest: tuple[list[int], ...]) -> Any:
+        if not rest:
+            return np.reshape(next(blocks), done)
+        return np.concatenate([joined((*done, n), rest[1:]) for n in rest[0]], axis=len(done))
+    return joined((), sizes)
 
 
 def _covariance(cov: Any, n: int) -> Any:

@@ -191,8 +191,8 @@ def _xtrace(a: Counted, rng: np.random.Generator, draw: Draw, most: int) -> Stat
 
 def _exact(a: Counted, most: int) -> Any:
     if a.products + a.size > most:
-        raise InputError(f"trace: {a.size} dimensions are too few for independent vectors of signs; say probes='gaussian', or allow "
-                         f"max_products={a.products + a.size}")
+        raise InputError(f"trace: {a.size} dimensions are few for independent vectors of signs; say probes='gaussian', or "
+                         f"allow max_products={a.products + a.size}")
     return np.trace(a(np.eye(a.size)))
 
 
