@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric, optim, random, stochastic
+    from wengert import errors, numeric, optim, random, stochastic, symbolic
     from wengert.api import (
         grad,
         hessian,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wengert.compilation import explain_compilation
     from wengert.custom import custom_jvp, custom_vjp, opaque
     from wengert.explanation import explain
-    from wengert.formulas import formula
+    from wengert.formulas import formula, from_sympy
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.profiling import profile
     from wengert.rounding import rounding_error
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
-    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "gauss_newton_product", "grad",
-    "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque",
-    "optim", "profile", "propagate", "random", "rounding_error", "scan", "source", "stochastic", "stop_gradient",
+    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy", "gauss_newton_product",
+    "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque",
+    "optim", "profile", "propagate", "random", "rounding_error", "scan", "source", "stochastic", "stop_gradient", "symbolic",
     "taylor", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
@@ -66,6 +66,7 @@ _HOME = {
     "gauss_newton_product": "second_order",
     "hvp": "second_order",
     "taylor": "series",
+    "from_sympy": "formulas",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",
     "StagingWarning": "staging",
@@ -75,7 +76,7 @@ _HOME = {
     "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "numeric", "optim", "random", "stochastic"}
+_MODULES = {"errors", "numeric", "optim", "random", "stochastic", "symbolic"}
 
 
 def __getattr__(name: str) -> Any:
