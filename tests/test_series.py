@@ -149,6 +149,12 @@ def test_what_a_choice_left_out_stays_zero():
         return np.sum(np.sqrt(np.concatenate([x * np.ones(1), np.zeros(2)])))
     np.testing.assert_allclose(wg.taylor(f, 1.0, 1.0, 2), [1.0, 0.5, -0.125], rtol=1e-15)
     np.testing.assert_array_equal(wg.taylor(lambda x: np.sqrt(np.where(x > 0, x, 0.0)), 0.0, 1.0, 2), [0, 0, 0])
+    np.testing.assert_array_equal(wg.taylor(lambda x: np.sqrt(np.maximum(x - 1.0, 0.0)) * x, 0.0, 1.0, 2), [0, 0, 0])
+
+
+def test_even_powers_of_moduli_move_at_the_kink():
+    for f in (lambda x: np.linalg.norm(np.array([x, 0.0])) ** 2, lambda x: np.abs(x) ** 2, lambda x: np.hypot(x, 0.0) ** 2):
+        np.testing.assert_array_equal(wg.taylor(f, 0.0, 1.0, 3), [0, 0, 1, 0])
 
 
 def test_the_cost_is_quadratic_in_the_order():

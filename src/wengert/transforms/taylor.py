@@ -271,30 +271,52 @@ class _Series:
         if isinstance(a, Const) or not self.degree(a):
             return None
         if a not in self.masks:
-            origin = self.primitives.get(a)
-            self.masks[a] = self.mask(origin) if origin else self.mask_of(self.makers[a]) if a in self.makers else None
+            e = self.makers.get(a)
+            if a in self.primitives:
+                self.masks[a] = self.mask(self.primitives[a])
+            elif e is None or self.smooth(e) is not None:  # an even power moves where the modulus has its kink
+                self.masks[a] = None
+            elif e.primitive.elementwise and e.primitive.jvp and not e.primitive.multiple:
+                self.masks[a] = self.mask_of_slope(e)
+            else:
+                self.masks[a] = self.mask_of(e, self.degree, self.mask)
         return self.masks[a]
 
-    def mask_of(self, e: Equation) -> Handle | None:
+    def mask_of(self, e: Equation, moves: Callable[[Atom], Any], mask: Callable[[Atom], Handle | None]) -> Handle | None:
+        """The mask of a result: a map that moves or chooses elements does the same to their masks."""
         p, out = e.primitive, e.results[0].type
-        moving = [o for o in e.operands if self.degree(o)]
-        masks = [self.mask(o) for o in moving]
+        moving = [o for o in e.operands if moves(o)]
+        masks = [mask(o) for o in moving]
         if p.multiple or not isinstance(out, ArrayType):
             return None
         if p.structural and p.linear == "jointly" and p is not convert and (p is select or not p.elementwise):
             chooses = p is select or p is pad or len(moving) < sum([o.type.inexact for o in e.operands])
             if not chooses and all(m is None for m in masks):
                 return None
-            return p(*[self.present_mask(o) if o.type.inexact else self.value(o) for o in e.operands], **e.params)  # type: ignore[no-any-return]
-        present = [m for m in masks if m is not None]
-        if len(present) < len(masks) or not (p.elementwise or p is convert):
+
+            def present(o: Atom) -> Handle:
+                found = mask(o) if moves(o) else None
+                return full(np.asarray(bool(moves(o))), o.type.shape, self.value(o)) if found is None else found
+            return p(*[present(o) if o.type.inexact else self.value(o) for o in e.operands], **e.params)  # type: ignore[no-any-return]
+        known = [m for m in masks if m is not None]
+        if not known or len(known) < len(masks) or not (p.elementwise or p is convert):
             return None
-        found = functools.reduce(logical_or, present)
+        found = functools.reduce(logical_or, known)
         return found if found.shape == out.shape else broadcast(found, shape=out.shape)
 
-    def present_mask(self, a: Atom) -> Handle:
-        found = self.mask(a)
-        return full(np.asarray(self.degree(a) > 0), a.type.shape, self.value(a)) if found is None else found
+    def mask_of_slope(self, e: Equation) -> Handle | None:
+        """Of a maximum and its like, whose differential chooses: what it leaves out of those of the operands."""
+        (slope,) = self.slope(e)
+        seeds: dict[Atom, Atom] = {d.atom: o for o in e.operands if (d := self.derivative(o)) is not None}
+
+        @functools.cache
+        def moves(a: Atom) -> bool:
+            return a in seeds or (a in self.makers and any(moves(o) for o in self.makers[a].operands))  # type: ignore[index]
+
+        @functools.cache
+        def mask(a: Atom) -> Handle | None:
+            return self.mask(seeds[a]) if a in seeds else self.mask_of(self.makers[a], moves, mask)  # type: ignore[index]
+        return mask(slope.atom) if slope is not None and moves(slope.atom) else None
 
     # ------------------------------------------------------------ branches and loops
 
