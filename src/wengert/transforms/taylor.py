@@ -9,7 +9,9 @@ on each coefficient, products are convolutions; quotients and solves, whose diff
 textbook recurrences (A. Griewank and A. Walther, Evaluating Derivatives, 2nd ed., 2008, chapter 13). For functions whose
 differentials close in this way, order d takes O(d²) operations.
 
-Functions of t are variables of one build, the `symbols`, which is never run; their coefficients are values of another.
+Functions of t are variables of one build, the `symbols`, which is never run; their coefficients are values of another. With a
+function goes a mask, which of its elements move at all, so that what a choice left out is exactly zero even where it meets an
+infinite factor; a loop hands on no masks, and there such a zero may become NaN.
 """
 
 from __future__ import annotations
