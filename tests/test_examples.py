@@ -255,3 +255,16 @@ def test_examples_draw(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     else:
         example.draw(np.outer(example.OUTPUTS, [1.0, 2.0, 3.0, 1.0]), file)
     assert file.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+@named("hessian_trace")
+def test_the_spectrum_is_drawn(example: ModuleType, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    eigenvalues = np.linspace(-1.0, 1.0, 20)
+    density = wg.stochastic.spectral_density(np.diag(eigenvalues), seed=0, count=500)
+    exact = example.smoothed(eigenvalues, density)
+    assert np.trapezoid(np.abs(density.density - exact), density.points) < 0.1
+    found = {(method, m): (1.0 / m, 1.0 / m) for method in example.METHODS for m in example.BUDGETS}
+    file = tmp_path / "picture.png"
+    example.draw(found, density, eigenvalues, file)
+    assert file.read_bytes().startswith(b"\x89PNG\r\n")

@@ -8,11 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric, optim, random, symbolic
+    from wengert import errors, numeric, optim, random, stochastic, symbolic
     from wengert.api import (
         grad,
         hessian,
-        hvp,
         jacfwd,
         jacobian,
         jacrev,
@@ -33,17 +32,20 @@ if TYPE_CHECKING:
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.profiling import profile
     from wengert.rounding import rounding_error
+    from wengert.second_order import gauss_newton_product, hvp
+    from wengert.series import taylor
     from wengert.settings import config
     from wengert.sources import source
     from wengert.staging import StagingWarning, jit
+    from wengert.stochastic.propagation import propagate
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
     "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
-    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy", "grad", "hessian",
-    "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "profile",
-    "random", "rounding_error", "scan", "source", "stop_gradient", "symbolic", "taylor_test", "value_and_grad", "vjp",
-    "vmap", "while_loop",
+    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy", "gauss_newton_product",
+    "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque",
+    "optim", "profile", "propagate", "random", "rounding_error", "scan", "source", "stochastic", "stop_gradient", "symbolic",
+    "taylor", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -59,7 +61,11 @@ _HOME = {
     "explain_compilation": "compilation",
     "formula": "formulas",
     "profile": "profiling",
+    "propagate": "stochastic.propagation",
     "rounding_error": "rounding",
+    "gauss_newton_product": "second_order",
+    "hvp": "second_order",
+    "taylor": "series",
     "from_sympy": "formulas",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",
@@ -70,7 +76,7 @@ _HOME = {
     "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "numeric", "optim", "random", "symbolic"}
+_MODULES = {"errors", "numeric", "optim", "random", "stochastic", "symbolic"}
 
 
 def __getattr__(name: str) -> Any:

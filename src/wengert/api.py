@@ -23,8 +23,8 @@ from wengert.graph import Graph
 from wengert.run import Run, matched, matched_leaf, own
 from wengert.transforms.batch import batch
 
-__all__ = ["grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "make_graph", "stop_gradient",
-           "value_and_grad", "vjp", "vmap"]
+__all__ = ["flat_tangents", "grad", "hessian", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "make_graph", "run_all",
+           "stop_gradient", "value_and_grad", "vjp", "vmap"]
 
 Argnums = int | Sequence[int]
 Function = Callable[..., Any]
@@ -162,19 +162,19 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     (np.float64(0.0), np.float64(2.0))
     """
     _require_callable(f, "jvp")
-    run = _run_all("jvp", f, primals, has_aux)
-    given = _flat_tangents("jvp", run, primals, tangents)
+    run = run_all("jvp", f, primals, has_aux)
+    given = flat_tangents("jvp", run, primals, tangents)
     out = _results(run, run.push_forward(given))
     return (run.result(), out, run.aux) if has_aux else (run.result(), out)
 
 
-def _run_all(name: str, f: Function, primals: Any, has_aux: bool = False) -> Run:
+def run_all(name: str, f: Function, primals: Any, has_aux: bool = False) -> Run:
     if not isinstance(primals, (tuple, list)):
         raise InputError(f"{name}: primals is a tuple of the arguments: ({'x'},)")
     return Run(name, f, tuple(primals), {}, tuple(range(len(primals))), has_aux)
 
 
-def _flat_tangents(name: str, run: Run, primals: Any, tangents: Any) -> list[Any]:
+def flat_tangents(name: str, run: Run, primals: Any, tangents: Any) -> list[Any]:
     if not isinstance(tangents, (tuple, list)) or len(tangents) != len(primals):
         raise InputError(f"{name}: tangents is a tuple with one tangent for each of the {len(primals)} primals")
     flat, k = [], 0
@@ -205,11 +205,11 @@ def linearize(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     np.float64(3.0)
     """
     _require_callable(f, "linearize")
-    run = _run_all("linearize", f, primals, has_aux)
+    run = run_all("linearize", f, primals, has_aux)
     residuals = run.residuals()
 
     def pushforward(*tangents: Any) -> Any:
-        given = _flat_tangents("linearize", run, primals, tangents)
+        given = flat_tangents("linearize", run, primals, tangents)
         return _results(run, run.push_forward(given, residuals))
     value = run.result(residuals)
     return (value, pushforward, run.extra(residuals)) if has_aux else (value, pushforward)
@@ -242,7 +242,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     (np.float64(3.0), np.float64(2.0))
     """
     _require_callable(f, "vjp")
-    run = _run_all("vjp", f, primals, has_aux)
+    run = run_all("vjp", f, primals, has_aux)
     residuals = run.residuals()
     likes = [x.type if hasattr(x, "type") else None for x in run.out_leaves]
 
@@ -468,30 +468,6 @@ def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
     """
     _require_callable(f, "hessian")
     return jacfwd(jacrev(f, argnums, has_aux), argnums, has_aux)
-
-
-def hvp(f: Function, primals: Any, tangents: Any) -> Any:
-    """Hessian-vector product, ``∇²f(x) v``, without the matrix: forward mode over reverse mode.
-
-    Parameters
-    ----------
-    f : callable
-        A scalar function.
-    primals : array, tree, or tuple of arguments
-    tangents : the same structure
-        If `primals` is a tuple it is taken as the arguments of f, else as the one argument.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import wengert as wg
-    >>> wg.hvp(lambda x: np.sum(x ** 3), np.array([1.0, 2.0]), np.array([1.0, 0.0]))
-    array([6., 0.])
-    """
-    _require_callable(f, "hvp")
-    if isinstance(primals, tuple):
-        return jvp(grad(f, tuple(range(len(primals)))), primals, tangents)[1]
-    return jvp(grad(f), (primals,), (tangents,))[1]
 
 
 # ---------------------------------------------------------------- vmap

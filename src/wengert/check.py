@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.api import grad, hvp, jvp, vjp
+from wengert.api import grad, jvp, vjp
 from wengert.errors import CheckError, InputError, kind_of
 from wengert.flatten import flatten
 from wengert.run import leaf_type
+from wengert.second_order import hvp
 
 __all__ = ["TaylorResult", "check_grads", "rounding_floor", "taylor_test"]
 

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from wengert import numeric
-from wengert.api import grad, hessian, hvp, jacfwd, jacrev, jvp
+from wengert.api import grad, hessian, jacfwd, jacrev, jvp
 from wengert.backends.interpret import Program
 from wengert.comparison.operations import operations
 from wengert.comparison.problem import Problem
 from wengert.graph import ArrayType, Graph
 from wengert.graph.walk import prune
+from wengert.second_order import hvp
 from wengert.staging import StagingWarning, jit
 from wengert.transforms.scalars import scalar_graph
 from wengert.transforms.symbolic import derivative

@@ -19,7 +19,7 @@ from wengert.primitives.elementwise import conj
 from wengert.primitives.matrices import aligned, lower, mapped, mH, square_only, stack_of, upper
 from wengert.primitives.structure import sum_to
 
-__all__ = ["lapack", "lu_factor", "lu_solve", "solve", "solve_factored", "solve_triangular"]
+__all__ = ["lapack", "lu_factor", "lu_solve", "read_triangle", "solve", "solve_factored", "solve_triangular", "under"]
 
 _ADJOINT = {"N": "C", "C": "N"}
 _CODE = {"N": 0, "T": 1, "C": 2}
@@ -156,7 +156,7 @@ def _triangular_evaluate(a: Any, b: Any, *, lower: bool, trans: str, unit: bool)
     return mapped(one, (2, 2), a, b)
 
 
-def _read_triangle(a: Any, below: bool, unit: bool) -> Any:
+def read_triangle(a: Any, below: bool, unit: bool) -> Any:
     """What a triangular solve reads of its matrix."""
     return lower(a, -1 if unit else 0) if below else upper(a, 1 if unit else 0)
 
@@ -170,7 +170,7 @@ def _triangular_transpose(ct: Any, i: int, ops: Any, *, lower: bool, trans: str,
 
 
 def _triangular_jvp(x: Any, ops: Any, tangents: Any, *, lower: bool, trans: str, unit: bool) -> Any:
-    change = under(_read_triangle(tangents[0], lower, unit), trans)
+    change = under(read_triangle(tangents[0], lower, unit), trans)
     return -solve_triangular(ops[0], matmul(change, x), lower=lower, trans=trans, unit=unit)
 
 

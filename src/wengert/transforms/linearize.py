@@ -21,7 +21,7 @@ from wengert.primitives.control import stack_add
 from wengert.primitives.structure import broadcast, full
 from wengert.transforms.composed import even_power
 
-__all__ = ["Linear", "differential", "linearize"]
+__all__ = ["Linear", "differential", "jointly", "linearize"]
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def differential(build: Build, e: Equation, tangents: list[Handle | None],
         if p.leading is not None and any(t is not None for t in tangents[p.leading(params):]):
             raise MissingRuleError(f"{p.name}: no derivative is known with regard to its residuals; take the first derivative "
                                    f"by reverse mode (grad), or give a custom_jvp rule")
-        out = _jointly(p, operands, tangents, results, params)
+        out = jointly(p, operands, tangents, results, params)
         return out if p.multiple else [out]
     terms: list[Any] = []
     for i in p.linear if isinstance(p.linear, tuple) else ():
@@ -176,7 +176,7 @@ def _nonlinear(build: Build, e: Equation, operands: list[Handle], results: list[
     return terms
 
 
-def _jointly(p: Any, operands: list[Handle], tangents: list[Handle | None], results: list[Handle],
+def jointly(p: Any, operands: list[Handle], tangents: list[Handle | None], results: list[Handle],
              params: Any) -> Any:
     """The primitive itself, applied to the tangents; operands that are not inexact stay as they are."""
     absent = [t is None and o.type.inexact and p.is_linear_in(i, params)
