@@ -237,7 +237,6 @@ class _Jitted(native.Native):  # type: ignore[misc]
                     tracer.order = order if order in ("C", "F") else ""
                     tracers.append(tracer)
                 f, args, kwargs = rebuild(tracers)
-                staged.watched.ignore([args, kwargs])
                 note_partial(f)
                 out = flow.call(f, *args, **kwargs)
                 out_leaves, staged.out_spec = flatten(out)
