@@ -334,13 +334,13 @@ def store_attribute(value: Any, holder: Any, name: str) -> None:
 
 
 def update(holder: Any, key: Any, kind: str, value: Callable[[], Any]) -> None:
-    store(augmented(kind, holder[key], value()), holder, key)
+    store(augmented(kind, item(holder, key), value()), holder, key)
 
 
 def update_attribute(holder: Any, name: str, kind: str, value: Callable[[], Any]) -> None:
-    part = getattr(holder, name)
+    part = attribute(holder, name)
     new = augmented(kind, part, value())
-    if new is not part or not isinstance(part, Tracer):
+    if new is not part or not isinstance(part, Tracer) or attribute_place(holder, name) is None:  # it is the class that stores
         store_attribute(new, holder, name)
 
 
@@ -476,6 +476,11 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return _call_foreign(function, args, kwargs)
 
 
+def _is_bare(cls: Any) -> bool:
+    """Whether it is a class of the user's whose instances are made without any code."""
+    return type(cls) is type and (cls.__new__, cls.__init__) == (object.__new__, object.__init__) and cls is not object
+
+
 def _has_own_init(cls: type) -> bool:
     init = cls.__init__  # type: ignore[misc]
     return cls.__new__ is object.__new__ and isinstance(init, types.FunctionType) and not is_library(init.__code__.co_filename)
@@ -503,7 +508,7 @@ def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         return drawn
     refuse_effects(function, args, kwargs, changeable)
     out = reach_call(function, *args, **kwargs)
-    return made(out) if type(out) in (list, dict, set, types.SimpleNamespace) else out
+    return made(out) if type(out) in (list, dict, set, types.SimpleNamespace) or _is_bare(function) else out
 
 
 def callbacks(args: Iterable[Any]) -> list[Any]:
