@@ -478,7 +478,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 def _is_bare(cls: Any) -> bool:
     """Whether it is a class of the user's whose instances are made without any code."""
-    return type(cls) is type and (cls.__new__, cls.__init__) == (object.__new__, object.__init__) and cls is not object
+    return type(cls) is type and cls is not object and (
+        cls.__new__ is object.__new__ and cls.__init__ is object.__init__)  # type: ignore[misc]
 
 
 def _has_own_init(cls: type) -> bool:
