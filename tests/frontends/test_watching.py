@@ -326,3 +326,22 @@ def test_dataclasses_with_slots_are_arguments():
     jitted = wg.jit(lambda x, s: x * s.factor)
     for factor in (2.0, 3.0):
         assert np.array_equal(jitted(X, Settings(factor)), factor * X)
+
+
+def test_what_items_hold_is_not_read_by_a_loop_over_them():
+    held = [_Silent(), _Silent()]
+    for item in held:
+        item.weight, item.age = 2.0, 0
+
+    def f(x):
+        for item in held:
+            x = x * item.weight
+        return x * len(held) * len([item.weight for item in held])
+
+    jitted = wg.jit(f)
+    jitted(X)
+    (before,) = jitted.found.values()
+    held[0].age = 1
+    assert np.array_equal(jitted(X), 16.0 * X) and list(jitted.found.values()) == [before]
+    held[0].weight = 3.0
+    assert np.array_equal(jitted(X), 24.0 * X)

@@ -99,13 +99,20 @@ def not_(a: Any) -> Any:
 
 
 def seen(x: Any) -> Any:
-    """An operand, or what is asked for its truth: methods of its class look at what it holds, and they are not staged."""
+    """An operand, or what is asked for its truth or items: methods of its class look at what it holds, and are not staged."""
+    if type(x) not in (list, tuple, dict, set, frozenset):  # which do not look into their items
+        watch.note_state(x)
+    return x
+
+
+def compared(x: Any) -> Any:
+    """Likewise where containers compare their items."""
     watch.note_state(x)
     return x
 
 
 def contains(container: Any, x: Any) -> Any:
-    seen(container), seen(x)
+    compared(container), compared(x)
     if isinstance(container, Tracer) and is_abstract(container):
         return np.any(container == x)
     if is_abstract(x):
@@ -135,7 +142,7 @@ def assert_(c: Any, message: Callable[[], Any] | None) -> None:
 
 def text(*parts: Any) -> Any:
     """An f-string."""
-    return effects.text(seen(parts))
+    return effects.text(compared(parts))
 
 
 def raise_(error: Callable[[], Any], cause: Callable[[], Any]) -> None:
@@ -489,6 +496,8 @@ def _has_own_init(cls: type) -> bool:
 
 _KINDS = (isinstance, issubclass, type, callable, hasattr, getattr, super)  # builtins that do not look at what an object holds
 
+_SHALLOW = (len, list, tuple, dict, set, bool, enumerate, zip, reversed, map, filter)  # nor do these at what items hold
+
 
 def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A call of what is not the user's own code: a builtin, NumPy, a library."""
@@ -496,8 +505,9 @@ def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         if isinstance(x, Unbound):
             x.refuse()
     if not any(function is f for f in _KINDS):
+        look = seen if any(function is f for f in _SHALLOW) else compared
         for x in (*args, *kwargs.values(), getattr(function, "__self__", None), function):
-            watch.note_state(x)
+            look(x)
     try:
         special = STAGED.get(function)
     except TypeError:

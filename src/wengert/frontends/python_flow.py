@@ -84,11 +84,11 @@ def _operator(name: str, *arguments: ast.expr) -> ast.Call:
     return ast.Call(ast.Attribute(_load(FLOW), name, ast.Load()), list(arguments), [])
 
 
-def _seen(was: ast.expr, node: ast.expr) -> ast.expr:
+def _seen(was: ast.expr, node: ast.expr, name: str = "seen") -> ast.expr:
     """An operand that may be an object of a class with operators of its own; not what is computed or written here."""
     if not isinstance(was, (ast.Name, ast.Attribute, ast.Subscript)):
         return node
-    return ast.copy_location(_operator("seen", node), was)
+    return ast.copy_location(_operator(name, node), was)
 
 
 def _arguments(*names: str) -> ast.arguments:
@@ -402,7 +402,8 @@ class _Lower(ast.NodeTransformer):
         operands = [node.left, *node.comparators]
         self.generic_visit(node)
         if not all(isinstance(op, (ast.In, ast.NotIn, ast.Is, ast.IsNot)) for op in node.ops):
-            node.left, *node.comparators = map(_seen, operands, [node.left, *node.comparators])
+            pairs = zip(operands, [node.left, *node.comparators], strict=True)
+            node.left, *node.comparators = [_seen(was, new, "compared") for was, new in pairs]
         return self.chain(node)
 
     def chain(self, node: ast.Compare) -> Any:
