@@ -139,7 +139,7 @@ def signature_of(args: tuple[Any, ...], kwargs: dict[str, Any], static: Containe
     from wengert.backends.compiled.entry import Output, Signature
 
     inputs: list[Input] = []
-    for key, x in (*enumerate(args), *sorted(kwargs.items())):
+    for key, x in (*enumerate(args), *kwargs.items()):
         found = _inputs_of(x, key in static)
         if found is None:
             return None

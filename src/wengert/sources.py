@@ -178,10 +178,10 @@ def _arguments(jitted: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tu
     names = [known[k] if k < len(known) and known[k].isidentifier() and not keyword.iskeyword(known[k]) else f"x{k}"
              for k in range(len(args))]
     reads = []
-    for name, tree in [*zip(names, args), *[(k, kwargs[k]) for k in sorted(kwargs)]]:
-        leaves, spec = flatten(tree)
+    for name, tree in [*zip(names, args), *kwargs.items()]:
+        leaves, spec = flatten(tree, ordered=True)
         reads += [f"{name}{spec.place(k)}" for k, x in enumerate(leaves) if leaf_key(x) is not None]
-    return [*names, *sorted(kwargs)], reads
+    return [*names, *kwargs], reads
 
 
 def leaf_paths(jitted: Any, args: tuple[Any, ...]) -> list[str]:

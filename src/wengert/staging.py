@@ -180,8 +180,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
     def _signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Any, Callable[[Any], Any]]:
         """Traced leaves, the key of the trace, and how to put leaves back among the static parts."""
         dynamic = tuple(a for k, a in enumerate(args) if k not in self.static_argnums)
-        named = {k: kwargs[k] for k in sorted(kwargs) if k not in self.static_argnames}
-        leaves, spec = flatten((dynamic, named))
+        named = {k: x for k, x in kwargs.items() if k not in self.static_argnames}
+        leaves, spec = flatten((dynamic, named), ordered=True)
         leaves = [_taken(x) if isinstance(x, np.ndarray) else x for x in leaves]
         keys = [leaf_key(x) for x in leaves]
         static = [x for x, k in zip(leaves, keys, strict=True) if k is None]
@@ -237,10 +237,9 @@ class _Jitted(native.Native):  # type: ignore[misc]
                     tracer.order = order if order in ("C", "F") else ""
                     tracers.append(tracer)
                 f, args, kwargs = rebuild(tracers)
-                staged.watched.ignore([args, kwargs])
                 note_partial(f)
                 out = flow.call(f, *args, **kwargs)
-                out_leaves, staged.out_spec = flatten(out)
+                out_leaves, staged.out_spec = flatten(out, ordered=True)
                 outputs = [self._settle(block, x) for x in out_leaves]
         except RecursionError as error:
             raise UnstageableError(f"{raised(error)}: recursion to no end, or to one that a traced value decides") from error
@@ -418,10 +417,10 @@ class _Jitted(native.Native):  # type: ignore[misc]
         except (TypeError, ValueError):
             parameters = []
         given = [(parameters[k] if k < len(parameters) else "x", a) for k, a in enumerate(args) if k not in self.static_argnums]
-        given += [(k, kwargs[k]) for k in sorted(kwargs) if k not in self.static_argnames]
+        given += [(k, x) for k, x in kwargs.items() if k not in self.static_argnames]
         out = []
         for name, tree in given:
-            leaves = [x for x in flatten(tree)[0] if leaf_key(x) is not None]
+            leaves = [x for x in flatten(tree, ordered=True)[0] if leaf_key(x) is not None]
             out += [name] if len(leaves) == 1 else [f"{name}_{k}" for k in range(len(leaves))]
         return out
 

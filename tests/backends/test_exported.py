@@ -88,7 +88,7 @@ def test_constants_and_products_and_trees(tmp_path):
     text = header.read_text()
     assert "const double *double_ /* [40] */" in text or "const double *args_0" in text
     outputs = [np.empty(1), *[np.empty(40) for _ in range(3)]]
-    value, dx, dscale, dshift = called(linked(tmp_path, "f"), [x, p["scale"], p["shift"]], *outputs)
+    value, dx, dshift, dscale = called(linked(tmp_path, "f"), [x, p["shift"], p["scale"]], *outputs)
     want, (gx, gp) = fast.f(x, p)
     for got, exact in ((value[0], want), (dx, gx), (dscale, gp["scale"]), (dshift, gp["shift"])):
         np.testing.assert_allclose(got, exact, rtol=1e-11, atol=1e-12)

@@ -285,6 +285,7 @@ def test_references():
     assert all(abs(a - b) < 100 for a, b in zip(after, before, strict=True)), (before, after)
 
 
+@pytest.mark.filterwarnings("ignore::wengert.staging.StagingWarning")  # it changes while another thread traces
 def test_threads_that_call_what_one_changes():
     scale = 3.0
     j, wrong = wg.jit(lambda p: {"r": p["a"] * scale}), []
@@ -397,3 +398,17 @@ def test_a_global_array_is_compared_where_it_lies(monkeypatch):
         same(j(X), X * W)
     finally:
         W[0] = 3.0
+
+
+def test_dicts_and_keywords_in_another_order():
+    def values(d):
+        return [x * 1.0 for x in d.values()]
+
+    def named(**words):
+        return [x * 1.0 for x in words.values()]
+
+    jitted, keywords = wg.jit(values), wg.jit(named)
+    for _ in range(6):
+        assert (jitted({"a": 1.0, "b": 2.0}), jitted({"b": 2.0, "a": 1.0})) == ([1.0, 2.0], [2.0, 1.0])
+        assert (keywords(a=1.0, b=2.0), keywords(b=2.0, a=1.0)) == ([1.0, 2.0], [2.0, 1.0])
+    assert list(wg.jit(lambda d: d)({"b": 2.0, "a": 1.0})) == ["b", "a"]

@@ -225,7 +225,56 @@ def ident(x):
     return np.sum(b.v) * b.n
 
 
+class Clipped:
+    """Its attribute is a new array at each look, and stored by code of the class."""
+
+    def __init__(self, v):
+        self.held = v
+        self.stores = 0
+
+    @property
+    def v(self):
+        return self.held * 2.0
+
+    @v.setter
+    def v(self, value):
+        self.held = value * 0.25
+        self.stores += 1
+
+
+def in_place_through_a_property(x):
+    c = Clipped(x)
+    c.v *= 3.0
+    for _i in range(4):
+        c.v += 1.0
+    return np.sum(c.v) * c.stores
+
+
+class Bare:
+    pass
+
+
+def class_without_init(x):
+    b = Bare()
+    b.v, b.running = x, True
+    while b.running:
+        b.v = b.v * 0.9
+        b.running = np.sum(b.v) > 1.0
+    return np.sum(b.v)
+
+
+def flag(x):
+    running = True
+    while running:
+        x = x * 0.9
+        running = np.sum(x) > 1.0
+    return np.sum(x)
+
+
 STAGED = [
+    in_place_through_a_property,
+    class_without_init,
+    flag,
     two_names,
     alias_of_attribute,
     alias_inside,

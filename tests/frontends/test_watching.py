@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import operator
 import types
-from collections import deque
+from collections import OrderedDict, deque
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import wengert as wg
 
@@ -115,3 +118,230 @@ def test_an_attribute_that_appears_is_seen():
     assert [jitted(1.0), jitted(1.0)] == [2.0, 2.0]
     held.b = 3.0
     assert jitted(1.0) == 3.0
+
+
+class _Vector:
+    """With methods that Python and NumPy call, and that are not staged."""
+
+    def __init__(self, *parts):
+        self.parts = list(parts)
+
+    def __add__(self, other):
+        return other + self.parts[0]
+
+    def __neg__(self):
+        return -self.parts[0]
+
+    def __lt__(self, other):
+        return self.parts[0] < other
+
+    def __bool__(self):
+        return self.parts[0] < 5.0
+
+    def __len__(self):
+        return int(self.parts[0])
+
+    def __iter__(self):
+        return iter(self.parts)
+
+    def __contains__(self, value):
+        return value in self.parts
+
+    def __float__(self):
+        return self.parts[0]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.parts)
+
+    @property
+    def first(self):
+        return self.parts[0]
+
+
+class _Silent:
+    pass
+
+
+def _uses(use):
+    def make():
+        held = _Vector(2.0, 3.0)
+
+        def change():
+            held.parts[0] = 7.0
+        return lambda x: use(x, held), change
+    make.__name__ = use.__name__
+    return make
+
+
+def _loop(x, held):
+    for part in held:
+        x = x * part
+    return x
+
+
+USES = [_uses(use) for use in (
+    lambda x, held: held + x,
+    lambda x, held: x * -held,
+    lambda x, held: x * 2 if held < 3.0 else x,
+    lambda x, held: x * 2 if held else x,
+    lambda x, held: x * 2 if not held else x,
+    lambda x, held: x * len(held),
+    lambda x, held: x * float(held),
+    lambda x, held: x * np.sum(held),
+    lambda x, held: x * 2 if 2.0 in held else x,
+    lambda x, held: x * sum([2.0 * part for part in held]),
+    lambda x, held: x * held.first,
+    _loop,
+)]
+
+
+def _module():
+    module = types.ModuleType("settings")
+    module.factor = 2.0
+    return lambda x: x * module.factor, lambda: setattr(module, "factor", 3.0)
+
+
+def _missing():
+    held = _Silent()
+    return lambda x: x * 2 if hasattr(held, "more") else x, lambda: setattr(held, "more", 1)
+
+
+def _caught():
+    held = _Silent()
+
+    def f(x):
+        try:
+            k = held.more
+        except AttributeError:
+            k = 1.0
+        return x * k
+    return f, lambda: setattr(held, "more", 2.0)
+
+
+def _other_property():
+    class C:
+        @property
+        def k(self):
+            return 2.0
+    held = C()
+    return lambda x: x * held.k, lambda: setattr(C, "k", property(lambda self: 3.0))
+
+
+def _other_call():
+    class C:
+        def __call__(self, x):
+            return x
+    held = C()
+    return lambda x: held(x), lambda: setattr(C, "__call__", lambda self, x: 2.0 * x)
+
+
+def _deep():
+    held = [[[[[[1.0, 2.0]]]]]]
+    return lambda x: x * np.sum(np.array(held)), lambda: held[0][0][0][0][0].__setitem__(0, 5.0)
+
+
+def _cycle():
+    held = [1.0, [2.0]]
+    held.append(held)
+    return lambda x: x * held[1][0], lambda: held[1].__setitem__(0, 5.0)
+
+
+def _large():
+    held = dict.fromkeys(range(2000), 1.0)
+    return lambda x: x * sum(held.values()), lambda: held.update({7: 5.0})
+
+
+def _ordered():
+    held = OrderedDict(a=1.0)
+    return lambda x: x * sum([v for k, v in held.items()]), lambda: held.update(a=2.0)
+
+
+def _proxy():
+    held = {"a": 1.0}
+    shown = types.MappingProxyType(held)
+    return lambda x: x * shown["a"], lambda: held.update(a=2.0)
+
+
+def _getter():
+    held, get = types.SimpleNamespace(a=1.0), operator.attrgetter("a")
+    return lambda x: x * get(held), lambda: setattr(held, "a", 2.0)
+
+
+def _matrix():
+    held = scipy.sparse.csr_array(np.eye(5))
+    return lambda x: held.toarray() @ x, lambda: held.data.__setitem__(0, 3.0)
+
+
+def _type_alone():
+    held = [_Silent()]
+
+    def change():
+        held.clear()
+        held.append(_Vector())  # where the other one lay, perhaps
+    return lambda x: x * 2 if isinstance(held[0], _Silent) else x, change
+
+
+def _builtin():
+    def change():
+        globals()["divmod"] = lambda a, b: (9.0, 9.0)
+    return lambda x: x * divmod(7.0, 2.0)[0], change
+
+
+OTHERS = [_module, _missing, _caught, _other_property, _other_call, _deep, _cycle, _large, _ordered, _proxy, _getter, _matrix,
+          _type_alone, _builtin]
+
+
+@pytest.mark.parametrize("calls", [1, 6], ids=["interpreted", "compiled"])
+@pytest.mark.parametrize("make", [*USES, *OTHERS], ids=lambda m: m.__name__.strip("_"))
+def test_what_is_looked_at_by_code_that_is_not_staged(make, calls, monkeypatch):
+    monkeypatch.delitem(globals(), "divmod", raising=False)
+    f, change = make()
+    jitted = wg.jit(f)
+    for _ in range(calls):
+        assert np.array_equal(jitted(X), f(X))
+    before = f(X)
+    change()
+    assert np.array_equal(jitted(X), f(X)) and not np.array_equal(before, f(X))
+    globals().pop("divmod", None)
+
+
+def test_static_dataclasses_are_watched():
+    @dataclasses.dataclass
+    class Settings:
+        factor: float
+
+    settings = Settings(2.0)
+    jitted = wg.jit(lambda x, s: x * s.factor, static_argnums=1)
+    for factor in (2.0, 3.0):
+        settings.factor = factor
+        assert np.array_equal(jitted(X, settings), factor * X)
+
+
+def test_dataclasses_with_slots_are_arguments():
+    @dataclasses.dataclass
+    class Settings:
+        __slots__ = ("factor",)
+        factor: float
+
+    jitted = wg.jit(lambda x, s: x * s.factor)
+    for factor in (2.0, 3.0):
+        assert np.array_equal(jitted(X, Settings(factor)), factor * X)
+
+
+def test_what_items_hold_is_not_read_by_a_loop_over_them():
+    held = [_Silent(), _Silent()]
+    for item in held:
+        item.weight, item.age = 2.0, 0
+
+    def f(x):
+        for item in held:
+            x = x * item.weight
+        return x * len(held) * len([item.weight for item in held])
+
+    jitted = wg.jit(f)
+    jitted(X)
+    (before,) = jitted.found.values()
+    held[0].age = 1
+    assert np.array_equal(jitted(X), 16.0 * X) and list(jitted.found.values()) == [before]
+    held[0].weight = 3.0
+    assert np.array_equal(jitted(X), 24.0 * X)

@@ -65,7 +65,7 @@ def is_unbound(x: Any) -> bool:
 def if_(c: Any, then: Callable[[], Any], orelse: Callable[[], Any], get: Any, put: Any, names: Sequence[str]) -> None:
     if is_abstract(c):
         branch(c, then, orelse, get, put, names)
-    elif c:
+    elif seen(c):
         then()
     else:
         orelse()
@@ -73,7 +73,7 @@ def if_(c: Any, then: Callable[[], Any], orelse: Callable[[], Any], get: Any, pu
 
 def if_else(c: Any, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:
     if not is_abstract(c):
-        return then() if c else orelse()
+        return then() if seen(c) else orelse()
     box: list[Any] = [UNBOUND]
 
     def run(f: Callable[[], Any]) -> Callable[[], Any]:
@@ -87,18 +87,32 @@ def if_else(c: Any, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:
 
 def and_(a: Any, rest: Callable[[], Any]) -> Any:
     """``a and rest()``: the rest is evaluated only where a holds."""
-    return if_else(a, rest, lambda: a) if is_abstract(a) else a and rest()
+    return if_else(a, rest, lambda: a) if is_abstract(a) else seen(a) and rest()
 
 
 def or_(a: Any, rest: Callable[[], Any]) -> Any:
-    return if_else(a, lambda: a, rest) if is_abstract(a) else a or rest()
+    return if_else(a, lambda: a, rest) if is_abstract(a) else seen(a) or rest()
 
 
 def not_(a: Any) -> Any:
-    return logical_not(truth_value(a)) if is_abstract(a) else not a
+    return logical_not(truth_value(a)) if is_abstract(a) else not seen(a)
+
+
+def seen(x: Any) -> Any:
+    """An operand, or what is asked for its truth or items: methods of its class look at what it holds, and are not staged."""
+    if type(x) not in (list, tuple, dict, set, frozenset):  # which do not look into their items
+        watch.note_state(x)
+    return x
+
+
+def compared(x: Any) -> Any:
+    """Likewise where containers compare their items."""
+    watch.note_state(x)
+    return x
 
 
 def contains(container: Any, x: Any) -> Any:
+    compared(container), compared(x)
     if isinstance(container, Tracer) and is_abstract(container):
         return np.any(container == x)
     if is_abstract(x):
@@ -128,7 +142,7 @@ def assert_(c: Any, message: Callable[[], Any] | None) -> None:
 
 def text(*parts: Any) -> Any:
     """An f-string."""
-    return effects.text(parts)
+    return effects.text(compared(parts))
 
 
 def raise_(error: Callable[[], Any], cause: Callable[[], Any]) -> None:
@@ -193,7 +207,7 @@ def while_(
     n = grew = 0
     while True:
         c = go_on()
-        if not is_abstract(c) and not c:
+        if not is_abstract(c) and not seen(c):
             return
         frame = active_frame()
         if is_abstract(c) or (frame is not None and n >= _TRIED and grew):
@@ -219,7 +233,7 @@ def _size() -> int:
 def for_(
     iterable: Any, halt: Callable[[], Any] | None, body: Callable[[Any], Any], get: Any, put: Any, names: Sequence[str]
 ) -> None:
-    found = sequence(iterable) if active_frame() is not None else None
+    found = sequence(seen(iterable)) if active_frame() is not None else None
     if found is not None and (is_abstract(found.length) or found.length > 2):
         try:
             return _staged_for(found, halt, body, get, put, names)
@@ -327,13 +341,13 @@ def store_attribute(value: Any, holder: Any, name: str) -> None:
 
 
 def update(holder: Any, key: Any, kind: str, value: Callable[[], Any]) -> None:
-    store(augmented(kind, holder[key], value()), holder, key)
+    store(augmented(kind, item(holder, key), value()), holder, key)
 
 
 def update_attribute(holder: Any, name: str, kind: str, value: Callable[[], Any]) -> None:
-    part = getattr(holder, name)
+    part = attribute(holder, name)
     new = augmented(kind, part, value())
-    if new is not part or not isinstance(part, Tracer):
+    if new is not part or not isinstance(part, Tracer) or attribute_place(holder, name) is None:  # it is the class that stores
         store_attribute(new, holder, name)
 
 
@@ -356,16 +370,25 @@ def attribute(holder: Any, name: str) -> Any:
     """``holder.name``; what was read is watched, so that a change makes a new trace."""
     if isinstance(holder, Tracer):
         return getattr(holder, name)
-    if active_frame() is None or type(holder) is types.ModuleType:
+    if active_frame() is None:
         return getattr(holder, name)
+    if type(holder) is types.ModuleType:
+        value = getattr(holder, name)
+        watch.note_module(holder, name, value)
+        return value
     for c in type(holder).__mro__:
         found = c.__dict__.get(name)
         if isinstance(found, property) and isinstance(found.fget, types.FunctionType):
+            watch.note_class(holder, c, name)
             return call(found.fget, holder)
         if found is not None:
             break
-    value = getattr(holder, name)
-    if not _made_here(holder):
+    try:
+        value = getattr(holder, name)
+    except AttributeError:
+        watch.note(watch.Attribute(holder, name), watch.MISSING)
+        raise
+    if not watch.made_here(holder):
         watch.note(watch.Attribute(holder, name), value)
     return value
 
@@ -381,9 +404,12 @@ def item(holder: Any, key: Any) -> Any:
         raise NeedsValueError(f"an item of {kind_of(holder)} is picked by a traced value at {user_line()}")
     get = getattr(type(holder), "__getitem__", None)
     if isinstance(get, types.FunctionType) and not is_library(get.__code__.co_filename):
+        watch.note_class(holder, type(holder), "__getitem__")
         return call(get, holder, key)
+    if not isinstance(holder, (list, dict)):
+        seen(holder)
     value = holder[key]
-    if isinstance(holder, (list, dict)) and not _made_here(holder):
+    if isinstance(holder, (list, dict)) and not watch.made_here(holder):
         watch.note(watch.Item(holder, key), value)
     return value
 
@@ -391,15 +417,6 @@ def item(holder: Any, key: Any) -> Any:
 def _has_abstract(key: Any) -> bool:
     parts = key if isinstance(key, tuple) else (key,)
     return any(isinstance(k, Tracer) for k in parts)
-
-
-def _made_here(holder: Any) -> bool:
-    frame: Any = active_frame()
-    while frame is not None:
-        if frame.made.get(id(holder)) is holder:
-            return True
-        frame = frame.outer
-    return False
 
 
 def _lowered(node: Any, function: types.FunctionType, owner: str | None) -> None:
@@ -456,6 +473,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
+        watch.note_class(function, kind, "__call__")
         return stageable(method)(function, *args, **kwargs)
     if kind is type and _has_own_init(function):
         new = made(object.__new__(function))
@@ -465,9 +483,20 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return _call_foreign(function, args, kwargs)
 
 
+def _is_bare(cls: Any) -> bool:
+    """Whether it is a class of the user's whose instances are made without any code."""
+    return type(cls) is type and cls is not object and (
+        cls.__new__ is object.__new__ and cls.__init__ is object.__init__)  # type: ignore[misc]
+
+
 def _has_own_init(cls: type) -> bool:
     init = cls.__init__  # type: ignore[misc]
     return cls.__new__ is object.__new__ and isinstance(init, types.FunctionType) and not is_library(init.__code__.co_filename)
+
+
+_KINDS = (isinstance, issubclass, type, callable, hasattr, getattr, super)  # builtins that do not look at what an object holds
+
+_SHALLOW = (len, list, tuple, dict, set, bool, enumerate, zip, reversed, map, filter)  # nor do these at what items hold
 
 
 def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -475,6 +504,10 @@ def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     for x in args:
         if isinstance(x, Unbound):
             x.refuse()
+    if not any(function is f for f in _KINDS):
+        look = seen if any(function is f for f in _SHALLOW) else compared
+        for x in (*args, *kwargs.values(), getattr(function, "__self__", None), function):
+            look(x)
     try:
         special = STAGED.get(function)
     except TypeError:
@@ -486,7 +519,7 @@ def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         return drawn
     refuse_effects(function, args, kwargs, changeable)
     out = reach_call(function, *args, **kwargs)
-    return made(out) if type(out) in (list, dict, set, types.SimpleNamespace) else out
+    return made(out) if type(out) in (list, dict, set, types.SimpleNamespace) or _is_bare(function) else out
 
 
 def callbacks(args: Iterable[Any]) -> list[Any]:

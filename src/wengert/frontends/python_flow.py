@@ -84,6 +84,13 @@ def _operator(name: str, *arguments: ast.expr) -> ast.Call:
     return ast.Call(ast.Attribute(_load(FLOW), name, ast.Load()), list(arguments), [])
 
 
+def _seen(was: ast.expr, node: ast.expr, name: str = "seen") -> ast.expr:
+    """An operand that may be an object of a class with operators of its own; not what is computed or written here."""
+    if not isinstance(was, (ast.Name, ast.Attribute, ast.Subscript)):
+        return node
+    return ast.copy_location(_operator(name, node), was)
+
+
 def _arguments(*names: str) -> ast.arguments:
     return ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, [])
 
@@ -367,8 +374,24 @@ class _Lower(ast.NodeTransformer):
         return ast.copy_location(out, node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        operand = node.operand
         self.generic_visit(node)
-        return ast.copy_location(_operator("not_", node.operand), node) if isinstance(node.op, ast.Not) else node
+        if isinstance(node.op, ast.Not):
+            return ast.copy_location(_operator("not_", node.operand), node)
+        node.operand = _seen(operand, node.operand)
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        left, right = node.left, node.right
+        self.generic_visit(node)
+        node.left, node.right = _seen(left, node.left), _seen(right, node.right)
+        return node
+
+    def visit_comprehension(self, node: ast.comprehension) -> Any:
+        iterable = node.iter
+        self.generic_visit(node)
+        node.iter = _seen(iterable, node.iter)
+        return node
 
     def visit_IfExp(self, node: ast.IfExp) -> Any:
         self.generic_visit(node)
@@ -376,7 +399,11 @@ class _Lower(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> Any:
         """``a < b < c``: the middle operand is evaluated once, the rest only if the first comparison holds."""
+        operands = [node.left, *node.comparators]
         self.generic_visit(node)
+        if not all(isinstance(op, (ast.In, ast.NotIn, ast.Is, ast.IsNot)) for op in node.ops):
+            pairs = zip(operands, [node.left, *node.comparators], strict=True)
+            node.left, *node.comparators = [_seen(was, new, "compared") for was, new in pairs]
         return self.chain(node)
 
     def chain(self, node: ast.Compare) -> Any:

@@ -454,7 +454,7 @@ class _Loop:
             carries = [Tracer(self.block, v) for v in inputs]
             variables = [block.capture(t) for _, t in around]
             variables += [block.capture(t) for t in carries]
-        out = block.atom(wanted(block), ArrayType((), np.bool_)) if callable(wanted) else wanted
+            out = block.atom(wanted(block), ArrayType((), np.bool_)) if callable(wanted) else wanted  # it may be a carry itself
         return block.graph(variables, [out])  # type: ignore[no-any-return]
 
     def _bind(self, results: list[Any], kept: list[Any], sure: bool, plans: dict[int, Plan], ran: Any) -> None:

@@ -72,6 +72,16 @@ def _getattr(holder: Any, name: str, *default: Any) -> Any:
     return flow.attribute(holder, name)
 
 
+def _hasattr(holder: Any, name: str) -> bool:
+    from wengert.frontends import flow
+
+    try:
+        flow.attribute(holder, name)
+    except AttributeError:
+        return False
+    return True
+
+
 def _extreme(original: Any, better: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """``min`` and ``max`` of traced numbers: the first of equal ones, as Python has it."""
 
@@ -143,6 +153,7 @@ def _isfinite(ufunc: Any, original: Any) -> Callable[..., Any]:
 STAGED.update(
     {
         getattr: _getattr,
+        hasattr: _hasattr,
         range: _range,
         int: _int,
         round: _round,

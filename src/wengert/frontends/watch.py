@@ -8,9 +8,11 @@ everything it was made from is read again; a rebound name, a changed setting, an
 from __future__ import annotations
 
 import array
+import builtins
 import functools
 import hashlib
 import inspect
+import sys
 import types
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,11 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.frontends.trace import active_frame, same_bits
+from wengert.frontends.trace import HERE, active_frame, is_library, same_bits
 from wengert.frontends.tracer import Tracer
 
-__all__ = ["MISSING", "Attribute", "Item", "Watched", "fingerprint", "made", "may_change", "note", "note_function",
-           "note_partial", "watching"]
+__all__ = ["MISSING", "Attribute", "Item", "Watched", "fingerprint", "made", "made_here", "may_change", "note",
+           "note_class", "note_function", "note_module", "note_partial", "note_state", "watching"]
 
 
 class Attribute:
@@ -72,7 +74,7 @@ class Item:
         return self.holder[self.name]
 
     def place(self) -> tuple[str, Any, Any] | None:
-        if type(self.holder) is dict and type(self.name) is str:
+        if type(self.holder) is dict and type(self.name) is str:  # it may be missing
             return "item", self.holder, self.name
         return (type(self.holder).__name__, self.holder, None) if type(self.holder) in (list, dict) else None
 
@@ -97,17 +99,17 @@ class _Cell:
 
 MISSING = object()
 _BUFFERS = (bytearray, memoryview, array.array)
-_CHANGING = (np.ndarray, list, dict, set, deque, *_BUFFERS)
+_CHANGING = (np.ndarray, list, dict, types.MappingProxyType, set, deque, np.flatiter, *_BUFFERS)
 _CONTAINERS = (np.ndarray, list, dict)  # all that their attributes give is known where they have not changed
 _PLAIN_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 
 
-def may_change(x: Any, depth: int = 4) -> bool:
+def may_change(x: Any) -> bool:
     """Whether a value can be another one while it is the same object: an array, a list, a tuple with one in it."""
     if isinstance(x, functools.partial):
-        return may_change((x.args, tuple(x.keywords.values())), depth)
+        return may_change((x.args, tuple(x.keywords.values())))
     if isinstance(x, (tuple, frozenset)):
-        return depth > 0 and any(may_change(e, depth - 1) for e in x)
+        return any(may_change(e) for e in x)
     if isinstance(x, types.BuiltinMethodType):
         return isinstance(x.__self__, _CHANGING)
     return isinstance(x, _CHANGING)
@@ -117,10 +119,25 @@ def _digest(x: np.ndarray[Any, Any]) -> Any:
     return x.shape, x.dtype.str, x.strides, hashlib.blake2b(np.ascontiguousarray(x).tobytes()).digest()
 
 
-def fingerprint(x: Any, depth: int = 4, array: Callable[[np.ndarray[Any, Any]], Any] = _digest) -> Any:
+class _Same:
+    """An object that stands for itself. It is held: another one may not come to lie where it lay."""
+
+    __slots__ = ("x",)
+
+    def __init__(self, x: Any):
+        self.x = x
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.x is other.x
+
+    def __hash__(self) -> int:
+        return id(self.x)
+
+
+def fingerprint(x: Any, array: Callable[[np.ndarray[Any, Any]], Any] = _digest, seen: dict[int, int] | None = None) -> Any:
     """Equal for values that a program cannot tell apart, as far as they are data; objects stand for themselves.
 
-    `array` gives what stands for an array.
+    `array` gives what stands for an array; `seen` numbers the containers on the way, which may hold each other.
     """
     if x is None or isinstance(x, (bool, int, str, bytes)):
         return type(x), x
@@ -130,23 +147,37 @@ def fingerprint(x: Any, depth: int = 4, array: Callable[[np.ndarray[Any, Any]], 
         return array(x)
     if isinstance(x, np.generic):
         return x.dtype.str, x.tobytes()
-    if isinstance(x, np.ndarray) and depth:
-        return x.shape, tuple(fingerprint(e, depth - 1, array) for e in x.flat)
     if isinstance(x, _BUFFERS):
         return type(x), bytes(x)
-    if type(x) is functools.partial and depth:
-        return functools.partial, fingerprint((x.func, x.args, x.keywords), depth, array)
-    if isinstance(x, (list, tuple, set, frozenset, deque)) and depth:
-        return type(x), len(x), tuple(fingerprint(e, depth - 1, array) for e in x)
-    if type(x) is dict and depth and len(x) < 1000:
-        return dict, tuple((fingerprint(k, 1), fingerprint(v, depth - 1, array)) for k, v in x.items())
+    if isinstance(x, (functools.partial, tuple, frozenset, *_CHANGING)):
+        seen = {} if seen is None else seen
+        if isinstance(x, _CHANGING) and seen.setdefault(id(x), len(seen)) != len(seen) - 1:
+            return "again", seen[id(x)]
+        return _parts(x, array, seen)
     if isinstance(x, types.MethodType):
-        return "method", id(x.__func__), id(x.__self__)
+        return "method", _Same(x.__func__), _Same(x.__self__)
     if isinstance(x, types.BuiltinMethodType) and not isinstance(x.__self__, types.ModuleType):
         owner = x.__self__  # the object is a new one at each look; what it gives depends on the owner
         plain = isinstance(owner, (list, dict, set, str))
-        return "method", x.__name__, fingerprint(owner, depth - 1, array) if plain else id(owner)
-    return id(x)
+        return "method", x.__name__, fingerprint(owner, array, seen) if plain else _Same(owner)
+    return _Same(x)
+
+
+def _parts(x: Any, array: Callable[[np.ndarray[Any, Any]], Any], seen: dict[int, int]) -> Any:
+    """The fingerprint of what holds others."""
+    def each(items: Any) -> tuple[Any, ...]:
+        return tuple([fingerprint(e, array, seen) for e in items])
+
+    if isinstance(x, np.ndarray):
+        return x.shape, each(x.flat)
+    if isinstance(x, np.flatiter):
+        return x.index, fingerprint(x.base, array, seen)
+    if isinstance(x, functools.partial):
+        return type(x), each((x.func, x.args, x.keywords))
+    if isinstance(x, (dict, types.MappingProxyType)):
+        items = dict.items(x) if isinstance(x, dict) else x.items()
+        return type(x), tuple([(fingerprint(k, array, seen), fingerprint(v, array, seen)) for k, v in items])
+    return type(x), len(x), each(x)
 
 
 class _Bytes:
@@ -178,18 +209,18 @@ def _seen(x: np.ndarray[Any, Any]) -> Any:
     return _Bytes(x, x.strides) if _ordinary(x) else _digest(x)
 
 
-def _contents(x: Any, was: Any, depth: int = 4) -> list[tuple[str, Any, Any, Any]] | None:
+def _contents(x: Any, was: Any) -> list[tuple[str, Any, Any, Any]] | None:
     """What shows whether a value has changed in place, as far as its fingerprint looks; None if there is nothing such."""
     if isinstance(was, _Bytes):
         return [("array", x, None, was.data)] if was.dense() else None
     if type(x) not in (tuple, list, dict):
         return None if may_change(x) else []
-    if not depth:
+    if was[0] == "again":
         return []
     found = [] if type(x) is tuple else [_pinned(x)]
     parts = zip(x.values(), [w for _, w in was[1]], strict=True) if type(x) is dict else zip(x, was[2], strict=True)
     for part, w in parts:
-        inner = _contents(part, w, depth - 1)
+        inner = _contents(part, w)
         if inner is None:
             return None
         found += inner
@@ -199,6 +230,9 @@ def _contents(x: Any, was: Any, depth: int = 4) -> list[tuple[str, Any, Any, Any
 def _pinned(x: Any) -> tuple[str, Any, Any, Any]:
     """That a list or dict has the very items that it has."""
     return type(x).__name__, x, None, tuple(x) if type(x) is list else None
+
+
+_ABSENT = fingerprint(MISSING)
 
 
 class Watched:
@@ -213,7 +247,8 @@ class Watched:
         """Containers that the arguments are made of are not read from around the function."""
         if isinstance(x, (list, tuple, dict)) or hasattr(x, "__dataclass_fields__"):
             self.arguments[id(x)] = x
-            parts = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else vars(x).values()
+            parts = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else [
+                getattr(x, name, None) for name in x.__dataclass_fields__]
             for part in parts:
                 self.ignore(part)
 
@@ -251,7 +286,11 @@ class Watched:
         parts = set()
         for read, was, _ in self.reads.values():
             try:
-                now, again, place = read(), read(), read.place()
+                place = read.place()
+                if was == _ABSENT and place is not None and place[0] == "item" and place[2] not in place[1]:
+                    found.append(("absent", place[1], place[2], None))
+                    continue
+                now, again = read(), read()
                 inner = [] if place is None else _contents(now, was)
             except (AttributeError, KeyError, IndexError, TypeError, ValueError):
                 return None
@@ -297,6 +336,16 @@ def made(tree: Any) -> Any:
     return tree
 
 
+def made_here(x: Any) -> bool:
+    """Whether a container or instance was made in the function that is being staged."""
+    frame: Any = active_frame()
+    while frame is not None:
+        if frame.made.get(id(x)) is x:
+            return True
+        frame = frame.outer
+    return False
+
+
 def _made_inside(x: Any) -> bool:
     """Whether a value belongs to the program that is being staged: what holds it was made there too."""
     frame = active_frame()
@@ -336,8 +385,66 @@ def note_function(f: types.FunctionType) -> None:
     for name in ("__code__", "__defaults__", "__kwdefaults__"):
         note(Attribute(f, name), getattr(f, name))
     for name in dict.fromkeys(_names(f.__code__)):
-        if name in f.__globals__:
-            note(Item(f.__globals__, name), f.__globals__[name])
+        if name in f.__globals__ or hasattr(builtins, name):  # which may be shadowed later
+            note(Item(f.__globals__, name), f.__globals__.get(name, MISSING))
     for cell in f.__closure__ or ():
         with suppress(ValueError):  # it may be empty yet
             note(_Cell(cell), cell.cell_contents)
+
+
+def note_class(x: Any, cls: type, name: str) -> None:
+    """Note which function of its class answers for an object."""
+    note(Attribute(x, "__class__"), type(x))
+    note(Attribute(cls, name), getattr(cls, name))
+
+
+def note_module(x: types.ModuleType, name: str, value: Any) -> None:
+    """Note what was read of a module of the user's own; those of libraries stay as they are."""
+    file, spec = getattr(x, "__file__", None), getattr(x, "__spec__", None)
+    if is_library(file) if file else spec is not None and spec.origin in ("built-in", "frozen"):
+        return
+    held = vars(x)
+    note(Item(held, name) if name in held else Attribute(x, name), value)
+
+
+_STATELESS = (*_CHANGING, tuple, frozenset, str, bytes, int, float, complex, np.generic, np.dtype, np.ufunc, Tracer, type,
+              types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinMethodType, functools.partial, range,
+              type(None), slice, type(Ellipsis))
+
+
+def note_state(x: Any) -> None:
+    """Note all that an object holds, for code is to look at it that is not staged: methods of operators, libraries.
+
+    Objects in it are looked into where their class is the user's.
+    """
+    if type(x) in _PLAIN or _WATCHED.get() is None:
+        return
+    stack, seen = [x], {id(x)}
+    while stack:
+        y = stack.pop()
+        inner = list(y.values()) if type(y) is dict else list(y) if type(y) in (list, tuple, set, frozenset) else []
+        if not isinstance(y, _STATELESS) and not made_here(y) and _may_look_at(type(y), y is x):
+            for name in _kept_names(y):
+                with suppress(AttributeError):
+                    inner.append(value := getattr(y, name))
+                    note(Attribute(y, name), value)
+        fresh = [z for z in inner if id(z) not in seen and type(z) not in _PLAIN]
+        seen.update(map(id, fresh))
+        stack += fresh
+
+
+_PLAIN = frozenset((float, int, bool, complex, str, np.ndarray, np.float64, np.bool_, Tracer, type(None), type, np.ufunc,
+                      type(np.concatenate), types.FunctionType, types.ModuleType))
+
+
+def _may_look_at(cls: type, outermost: bool) -> bool:
+    """Whether instances of a class may be looked into: the user's, and those of a library that are used themselves."""
+    module = sys.modules.get(cls.__module__)
+    file = getattr(module, "__file__", None) or ""
+    return not file.startswith(HERE) and (outermost or not (cls.__module__ == "builtins" or (file and is_library(file))))
+
+
+def _kept_names(x: Any) -> list[str]:
+    """The attributes that an object keeps itself."""
+    slots = [n for c in type(x).__mro__ for n, d in vars(c).items() if isinstance(d, types.MemberDescriptorType)]
+    return [*getattr(x, "__dict__", ()), *slots]

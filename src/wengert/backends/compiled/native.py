@@ -157,9 +157,10 @@ class Table:
     Parameters
     ----------
     reads : iterable of (str, holder, name, object)
-        "item": the dict `holder` has `object` under `name`; "cell": the closure cell `holder` holds it; "attribute": it
-        is found under that name; "context": the context variable `holder` has it; "zero": the word at the address `holder`
-        is zero; "modes": NumPy's state in the context variable `holder` asks neither to raise nor to call, or is the object.
+        "item": the dict `holder` has `object` under `name`; "absent": it has nothing there; "cell": the closure cell `holder`
+        holds it; "attribute": it is found under that name; "context": the context variable `holder` has it; "zero": the word
+        at the address `holder` is zero; "modes": NumPy's state in the context variable `holder` asks neither to raise nor to
+        call, or is the object.
         Objects are compared by identity. "array": the array `holder`, which another read has found, has the bytes of
         the object, a copy in the same memory order; "list": the list `holder` has the items of the object, a tuple; "dict": the
         dict `holder` has not been changed (see `watchable`). Holders that can be freed are held by other reads.
@@ -176,6 +177,8 @@ class Table:
         for (kind, holder, _, x), name in zip(self.reads, self.names, strict=True):
             if kind == "item":
                 items.setdefault(id(holder), []).append((_ITEM, id(holder), id(name), id(x)))
+            elif kind == "absent":
+                items.setdefault(id(holder), []).append((_ITEM, id(holder), id(name), 0))
             elif kind == "zero":
                 words.append((_WORD, holder, 0, 0))
             elif kind == "cell":
