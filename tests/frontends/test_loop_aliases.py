@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from both_ways import X
 
+import wengert as wg
+
 # ---------------------------------------------------------------- 26. views and aliases, in loops
 
 
@@ -186,3 +188,18 @@ def test_sorting_in_place(check: Any) -> None:
     by_hand = np.zeros(4)
     by_hand[np.argsort(X**2)] = np.arange(4.0)
     np.testing.assert_allclose(check(f), by_hand * 2.0 * X, rtol=1e-15)
+
+
+def test_a_view_that_a_loop_without_iterations_did_not_make() -> None:
+    def f(x: Any, y: Any) -> Any:
+        a, g = x * 2.0, y * 3.0
+        while not np.any(y > 0.9):
+            a = g.reshape(2, 2)[1]
+            y = y + 1.0
+        g[2] = 7.0
+        return np.sum(a * x)
+
+    x = np.array([0.3, 0.7])
+    for y in (np.full(4, 0.5), np.full(4, 2.0)):
+        assert float(wg.jit(f)(x, y)) == pytest.approx(f(x, y.copy()), rel=1e-15)
+        np.testing.assert_allclose(wg.jit(wg.grad(f))(x, y), wg.grad(f)(x, y), rtol=1e-14)

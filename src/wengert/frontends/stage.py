@@ -525,20 +525,21 @@ class _Loop:
                     guard(new, reason)
                     guard(leaf, reason)
             return new
+        carried_, looks = new, plan is not None and plan is not UNKNOWN
         if plan is UNKNOWN:
             guard(new, guard_of(x) or why)
             guard(x, why)
-        elif plan is not None:
+        elif plan is not None:  # the array of the last iteration, if there was one
             new = shared.setdefault(id(x), plan(made))
         elif guard_of(x) is not None:
             guard(new, guard_of(x))
         if ran is None or v.late or not is_array(old) or (
-                guard_of(old) is None and is_sole(old, sum(e is old for e in self.before) + 3)):
+                not looks and guard_of(old) is None and is_sole(old, sum(e is old for e in self.before) + 3)):
             return new
         if not may_be_one_of(new, old):
-            guard(new, why)
-            guard(old, why)
-            return new
+            for array in (carried_, x, old):
+                guard(array, why)
+            return carried_
         return looking(new, "choice", (ran, old))
 
 
