@@ -26,7 +26,7 @@ CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
-API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "api", "check", "forms", "staging", "compilation",
+API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "sparse", "api", "check", "forms", "staging", "compilation",
                "adjoints", "sources", "formulas", "lines", "explanation", "structured", "random", "doctor",
                "rounding_model", "rounding", "profiling", "comparison")
 # What users of the api see; "" is `import wengert` itself.

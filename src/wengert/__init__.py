@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric, optim, random
+    from wengert import errors, numeric, optim, random, sparse
     from wengert.api import (
         grad,
         hessian,
@@ -42,7 +42,7 @@ __all__ = [
     "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
     "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
     "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "profile", "random",
-    "rounding_error", "scan", "source", "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "rounding_error", "scan", "source", "sparse", "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -68,7 +68,7 @@ _HOME = {
     "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "numeric", "optim", "random"}
+_MODULES = {"errors", "numeric", "optim", "random", "sparse"}
 
 
 def __getattr__(name: str) -> Any:
