@@ -100,7 +100,7 @@ class SparsityError(WengertError, ValueError):
     >>> wg.jacobian(np.cumsum, sparsity=np.eye(2))(np.ones(2))
     Traceback (most recent call last):
         ...
-    wengert.errors.SparsityError: jacobian: the pattern misses entry (1, 0), which is 1.0 at this point
+    wengert.errors.SparsityError: jacobian: the pattern misses entry (1, 0), which is 1 at this point
     """
 
 

@@ -20,7 +20,7 @@ from wengert.errors import InputError, NonDifferentiableError, SparsityError, ki
 from wengert.frontends.trace import active_trace, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import REGISTRY, ArrayType, Var, build_graph
-from wengert.run import Run
+from wengert.run import Run, reached
 from wengert.transforms import coloring
 from wengert.transforms.pattern import Pattern
 from wengert.transforms.sparsity import Nonzero, known_values, propagate
@@ -62,7 +62,8 @@ def lagrangian(objective: Function, constraints: Function) -> Function:
            [ 0.,  3., 12.]])
     """
     def value(x: Any, multipliers: Any, factor: Any = 1.0) -> Any:
-        return factor * objective(x) + np.sum(multipliers * constraints(x))
+        parts = [reached(f)(x) if active_trace() is not None else f(x) for f in (objective, constraints)]
+        return factor * parts[0] + np.sum(multipliers * parts[1])
     return value
 
 

@@ -216,16 +216,17 @@ def _lattice(p: Pattern, shape: tuple[int, ...], below: int) -> Colors | None:
     least = int(counts.max(initial=0))
     if not 1 < least <= min(_WIDEST, below - 1):
         return None
-    for grid in _grids(p, shape):
-        places = np.stack(np.unravel_index(np.arange(p.width), grid), axis=1)
-        apart = _differences(p, places)
-        for k in range(least, below) if len(apart) <= _WIDEST ** 2 else ():
-            if k ** len(grid) > _TRIALS:
-                break
+    grids = _grids(p, shape)
+    places = [np.stack(np.unravel_index(np.arange(p.width), grid), axis=1) for grid in grids]
+    apart = [_differences(p, x) for x in places]
+    for k in range(least, below):
+        for grid, place, d in zip(grids, places, apart, strict=True):
+            if k ** len(grid) > _TRIALS or len(d) > _WIDEST ** 2:
+                continue
             factors = np.indices((k,) * len(grid)).reshape(len(grid), -1)
-            good = np.flatnonzero(((apart @ factors) % k != 0).all(axis=0))
+            good = np.flatnonzero(((d @ factors) % k != 0).all(axis=0))
             if len(good):
-                return _numbered((places @ factors[:, good[0]]) % k)
+                return _numbered((place @ factors[:, good[0]]) % k)
     return None
 
 

@@ -128,7 +128,7 @@ Rule = Callable[[Equation, Known, Patterns, int], Pattern | None]
 
 def _depending(e: Equation, values: Known, rows: Patterns, width: int) -> Patterns:
     p = e.primitive
-    if not p.differentiable:
+    if not p.differentiable or not any(r is not None and r.count for r in rows):
         return [None] * len(e.results)
     rule = _RULES.get(p.name, _elementwise if p.elementwise and not p.multiple else None)
     if rule is not None:
@@ -315,7 +315,7 @@ def _by_nonzeros(p: Pattern, factor: Any, own: str, other: str, out: str, sizes:
     places = dict(zip(other, np.nonzero(factor) if factor.ndim else (), strict=True))
     free = [k for k in own if k not in other]
     count = np.count_nonzero(factor)
-    grid = np.indices([sizes[k] for k in free]).reshape(len(free), -1)
+    grid = np.indices([sizes[k] for k in free]).reshape(len(free), -1) if free else np.zeros((0, 1), np.int64)
     at = {k: x[:, None] for k, x in places.items()} | {k: grid[j][None, :] for j, k in enumerate(free)}
     whole = (count, grid.shape[1] if free else 1)
 
