@@ -258,8 +258,8 @@ def _numbered(colors: Colors) -> Colors:
 
 # ---------------------------------------------------------------- the best of several
 
-_LARGE = 200_000  # entries beyond which only the natural order is tried
-_AGAIN = 4
+_LARGE = 200_000  # pairs of vertices beyond which only the natural order is tried
+_AGAIN = 4_000_000  # entries to look at while coloring again
 _LIMITS = 8  # of what a full row is
 
 
@@ -267,19 +267,20 @@ def _number(colors: Colors) -> int:
     return int(colors.max(initial=-1)) + 1
 
 
-def _fewest(near: Callable[[], Pattern], paint: Callable[[Any], Colors], found: Colors, enough: int, size: int) -> Colors:
+def _fewest(near: Callable[[], Pattern], paint: Callable[[Any], Colors], found: Colors, enough: int, size: int,
+            pairs: int) -> Colors:
     """The best coloring over the orders, and over those by the groups of the best one, last group first.
 
     To color group by group again never takes more colors (J. C. Culberson, Iterated greedy graph coloring, 1992).
     """
-    if size > _LARGE or _number(found) <= enough:
+    if _number(found) <= enough:
         return found
-    meeting = near()
-    for make in list(ORDERS.values())[1:]:
-        found = min(found, paint(make(meeting)), key=_number)
-    for _ in range(_AGAIN):
+    if pairs <= _LARGE:
+        meeting = near()
+        found = min([found, *[paint(make(meeting)) for make in list(ORDERS.values())[1:]]], key=_number)
+    for _ in range(min(_AGAIN // size, 10)):
         if _number(found) > enough:
-            found = min(found, paint(np.argsort(-found, kind="stable").tolist()), key=_number)
+            found = min(paint(np.argsort(-found, kind="stable").tolist()), found, key=_number)
     return found
 
 
@@ -293,7 +294,8 @@ def best_columns(p: Pattern, shape: tuple[int, ...] = ()) -> Colors:
         found = columns(p, range(p.width))
         better = _lattice(p, shape, min(_number(found), 2 * enough))
         found = found if better is None else better
-    return _fewest(lambda: _meeting(p), lambda order: columns(p, order), found, enough, int((np.diff(p.indptr) ** 2).sum()))
+    pairs = int((np.diff(p.indptr) ** 2).sum())
+    return _fewest(lambda: _meeting(p), lambda order: columns(p, order), found, enough, p.count, pairs)
 
 
 def best_symmetric(p: Pattern, shape: tuple[int, ...] = (), paint: Callable[[Pattern, Any], Colors] = star) -> Colors:
@@ -306,7 +308,7 @@ def best_symmetric(p: Pattern, shape: tuple[int, ...] = (), paint: Callable[[Pat
         better = _lattice(p, shape, _number(found) + 1)
         if better is not None:
             return better
-    return _fewest(lambda: near, lambda order: paint(near, order), found, enough, near.count)
+    return _fewest(lambda: near, lambda order: paint(near, order), found, enough, near.count * 5, near.count)
 
 
 def best_two_sided(p: Pattern, shape: tuple[int, ...] = ()) -> tuple[Colors, Colors]:
