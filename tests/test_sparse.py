@@ -247,7 +247,12 @@ def test_values_are_one_compiled_call():
     np.testing.assert_array_equal(wg.jit(half.values)(x), exact[half.rows, half.columns])
     substituted = wg.hessian(rosenbrock, sparsity="detect", coloring="acyclic").prepare(x)
     np.testing.assert_allclose(wg.jit(substituted.values)(x), values(x), rtol=1e-9)
-    assert callable(wg.hessian(wg.jit(rosenbrock), sparsity="detect").prepare(x).values)
+    jitted = wg.jit(rosenbrock)
+    for coloring in ("star", "column"):  # structures that look alike
+        prepared = wg.hessian(jitted, sparsity="detect", coloring=coloring).prepare(x)
+        assert type(prepared.values) is type(jitted)
+        np.testing.assert_allclose(prepared(x).toarray(), exact, rtol=1e-12)
+        np.testing.assert_allclose(prepared.lower()(x).toarray(), np.tril(exact), rtol=1e-12)
 
 
 def test_entries_differentiate_further():

@@ -11,6 +11,7 @@ each in C order.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -98,12 +99,16 @@ class SparseDerivative:
                              f"needs fewest products; not {method!r} (at {user_line()})")
         self.name, self.f, self.derived, self.argnums = name, f, derived, argnums
         self.sparsity, self.holomorphic, self.method = sparsity, holomorphic, method
-        self.__name__ = f"{name}({getattr(f, '__name__', 'f')})"
+        self.__name__ = self.__qualname__ = f"{name}({getattr(f, '__name__', 'f')})"
         self._found: dict[Any, Prepared] = {}
+
+    def __repr__(self) -> str:
+        return f"<sparse {self.__name__}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         run = self._run(args, kwargs)
-        return self._prepared(run)._matrix(run)
+        found = self._prepared(run)
+        return found._matrix(found._compute(run))
 
     def prepare(self, *args: Any, **kwargs: Any) -> Prepared:
         """The structure at these arguments, for their shapes: pattern, groups, and a function that gives the values."""
@@ -158,8 +163,6 @@ class Prepared:
         self._select = np.arange(p.count)
         if given and run.plain:
             self._probe(run)
-        again = getattr(type(owner.f), "again", None)
-        self.values: Function = self._values if again is None else again(owner.f, _values_of, (self,))
 
     # ------------------------------------------------------------ what it is
 
@@ -191,9 +194,8 @@ class Prepared:
     def _part(self, chosen: Any) -> Prepared:
         out = object.__new__(Prepared)
         out.__dict__.update(self.__dict__)
+        out.__dict__.pop("values", None)
         out._select = self._select[chosen]
-        again = getattr(type(self.owner.f), "again", None)
-        out.values = out._values if again is None else again(self.owner.f, _values_of, (out,))
         return out
 
     def __repr__(self) -> str:
@@ -216,26 +218,33 @@ class Prepared:
             ``structure.spy().figure.savefig("pattern.png")`` keeps it.
         """
         from wengert.numeric.spy import draw
-        by_row = self._by_row()[self._select]
-        group = np.where(by_row, self.row_groups[self.rows], self.column_groups[self.columns])
+        by_row, group = np.zeros(self.nnz, bool), self.column_groups[self.columns]
+        if self._substitution is None:  # the group from which each entry is read
+            places, first = self._places[self._select], (int(self.column_groups.max(initial=-1)) + 1) * self.shape[0]
+            by_row = places >= first
+            group = np.where(by_row, self.row_groups[self.rows], places // max(self.shape[0], 1))
         return draw(ax, self.shape, (self.rows, self.columns), group, by_row, repr(self)[1:-1])
-
-    def _by_row(self) -> Any:
-        """Which entries are read from products with groups of rows."""
-        count = (int(self.column_groups.max(initial=-1)) + 1) * self.shape[0]
-        return np.zeros(self._pattern.count, bool) if self._substitution is not None else self._places >= count
 
     # ------------------------------------------------------------ values
 
+    @functools.cached_property
+    def values(self) -> Function:
+        """The function that gives the values of the entries at a point, in the order of `rows` and `columns`.
+
+        It can be jitted, mapped and differentiated; for a function under `jit` it is under `jit`, too.
+        """
+        again = getattr(type(self.owner.f), "again", None)
+        return self._values if again is None else again(self.owner.f, _values_of, (self, id(self)))  # type: ignore[no-any-return]
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The matrix at a point."""
-        return self._matrix(self._checked(args, kwargs))
+        return self._matrix(self.values(*args, **kwargs))
 
-    def _matrix(self, run: Run) -> Any:
-        if not run.plain or active_trace() is not None:
-            raise InputError(f"{self.name}: a sparse matrix is no value of a traced program; take prepare(x).values, the array "
-                             f"of its entries (at {user_line()})")
-        return self._csr(self._compute(run))
+    def _matrix(self, values: Any) -> Any:
+        if isinstance(values, Tracer) or active_trace() is not None:
+            raise InputError(f"{self.name}: a sparse matrix is no value of a traced program; take prepare(x).values, which "
+                             f"gives the array of its entries (at {user_line()})")
+        return self._csr(values)
 
     def _csr(self, values: Any) -> Any:
         from scipy.sparse import csr_array
@@ -245,7 +254,6 @@ class Prepared:
         return csr_array((values, self.columns.astype(kind), indptr), shape=self.shape)
 
     def _values(self, *args: Any, **kwargs: Any) -> Any:
-        """The values of the entries at a point, in the order of `rows` and `columns`."""
         return self._compute(self._checked(args, kwargs))
 
     def _checked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
@@ -386,7 +394,7 @@ class _Substitution:
                                 constants=0, carries=1, reverse=False, size=len(self.leaf))[1]
 
 
-def _values_of(f: Function, prepared: Prepared) -> Function:
+def _values_of(f: Function, prepared: Prepared, key: int) -> Function:
     return prepared._values
 
 
