@@ -223,7 +223,7 @@ def random_program(rng):
 @pytest.mark.parametrize("block", range(4))
 def test_random_programs(block):
     rng = np.random.default_rng(block)
-    for k in range(50):
+    for k in range(40):
         f, x = random_program(rng), rng.normal(size=6)
         exact = wg.jacobian(f)(x)
         structure = wg.jacobian(f, sparsity="detect", coloring=(None, "column", "row", "two-sided")[k % 4]).prepare(x)
@@ -283,6 +283,14 @@ def test_trees_and_several_arguments_are_laid_side_by_side():
     np.testing.assert_allclose(found.toarray(), np.vstack(rows))
 
 
+def test_hessians_of_trees():
+    p = {"a": RNG.random(3), "b": [RNG.random(2), 5], "c": 1.0}
+    found = wg.hessian(lambda p, n: np.sum(p["a"] ** n) * p["b"][0][1] + p["c"], sparsity="detect")(p, 3)
+    flat = wg.hessian(lambda x: np.sum(x[:3] ** 3) * x[4] + x[5])(np.concatenate([p["a"], p["b"][0], [1.0]]))
+    np.testing.assert_allclose(found.toarray(), flat)
+    assert found.nnz == 9
+
+
 def test_dtypes():
     x = RNG.random(5).astype(np.float32)
     assert wg.hessian(rosenbrock, sparsity="detect")(x).dtype == np.float32
@@ -326,6 +334,9 @@ def test_a_given_pattern_is_used_and_checked():
         wg.jacobian(lambda x: x, sparsity=np.ones((6, 5)))(x)
     with pytest.raises(SparsityError, match="symmetric"):
         wg.hessian(rosenbrock, sparsity=np.tri(6))(x)
+    x[2] = np.inf  # rows that are not finite say nothing; the others do
+    with pytest.raises(SparsityError, match=r"misses entry \(5, 4\)"):
+        wg.jacobian(lambda x: np.append(x[:5] ** 2, x[4] + x[5]), sparsity=np.eye(6))(x)
 
 
 def test_what_is_refused():

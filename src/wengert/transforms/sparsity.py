@@ -38,7 +38,7 @@ class Nonzero:
         self.mask = np.asarray(mask)
 
 
-_STEPS = 200_000  # equations that the iterations of one loop may take; longer ones go to a fixed point
+_STEPS = 1_000_000  # equations that the iterations of one loop may take; longer ones go to a fixed point
 _ROUNDS = 12  # of a fixed point, before what still grows is taken to touch everything
 _SIZE = 10_000_000  # elements of a value that is worth knowing
 
