@@ -27,8 +27,8 @@ TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
 API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "sparse", "api", "check", "forms", "staging", "compilation",
-               "adjoints", "sources", "formulas", "lines", "explanation", "structured", "random", "doctor",
-               "rounding_model", "rounding", "profiling", "comparison")
+               "adjoints", "sources", "expressions", "with_sympy", "formulas", "symbolic", "lines", "recording",
+               "explanation", "structured", "random", "doctor", "rounding_model", "rounding", "profiling", "comparison")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "progress", "flatten", "api", "custom", "check", "staging", "structured", "random")
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "nn")
@@ -46,8 +46,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "backends": (*CORE, "settings", *TRANSFORMS_FOR_BACKENDS),
     **{module: (*BELOW_API, *API_MODULES[:k]) for k, module in enumerate(API_MODULES)},
     **dict.fromkeys(APPLICATIONS, API),
-    "cli": (*API, "doctor", "comparison", "views", "backends.compiled.store"),
-    "page": (*API, "views"),
+    "cli": (*API, "doctor", "comparison", "views", "page", "backends.compiled.store"),
+    "page": (*API, "formulas", "doctor", "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),
     "__main__": ("cli",),
 }

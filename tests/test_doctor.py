@@ -380,7 +380,7 @@ def test_command(capsys, tmp_path, monkeypatch):
         (["program.py:h"], "there is no function 'h': it has f"),
         (["progrm.py"], "did you mean program.py?"),
         (["latin.py"], "no text in UTF-8"),
-        (["program.py", "other.py"], "one file at a time"),
+        (["program.py", "other.py"], "unknown argument"),
         (["program.py", "--xml"], "unknown option --xml (see wengert doctor --help)"),
         ([], "see wengert doctor --help"),
     ],

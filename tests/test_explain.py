@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -217,6 +220,58 @@ def test_where_the_nan_came_from() -> None:
     assert wg.explain("1 / x", x=0.0).findings[0] == "v1 = 1 / x is inf: x = 0."
 
 
+def sinking(x: Any) -> Any:
+    for k in range(20):
+        x = np.sqrt(x) - 0.2 * k
+    return x
+
+
+def test_in_which_turn_of_a_staged_loop_a_nan_arose() -> None:
+    e = wg.explain(wg.jit(sinking), 3.0)
+    assert e.findings[0].endswith("It arose in turn 5: e.open('v1', 5) shows where.")
+    opened = e.open("v1", 5).findings[0]
+    assert "= sqrt(" in opened and "is nan" in opened
+    plain = wg.explain(sinking, 3.0)
+    turn = next(plain.groups[n.group] for n in plain.nodes if n.group is not None and np.isnan(n.value))
+    assert plain.groups[turn.parent or 0].label == "turn 5 of 20"
+
+
+def doubling(x: Any) -> Any:
+    while x < 10.0:
+        x = x * 1.5 + np.sin(x)
+    return x
+
+
+def test_derivatives_are_programs_too() -> None:
+    slope, curvature = wg.grad(doubling), wg.grad(wg.grad(doubling))(1.0)
+    for f in (slope, wg.jit(slope)):
+        e = wg.explain(f, 1.0)
+        assert float(e.nodes[0].adjoint) == pytest.approx(curvature, rel=1e-12)
+        assert any(e.source.get(n.line or "", "").startswith(("x = x * 1.5", "while x < 10.0")) for n in e.nodes)
+        json.dumps(e.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize("seed", [3, 8, 19, 29])
+@pytest.mark.parametrize("staged", [False, True])
+def test_random_programs(seed: int, staged: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "programs"))
+    from generator import program
+    from harness import load, points
+    f, at = load(program(seed)), points(seed)[0]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        f = wg.jit(f) if staged else f
+        expected = wg.grad(f, (0, 1, 2))(*at)
+        e = wg.explain(f, *at)
+        loops = [n for n in e.nodes if n.turns]
+        for one in (e, *[e.open(n.id, -1) for n in loops[:1]]):
+            for k, gradient in zip(one.inputs, expected, strict=True):
+                adjoint = one.nodes[k].adjoint
+                scale = np.max(np.abs(gradient), initial=0.0)
+                np.testing.assert_allclose(0.0 if adjoint is None else adjoint, gradient, rtol=1e-9, atol=1e-9 * scale)
+            assert one.text() and one.svg()
+
+
 def undefined(x: Any) -> Any:
     y = x - 2.0
     return math.log(y) * x
@@ -246,6 +301,32 @@ def test_what_is_to_be_known_is_said() -> None:
         wg.explain(network, V)
     with pytest.raises(InputError, match="a function or a formula"):
         wg.explain(3.0)
+
+
+def test_a_debugger_is_left_alone() -> None:
+    seen: list[str] = []
+
+    def tracer(frame: Any, event: str, arg: Any) -> Any:
+        seen.append(frame.f_code.co_name)
+        return None
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        e = wg.explain(iterated, np.array([0.3, 0.7]))
+        assert sys.gettrace() is tracer
+    finally:
+        sys.settrace(before)
+    assert "iterated" in seen and any("loops are not folded" in n for n in e.notes)
+    assert all(g.kind == "line" for g in e.groups) and e.groups
+    np.testing.assert_array_equal(e.nodes[0].adjoint, wg.grad(iterated)(np.array([0.3, 0.7])))
+
+
+def test_complex_adjoints() -> None:
+    e = wg.explain(lambda z: np.abs(z * z) ** 2, 1.0 + 2.0j)
+    assert any("conjugates" in n for n in e.notes)
+    (c,) = e.nodes[0].contributions
+    assert c.word == "2 * z" and c.partial == 2.0 + 4.0j
+    assert c.amount == pytest.approx((2.0 - 4.0j) * e.nodes[c.source].adjoint)
 
 
 def test_another_direction_and_another_cotangent() -> None:

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric, optim, random, sparse
+    from wengert import errors, numeric, optim, random, sparse, symbolic
     from wengert.api import (
         grad,
         hessian,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wengert.compilation import explain_compilation
     from wengert.custom import custom_jvp, custom_vjp, opaque
     from wengert.explanation import explain
-    from wengert.formulas import formula
+    from wengert.formulas import formula, from_sympy
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.profiling import profile
     from wengert.rounding import rounding_error
@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
-    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "grad", "hessian", "hvp", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "profile", "random",
-    "rounding_error", "scan", "source", "sparse", "stop_gradient", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy", "grad", "hessian",
+    "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "profile",
+    "random", "rounding_error", "scan", "source", "sparse", "stop_gradient", "symbolic", "taylor_test", "value_and_grad",
+    "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -59,6 +60,7 @@ _HOME = {
     "formula": "formulas",
     "profile": "profiling",
     "rounding_error": "rounding",
+    "from_sympy": "formulas",
     "convolve_nd": "frontends.numpy_api.convolution",
     "jit": "staging",
     "StagingWarning": "staging",
@@ -68,7 +70,7 @@ _HOME = {
     "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "numeric", "optim", "random", "sparse"}
+_MODULES = {"errors", "numeric", "optim", "random", "sparse", "symbolic"}
 
 
 def __getattr__(name: str) -> Any:

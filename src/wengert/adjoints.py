@@ -8,7 +8,7 @@ selections leave out is zero here exactly where it is zero in `grad`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from wengert.transforms.linearize import Linear, linearize
 from wengert.transforms.strong_zeros import masked
 from wengert.transforms.transpose import transpose
 
-__all__ = ["Partials", "Term", "evaluated", "pulled_back", "pushed_forward"]
+__all__ = ["Partials", "Term", "evaluated", "first_turn", "pulled_back", "pushed_forward"]
 
 Values = dict[Any, Any]
 
@@ -91,6 +91,29 @@ def pulled_back(graph: Graph, env: Values, cotangents: Sequence[Any]) -> tuple[l
     return sorted(terms, key=lambda t: -place[t.equation]), gradients
 
 
+def first_turn(e: Equation, env: Values, stop: Callable[[Any], bool]) -> int | None:
+    """The first turn of a loop after which one of the carried values is one to stop at."""
+    is_scan, body, constants = e.primitive.name == "scan", e.params["body"], e.params["constants"]
+    operands = [_value(o, env) for o in e.operands]
+    turns = int(operands[0] if is_scan else env[e.results[0]])
+    operands = operands[int(is_scan):]
+    end = constants + e.params["carries"] if is_scan else len(operands)
+    fixed, carry, slices = operands[:constants], operands[constants:end], operands[end:]
+    program = Program(body)
+    for k in range(turns) if e.pure else ():
+        at = turns - 1 - k if e.params.get("reverse") else k
+        with np.errstate(all="ignore"):
+            out = program(*map(_own, fixed), *map(_own, carry), *[_own(x[at]) for x in slices])
+        if any(map(stop, out)):
+            return k
+        carry = list(out[:end - constants])
+    return None
+
+
+def _own(x: Any) -> Any:
+    return np.array(x)[()] if isinstance(x, np.ndarray) else x
+
+
 class Partials:
     """Local partial derivatives ∂v_j/∂v_i by value, element by element; programs are shared by equations of one kind."""
 
@@ -100,9 +123,11 @@ class Partials:
 
     def of(self, e: Equation, operand: Var) -> Any:
         """The partial derivative of the result of an elementwise equation, or one from number to number; else None."""
-        result = e.results[0].type if len(e.results) == 1 else None
-        numbers = isinstance(result, ArrayType) and result.shape == () and operand.type.shape == ()
-        if result is None or operand not in e.operands or not (numbers or e.primitive.elementwise) or e.primitive.holds_graphs:
+        result, given = e.results[0].type if len(e.results) == 1 else None, operand.type
+        if not isinstance(result, ArrayType) or not isinstance(given, ArrayType):
+            return None
+        numbers = result.shape == given.shape == ()
+        if operand not in e.operands or not (numbers or e.primitive.elementwise) or e.primitive.holds_graphs:
             return None
         distinct = list(dict.fromkeys(o for o in e.operands if isinstance(o, Var)))
         key = (e.primitive, params_key(e.params), tuple([distinct.index(o) if isinstance(o, Var) else o for o in e.operands]),
@@ -114,8 +139,9 @@ class Partials:
             return np.zeros(result.shape, result.dtype)[()]
         values = [*[self.env[v] for v in distinct], self.env[e.results[0]]]
         with np.errstate(all="ignore"):
-            one = np.ones(operand.type.shape, operand.type.dtype)[()]
-            return np.broadcast_to(program(one, *[values[k] for k in places])[0], result.shape)[()]
+            one = np.ones(given.shape, given.dtype)[()]
+            found = program(one, *[values[k] for k in places])[0]
+        return found if np.shape(found) == result.shape else np.broadcast_to(found, result.shape)
 
     def _program(self, e: Equation, distinct: list[Var], operand: Var) -> tuple[Any, list[int]]:
         linear = linearize(Graph((operand,), (e,), e.results), (True,))

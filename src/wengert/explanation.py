@@ -10,29 +10,27 @@ graph (`transforms/unfold.py`), and to explain that graph.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import html
-import inspect
 import linecache
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from wengert.adjoints import Partials, Values, evaluated, pulled_back, pushed_forward
-from wengert.errors import InputError, WengertError, kind_of
-from wengert.flatten import flatten
-from wengert.formulas import Formula, formula
-from wengert.frontends.trace import Trace, user_line
-from wengert.frontends.visits import Visit, Visited
-from wengert.graph import ArrayType, Const, Equation, Graph, Var
-from wengert.graph.walk import prune, subgraphs, substitute
-from wengert.run import Run, reached
-from wengert.transforms.unfold import unfold
-from wengert.views.derivation import Contribution, Derivation, Group, Node
+from wengert.adjoints import Partials, Values, first_turn, pulled_back, pushed_forward
+from wengert.errors import InputError, kind_of
+from wengert.formulas import formula
+from wengert.frontends.trace import user_line
+from wengert.frontends.visits import Visit
+from wengert.graph import ArrayType, Atom, Const, Equation, Graph, Stack, Var, params_key
+from wengert.graph.walk import prune, subgraphs
+from wengert.primitives.control import stack_add
+from wengert.recording import Recorded, bound, recorded_at, write_out
+from wengert.views.derivation import Contribution, Derivation, Group, Node, is_finite
 from wengert.views.dot import to_dot
 from wengert.views.findings import findings
 from wengert.views.fold import FEW
@@ -45,6 +43,7 @@ from wengert.views.text import to_text
 
 __all__ = ["Explanation", "explain"]
 
+Names = Callable[[Var], str]
 _PASSES = 4  # inputs of at most so many elements get a forward pass for each
 
 
@@ -86,7 +85,7 @@ def explain(f: Callable[..., Any] | str, *args: Any, **point: Any) -> Explanatio
     if not callable(f):
         raise InputError(f"explain: the first argument is a function or a formula, not {kind_of(f)}")
     with _uncollected():
-        return Explanation(_recorded(f, *_bound(f, args, point)))
+        return Explanation(recorded_at(f, *bound(f, args, point)))
 
 
 @contextlib.contextmanager
@@ -101,140 +100,6 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-# ---------------------------------------------------------------- recording
-
-@dataclass
-class _Recorded:
-    """A graph with the values of its variables, and what is known about the program."""
-
-    title: str
-    graph: Graph
-    env: Values
-    names: list[str]
-    paths: dict[Var, tuple[Visit, ...]]
-    notes: list[str] = field(default_factory=list)
-    failure: str | None = None
-    opened: dict[Var, str] = field(default_factory=dict)  # results of what was opened -> what it is a part of
-    has_lines: bool = True
-    active: frozenset[str] | None = None  # names of the inputs that are differentiated; None: all
-
-    @property
-    def inputs(self) -> dict[str, Var]:
-        """What is differentiated, by name."""
-        pairs = zip(self.names, self.graph.inputs, strict=True)
-        return {name: v for name, v in pairs if self.active is None or name in self.active}
-
-
-class _Run(Run):
-    """A run that is recorded in a build of its own."""
-
-    def __init__(self, build: Visited, f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
-                 argnums: Sequence[int]):
-        self.build = build
-        super().__init__("explain", f, args, kwargs, argnums)
-
-    def opened(self) -> Trace:
-        trace = Trace(self.name)
-        trace.build = self.build
-        return trace
-
-
-def _bound(f: Callable[..., Any], args: tuple[Any, ...], point: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arguments by position where that is possible; a formula's are numbers."""
-    if isinstance(f, Formula):
-        given = f._bound(args, point)
-        return tuple([float(x) if isinstance(x, (bool, int)) else x for x in (given[n] for n in f.variables)]), {}
-    try:
-        found = inspect.signature(f).bind(*args, **point)
-    except ValueError:  # it has no signature
-        return args, point
-    except TypeError as error:
-        raise InputError(f"explain: {error}") from None
-    return found.args, found.kwargs
-
-
-def _recorded(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Recorded:
-    argnums = tuple(k for k, a in enumerate(args) if _is_input(a))
-    if not argnums:
-        raise InputError("explain: no argument is a float or an array of floats, so there is nothing to differentiate with "
-                         f"regard to; write 3.0 for 3 (at {user_line()})")
-    failures: list[Exception] = []
-
-    def guarded(*a: Any, **k: Any) -> Any:
-        try:
-            return reached(f)(*a, **k)
-        except WengertError:
-            raise
-        except (ArithmeticError, ValueError) as error:  # undefined here: what was computed before it is explained
-            failures.append(error)
-            return None
-    build = Visited()
-    with np.errstate(all="ignore"), build:
-        run = _Run(build, guarded, args, kwargs, argnums)
-    if run.trace.captured or not run.plain:
-        raise InputError("explain: a traced value of an enclosing derivative takes part; explain shows numbers "
-                         f"(at {user_line()})")
-    env = dict(run.trace.values)
-    graph = run.graph() if not failures else Graph(
-        (*run.inputs, *run.trace.lifted), tuple(build.equations), (), dict(build.lines))
-    graph = substitute(graph, {v: Const(env[v]) for v in run.trace.lifted})
-    names = _names(f, args, argnums, run)
-    found = _Recorded(_title(f, names), graph, env, names, dict(build.paths), has_lines=not isinstance(f, Formula))
-    found.notes += _notes(f, run, build)
-    if failures:
-        found.failure = _said(failures[0])
-    while (e := next((e for e in found.graph.equations if e.primitive.name == "call"), None)) is not None:  # made by `jit`
-        _open(found, e, 0)
-    return found
-
-
-def _is_input(a: Any) -> bool:
-    return any(isinstance(x, (float, complex)) or (isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc")
-               for x in flatten(a)[0])
-
-
-def _names(f: Callable[..., Any], args: tuple[Any, ...], argnums: Sequence[int], run: Run) -> list[str]:
-    """What the inputs are called: the parameters, and the places inside containers."""
-    if isinstance(f, Formula):
-        parameters = list(f.variables)
-    else:
-        try:
-            parameters = []
-            for p in inspect.signature(f).parameters.values():
-                spread = range(len(args) - len(parameters)) if p.kind is p.VAR_POSITIONAL else ()
-                parameters += [f"{p.name}[{k}]" for k in spread] if p.kind is p.VAR_POSITIONAL else [p.name]
-        except ValueError:
-            parameters = [f"x{k}" for k in range(len(args))]
-    leaves = [f"{parameters[p]}{spec.place(k)}" for p, (spec, n) in zip(argnums, run.specs, strict=True) for k in range(n)]
-    return [name for name, active in zip(leaves, run.active, strict=True) if active]
-
-
-def _title(f: Callable[..., Any], names: Sequence[str]) -> str:
-    if isinstance(f, Formula):
-        return f.text
-    return f"{getattr(f, '__name__', None) or type(f).__name__}({', '.join(names)})"
-
-
-def _said(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}{f': {text}' if text else ''}"
-
-
-def _notes(f: Callable[..., Any], run: Run, build: Visited) -> list[str]:
-    found = []
-    if not isinstance(f, Formula):
-        try:
-            inspect.getsource(inspect.unwrap(f))
-        except (OSError, TypeError):
-            found.append("The source of the function is not known; there are operations here, but no lines.")
-        if not build.watched:
-            found.append("A debugger or a coverage tool is at work, so that loops are not folded.")
-    if run.trace.effects:
-        names = ", ".join(sorted({e.primitive.name for e in run.trace.effects}))
-        found.append(f"The function has effects ({names}): they took place once, while it was recorded.")
-    return found
-
-
 # ---------------------------------------------------------------- the explanation
 
 class Explanation(Derivation):
@@ -244,7 +109,7 @@ class Explanation(Derivation):
     ``findings``.
     """
 
-    def __init__(self, recorded: _Recorded, directions: Sequence[Sequence[Any]] | None = None, labels: Sequence[str] = (),
+    def __init__(self, recorded: Recorded, directions: Sequence[Sequence[Any]] | None = None, labels: Sequence[str] = (),
                  cotangents: Sequence[Any] | None = None):
         super().__init__(recorded.title, notes=list(recorded.notes), failure=recorded.failure)
         self._recorded, self._given = recorded, (directions, labels, cotangents)
@@ -291,7 +156,7 @@ class Explanation(Derivation):
         if not e.primitive.holds_graphs:
             raise InputError(f"explain: {node.name} = {node.text} is a single operation; there is nothing to open")
         copy = replace(recorded, opened=dict(recorded.opened))
-        _open(copy, e, turn)
+        write_out(copy, e, turn)
         return Explanation(copy, *self._given)
 
     def _node(self, where: str | int) -> Node:
@@ -378,15 +243,6 @@ def _fitting(what: str, given: Sequence[Any], variables: Sequence[Var]) -> list[
     return out
 
 
-def _open(recorded: _Recorded, e: Equation, turn: int) -> None:
-    """Write an equation that holds graphs out; the values of what is new are computed."""
-    opened = unfold(recorded.graph, e, recorded.env, turn)
-    recorded.env = dict(recorded.env)
-    evaluated(opened.graph.equations, recorded.env)
-    recorded.graph = opened.graph
-    recorded.opened.update(opened.parts)
-
-
 def _variables(graph: Graph) -> list[Var]:
     """The variables that become nodes, in order; results that nothing uses are left out, but for the first."""
     used = {*graph.outputs, *[o for e in graph.equations for o in e.operands]}
@@ -400,7 +256,7 @@ def _variables(graph: Graph) -> list[Var]:
 class _Writer:
     """Fills an explanation."""
 
-    def __init__(self, out: Explanation, recorded: _Recorded, directions: Sequence[Sequence[Any]] | None,
+    def __init__(self, out: Explanation, recorded: Recorded, directions: Sequence[Sequence[Any]] | None,
                  labels: Sequence[str], cotangents: Sequence[Any] | None):
         self.out, self.recorded = out, recorded
         self.graph, self.env = recorded.graph, recorded.env
@@ -413,6 +269,7 @@ class _Writer:
         self.inputs = recorded.inputs
         self.directions, self.labels = (directions, labels) if directions is not None else _passes(self.inputs)
         self.cotangents = cotangents
+        self.templates: dict[Any, tuple[list[str], bool]] = {}
 
     def write(self) -> None:
         out = self.out
@@ -426,6 +283,11 @@ class _Writer:
         if not out.outputs and not out.failure:
             out.notes.append("The result does not depend on the inputs.")
         out.findings = findings(out)
+        first = next((n for n in out.nodes if n.value is not None and not is_finite(n.value)), None)
+        if first is not None and first.turns is not None:
+            turn = first_turn(self.maker[self.variables[first.id]], self.env, lambda x: not is_finite(x))
+            if turn is not None:
+                out.findings[0] += f" It arose in turn {turn}: e.open({first.name!r}, {turn}) shows where."
 
     def node(self, v: Var) -> Node:
         e, value = self.maker.get(v), self.env.get(v)
@@ -433,11 +295,11 @@ class _Writer:
         name = self.name[v]
         if e is None:
             return Node(self.id[v], name, "input" if name in self.inputs else "data", "", (), name, kind.shape,
-                        kind.dtype.name, value, write_latex=partial(latex_name, name))
+                        kind.dtype.name, value, write_latex=functools.partial(latex_name, name))
         operands = tuple(dict.fromkeys(self.id[o] for o in e.operands if isinstance(o, Var)))
         turns = self.turns(e)
         return Node(self.id[v], name, "operation", e.primitive.name, operands, self.formula(e, v, "text"), kind.shape,
-                    kind.dtype.name, value, turns=turns, write_latex=partial(self.formula, e, v, "latex"))
+                    kind.dtype.name, value, turns=turns, write_latex=functools.partial(self.formula, e, v, "latex"))
 
     def turns(self, e: Equation) -> int | None:
         """How often the body of a loop ran."""
@@ -448,8 +310,9 @@ class _Writer:
     def formula(self, e: Equation, v: Var, style: Style) -> str:
         """The right-hand side of a node."""
         if not e.primitive.holds_graphs:
-            which = self.which(e, v)
-            return render(e, self.name.__getitem__, style) + (which.replace(" ", r"\;") if style == "latex" else which)
+            if style == "latex":
+                return render(e, self.name.__getitem__, style) + self.which(e, v).replace(" ", r"\;")
+            return self.written(e, lambda names: (render(e, names), True))[0] + self.which(e, v)
         operands = list(dict.fromkeys(self.name[o] for o in e.operands if isinstance(o, Var)))
         turns, word, after = self.turns(e), str(e.params.get("name", e.primitive.name)), ""
         if turns is not None:
@@ -472,8 +335,13 @@ class _Writer:
     def lines(self) -> None:
         """The user's lines, and the groups: calls, loops, turns, lines."""
         keys: dict[Any, Group] = {}
+        runs: dict[Any, tuple[str, int]] = {}  # the line that was last met in a group, and how many were met before
 
         def group(key: Any, kind: str, label: str, line: str | None, parent: Group | None, turns: int | None = None) -> Group:
+            if kind == "line":  # another line in between ends it, so that groups stand in the order of evaluation
+                before, count = runs.get(key, ("", 0))
+                runs[key] = (str(line), count + (before != line))
+                key = (key, runs[key])
             if key not in keys:
                 keys[key] = Group(len(keys), kind, label, line, None if parent is None else parent.id, [], turns)
             return keys[key]
@@ -492,7 +360,7 @@ class _Writer:
             if path is None and self.recorded.has_lines:  # a part of a staged program
                 line = min(self.graph.lines.get(e, ()), default=None)
             if line is not None:
-                at = at if path else group(("line", at and at.id, line), "line", _short(line), line, at)
+                at = at if path else group(("line", at and at.id), "line", _short(line), line, at)
                 self.out.nodes[self.id[v]].line = line
                 file, _, number = line.rpartition(":")
                 self.out.source.setdefault(line, linecache.getline(file, int(number)).strip())
@@ -500,6 +368,8 @@ class _Writer:
                 self.out.nodes[self.id[v]].group = at.id
                 at.nodes.append(self.id[v])
         self.out.groups = list(keys.values())
+        if self.recorded.has_lines and self.maker and not any(self.out.source.values()):
+            self.out.notes.append("The source of the function is not known; its operations are here, but no lines.")
 
     @staticmethod
     def visit(visit: Visit, depth: int, at: Group | None, group: Callable[..., Group]) -> Group:
@@ -510,7 +380,7 @@ class _Writer:
             head = f"{visit.file}:{loop.line}"
             at = group(("loop", id(loop)), "loop", f"loop at {_short(head)}", head, at, loop.count)
             at = group(("turn", id(loop), turn), "turn", f"turn {turn} of {loop.count}", head, at)
-        return group(("line", at and at.id, line), "line", _short(line), line, at)
+        return group(("line", at and at.id), "line", _short(line), line, at)
 
     # ------------------------------------------------------------ both passes
 
@@ -542,12 +412,14 @@ class _Writer:
             node = out.nodes[self.id[v]]
             node.seed = seed if node.seed is None else node.seed + seed
             node.adjoint = node.seed
+        if any(v.type.dtype.kind == "c" for v in self.inputs.values()):
+            out.notes.append("Adjoints of complex numbers are multiplied by the conjugates of the local derivatives.")
         partials = Partials(self.env)
         for term in terms:
             node = out.nodes[self.id[term.operand]]
             source = next(r for r in term.equation.results if r in self.id)
             word, is_factor = self.words(term.equation, term.operand)
-            write = partial(self.latex_words, term.equation, term.operand)
+            write = functools.partial(self.latex_words, term.equation, term.operand)
             node.contributions.append(Contribution(
                 self.id[source], word, is_factor, partials.of(term.equation, term.operand), term.amount, write))
             node.adjoint = term.amount if node.adjoint is None else _sum(node.adjoint, term.amount)
@@ -556,8 +428,27 @@ class _Writer:
 
     def words(self, e: Equation, operand: Var) -> tuple[str, bool]:
         """The local derivative as a factor in letters; or how the derivative travels back, and False."""
-        said = local_derivative(e, operand, self.name.__getitem__)
-        return (said.at(PRODUCT), True) if isinstance(said, Term) else (said, False)
+        def write(names: Names) -> tuple[str, bool]:
+            said = local_derivative(e, operand, names)
+            return (said.at(PRODUCT), True) if isinstance(said, Term) else (said, False)
+        return self.written(e, write, operand)
+
+    def written(self, e: Equation, write: Callable[[Names], tuple[str, bool]], operand: Var | None = None) -> tuple[str, bool]:
+        """What is written of an equation; once for all equations of a kind, into which the names are put."""
+        if e.primitive.holds_graphs or operand not in (None, *e.operands):
+            return write(self.name.__getitem__)
+        place: dict[Atom, int] = {}
+        for a in (*e.operands, *e.results):
+            if isinstance(a, Var):
+                place.setdefault(a, len(place))
+        key = (e.primitive, params_key(e.params), tuple([place.get(o, o) for o in e.operands]),
+               tuple([a.type for a in place]), None if operand is None else place[operand])
+        if key not in self.templates:
+            text, flag = write({a: f"\0{k}\0" for a, k in place.items()}.__getitem__)  # type: ignore[arg-type]
+            self.templates[key] = text.split("\0"), flag
+        pieces, flag = self.templates[key]
+        names = [self.name.get(a, "_") for a in place]  # type: ignore[arg-type]
+        return "".join([names[int(piece)] if k % 2 else piece for k, piece in enumerate(pieces)]), flag
 
     def latex_words(self, e: Equation, operand: Var) -> str:
         said = local_derivative(e, operand, self.name.__getitem__, "latex")
@@ -569,9 +460,10 @@ def _known(a: Any, env: Values) -> Any:
 
 
 def _sum(a: Any, b: Any) -> Any:
-    return a + b
+    return stack_add.evaluate(a, b) if isinstance(a, Stack) else a + b
 
 
+@functools.lru_cache(maxsize=10_000)
 def _short(line: str) -> str:
     return os.path.basename(line)
 

@@ -3,18 +3,18 @@
 What comes in: a line of mathematics, `cos(x) e^{x²}`. What goes out: a `Formula`, a function of its variables
 that takes numbers and arrays and that every derivative here accepts. The one idea: the evaluation tree is
 walked with NumPy's and SciPy's own functions, so a formula is traced, derived and batched like any other
-program.
+program; a symbolic derivative is a formula again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wengert.errors import InputError, kind_of
+from wengert.errors import InputError, UnsupportedError, kind_of
 
 if TYPE_CHECKING:
     from inspect import Signature
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from wengert.frontends.expression import Expression
     from wengert.frontends.trees import Node
     from wengert.graph import Graph
+    from wengert.sources import Source
 
-__all__ = ["Formula", "formula"]
+__all__ = ["Formula", "formula", "formula_of_graph", "from_sympy"]
 
 
 def formula(text: str, variables: Iterable[str] | str | None = None) -> Formula:
@@ -210,6 +211,179 @@ class Formula:
         with np.errstate(all="ignore"):
             return make_graph(self, *[_as_number(name, x) for name, x in known.items()])
 
+    # ------------------------------------------------------------ symbolic derivatives
+
+    @cached_property
+    def numbers(self) -> Graph:
+        """The graph of the formula for numbers, as it is written: nothing is computed (``2 π``, ``√2``)."""
+        from wengert.frontends.expression import Expression
+        from wengert.frontends.trees import Call, Name, Number
+        from wengert.graph import Const, Graph
+        from wengert.graph.walk import substitute
+        from wengert.transforms.scalars import scalar_graph
+        symbols: dict[str, float] = {}
+
+        def combine(node: Node, below: list[Any]) -> Node:
+            # Numbers become variables, which are constants again afterwards; no variable of the user's has such a name.
+            function = node.function if isinstance(node, Call) else ""
+            for place, x in enumerate(below):
+                whole = (function, place) == ("power", 1) or (function not in _ARITHMETIC and len(below) > 1)  # may have to be
+                if isinstance(x, Number) and x.symbol != "inf" and (x.symbol or not whole):
+                    symbols[f" {x.label}"] = x.value
+                    below[place] = Name(f" {x.label}")
+            if isinstance(node, Call) and node.function in _OF_ARRAYS:
+                raise UnsupportedError(f"symbolic: {node.label!r} is a function of arrays, and the variables of a symbolic "
+                                       f"derivative are numbers. wg.grad differentiates it")
+            return Call(node.function, tuple(below), node.span, node.written) if isinstance(node, Call) else node
+        tree = self._evaluated.tree.fold(combine)
+        named = Formula(Expression(self.text, tree, (*self.variables, *symbols)))
+        graph = named.graph()
+        count = len(self.variables)
+        made = scalar_graph(substitute(graph, {v: Const(float(x)) for v, x in zip(graph.inputs[count:], symbols.values())}))
+        return Graph(made.inputs, made.equations, made.outputs)  # without lines: a formula has none
+
+    def diff(self, *wrt: str | int, simplify: bool = True) -> Formula:
+        """The partial derivative as a formula: symbolic differentiation.
+
+        Parameters
+        ----------
+        *wrt : str or int
+            Names of variables, each repeated as often as the formula is differentiated in it, or followed by that number:
+            ``diff("x", "x", "y")`` is ``diff("x", 2, "y")``. Not needed if there is one variable.
+        simplify : bool
+            Whether to apply the rules of algebra, ``0 x = 0``, ``x + x = 2 x``. Without, what the rules of differentiation
+            make is left as it is: constants have the derivative 0, variables 1, and nothing is dropped.
+
+        Returns
+        -------
+        Formula
+            Of the same variables. At kinks (``abs(x)`` at 0) it is what `wg.grad` takes there; where a partial has a limit but
+            its formula does not (``sinc`` at 0), it is undefined.
+
+        Raises
+        ------
+        UnsupportedError
+            If the derivative has no formula (``sum`` of arrays, the order of a Bessel function), or one of more than 100,000
+            nodes.
+
+        Examples
+        --------
+        >>> f = formula("sin(x^2) + e^x")
+        >>> print(f.diff())
+        2*x*cos(x^2) + exp(x)
+        >>> print(formula("x*x").diff(simplify=False))
+        1*x + x*1
+        >>> print(formula("x^3 y^2").diff("x", 2, "y"))
+        12*x*y
+        """
+        from wengert.transforms.algebra import algebraic
+        from wengert.transforms.symbolic import derivative
+        graph = self.numbers
+        for place in self._places(wrt):
+            graph = derivative(graph, place, blind=not simplify)
+            graph = algebraic(graph) if simplify else graph
+        return formula_of_graph(graph, self.variables)
+
+    def _places(self, wrt: tuple[str | int, ...]) -> list[int]:
+        """The variables to differentiate in, one after the other, by their places."""
+        import difflib
+
+        from wengert.frontends.tokens import normalized_name
+        if not wrt or isinstance(wrt[0], int):
+            if len(self.variables) != 1:
+                raise InputError(f"diff: name the variable, one of {', '.join(self.variables) or 'none'}: f.diff('x')")
+            wrt = (self.variables[0], *wrt)
+        out: list[int] = []
+        for x in wrt:
+            if isinstance(x, int) and not isinstance(x, bool) and x >= 0:
+                out[-1:] = out[-1:] * x
+                continue
+            name = normalized_name(x) or x if isinstance(x, str) else x
+            if name not in self.variables:
+                close = difflib.get_close_matches(str(name), self.variables, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(self.variables) or 'none'}"
+                raise InputError(f"diff: the formula {self} has no variable {x!r}: {hint}")
+            out.append(self.variables.index(name))
+        return out
+
+    def differential(self) -> Formula:
+        """The total differential ``dF = Σ ∂F/∂p dp``, one formula in the variables and their differentials.
+
+        Examples
+        --------
+        >>> dF = formula("x*y + sin(x)").differential()
+        >>> print(dF)
+        y*dx + x*dy + dx*cos(x)
+        >>> dF.variables
+        ('x', 'y', 'dx', 'dy')
+        """
+        from wengert.transforms.algebra import algebraic
+        from wengert.transforms.symbolic import total_differential
+        names = (*self.variables, *[f"d{name}" for name in self.variables])
+        if len(set(names)) != len(names):
+            raise InputError(f"differential: {', '.join(sorted({n for n in names if names.count(n) > 1}))} is a variable of "
+                             f"the formula {self} and the name of a differential; give the variable another name")
+        return formula_of_graph(algebraic(total_differential(self.numbers)), names)
+
+    def simplify(self) -> Formula:
+        """The formula, simplified by the rules of algebra; values agree to rounding where both are defined.
+
+        Examples
+        --------
+        >>> print(formula("0*x + 1*y + y + x^1 x").simplify())
+        2*y + x^2
+        """
+        from wengert.transforms.algebra import algebraic
+        return formula_of_graph(algebraic(self.numbers), self.variables)
+
+    def latex(self) -> str:
+        """The formula as LaTeX, for documents and for Matplotlib.
+
+        Examples
+        --------
+        >>> print(formula("sin(x)/(1 + x²)").latex())
+        \\frac{\\sin\\left(x\\right)}{1 + {x}^{2}}
+        """
+        from wengert.expressions import latex_of
+        return latex_of(self.tree)
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+    def source(self, name: str = "f") -> Source:
+        """The formula as a Python function that needs NumPy (and SciPy for special functions).
+
+        Examples
+        --------
+        >>> print(formula("exp(-x) sin(x)").diff().source("slope"))
+        import numpy as np
+        <BLANKLINE>
+        <BLANKLINE>
+        def slope(x):
+            x = np.float64(x)
+            v1 = np.exp(-x)
+            return v1 * np.cos(x) - np.sin(x) * v1
+        <BLANKLINE>
+        """
+        from wengert.sources import graph_source
+        return graph_source(self.numbers, name, self.variables)
+
+    def to_sympy(self, symbols: Mapping[str, Any] | None = None) -> Any:
+        """The formula as an expression of SymPy.
+
+        Parameters
+        ----------
+        symbols : mapping of str to sympy.Symbol, optional
+            The symbols to use, by name; by default plain ones.
+
+        Examples
+        --------
+        >>> formula("x^2/2 + sin(x)").diff().to_sympy()
+        x + cos(x)
+        """
+        from wengert.with_sympy import expression_of
+        return expression_of(self.tree, symbols)
+
     def equivalents(self, limit: int = 100, *, commute: bool = False) -> list[Formula]:
         """Formulas with other evaluation trees and the same meaning, at most `limit`; each can be called.
 
@@ -238,6 +412,41 @@ class Formula:
         return count_trees(self.expression, commute=commute)
 
 
+def formula_of_graph(graph: Graph, variables: Iterable[str]) -> Formula:
+    """The formula of a graph of numbers, its inputs under these names."""
+    from wengert.expressions import tree_of
+    from wengert.frontends.expression import Expression
+    names = tuple(variables)
+    tree = tree_of(graph, names)
+    return Formula(Expression(str(tree), tree, names))
+
+
+def from_sympy(expression: Any, variables: Iterable[str] | None = None) -> Formula:
+    """The formula of a SymPy expression.
+
+    Parameters
+    ----------
+    expression : sympy.Expr
+    variables : iterable of str, optional
+        The names of its arguments, in order; by default those of its symbols, sorted.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> import wengert as wg
+    >>> x, y = sympy.symbols("x y")
+    >>> f = wg.from_sympy(sympy.exp(-x**2) / (1 + y))
+    >>> print(f)
+    exp(-x^2)/(y + 1)
+    >>> wg.grad(f)(1.0, 0.0)
+    np.float64(-0.7357588823428847)
+    """
+    from wengert.frontends.expression import Expression
+    from wengert.with_sympy import tree_of_sympy
+    tree, names = tree_of_sympy(expression, variables)
+    return Formula(Expression(str(tree), tree, names))
+
+
 def _as_number(name: str, x: Any) -> Any:
     """A value of a variable: a number, an array or a traced value; integers become floats."""
     from wengert.frontends.tracer import Tracer, as_traced
@@ -257,6 +466,8 @@ def _as_number(name: str, x: Any) -> Any:
 
 # ---------------------------------------------------------------- what the functions of a formula do
 
+_ARITHMETIC = frozenset("add subtract multiply divide power".split())
+_OF_ARRAYS = frozenset("sum prod mean median std var dot logsumexp softmax log_softmax".split())
 _WEAK = (int, float, complex)
 
 

@@ -22,7 +22,7 @@ from wengert.transforms.simplify import simplify
 from wengert.views.notation import dtype_text
 from wengert.views.source import Writer
 
-__all__ = ["Source", "graph_source", "source"]
+__all__ = ["Source", "graph_source", "leaf_paths", "source"]
 
 
 class Source(str):
@@ -114,7 +114,8 @@ def source(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Source:
 
 def graph_source(graph: Graph, name: str, arguments: Sequence[str]) -> Source:
     """A graph as source, its inputs under these names."""
-    return _module(graph, name, list(arguments), list(arguments), lambda texts: ", ".join(texts))
+    given = [f"{n}_" if keyword.iskeyword(n) else n for n in arguments]
+    return _module(graph, name, given, given, lambda texts: ", ".join(texts))
 
 
 def _module(graph: Graph, name: str, parameters: Sequence[str], reads: Sequence[str],
@@ -181,6 +182,11 @@ def _arguments(jitted: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tu
         leaves, spec = flatten(tree)
         reads += [f"{name}{spec.place(k)}" for k, x in enumerate(leaves) if leaf_key(x) is not None]
     return [*names, *sorted(kwargs)], reads
+
+
+def leaf_paths(jitted: Any, args: tuple[Any, ...]) -> list[str]:
+    """How each traced leaf is reached from the parameters: ``params['w'][0]``."""
+    return _arguments(jitted, args, {})[1]
 
 
 def _name_of(f: Any) -> str:

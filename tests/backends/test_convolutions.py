@@ -108,3 +108,35 @@ def test_windows_in_fused_code():
     matrix = RNG.normal(size=(256, 40))
     both_ways(lambda x, a: np.lib.stride_tricks.sliding_window_view(x, 256)[::64] @ a, long, matrix)
     both_ways(lambda x, a: np.lib.stride_tricks.sliding_window_view(x, 256) @ a[:, 0], long, matrix)
+
+
+def added(y, a, b):
+    twice = np.tanh(a @ b + b @ a)  # the first product is the second one's addend
+    total = y
+    for _ in range(2):
+        total = total + b @ twice
+    return y + a @ b, (a @ y[:, 0]) + y[0], twice, total
+
+
+@pytest.mark.parametrize("n", [20, 70, 400])
+def test_sums_of_products(n):
+    y, a, b = RNG.normal(size=(3, n, n))
+    both_ways(added, y, a, b)
+    both_ways(added, *[x.astype("f4") for x in (y / n, a / n, b / n)])
+    both_ways(lambda y, a: y + a @ a.T - (y + 1j) * (a @ (y * 1j)), y, a)
+    finite = y.copy(), a.copy(), b.copy()
+    y[0, 1], y[1, 0], y[3] = np.inf, np.nan, -0.0
+    a[5, 6], a[7, 7], a[3], b[2, 2], b[:, 4] = -np.inf, np.nan, 0.0, np.inf, 0.0
+    both_ways(added, y, a, b, like=finite)
+
+
+def test_an_addend_that_is_read_elsewhere_is_left_alone():
+    y, a = RNG.normal(size=(2, 50, 50))
+    given = y.copy()
+    compiled = wg.jit(lambda y, a: (y + a @ a, y, np.sum(y)))
+    for _ in range(3):
+        total, same, _ = compiled(y, a)
+        np.testing.assert_array_equal(y, given)
+        np.testing.assert_array_equal(same, given)
+        np.testing.assert_allclose(total, given + a @ a, rtol=1e-12, atol=1e-12)
+    both_ways(lambda y, a: ((z := a @ y) + y @ a, z + a), y, a)

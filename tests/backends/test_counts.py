@@ -215,6 +215,7 @@ def cases():
     yield "products in a loop", accumulated, (a, a, b, 3.0)
     yield "tied weight, gradient", wg.grad(tied), (a, b)
     yield "convolutions, gradient", wg.grad(convolved), (kernels, RNG.normal(size=(2, 1, 12, 12)))
+    yield "library calls in place", lambda x: np.cumsum(np.cumprod(np.sin(x))), (x,)
     yield "several results", split, (x,)
     yield "sweeps, gradient", wg.grad(swept_sum), (x[:100],)
 
@@ -248,6 +249,7 @@ PINNED: dict[str, dict[str, int]] = {
                                carried_in_registers=1, carried_in_place=2, peak=38400),
     "tied weight, gradient": dict(nests=3, library_calls=5, roots=3, passes=7, in_place=1, peak=64000),
     "convolutions, gradient": dict(nests=4, library_calls=5, roots=5, passes=11, peak=66656),
+    "library calls in place": dict(nests=1, library_calls=2, roots=1, passes=2, in_place=2, peak=8000),
     "several results": dict(nests=1, roots=4, passes=5, peak=28000),
     "sweeps, gradient": dict(nests=4, loops=4, roots=4, passes=4, copies=1, in_place=6,
                              carried_in_registers=1, carried_in_place=4, peak=6368),

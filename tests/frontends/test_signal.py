@@ -53,6 +53,19 @@ def test_fftconvolve_along_some_axes():
                   rng.normal(size=b))
 
 
+@pytest.mark.parametrize("f", [scipy.signal.convolve2d, scipy.signal.correlate2d])
+@pytest.mark.parametrize(("a", "b"), [((6, 7), (3, 3)), ((5, 6), (2, 4)), ((5, 5), (4, 1)), ((3, 3), (5, 4)), ((1, 5), (1, 2))])
+@pytest.mark.parametrize("mode", MODES)
+def test_images(f, a, b, mode):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=a), rng.normal(size=b)
+    for boundary in ("fill", "wrap", "symm"):
+        check(lambda x, y: f(x, y, mode, boundary), x, y)
+        check(lambda x, y: f(x, y, mode, boundary), x + 1j * rng.normal(size=a), y - 0.5j * y)
+    filled = wg.jvp(lambda x, y: f(x, y, mode, "fill", 1.5), (x, y), (x, y))[0]
+    np.testing.assert_allclose(filled, f(x, y, mode, "fill", 1.5), atol=1e-12)
+
+
 def test_errors():
     x = np.ones((3, 2))
     for f in [lambda x: scipy.signal.convolve(x, np.ones(3)), lambda x: scipy.signal.convolve(x, x, "all"),

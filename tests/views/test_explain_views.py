@@ -148,6 +148,7 @@ def test_what_is_long_is_folded_and_opens() -> None:
     assert line is not None
     assert len(fold(e, 60, opened=e._opened([line]))) == len(e.nodes)
     assert len(fold(e, 600)) == 501
+    assert {len(fold(EXPLAINED["arrays"], limit)) for limit in range(8, 200)} >= {len(EXPLAINED["arrays"].nodes)}
     one_way = wg.explain("(x + y) y + sin(x)", x=1.0, y=2.0)
     assert [i.out.name for i in fold(one_way, 60, one_way._only(["x"]))] == ["x", "y", "v1", "v2", "v3", "v4"]
     assert "exp(y)" not in wg.explain("exp(y) + sin(x)", x=1.0, y=2.0).text(only=["x"]).partition("Forward")[2]
@@ -168,6 +169,12 @@ def test_layout_keeps_nodes_apart_and_edges_downward() -> None:
     for (a, b), path in zip(edges, layout.paths, strict=True):
         assert path[0] == layout.centers[a] and path[-1] == layout.centers[b]
         assert all(p[1] < q[1] for p, q in itertools.pairwise(path))
+
+
+def test_an_edge_that_leads_back_is_drawn_upward() -> None:
+    layout = layered({"a": (50.0, 20.0), "b": (50.0, 20.0)}, [("a", "b"), ("b", "a")])
+    (down, up), (a, b) = layout.paths, (layout.centers["a"], layout.centers["b"])
+    assert down == [a, b] and up == [b, a]
 
 
 def test_places_are_the_nearest_that_keep_the_order() -> None:

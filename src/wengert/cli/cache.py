@@ -6,12 +6,30 @@ folder.
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from typing import TextIO
 
 from wengert.backends.compiled import store
 
-__all__ = ["print_cache", "print_cleared"]
+__all__ = ["ABOUT", "EXAMPLES", "add_arguments", "run"]
+
+ABOUT = """\
+Show where compiled programs are kept between runs, how many there are and how much room they take; or remove them.
+The folder is WENGERT_CACHE_DIR, else below the user's cache folder. Nothing is lost with it but time.
+"""
+EXAMPLES = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", metavar="clear", nargs="?", choices=("clear",), help="remove them")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace, words: list[str]) -> int:
+    (print_cleared if options.action == "clear" else print_cache)(sys.stdout, options.json)
+    return 0
 
 
 def _size(number: int) -> str:

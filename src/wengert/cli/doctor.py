@@ -6,10 +6,12 @@ or JSON. The one idea: a finding is printed as ``file:line``, so an editor jumps
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import json
 import os
 import re
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,11 +20,37 @@ from typing import TextIO
 from wengert.doctor import Report, examine_file
 from wengert.errors import InputError
 
-__all__ = ["examined", "print_json", "print_reports", "status"]
+__all__ = ["ABOUT", "EXAMPLES", "add_arguments", "run"]
+
+ABOUT = """\
+Say which functions of a Python file differentiate and which stage under wg.jit, what stands in the way, at
+which line and why, and what to write instead. The file is read, never run: where the text does not show
+whether a value is traced, the answer is "perhaps".
+"""
+EXAMPLES = """\
+examples:
+  wengert doctor program.py
+  wengert doctor program.py:loss
+  wengert doctor program.py:Model.step --json
+
+exit status: 0 if nothing blocks, 1 if something does, 2 for wrong input.
+"""
 
 _TARGET = re.compile(r"(?P<path>.+\.py)(?::(?P<name>[^\W\d][\w.]*))?")
 _MARKS = {"yes": "yes", "perhaps": "perhaps", "no": "NO"}
 _WIDTH = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", metavar="FILE.py[:FUNCTION]", help="the file, or one function (or method) of it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace, words: list[str]) -> int:
+    """1 if something blocks."""
+    file, reports = examined(options.target)
+    (print_json if options.json else print_reports)(file, reports, sys.stdout)
+    return status(reports)
 
 
 def examined(text: str) -> tuple[str, list[Report]]:

@@ -6,19 +6,21 @@ targets and values as for `wengert diff`; what was opened or chosen is said by l
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 from typing import IO, Any
 
 import wengert as wg
+from wengert.cli.command import add_target, bound
 from wengert.cli.target import Target
 from wengert.errors import InputError
 
-__all__ = ["FORMATS", "add_options", "explained", "write"]
+__all__ = ["ABOUT", "EXAMPLES", "FORMATS", "add_arguments", "run"]
 
 FORMATS = ("text", "latex", "dot", "svg", "html", "json")
 
-DESCRIPTION = """\
+ABOUT = """\
 Show how the derivatives of a formula, or of a function in a Python file, arise: the evaluation tree, the forward
 pass with values and tangents, the backward pass with each adjoint and the sum that formed it. Values are given as
 for `wengert diff`.
@@ -38,11 +40,8 @@ exit status: 0, or 1 if a value or a derivative is not finite, 2 for wrong input
 """
 
 
-def add_options(parser: Any) -> None:
-    """The options of the command."""
-    parser.add_argument("target", metavar="FORMULA|FILE.py:FUNCTION", help="what is explained; quote a formula")
-    parser.add_argument("values", metavar="NAME=VALUE", nargs="*", default=[], help="where; see `wengert diff --help`")
-    parser.add_argument("--wrt", metavar="NAMES", help="the parameters that are inputs, x,y; see `wengert diff --help`")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_target(parser, "what is explained; quote a formula", wrt="the parameters that are inputs, x,y; see `wengert diff`")
     parser.add_argument("--format", choices=FORMATS, default="text", help="text (default), latex, dot, svg, html, json")
     parser.add_argument("--output", metavar="FILE", help="write there; the ending decides on the format")
     parser.add_argument("--direction", metavar="NUMBERS", help="one forward pass along this direction, a number for each input")
@@ -52,7 +51,15 @@ def add_options(parser: Any) -> None:
     parser.add_argument("--turn", metavar="K", type=int, default=0, help="which turn of the loops that --open names, from 0")
     parser.add_argument("--lines", metavar="LINE", action="append", default=[], help="show all operations of this line")
     parser.add_argument("--only", metavar="NAMES", default="", help="only what lies on the way from these inputs, x,y")
-    parser.add_argument("--allow-nan", action="store_true", help="accept NaN and infinity in the data")
+
+
+def run(options: argparse.Namespace, words: list[str]) -> int:
+    """1 if a value or a derivative is not finite."""
+    from wengert.progress import Progress
+    with Progress() as progress:
+        progress("explaining")
+        found = explained(bound(options, words), options)
+    return write(found, options, sys.stdout)
 
 
 def explained(target: Target, options: Any) -> Any:

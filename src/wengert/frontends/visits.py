@@ -15,7 +15,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from wengert.errors import UnsupportedError
-from wengert.frontends.trace import Interned, is_library, user_line
+from wengert.frontends.trace import APPLIED, Interned, is_library, user_line
 from wengert.graph import Atom, Primitive, Var
 
 __all__ = ["MOST", "Loop", "Visit", "Visited"]
@@ -170,13 +170,14 @@ class Visited(Interned):
                 f"explain: more than {MOST:,} operations (at {user_line()}). Explain fewer turns of the loop, or the staged "
                 f"function, whose loops are folded: wg.explain(wg.jit(f), ...)")
         results = super().record(primitive, operands, params)
-        for r in results[:1]:
-            self.paths[r] = self._path()
+        path = self._path()
+        if path or not getattr(APPLIED, "lines", None):  # a derived graph that is applied brings its own lines
+            self.paths.update(dict.fromkeys(results[:1], path))
         return results
 
     def _path(self) -> tuple[Visit, ...]:
         found = []
-        frame: FrameType | None = sys._getframe(2)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             known = self.frames.get(frame)
             code = frame.f_code

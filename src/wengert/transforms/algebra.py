@@ -21,8 +21,9 @@ import numpy as np
 from wengert.graph import REGISTRY, Atom, Build, Const, Equation, Graph, Handle, Var
 from wengert.graph.walk import use_counts
 
-__all__ = ["algebraic"]
+__all__ = ["algebraic", "is_guard", "spelled_out"]
 
+_EXPANDED = 200  # equations of graphs whose products are multiplied out, to see whether that is shorter
 _MOST = 16  # terms of a sum, factors of a product, that are kept apart
 _SYMBOLS = {math.pi, math.e}  # constants that are better kept
 _SMALL = 10**6  # numerators and denominators beyond are written as decimals
@@ -44,27 +45,62 @@ def algebraic(graph: Graph) -> Graph:
       return %1
     }
     """
-    graph = _Algebra(graph).run()
+    plain = _settled(graph, expand=False)
+    if len(plain.equations) > _EXPANDED:
+        return plain
+    wide = _settled(graph, expand=True)
+    return wide if tree_size(wide) < tree_size(plain) else plain
+
+
+def _settled(graph: Graph, expand: bool) -> Graph:
+    graph = _Algebra(graph, expand).run()
     for _ in range(4):  # a rule may make way for another
-        new = _Algebra(graph).run()
+        new = _Algebra(graph, expand).run()
         if len(new.equations) >= len(graph.equations):
             break
         graph = new
     return graph
 
 
+def tree_size(graph: Graph) -> int:
+    """How many nodes the formulas of the outputs have, written out: operations, and variables and numbers each time they occur.
+
+    Counted on the graph; the tree may have more nodes than there are atoms in the universe.
+
+    Examples
+    --------
+    >>> from wengert.graph import ArrayType, build_graph
+    >>> def twice(x):
+    ...     for _ in range(300):
+    ...         x = x + x
+    ...     return x
+    >>> tree_size(build_graph(twice, ArrayType((), float))) == 2 ** 301 - 1
+    True
+    """
+    sizes: dict[Atom, int] = dict.fromkeys(graph.inputs, 1)
+    for e in graph.equations:
+        size = 1 + sum([sizes.get(a, 1) for a in e.operands])
+        sizes.update(dict.fromkeys(e.results, size))
+    return sum([sizes.get(a, 1) for a in graph.outputs])
+
+
 class _Algebra:
-    def __init__(self, graph: Graph):
+    """One walk. `expand`: products with sums are multiplied out."""
+
+    def __init__(self, graph: Graph, expand: bool):
         self.old = graph
+        self.expand = expand
         self.counts = use_counts(graph)
         self.build = Build()
         self.sums: dict[Atom, Terms] = {}
         self.products: dict[Atom, Factors] = {}
         self.makers: dict[Atom, Equation] = {}
+        self.places: dict[Atom, int] = {}
         self.seen = 0
 
     def run(self) -> Graph:
         env: dict[Var, Atom] = {v: self.build.input(v.type).atom for v in self.old.inputs}  # type: ignore[misc]
+        self.places.update(zip(env.values(), range(len(env))))
         for e in self.old.equations:
             operands = [env[a] if isinstance(a, Var) else a for a in e.operands]
             rule = _RULES.get(e.primitive.name)
@@ -85,6 +121,7 @@ class _Algebra:
         results = self.build.emit(primitive, operands, params)
         for e in self.build.equations[self.seen:]:
             self.makers.update(dict.fromkeys(e.results, e))
+            self.places.update(dict.fromkeys(e.results, len(self.places)))
         self.seen = len(self.build.equations)
         return results
 
@@ -142,7 +179,12 @@ class _Algebra:
         return self.products.get(a, (Fraction(1), {a: Fraction(1)}))
 
     def product(self, coefficient: Fraction, bases: dict[Atom, Fraction], type: Any) -> Atom:
-        bases = {a: n for a, n in bases.items() if n}
+        for a, n in list(bases.items()):
+            value = _fraction(a)
+            if value and n.denominator == 1:  # (√2)^2
+                coefficient *= value ** int(n)
+                bases = {b: m for b, m in bases.items() if b != a}
+        bases = {a: n for a, n in sorted(bases.items(), key=lambda item: self.rank(item[0])) if n}
         if not bases or not coefficient:
             return self.number(coefficient, type)
         above = [self.power(a, n) for a, n in bases.items() if n > 0]
@@ -156,14 +198,20 @@ class _Algebra:
             above.insert(0, self.number(size, type))
         if under != 1:
             below.insert(0, self.number(under, type))
+        if coefficient < 0:  # the sign stands at the front
+            first = above[0]
+            above[0] = Const(-first.value) if isinstance(first, Const) else self.one("negative", first)
         total = self.chain(above)
         if below:
             total = self.one("divide", total, self.chain(below))
-        if coefficient < 0:
-            total = self.one("negative", total)
         if not (coefficient == 1 and bases == {total: 1}) and len(bases) <= _MOST:
             self.products[total] = (coefficient, bases)
         return total
+
+    def rank(self, a: Atom) -> tuple[int, int]:
+        """Constants before variables before functions, each in the order in which they came."""
+        place = self.places.setdefault(a, len(self.places))
+        return 0 if isinstance(a, Const) else 1 if a not in self.makers else 2, place
 
     def chain(self, atoms: list[Atom]) -> Atom:
         total = atoms[0]
@@ -187,6 +235,11 @@ class _Algebra:
             if not all(m.denominator == 1 for m in bases.values()) and n % 2 == 0 and not bases:
                 return None
             return self.product(coefficient ** int(n), {b: m * n for b, m in bases.items()}, type)
+        if isinstance(a, Const) and coefficient > 0:
+            out = self.power(a, n)
+            if not isinstance(out, Const):
+                self.products[out] = (Fraction(1), {a: n})
+            return out
         if coefficient == 1 and len(bases) == 1 and next(iter(bases.values())) == 1:
             return self.product(Fraction(1), {a: n}, type)
         if a in self.products:  # a base of its own: (x^2)^(1/2) is not x
@@ -251,6 +304,20 @@ def _product_rule(*exponents: int) -> Rule:
             coefficient *= c ** n
             for b, m in inner.items():
                 bases[b] = bases.get(b, Fraction(0)) + m * n
+        if walk.expand:
+            wide = next((b for b, m in bases.items() if m == 1 and len(walk.sums.get(b, ())) in range(2, 7)), None)
+            if wide is not None:
+                total: Terms = {}
+                rest = {b: m for b, m in bases.items() if b != wide}
+                for term, c in walk.sums[wide].items():
+                    one, inner = walk.factors(term) if term is not None else (Fraction(1), {})
+                    both = dict(rest)
+                    for b, m in inner.items():
+                        both[b] = both.get(b, Fraction(0)) + m
+                    made = walk.product(Fraction(1), both, e.results[0].type)
+                    for key, k in walk.terms(made).items():
+                        total[key] = total.get(key, Fraction(0)) + k * c * one * coefficient
+                return walk.sum(total, e.results[0].type)
         return walk.product(coefficient, bases, e.results[0].type)
     return rule
 
@@ -390,19 +457,35 @@ def _beta_density(a: Any, b: Any, x: Any) -> Any:
     return power(x, a - 1.0) * power(1.0 - x, b - 1.0) / REGISTRY["beta"](a, b)
 
 
+# What has no name outside of this package, in terms of what has one.
+_SPELLED: dict[str, Callable[..., Any]] = {
+    "one_minus_square": lambda x: 1.0 - x * x, "witch": lambda x: 1.0 / (1.0 + x * x),
+    "power_log": lambda x, y, *, k: REGISTRY["power"](x, y) * REGISTRY["integer_power"](REGISTRY["log"](x), n=k),
+    "cosine": lambda a, b: a / REGISTRY["hypot"](a, b), "special_exp2": _call("exp2"), "special_expm1": _call("expm1"),
+    "special_log1p": _call("log1p"), "special_cbrt": _call("cbrt"), "numpy_i0": _call("i0"), "erfcx_derivative": _erfcx,
+    "dawsn_derivative": _dawsn, "sinc_derivative": _sinc, "gamma_density": _gamma_density, "beta_density": _beta_density,
+}
+
 _RULES: dict[str, Rule] = {
     "add": _sum_rule(1, 1), "subtract": _sum_rule(1, -1), "negative": _sum_rule(-1), "multiply": _product_rule(1, 1),
     "divide": _product_rule(1, -1), "power": _power_rule, "float_power": _power_rule, "scalar_power": _power_rule,
     "square": _exponent(Fraction(2)), "sqrt": _exponent(Fraction(1, 2)), "root": _exponent(Fraction(1, 2)),
     "reciprocal": _exponent(Fraction(-1)), "integer_power": _exponent(lambda params: Fraction(params["n"])),
     "positive": _same, "convert": _same, "broadcast": _same, "reshape": _same, "reduce_sum": _same, "conjugate": _same,
-    "real": _same, "select": _select, "not_equal": _not_equal,
-    "one_minus_square": _by(lambda x: 1.0 - x * x), "witch": _by(lambda x: 1.0 / (1.0 + x * x)),
-    "power_log": _by(lambda x, y, *, k: REGISTRY["power"](x, y) * REGISTRY["integer_power"](REGISTRY["log"](x), n=k)),
-    "cosine": _by(lambda a, b: a / REGISTRY["hypot"](a, b)), "hypot": _hypot,
-    "logical_and": _logic(False), "logical_or": _logic(True),
-    "special_exp2": _by(_call("exp2")), "special_expm1": _by(_call("expm1")), "special_log1p": _by(_call("log1p")),
-    "special_cbrt": _by(_call("cbrt")), "numpy_i0": _by(_call("i0")), "erfcx_derivative": _by(_erfcx),
-    "dawsn_derivative": _by(_dawsn), "sinc_derivative": _by(_sinc), "gamma_density": _by(_gamma_density),
-    "beta_density": _by(_beta_density),
+    "real": _same, "select": _select, "not_equal": _not_equal, "hypot": _hypot, "logical_and": _logic(False),
+    "logical_or": _logic(True), **{name: _by(formula) for name, formula in _SPELLED.items()},
 }
+
+
+def spelled_out(graph: Graph) -> Graph:
+    """The graph with functions that have no name elsewhere in terms of those that have one; nothing is simplified."""
+    build = Build()
+    env: dict[Var, Atom] = {v: build.input(v.type).atom for v in graph.inputs}  # type: ignore[misc]
+    for e in graph.equations:
+        operands = tuple([env[a] if isinstance(a, Var) else a for a in e.operands])
+        formula = _SPELLED.get(e.primitive.name)
+        if formula is not None:
+            env[e.results[0]] = build.atom(formula(*[Handle(build, a) for a in operands], **e.params))
+        else:
+            env.update(zip(e.results, build.emit(e.primitive, operands, e.params), strict=True))
+    return build.graph([Handle(build, env[a] if isinstance(a, Var) else a) for a in graph.outputs])

@@ -173,8 +173,9 @@ def _running(name: str) -> Callable[..., Any]:
         x = x[::-1] if e.params.get("reverse") else x
         out = x.copy()
         for place in np.ndindex(x.shape):
-            if place[0]:
-                out[place] = walk.emit(name, out[(place[0] - 1, *place[1:])], x[place])
+            k, *rest = place
+            if k:
+                out[place] = walk.emit(name, out[(k - 1, *rest)], x[place])
         return [np.moveaxis(out[::-1] if e.params.get("reverse") else out, 0, e.params["axis"])]
     return rule
 

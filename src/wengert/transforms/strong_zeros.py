@@ -232,12 +232,9 @@ class _Walk:
 
     def loop(self, e: Equation) -> tuple[Any, ...]:
         loop = _Loop(self, e)
-        for j, atom in enumerate(loop.walk.outputs):
-            carried = j < e.params["carries"]
-            if (loop.first + j in loop.carried) if carried else (atom in loop.walk.chosen):
-                self.alive[e.results[j]] = loop.mask_of_carry(loop.first + j) if carried else \
-                    loop.masks_of([loop.walk.mask(atom).atom])[0]
-                self.chosen.add(e.results[j])
+        found = loop.masks_of_results()
+        self.alive.update(found)
+        self.chosen.update(found)
         return loop.results()
 
 
@@ -253,12 +250,13 @@ class _Branch:
 
     def results(self) -> tuple[Any, ...]:
         outer, walks = self.outer, self.walks
-        for j, r in enumerate(self.e.results):
-            atoms = [w.outputs[j] for w in walks]
-            if isinstance(r.type, ArrayType) and any(w.has_mask(a) for w, a in zip(walks, atoms, strict=True)):
-                (outer.alive[r],) = self.branch([[w.mask(a)] for w, a in zip(walks, atoms, strict=True)])
-                if any(a in w.chosen or a not in w.is_linear for w, a in zip(walks, atoms, strict=True)):
-                    outer.chosen.add(r)
+        places = [j for j, r in enumerate(self.e.results) if isinstance(r.type, ArrayType)
+                  and any(w.has_mask(w.outputs[j]) for w in walks)]
+        if places:  # one branch for all of them: with one each, branches inside branches would be copied at every level
+            alive = self.branch([[w.mask(w.outputs[j]) for j in places] for w in walks])
+            outer.alive.update(zip([self.e.results[j] for j in places], alive, strict=True))
+        outer.chosen.update([self.e.results[j] for j in places
+                             if any(w.outputs[j] in w.chosen or w.outputs[j] not in w.is_linear for w in walks)])
         asked = [(w, v) for w in walks for v in w.asked_for(w.moving()) if v not in w.build.inputs]
         masks = self.branch([[Handle(w.build, v) if w is owner else zeros_of(v.type, Handle(w.build, Const(np.asarray(False))))
                               for owner, v in asked] for w in walks]) if asked else ()
@@ -343,10 +341,18 @@ class _Loop:
                 found.update(e.results)
         return found
 
-    def mask_of_carry(self, k: int) -> Any:
-        """The mask of a carry after the loop."""
-        carried = self.needed([k], [])
-        return self.mask_loop(carried, [])[carried.index(k)]
+    def masks_of_results(self) -> dict[Any, Any]:
+        """The masks of the carries after the loop, and of what is saved: one loop for all, as in `_Branch`."""
+        pairs = list(zip(self.e.results, self.walk.outputs, strict=True))
+        count = self.end - self.first
+        carries = {r: self.first + j for j, (r, _) in enumerate(pairs[:count]) if self.first + j in self.carried}
+        saved = {r: self.walk.mask(atom).atom for r, atom in pairs[count:] if atom in self.walk.chosen}
+        if not carries and not saved:
+            return {}
+        carried = self.needed([*carries.values()], [*saved.values()])
+        masks = self.mask_loop(carried, [*saved.values()])
+        after = {r: masks[carried.index(k)] for r, k in carries.items()}
+        return {**after, **dict(zip(saved, masks[len(carried):], strict=True))}
 
     def masks_of(self, asked: Sequence[Any]) -> Sequence[Any]:
         """Masks inside the body, saved in each iteration."""

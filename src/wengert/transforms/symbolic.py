@@ -19,7 +19,7 @@ import numpy as np
 from wengert.errors import UnsupportedError
 from wengert.graph import REGISTRY, Atom, Build, Const, Equation, Graph, Handle, Missing, Var
 from wengert.graph.walk import prune
-from wengert.transforms.algebra import is_guard
+from wengert.transforms.algebra import is_guard, tree_size
 from wengert.transforms.linearize import differential
 
 __all__ = ["derivative", "depth", "graph_size", "total_differential", "tree_size"]
@@ -151,35 +151,6 @@ def total_differential(graph: Graph) -> Graph:
     out = graph.outputs[0]
     found = tangents.get(env[out]) if isinstance(out, Var) else None
     return _unguarded(build.graph([_zero(build, out.type) if found is None else found]))
-
-
-def _sizes(graph: Graph) -> dict[Atom, int]:
-    """The size of the tree below each atom."""
-    sizes: dict[Atom, int] = dict.fromkeys(graph.inputs, 1)
-    for e in graph.equations:
-        size = 1 + sum([sizes.get(a, 1) for a in e.operands])
-        sizes.update(dict.fromkeys(e.results, size))
-    return sizes
-
-
-def tree_size(graph: Graph) -> int:
-    """How many nodes the formulas of the outputs have, written out: operations, and variables and numbers each time they occur.
-
-    Counted on the graph; the tree may have more nodes than there are atoms in the universe.
-
-    Examples
-    --------
-    >>> from wengert.graph import ArrayType, build_graph
-    >>> def twice(x):
-    ...     for _ in range(300):
-    ...         x = x + x
-    ...     return x
-    >>> graph = build_graph(twice, ArrayType((), float))
-    >>> tree_size(graph) == 2 ** 301 - 1, graph_size(graph)
-    (True, 301)
-    """
-    sizes = _sizes(graph)
-    return sum([sizes.get(a, 1) for a in graph.outputs])
 
 
 def graph_size(graph: Graph) -> int:

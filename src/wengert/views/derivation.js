@@ -136,8 +136,16 @@ function mark() {
     "forward:  " + n.name + (n.text ? " = " + n.text : "") + " = " + n.value + (n.moves ? "\n          " + n.dot + " = " + n.moves +
       " = " + n.tangents.join(", ") : "") :
     "backward: " + n.bar + " = " + n.formed + (n.added ? "\n          = " + n.added : "") + " = " + n.adjoint;
-  const row = document.querySelector("tr.now");
-  if (row) row.scrollIntoView({block: "nearest"});
+  for (const found of document.querySelectorAll("tr.now, g.now")) reveal(found.closest(".wide"), found);
+}
+
+function reveal(box, found) {  // scrolls the box, and not the page
+  const outer = box.getBoundingClientRect(), inner = found.getBoundingClientRect(), room = 40;
+  if (inner.top < outer.top + room) box.scrollTop += inner.top - outer.top - room;
+  if (inner.bottom > outer.bottom - room) box.scrollTop += inner.bottom - outer.bottom + room;
+  if (found.tagName === "TR") return;
+  if (inner.left < outer.left + room) box.scrollLeft += inner.left - outer.left - room;
+  if (inner.right > outer.right - room) box.scrollLeft += inner.right - outer.right + room;
 }
 
 function go(k) { step = Math.max(0, Math.min(steps.length - 1, k)); mark(); }
@@ -173,6 +181,16 @@ $("fold").addEventListener("click", () => { opened.clear(); draw(); });
 for (const id of ["forward", "backward"]) $(id).addEventListener("click", (e) => {
   const row = e.target.closest("tr.group");
   if (row) toggle(row);
+});
+$("picture").addEventListener("click", (e) => {  // a folded group of the picture opens in the tables
+  const g = e.target.closest("g.folded");
+  if (!g) return;
+  for (let at = Number(g.id.slice(1)); at !== null; at = D.groups[at].parent) opened.add(at);
+  draw();
+  for (const table of ["forward", "backward"]) {
+    const row = document.querySelector(`#${table} tr[data-node="${D.drawn[g.id][0]}"]`);
+    if (row) reveal(row.closest(".wide"), row);
+  }
 });
 document.addEventListener("keydown", (e) => {
   if (!(e.target instanceof Element)) return;

@@ -6,8 +6,8 @@ look nothing up.
 
 The plain form is one dictionary. Numbers that are not finite are the strings "nan", "inf" and "-inf"; a complex number is
 ``{"re", "im"}``; an array is ``{"shape", "dtype", "min", "max", "mean", "nonfinite"}`` and, if it has few elements or they are
-asked for, "values", a flat list in C order; what is absent (a tangent or an adjoint that is exactly zero because nothing
-depends) is null.
+asked for, "values", a flat list in C order; what a loop saves is ``{"entries"}``; what is absent (a tangent or an adjoint that
+is exactly zero because nothing depends) is null.
 
     {"title", "source": {"file:line": text}, "notes": [text], "findings": [text], "failure": text or null,
      "directions": [text],
@@ -183,8 +183,8 @@ def plain(x: Any, values: bool = False) -> Any:
     """A number or an array as what JSON can hold."""
     if x is None or isinstance(x, (bool, str)):
         return x
-    if isinstance(x, (list, tuple)):
-        return [plain(item, values) for item in x]
+    if isinstance(x, list):  # what a loop saved, one entry a turn
+        return {"entries": len(x)}
     array = np.asarray(x)
     if array.ndim == 0:
         return _number(array[()])

@@ -72,10 +72,11 @@ def fold(d: Derivation, limit: int = FEW, only: Collection[int] | None = None, o
     while queue:
         batch = queue.pop(0)
         more = sum(len(tree.inside[g.id]) - 1 for g in batch)
+        fits = not more or len(rows) + more <= limit
         found: list[int | Group] = []
         for g in batch:
             inner = tree.inside[g.id]
-            if more and g.id not in must and len(rows) + more > limit:
+            if not fits and g.id not in must:
                 continue
             del rows[_key(g)]
             rows.update({_key(r): r for r in inner})

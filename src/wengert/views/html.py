@@ -112,9 +112,11 @@ _PAGE = """<!doctype html>
 <input id="search" type="search" placeholder="search (/)" aria-label="search names, formulas, lines">
 <select id="way" aria-label="inputs"><option value="">all operations</option></select>
 <button id="fold">fold all</button>
-</div>
 <div id="now" aria-live="polite"></div>
-<div class="wide">@svg@</div>
+</div>
+<main>
+<div class="wide" id="picture">@svg@</div>
+<div id="tables">
 <h2>Forward pass</h2>
 <div class="wide"><table id="forward"><thead><tr>
 <th></th><th>formula</th><th>value</th><th>tangent</th>@heads@<th class="line">line</th>
@@ -123,6 +125,8 @@ _PAGE = """<!doctype html>
 <div class="wide"><table id="backward"><thead><tr>
 <th></th><th>sum</th><th>in numbers</th><th>adjoint</th><th class="line">line</th>
 </tr></thead><tbody></tbody></table></div>
+</div>
+</main>
 <p id="keys">← → a step, Home and End all the way, / search, Tab and Enter open a group.</p>
 <script type="application/json" id="data">@data@</script>
 <script>

@@ -36,11 +36,14 @@ def layered(sizes: Mapping[Any, tuple[float, float]], edges: Sequence[tuple[Any,
     Parameters
     ----------
     sizes : mapping
-        Width and height of each node, in an order in which edges lead forward.
+        Width and height of each node, in an order in which edges lead forward; those that do not are drawn upward.
     edges : sequence of (start, end)
     gap, rise : float
         Room between neighbors, and between layers.
     """
+    order = {k: n for n, k in enumerate(sizes)}
+    turned = [order[a] > order[b] for a, b in edges]
+    edges = [(b, a) if back else (a, b) for (a, b), back in zip(edges, turned, strict=True)]
     depth = dict.fromkeys(sizes, 0)
     into: dict[Key, list[Key]] = {k: [] for k in sizes}
     for a, b in edges:
@@ -79,7 +82,8 @@ def layered(sizes: Mapping[Any, tuple[float, float]], edges: Sequence[tuple[Any,
     centers = {k: (x[k] - left, y[depth[k]]) for k in sizes}
     places = {k: (x[k] - left, y[n]) for n, layer in enumerate(layers) for k in layer}
     total = max((x[k] + widths[k] / 2 for k in x), default=0.0) - left
-    return Layout(centers, [[places[k] for k in chain] for chain in chains], total, height)
+    paths = [[places[k] for k in (reversed(chain) if back else chain)] for chain, back in zip(chains, turned, strict=True)]
+    return Layout(centers, paths, total, height)
 
 
 def _order(layers: list[list[Key]], above: Mapping[Key, list[Key]], below: Mapping[Key, list[Key]]) -> None:

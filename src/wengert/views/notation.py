@@ -218,6 +218,8 @@ def _complex(x: Any, style: Style, named: bool) -> Term:
         return Term(body if x.dtype.char == "D" and not named else f"{dtype_text(x.dtype)}({body})")
     real, imag = [_number(p, style, False).text for p in (x.real, x.imag)]
     unit = " i" if style == "latex" else "j"
+    if x.imag == 0 and not np.signbit(x.imag):
+        return _number(x.real, style, False)
     if x.real == 0:
         return Term(f"{imag}{unit}", UNARY)
     return Term(f"{real} {'-' if imag.startswith('-') else '+'} {imag.removeprefix('-')}{unit}", SUM)

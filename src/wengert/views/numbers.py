@@ -25,6 +25,10 @@ def short(x: Any, digits: int = 6) -> str:
     """
     if x is None:
         return "0"
+    if isinstance(x, float):  # and NumPy's, the common case
+        return f"{x:.{digits}g}"
+    if isinstance(x, list):  # what a loop saved
+        return f"<{len(x)} entries>"
     array = np.asarray(x)
     if array.dtype.kind == "O":
         return f"<{type(x).__name__}>"

@@ -56,8 +56,11 @@ def _formula(e: Equation, places: list[int], names: Names, style: Style) -> Term
         parts.append(part)
     try:
         total = parts[0]
-        for part in parts[1:]:
-            total = total + part
+        if len(parts) > 1 and len({getattr(part, "atom", None) for part in parts}) == 1:
+            total = float(len(parts)) * total
+        else:
+            for part in parts[1:]:
+                total = total + part
     except TypeError:
         return None
     if isinstance(total, Const) or isinstance(getattr(total, "atom", None), Const):

@@ -55,6 +55,8 @@ def has_numpy(operation: Operation) -> bool:
 def _ufunc(o: Operation) -> Term:
     ufunc = o.equation.primitive.ufunc
     found = f"special.{ufunc}" if isinstance(ufunc, str) else f"np.{ufunc.__name__}"
+    if o.style == "text":  # as formulas are written, which read it back
+        found = {"expit": "sigmoid"}.get(o.name, found)
     return o.call(found, *[x.text for x in o.operands], latex=_LATEX.get(o.name, ""))
 
 
@@ -136,6 +138,10 @@ def _power(o: Operation, exponent: Term | None = None) -> Term:
     by = o.operands[1] if exponent is None else exponent
     if o.latex:
         return Term(rf"{{{o.at(0, ATOM)}}}^{{{by.text}}}", POWER)
+    last = o.equation.operands[-1]
+    if isinstance(last, Const) and o.style == "numpy" and last.type.dtype.kind == "f" and abs(last.value) < 100 and (
+            float(last.value).is_integer() and not last.type.shape):
+        by = constant(np.int64(last.value))
     base = o.array(0) if all(isinstance(a, Const) for a in o.equation.operands) else o.at(0, ATOM)
     return Term(f"{base}**{by.at(UNARY, o.style)}", POWER)
 
@@ -350,6 +356,18 @@ def _derivative(of: str) -> Row:
     return row
 
 
+def _bessel(letter: str) -> Row:
+    """``J_ν(x)``."""
+    def row(o: Operation) -> Term:
+        return Term(rf"\mathrm{{{letter}}}_{{{o.at(0)}}}\left({o.at(1)}\right)") if o.latex else _ufunc(o)
+    return row
+
+
+def _hypot(o: Operation) -> Term:
+    squares = [rf"{{{o.at(k, ATOM)}}}^{{2}}" for k in (0, 1)]
+    return Term(rf"\sqrt{{{' + '.join(squares)}}}") if o.latex else _ufunc(o)
+
+
 def _lambertw(o: Operation) -> Term:
     made = o.call("special.lambertw", o.at(0), *([str(o.params["k"])] if o.params["k"] else []), latex="W")
     return made if o.style != "numpy" or o.types[0].dtype.kind == "c" else o.call("np.real", made.text)
@@ -500,7 +518,7 @@ _SAME = "sin cos tan sinh cosh tanh exp log arcsin arccos arctan det min max"
 _LATEX = {
     **{name: rf"\{name}" for name in _SAME.split()},
     "log2": r"\log_{2}", "log10": r"\log_{10}", "maximum": r"\max", "minimum": r"\min", "gamma": r"\Gamma", "expit": r"\sigma",
-    "psi": r"\psi", "beta": r"\mathrm{B}", "jv": r"\mathrm{J}", "j0": r"\mathrm{J}_{0}", "j1": r"\mathrm{J}_{1}",
+    "psi": r"\psi", "beta": r"\mathrm{B}", "j0": r"\mathrm{J}_{0}", "j1": r"\mathrm{J}_{1}",
     "sign": r"\mathrm{sgn}", "arcsinh": r"\mathrm{arsinh}", "arccosh": r"\mathrm{arcosh}", "arctanh": r"\mathrm{artanh}",
     "riemann_zeta": r"\zeta", "zeta_of_two": r"\zeta", "ndtr": r"\Phi", "gammaln": r"\log\Gamma"}
 
@@ -548,11 +566,12 @@ _ROWS: dict[str, Row] = {
     **{f"{f}_derivative": _derivative(f) for f in ("sinc", "erfcx", "dawsn", "exprel", "gammainc")},
     "fft": _fft, "rfft": _fft, "irfft": _fft, "dct": keywords("fft.dct", type="type", axis="axis", norm="norm"),
     "dst": keywords("fft.dst", type="type", axis="axis", norm="norm"), "correlate": _correlate,
+    "hypot": _hypot, **{f"{k}v": _bessel(k.upper()) for k in "jyik"}, **{f"{k}n": _bessel(k.upper()) for k in "yk"},
     # matrices
     "inv": _inv, "det": plain("np.linalg.det", r"\det"), "slogdet": plain("np.linalg.slogdet"), "pinv": _pinv, "lstsq": _lstsq,
     "eigh": _factors("np.linalg.eigh", uplo="UPLO={uplo!r}"), "eigvalsh": _factors("np.linalg.eigvalsh", uplo="UPLO={uplo!r}"),
     "qr": _qr, "lu": _lu, "svd": _factors("np.linalg.svd", full="full_matrices={full}"), "cholesky": _cholesky,
     "svdvals": _factors("np.linalg.svd", uv="compute_uv=False"), "solve_factored": _solve, "solve_triangular": _triangular,
     # Python's integers
-    "python_integer": _integer, "truncate": plain("int"),
+    "python_integer": _integer, "truncate": lambda o: o.call("np.int64" if o.style == "numpy" else "int", o.at(0)),
 }

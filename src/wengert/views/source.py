@@ -344,7 +344,7 @@ class Writer:
         state = [Term(n) for n in names]
         counter = self.fresh() if counts.get(e.results[0]) else ""
         if counter:
-            self.line(f"{counter} = 0", "")
+            self.line(f"{counter} = np.int64(0)", "")
         saved = [(self.fresh() if counts.get(r) else "", o) for r, o in zip(e.results[1 + count:], body.outputs[count:])]
         for n, _ in saved:
             if n:

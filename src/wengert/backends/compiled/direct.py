@@ -29,6 +29,7 @@ STILL = 1 << 21
 STILL_BY_CHANNELS = 1 << 20
 SHORT = 0.4       # lanes that an axis has to fill at the least
 NARROW = 0.7      # the part of the lanes that has to be used, or the channels are tried
+FEW_RESULTS = 512  # sums that are made by vectors along them
 CHANNELS = 4      # the fewest of them
 TERMS = 1024      # summands of a tile: more are worked off part by part, so that what they read stays in the cache
 FEW_TERMS = 24    # but not in parts so small
@@ -48,7 +49,7 @@ Scratch = Callable[[int], str]
 
 @dataclass(frozen=True)
 class _Way:
-    """How to go about it: the label that vectors run along, and the operand that is copied for it, if one is."""
+    """How to go about it: the label that vectors run along, of the result or a sum, and the operand that is copied for it."""
 
     along: str
     turned: int | None = None
@@ -90,7 +91,16 @@ def _way(arrays: Arrays, sizes: dict[str, int], lanes: int, itemsize: int) -> _W
             channels = _Way(k, own)
     if straight is not None and (channels is None or sizes[straight] >= NARROW * lanes * -(-sizes[straight] // lanes)):
         return _Way(straight)
-    return channels
+    return channels or _summed(arrays, sizes, lanes)
+
+
+def _summed(arrays: Arrays, sizes: dict[str, int], lanes: int) -> _Way | None:
+    """Vectors along a sum: the gradient of a kernel with few channels. All that is read is read for each few elements."""
+    a, b, c = arrays
+    if c.overlaps or math.prod([sizes[k] for k in c.strides]) > FEW_RESULTS:
+        return None
+    found = [k for k in a.strides if k not in c.strides and a.strides[k] == b.strides[k] == 1 and sizes[k] >= SHORT * lanes]
+    return _Way(found[0]) if found else None
 
 
 def _last(code: Code, dtype: np.dtype[Any], place: tuple[str, dict[str, int]], label: str, sizes: dict[str, int],
@@ -108,16 +118,18 @@ def _last(code: Code, dtype: np.dtype[Any], place: tuple[str, dict[str, int]], l
 
 def _loops(code: Code, dtype: np.dtype[Any], places: Sequence[tuple[str, dict[str, int]]], sizes: dict[str, int], label: str,
            accumulate: bool) -> None:
-    """Vectors run along a label of stride 1."""
+    """Vectors run along a label of stride 1, of the result or of the sum."""
     a, b, c = [strides for _, strides in places]
 
     def axis(k: str) -> Axis:
         return Axis(sizes[k], a.get(k, 0), b.get(k, 0), c.get(k, 0))
     rest = sorted([k for k in c if k != label and sizes[k] > 1], key=lambda k: -c[k])
     other = b if label in a else a  # what vectors of one operand meet, element by element
-    rows = max([k for k in rest if (k in a) != (k in b)], key=lambda k: (k in other, min(sizes[k], 8)), default=None)
+    apart = sizes[label] * c.get(label, 0)  # rows of a tile that overlap would wait for one another
+    single = [k for k in rest if (k in a) != (k in b) and c[k] >= apart]
+    rows = max(single, key=lambda k: (label in c and k in other, min(sizes[k], 8)), default=None)
     rest = [k for k in rest if k != rows]
-    sums = sorted([k for k in a if k not in c and sizes[k] > 1], key=lambda k: (-other[k], -(a[k] + b[k])))
+    sums = sorted([k for k in a if k not in c and sizes[k] > 1], key=lambda k: (k == label, -other[k], -(a[k] + b[k])))
     outer: list[str] = []
     while len(sums) > 1 and math.prod([sizes[k] for k in sums]) > TERMS and (
             math.prod([sizes[k] for k in sums[1:]]) >= FEW_TERMS):
@@ -132,6 +144,10 @@ def _loops(code: Code, dtype: np.dtype[Any], places: Sequence[tuple[str, dict[st
 
     def body(i: str, j: str, k: str) -> None:
         work = tiles.Work(code, dtype, pointers, (i, j, k), accumulate or bool(outer), lanes)
-        work.tiles(tiles.NONE if rows is None else axis(rows), axis(label), inner, 8 if few else 4)
+        first = tiles.NONE if rows is None else axis(rows)
+        if label in c:
+            work.tiles(first, axis(label), inner, 8 if few else 4)
+        else:
+            work.dots(first, inner)
     loops = [axis(k) for k in (*outer, *rest)]
     nest(code, [x.size for x in loops], [[x.a for x in loops], [x.b for x in loops], [x.c for x in loops]], body)

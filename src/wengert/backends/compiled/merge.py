@@ -74,7 +74,7 @@ class _Merge:
         if r is None or self.plan.in_registers(r):
             return None, (), ()
         if e.primitive.name == "window_sum":
-            found = self._product(e.operands[0])
+            found = self._product(e.operands[0], windows=True)
             return (found, (), e.params["windows"]) if found and found.primitive.name == "contract" else (None, (), ())
         if e.primitive.name == "add" and len(e.operands) == 2 and r.type.dtype.kind in "fc":
             for term, other in (e.operands, e.operands[::-1]):
@@ -83,12 +83,13 @@ class _Merge:
                     return found, (other,), ()  # type: ignore[return-value]
         return None, (), ()
 
-    def _product(self, x: Any) -> Equation | None:
-        """The product that a variable is, if nothing else reads it and it is a call of the library."""
+    def _product(self, x: Any, windows: bool = False) -> Equation | None:
+        """The product that a variable is, if nothing else reads it and it is a call of the library, or larger than its sum."""
         e = self.made.get(x)
         if e is None or self.count.get(x) != 1 or e.primitive.name not in ("contract", "add_contract"):
             return None
-        if e.primitive.name == "contract" and (self.plan.inlined[e] or small.supported(e) or not supported_contract(e)):
+        inlined = e.primitive.name == "contract" and self.plan.inlined[e] and not windows
+        if inlined or small.supported(e) or not supported_contract(e):
             return None
         return e
 

@@ -101,7 +101,7 @@ def emit(code: Code, dtype: np.dtype[Any], pointers: Pointers, axes: Sequence[Ax
     def inside(i: str, j: str, k: str) -> None:
         work = Work(code, dtype, pointers, (i, j, k), accumulate, lanes)
         if dots:
-            work.dots(rows, sums)
+            work.dots(rows, (sums,))
         else:
             assert along is not None
             work.tiles(rows, along, (sums,))
@@ -209,47 +209,59 @@ class Work:
 
     # -------- vectors along the sum
 
-    def dots(self, rows: Axis, sums: Axis) -> None:
+    def dots(self, rows: Axis, sums: Sequence[Axis]) -> None:
+        """Vectors along the last of the sums."""
         lanes = self.lanes
-        while lanes > 1 and lanes > sums.size:
+        while lanes > 1 and lanes > sums[-1].size:
             lanes //= 2
         depth = min(rows.size, 4 if rows.size % 8 else 8)
         blocks(self.code, rows.size, depth, lambda i, count: self.dot((rows, i, count), sums, lanes))
 
-    def dot(self, rows: tuple[Axis, str, int], sums: Axis, lanes: int) -> None:
+    def dot(self, rows: tuple[Axis, str, int], sums: Sequence[Axis], lanes: int) -> None:
         """The scalar products of several rows."""
-        code, count = self.code, rows[2]
-        spread = 1 if lanes == 1 and sums.size < 8 else max(1, min(8 // count, sums.size // lanes))  # sums per row
-        stride, whole = lanes * spread, sums.size - sums.size % (lanes * spread)
-        kind, parts = Value(self.dtype, (), lanes).kind, 2 if self.dtype.kind == "c" else 1
+        code, count, last = self.code, rows[2], sums[-1]
+        spread = 1 if lanes == 1 and last.size < 8 else max(1, min(8 // count, last.size // lanes))  # sums per row
+        stride, whole = lanes * spread, last.size - last.size % (lanes * spread)
         zero = code.constant(0, self.dtype, lanes)
+        kind, parts = zero.kind, len(zero.parts)
 
-        def step(k: str, there: int, totals: Sequence[Value], width: int) -> list[Value]:
-            read = [[self.row(which, rows, (sums, plus(code, k, str(s * lanes))), lanes, there) for s in range(width)]
+        def step(at: list[tuple[Axis, str]], k: str, there: int, totals: Sequence[Value], width: int) -> list[Value]:
+            read = [[self.row(which, rows, [*at, (last, plus(code, k, str(s * lanes)))], lanes, there) for s in range(width)]
                     for which in (0, 1)]
-            return [multiply_add(code, read[0][s][r], read[1][s][r], totals[r * width + s])
-                    for r in range(count) for s in range(width)]
+            return [multiply_add(code, read[0][s][r], read[1][s][r], totals[r * spread + s]) if s < width else
+                    totals[r * spread + s] for r in range(count) for s in range(spread)]
 
-        def body(k: str, *names: str) -> list[str]:
-            old = [Value(self.dtype, names[t * parts:(t + 1) * parts], lanes) for t in range(count * spread)]
-            return [p for v in step(k, lanes, old, spread) for p in v.parts]
-        names = loop(code, whole, body, step=stride, carried=[(kind, p) for p in zero.parts] * (count * spread))
-        values = [Value(self.dtype, names[t * parts:(t + 1) * parts], lanes) for t in range(count * spread)]
-        totals = [self.halved(values[r * spread:(r + 1) * spread]) for r in range(count)]
-        for k in range(whole, sums.size, lanes):
-            totals = step(str(k), min(lanes, sums.size - k), totals, 1)
-        for r, total in enumerate(totals):
+        def carried(size: int, step: int, totals: Sequence[Value],
+                    body: Callable[[str, list[Value]], list[Value]]) -> list[Value]:
+            def inner(k: str, *names: str) -> list[str]:
+                old = [Value(self.dtype, names[t * parts:(t + 1) * parts], lanes) for t in range(count * spread)]
+                return [p for v in body(k, old) for p in v.parts]
+            names = loop(code, size, inner, step=step, carried=[(kind, p) for v in totals for p in v.parts])
+            return [Value(self.dtype, names[t * parts:(t + 1) * parts], lanes) for t in range(count * spread)]
+
+        def along(at: list[tuple[Axis, str]], totals: list[Value]) -> list[Value]:
+            if len(at) < len(sums) - 1:
+                now = sums[len(at)]
+                return carried(now.size, 1, totals, lambda k, old: along([*at, (now, k)], old))
+            totals = carried(whole, stride, totals, lambda k, old: step(at, k, lanes, old, spread))
+            for k in range(whole, last.size, lanes):
+                totals = step(at, str(k), min(lanes, last.size - k), totals, 1)
+            return totals
+        totals = along([], [zero] * (count * spread))
+        for r in range(count):
             where = self.offset(2, (rows[0], plus(code, rows[1], str(r))))
+            total = self.halved(totals[r * spread:(r + 1) * spread])
             self.finish(where, horizontal_sum(code, total), 1, 1)
 
-    def row(self, which: int, rows: tuple[Axis, str, int], sums: tuple[Axis, str], lanes: int, there: int) -> list[Value]:
+    def row(self, which: int, rows: tuple[Axis, str, int], sums: Sequence[tuple[Axis, str]], lanes: int,
+            there: int) -> list[Value]:
         step = (rows[0].a, rows[0].b)[which]
         out: list[Value] = []
         for r in range(rows[2]):
             if r and not step:
                 out.append(out[0])
                 continue
-            where = self.offset(which, (rows[0], plus(self.code, rows[1], str(r))), sums)
+            where = self.offset(which, (rows[0], plus(self.code, rows[1], str(r))), *sums)
             out.append(load(self.code, self.pointers[which], self.dtype, where, lanes, there, 1))
         return out
 

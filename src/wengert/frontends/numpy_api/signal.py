@@ -127,3 +127,40 @@ def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> A
     """``scipy.signal.correlate``: the second operand is conjugated and not reversed."""
     a, b = _checked(in1, in2, mode)
     return convolve(a, conj(s.flip(b, axes=tuple(range(b.ndim))) if b.ndim else b), mode, method)
+
+
+# ---------------------------------------------------------------- images
+
+_BOUNDARIES = {"fill": "constant", "pad": "constant", "wrap": "wrap", "circular": "wrap", "symm": "symmetric",
+               "symmetric": "symmetric"}
+
+
+def _images(in1: Any, in2: Any, mode: str, boundary: str, fillvalue: Any, shift: int) -> Any:
+    """Two arrays of two axes, the first continued beyond its edges; `shift` moves the middle of a kernel of even length."""
+    a, b = _checked(in1, in2, mode)
+    if a.ndim != 2:
+        raise ValueError("convolve2d inputs must both be 2-D arrays")
+    if boundary not in _BOUNDARIES:
+        raise ValueError("Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), and 'symmetric' (or 'symm').")
+    if mode == "valid":
+        return _direct(a, b, mode)
+    starts = [n - 1 if mode == "full" else n // 2 - (n % 2 == 0) * shift for n in b.shape]
+    widths = [(k, n - 1 if mode == "full" else n - 1 - k) for k, n in zip(starts, b.shape, strict=True)]
+    how = {"constant_values": fillvalue} if _BOUNDARIES[boundary] == "constant" else {}
+    wide: Any = np.pad(a, widths, _BOUNDARIES[boundary], **how)  # type: ignore[call-overload]
+    return _direct(wide, b, "valid")
+
+
+@scipy_function("scipy.signal.convolve2d")
+def convolve2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0) -> Any:
+    """``scipy.signal.convolve2d``."""
+    return _images(in1, in2, mode, boundary, fillvalue, 0)
+
+
+@scipy_function("scipy.signal.correlate2d")
+def correlate2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0) -> Any:
+    """``scipy.signal.correlate2d``: the second operand is conjugated and not reversed."""
+    a, b = _checked(in1, in2, mode)
+    if mode == "valid" and a.ndim == 2 and not _larger_first(a, b, [0, 1]):  # SciPy conjugates the smaller one
+        a, b = conj(a), conj(b)
+    return _images(a, conj(s.flip(b, axes=tuple(range(b.ndim)))), mode, boundary, fillvalue, 1)
