@@ -21,6 +21,7 @@ from wengert.errors import InputError, NonDifferentiableError, SparsityError, ki
 from wengert.frontends.trace import active_trace, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import REGISTRY, ArrayType, Var, build_graph
+from wengert.progress import Progress
 from wengert.run import Run, reached
 from wengert.transforms import coloring
 from wengert.transforms.pattern import Pattern
@@ -154,13 +155,15 @@ class Prepared:
         self.owner, self.name = owner, owner.name
         self.shape = (sum(_leaf_size(x) for x in run.out_leaves), sum(v.type.size for v in run.inputs))
         given = not isinstance(owner.sparsity, str)
-        p = self._matching(owner.sparsity) if given else _detected(run, owner.sparsity == "local")
-        if self.name == "hessian":
-            p = self._symmetric(p, given)
-        self._pattern, self._known = p, {key}
         self._substitution: _Substitution | None = None
-        self._color(run)
-        self._select = np.arange(p.count)
+        with Progress() as report:
+            report("finding the pattern")
+            p = self._matching(owner.sparsity) if given else _detected(run, owner.sparsity == "local")
+            self._pattern = self._symmetric(p, given) if self.name == "hessian" else p
+            report("coloring")
+            self._color(run)
+        self._known = {key}
+        self._select = np.arange(self._pattern.count)
         if given and run.plain:
             self._probe(run)
 

@@ -233,6 +233,16 @@ def _along_axis(e: Equation, values: Known, rows: Patterns, width: int) -> Patte
     return lines.take(np.broadcast_to(np.expand_dims(_numbers(short), axis), out).ravel())
 
 
+def _solved(e: Equation, values: Known, rows: Patterns, width: int) -> Pattern | None:
+    """Solutions for stacks of right sides, the last operand: each column depends on its own right side."""
+    if rows[-1] is None or any(p is not None for p in rows[:-1]):
+        return _everything(e, values, rows, width)
+    b, out = e.operands[-1].type.shape, e.results[0].type.shape
+    lines = _across(rows[-1], b, (len(b) - 2,), kept=False)
+    numbers = np.expand_dims(_numbers((*b[:-2], b[-1])), -2)
+    return lines.take(np.broadcast_to(numbers, out).ravel())
+
+
 # ---------------------------------------------------------------- reading and writing at indices
 
 def _indices(e: Equation, values: Known, first: int) -> tuple[list[Any], list[int]]:
@@ -465,12 +475,13 @@ def _each_entry(p: Pattern | None, whole: Any) -> Pattern | None:
 _CONTROL: dict[str, Callable[[Equation, Known, Patterns, int], tuple[Known, Patterns]]] = {
     "call": _call, "cond": _cond, "scan": _scan, "while_loop": _while}
 
-# What is in no row is elementwise, or touches everything (decompositions, solves, the user's own rules).
+# What is in no row is elementwise, or touches everything (the user's own rules, equations with several results).
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(("convert", "stack_add"), _same),
     **dict.fromkeys(("broadcast", "concatenate", "flip", "pad", "reshape", "transpose", "window"), _moved),
     **dict.fromkeys(("masked_sum", "reduce_sum"), _summed),
     **dict.fromkeys(("cumsum", "dct", "dst", "fft", "irfft", "rfft"), _along_axis),
     **dict.fromkeys(("index_add", "index_set"), _written),
+    **dict.fromkeys(("lstsq", "solve_factored", "solve_triangular"), _solved),
     "index": _read, "permute": _permuted, "window_sum": _window_sum, "contract": _contraction, "correlate": _correlation,
 }
