@@ -278,7 +278,7 @@ def _fewest(near: Callable[[], Pattern], paint: Callable[[Any], Colors], found: 
     if pairs <= _LARGE:
         meeting = near()
         found = min([found, *[paint(make(meeting)) for make in list(ORDERS.values())[1:]]], key=_number)
-    for _ in range(min(_AGAIN // size, 10)):
+    for _ in range(min(_AGAIN // max(size, 1), 10)):
         if _number(found) > enough:
             found = min(paint(np.argsort(-found, kind="stable").tolist()), found, key=_number)
     return found
