@@ -197,7 +197,8 @@ class Prepared:
     def _part(self, chosen: Any) -> Prepared:
         out = object.__new__(Prepared)
         out.__dict__.update(self.__dict__)
-        out.__dict__.pop("values", None)
+        for name in ("values", "_layout"):  # kept, of the whole
+            out.__dict__.pop(name, None)
         out._select = self._select[chosen]
         return out
 
@@ -251,10 +252,14 @@ class Prepared:
 
     def _csr(self, values: Any) -> Any:
         from scipy.sparse import csr_array
+        columns, indptr = self._layout
+        return csr_array((values, columns.copy(), indptr.copy()), shape=self.shape)  # the user may drop zeros in place
+
+    @functools.cached_property
+    def _layout(self) -> tuple[Any, Any]:
         kind = np.int32 if max(*self.shape, self.nnz) < 2 ** 31 else np.int64
         counts = np.bincount(self.rows, minlength=self.shape[0])
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(kind)
-        return csr_array((values, self.columns.astype(kind), indptr), shape=self.shape)
+        return self.columns.astype(kind), np.concatenate([[0], np.cumsum(counts)]).astype(kind)
 
     def _values(self, *args: Any, **kwargs: Any) -> Any:
         return self._compute(self._checked(args, kwargs))
@@ -276,7 +281,9 @@ class Prepared:
                     f"{self.name}: the program may touch entry {missing} here, which the prepared structure does not have: it "
                     f"took another way where it was prepared. Prepare it from wg.jit(f), which keeps branches, or at this "
                     f"point (at {user_line()})")
-        elif run.plain:
+        elif not run.plain:
+            return run
+        else:
             self._probe(run)
         self._known.add(key)
         return run
