@@ -278,9 +278,9 @@ class Prepared:
             missing = _missing(self._pattern, _detected(run))
             if missing is not None:
                 raise SparsityError(
-                    f"{self.name}: the program may touch entry {missing} here, which the prepared structure does not have: it "
-                    f"took another way where it was prepared. Prepare it from wg.jit(f), which keeps branches, or at this "
-                    f"point (at {user_line()})")
+                    f"{self.name}: the program may touch entry {missing} here, which the prepared structure does not have: "
+                    f"it took another way, or had other constants, where it was prepared. Prepare it at this point, or from "
+                    f"wg.jit(f), which keeps branches (at {user_line()})")
         elif not run.plain:
             return run
         else:
