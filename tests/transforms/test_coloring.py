@@ -90,3 +90,7 @@ def test_the_examples_of_the_survey():
     assert coloring.best_columns(five).max() + 1 == coloring.best_symmetric(five).max() + 1 == 5
     assert coloring.best_columns(nine, (14, 17)).max() + 1 == 9
     assert coloring.best_symmetric(nine, (14, 17)).max() + 1 <= 9
+    for p, most in ((five, 3), (nine, 6)):
+        acyclic = coloring.best_symmetric(p, (14, 17), coloring.acyclic)
+        assert acyclic.max() + 1 <= most
+        assert len(coloring.substitution(p, acyclic)[1]) == (p.count - p.size) // 2

@@ -204,6 +204,7 @@ ORDERS: dict[str, Callable[[Pattern], Any]] = {
 
 _WIDEST = 64  # entries of a row, beyond which no grid is looked for
 _TRIALS = 20_000
+_CYCLIC = 8  # colorings of a grid that are tried for being acyclic
 
 
 def _lattice(p: Pattern, shape: tuple[int, ...], below: int) -> Colors | None:
@@ -228,6 +229,35 @@ def _lattice(p: Pattern, shape: tuple[int, ...], below: int) -> Colors | None:
             if len(good):
                 return _numbered((place @ factors[:, good[0]]) % k)
     return None
+
+
+def _acyclic_lattice(p: Pattern, near: Pattern, shape: tuple[int, ...], below: int) -> Colors | None:
+    """The same for acyclic colorings: neighbors differ, and the vertices of any two colors form trees."""
+    if int(np.diff(p.indptr).max(initial=0)) > _WIDEST:
+        return None
+    for grid in _grids(p, shape):
+        places = np.stack(np.unravel_index(np.arange(p.width), grid), axis=1)
+        apart = np.unique(places[near.rows()] - places[near.indices], axis=0) if near.count <= _LARGE * 2 else places
+        for k in range(2, below) if len(apart) <= _WIDEST else ():
+            if k ** len(grid) > _TRIALS:
+                break
+            factors = np.indices((k,) * len(grid)).reshape(len(grid), -1)
+            for f in factors[:, ((apart @ factors) % k != 0).all(axis=0)].T[:_CYCLIC]:
+                if _is_acyclic(near, (places @ f) % k, k):
+                    return _numbered((places @ f) % k)
+    return None
+
+
+def _is_acyclic(near: Pattern, colors: Colors, total: int) -> bool:
+    """Whether the vertices of any two colors form trees: as many edges as vertices that are not the first of their tree."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    first, second = near.rows(), near.indices
+    ends = np.stack([first * total + colors[second], second * total + colors[first]])
+    used, nodes = np.unique(ends, return_inverse=True)
+    a, b = nodes.reshape(2, -1)
+    trees, _ = connected_components(coo_array((np.ones(len(a), bool), (a, b)), shape=(len(used), len(used))), directed=False)
+    return bool(len(used) - trees == near.count // 2)
 
 
 def _differences(p: Pattern, places: Any) -> Any:
@@ -306,6 +336,10 @@ def best_symmetric(p: Pattern, shape: tuple[int, ...] = (), paint: Callable[[Pat
     found = paint(near, range(p.width))
     if paint is star and _number(found) > enough:
         better = _lattice(p, shape, _number(found) + 1)
+        if better is not None:
+            return better
+    if paint is acyclic and _number(found) > enough:
+        better = _acyclic_lattice(p, near, shape, _number(found))
         if better is not None:
             return better
     return _fewest(lambda: near, lambda order: paint(near, order), found, enough, near.count * 5, near.count)
