@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import InputError, NonDifferentiableError, kind_of
+from wengert.errors import InputError, kind_of
 from wengert.flatten import flatten
 from wengert.frontends.trace import fresh_build
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Graph
 from wengert.run import Run, matched, matched_leaf, own
-from wengert.transforms.batch import batch
 
 __all__ = ["flat_tangents", "grad", "hessian", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "make_graph", "run_all",
            "stop_gradient", "value_and_grad", "vjp", "vmap"]
@@ -293,7 +292,8 @@ def jacrev(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic
     return _jacobian(f, argnums, has_aux, holomorphic, "jacrev")
 
 
-def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
+def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False, *,
+             sparsity: Any = None, coloring: str | None = None) -> Function:
     """The Jacobian, ``x -> ∂f_i/∂x_j``, in the cheaper of forward and reverse mode.
 
     Parameters
@@ -306,6 +306,11 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorph
         Whether f returns ``(value, extra)``.
     holomorphic : bool
         Say True for a holomorphic function of a complex argument; the Jacobian is then the complex derivative.
+    sparsity : "detect", "local", sparse or boolean matrix, optional
+        Give one `scipy.sparse.csr_array` instead, from few products: see `wengert.sparse.SparseDerivative`. "detect" finds the
+        entries that may be nonzero at any point, "local" those at the point of the call.
+    coloring : "column", "row", "two-sided", optional
+        With `sparsity`: from which products. The default is what needs fewest.
 
     Returns
     -------
@@ -322,7 +327,18 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorph
     array([[1., 0.],
            [1., 1.]])
     """
+    if sparsity is not None or coloring is not None:
+        _require_callable(f, "jacobian")
+        return _sparse("jacobian", f, f, argnums, has_aux, sparsity, holomorphic, coloring)
     return _jacobian(f, argnums, has_aux, holomorphic, "jacobian")
+
+
+def _sparse(name: str, f: Function, derived: Function, argnums: Argnums, has_aux: bool, sparsity: Any, *rest: Any) -> Function:
+    if has_aux or sparsity is None:
+        raise InputError(f"{name}: " + ("has_aux has no sparse form; return the value alone" if has_aux else
+                                        "coloring goes with sparsity; write sparsity='detect'"))
+    from wengert.sparse import SparseDerivative
+    return SparseDerivative(name, f, derived, argnums, sparsity, *rest)
 
 
 def _jacobian(f: Function, argnums: Argnums, has_aux: bool, holomorphic: bool, name: str) -> Function:
@@ -331,7 +347,7 @@ def _jacobian(f: Function, argnums: Argnums, has_aux: bool, holomorphic: bool, n
     def jac(*args: Any, **kwargs: Any) -> Any:
         run = Run(name, f, args, kwargs, argnums, has_aux)
         run.require_inexact()
-        _require_real_or_holomorphic(run, holomorphic, name)
+        run.require_real_or_holomorphic(holomorphic)
         inputs = sum(v.type.size for v in run.inputs)
         outputs = sum(v.type.size for v in run.out_vars)
         forward = name == "jacfwd" or (name == "jacobian" and inputs < outputs)
@@ -344,19 +360,6 @@ def _jacobian(f: Function, argnums: Argnums, has_aux: bool, holomorphic: bool, n
         out = run.out_spec.unflatten(leaves)
         return (out, run.aux) if has_aux else out
     return jac
-
-
-def _require_real_or_holomorphic(run: Run, holomorphic: bool, name: str) -> None:
-    kinds = {v.type.dtype.kind for v in run.inputs}
-    if holomorphic and kinds - {"c"}:
-        raise InputError(f"{name}: holomorphic=True asks for complex inputs; convert them: x.astype(complex)")
-    if not holomorphic and "c" in kinds:
-        raise NonDifferentiableError(
-            f"{name}: a complex input has no one Jacobian unless the function is holomorphic. Say holomorphic=True if "
-            f"it is, or differentiate with regard to real and imaginary parts")
-    if not holomorphic and any(v.type.dtype.kind == "c" for v in run.out_vars) and name != "jacfwd":
-        raise NonDifferentiableError(
-            f"{name}: the output is complex and the input real; use wg.jacfwd, or return real and imaginary parts")
 
 
 def _basis(size: int, shape: tuple[int, ...], dtype: Any, start: int, total: int) -> Any:
@@ -374,26 +377,13 @@ def _bases(variables: Sequence[Any]) -> list[Any]:
     return out
 
 
-def _batched_call(run: Run, graph: Graph, lanes: int, given: list[Any], residuals: list[Any]) -> list[Any]:
-    """A linear graph applied to many directions at once; results with the lanes first."""
-    key = ("batched", graph, lanes)
-    derived = run.trace.build.derived
-    found = derived.get(key)
-    if found is None:
-        found = derived[key] = batch(graph, lanes, [True] * len(given) + [False] * len(residuals))
-    batched, flags = found
-    results = run.call(batched, [*given, *residuals])
-    return [r if flag else np.broadcast_to(r, (lanes, *np.shape(r)))
-            for r, flag in zip(results, flags, strict=True)]
-
-
 def _by_columns(run: Run) -> list[list[Any]]:
     """Jacobian blocks [output leaf][input leaf] by forward mode."""
     linear = run.linear()
     lanes = sum(v.type.size for v in run.inputs)
     found: dict[Any, Any] = {}
     if any(linear.nonzero) and lanes:
-        out = iter(_batched_call(run, run.forward(), lanes, _bases(run.inputs), run.residuals()))
+        out = iter(run.call_lanes(run.forward(), lanes, _bases(run.inputs)))
         found = {v: next(out) for v, nonzero in zip(run.out_vars, linear.nonzero, strict=True) if nonzero}
     rows = []
     for x in run.out_leaves:
@@ -419,7 +409,7 @@ def _by_rows(run: Run, holomorphic: bool) -> list[list[Any]]:
     lanes = sum(v.type.size for v in alive)
     blocks: list[Any] = [None] * len(run.inputs)
     if lanes and any(adjoint.nonzero):
-        out = iter(_batched_call(run, adjoint.graph, lanes, _bases(alive), run.residuals()))
+        out = iter(run.call_lanes(adjoint.graph, lanes, _bases(alive)))
         blocks = [next(out) if nonzero else None for nonzero in adjoint.nonzero]
         if holomorphic:  # the adjoint multiplies by the conjugate
             blocks = [None if b is None else np.conjugate(b) for b in blocks]
@@ -445,13 +435,18 @@ def _leaf_shape(x: Any) -> tuple[tuple[int, ...], Any]:
     return found.shape, found.dtype if found.dtype.kind in "fc" else np.dtype(float)
 
 
-def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparsity: Any = None,
+            coloring: str | None = None) -> Function:
     """The Hessian, ``x -> ∂²f/∂x_i∂x_j``: forward mode over reverse mode.
 
     Parameters
     ----------
     f, argnums, has_aux
         As for `grad`; f may also return an array.
+    sparsity : "detect", "local", sparse or boolean matrix, optional
+        Give one `scipy.sparse.csr_array` instead, as `jacobian` does. f returns one number.
+    coloring : "star", "acyclic", "column", optional
+        With `sparsity`: how entries share products. "star" is the default; "acyclic" takes fewer, and substitutes.
 
     Returns
     -------
@@ -467,6 +462,8 @@ def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Functio
            [2., 0.]])
     """
     _require_callable(f, "hessian")
+    if sparsity is not None or coloring is not None:
+        return _sparse("hessian", f, grad(f, argnums), argnums, has_aux, sparsity, False, coloring)
     return jacfwd(jacrev(f, argnums, has_aux), argnums, has_aux)
 
 

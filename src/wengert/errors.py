@@ -9,8 +9,8 @@ from __future__ import annotations
 
 __all__ = [
     "CheckError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError", "InputError",
-    "MissingRuleError", "MutationError", "NonDifferentiableError", "StructureError", "UnstageableError", "UnsupportedError",
-    "WengertError", "kind_of",
+    "MissingRuleError", "MutationError", "NonDifferentiableError", "SparsityError", "StructureError", "UnstageableError",
+    "UnsupportedError", "WengertError", "kind_of",
 ]
 
 
@@ -88,6 +88,20 @@ class GraphError(WengertError, ValueError):
 
 class DataError(WengertError, ValueError):
     """A data file that is missing, empty or malformed."""
+
+
+class SparsityError(WengertError, ValueError):
+    """A sparsity pattern that does not fit the function: another shape, or an entry that is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.jacobian(np.cumsum, sparsity=np.eye(2))(np.ones(2))
+    Traceback (most recent call last):
+        ...
+    wengert.errors.SparsityError: jacobian: the pattern misses entry (1, 0), which is 1 at this point
+    """
 
 
 class CheckError(WengertError, AssertionError):

@@ -30,6 +30,7 @@ from wengert.frontends.reach import reach
 from wengert.frontends.trace import APPLIED, Trace, active_frame, active_trace, escaped, require_plain, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Build, Const, Equation, Graph, Var, type_of
+from wengert.transforms.batch import batch
 from wengert.transforms.linearize import Linear, linearize
 from wengert.transforms.strong_zeros import masked
 from wengert.transforms.transpose import Transposed, transpose
@@ -348,6 +349,19 @@ class Run:
                     f"{self.name}: the {where} has dtype {found.dtype}; integers and booleans have no derivative. Return a "
                     f"float, or return it as an extra result (has_aux=True) (at {user_line()})")
 
+    def require_real_or_holomorphic(self, holomorphic: bool) -> None:
+        """For Jacobians: a complex input has one only if the function is holomorphic."""
+        name, kinds = self.name, {v.type.dtype.kind for v in self.inputs}
+        if holomorphic and kinds - {"c"}:
+            raise InputError(f"{name}: holomorphic=True asks for complex inputs; convert them: x.astype(complex)")
+        if not holomorphic and "c" in kinds:
+            raise NonDifferentiableError(
+                f"{name}: a complex input has no one Jacobian unless the function is holomorphic. Say holomorphic=True if "
+                f"it is, or differentiate with regard to real and imaginary parts")
+        if not holomorphic and any(v.type.dtype.kind == "c" for v in self.out_vars) and name != "jacfwd":
+            raise NonDifferentiableError(
+                f"{name}: the output is complex and the input real; use wg.jacfwd, or return real and imaginary parts")
+
     def linear(self) -> Linear:
         """The tangent graph, kept with the interned graph."""
         key = ("linear", tuple(self.inputs), tuple(self.out_vars))
@@ -408,6 +422,18 @@ class Run:
         with _zero_warnings():
             env = apply_graph(graph, operands)
         return [env[o] if isinstance(o, Var) else o.value for o in graph.outputs]
+
+    def call_lanes(self, graph: Graph, lanes: int, given: list[Any]) -> list[Any]:
+        """A linear graph applied to many directions at once; results with the lanes first."""
+        residuals, derived = self.residuals(), self.trace.build.derived
+        key = ("batched", graph, lanes)
+        found = derived.get(key)
+        if found is None:
+            found = derived[key] = batch(graph, lanes, [True] * len(given) + [False] * len(residuals))
+        batched, flags = found
+        results = self.call(batched, [*given, *residuals])
+        return [r if flag else np.broadcast_to(r, (lanes, *np.shape(r)))
+                for r, flag in zip(results, flags, strict=True)]
 
     def pull_back(self, cotangents: Sequence[Any], residuals: list[Any] | None = None) -> list[Any]:
         """Cotangents of the output variables -> one for each active input leaf."""

@@ -193,6 +193,8 @@ def test_sorting_in_place(check: Any) -> None:
 def test_a_view_that_a_loop_without_iterations_did_not_make() -> None:
     def f(x: Any, y: Any) -> Any:
         a, g = x * 2.0, y * 3.0
+        if y[0] > 0.0:
+            a = np.where(x > 0.5, a, x)
         while not np.any(y > 0.9):
             a = g.reshape(2, 2)[1]
             y = y + 1.0
