@@ -191,17 +191,28 @@ def test_sorting_in_place(check: Any) -> None:
 
 
 def test_a_view_that_a_loop_without_iterations_did_not_make() -> None:
+    def turned(z: Any) -> Any:
+        if z[-1] < 0:
+            return z[::-1]
+        return z
+
     def f(x: Any, y: Any) -> Any:
-        a, g = x * 2.0, y * 3.0
-        if y[0] > 0.0:
-            a = np.where(x > 0.5, a, x)
-        while not np.any(y > 0.9):
-            a = g.reshape(2, 2)[1]
-            y = y + 1.0
-        g[2] = 7.0
+        a, c, t = x.copy(), x, x[1]
+        g, h = np.arange(8.0) + y[0], y.flatten()
+        if y[1] > 2:
+            pass
+        else:
+            a = a ** 2
+        if 3 * t == 0:
+            pass
+        elif t <= t:
+            a = np.where(c > -0.2, a, c[::-1])
+        while not np.any(h > 0.9):
+            a = turned(g.reshape(2, 4)[1])
+            h = h + 1.0
         return np.sum(a * x)
 
-    x = np.array([0.3, 0.7])
-    for y in (np.full(4, 0.5), np.full(4, 2.0)):
-        assert float(wg.jit(f)(x, y)) == pytest.approx(f(x, y.copy()), rel=1e-15)
+    x = np.array([-0.2, -0.9, 0.1, 0.4])
+    for y in (np.full(4, 0.5), np.full(4, 1.5)):
+        assert float(wg.jit(f)(x, y)) == pytest.approx(f(x, y), rel=1e-15)
         np.testing.assert_allclose(wg.jit(wg.grad(f))(x, y), wg.grad(f)(x, y), rtol=1e-14)
