@@ -35,10 +35,12 @@ _DEPTH = 45.0  # the integrand is left out where it has fallen by e^-45
 _EDGES = np.array([-2.0 ** k for k in range(40, 0, -1)] + [0.0] + [2.0 ** k for k in range(1, 41)])
 
 
+_BLOCK = 1 << 16  # numbers that are evaluated at one time
+
+
 @functools.cache
-def _nodes() -> tuple[tuple[float, float], ...]:
-    x, w = np.polynomial.legendre.leggauss(40)
-    return tuple(zip(x.tolist(), w.tolist(), strict=True))
+def _nodes() -> Any:
+    return np.stack(np.polynomial.legendre.leggauss(40))
 
 
 def _reach(fall: Callable[[Any], Any], slope: Callable[[Any], Any], start: Any, depth: float) -> Any:
@@ -56,13 +58,19 @@ def _reach(fall: Callable[[Any], Any], slope: Callable[[Any], Any], start: Any, 
 
 
 def _panels(low: Any, high: Any) -> Iterator[tuple[Any, Any]]:
-    """Points and weights of a rule on [low, high], cut at the fixed edges; what lies outside has weight 0."""
+    """Points and weights of a rule on [low, high], cut at the fixed edges; what lies outside has weight 0.
+
+    Points lie along a first axis of their own, as many as fit a block.
+    """
+    nodes = _nodes().reshape(2, -1, *[1] * np.ndim(low))
+    count = max(1, _BLOCK // max(1, np.size(low)))
     for left, right in itertools.pairwise(_EDGES):
         start, stop = np.clip(left, low, high), np.clip(right, low, high)
         half = 0.5 * (stop - start)
         if np.any(half > 0):
             middle = 0.5 * (stop + start)
-            for x, w in _nodes():
+            for k in range(0, nodes.shape[1], count):
+                x, w = nodes[:, k:k + count]
                 yield middle + half * x, half * w
 
 
@@ -234,7 +242,7 @@ def _gammainc_derivative(a: Any, x: Any, *, n: int) -> Any:
             here = np.where(w > 0, s - start, 0.0)
             score = level + here
             part = bell(n, lambda k: score if k == 1 else -gammas[k - 2])  # noqa: B023  (called at once)
-            total += np.where(w > 0, w * np.exp(-fall(turn * here)) * part, 0.0)
+            total += np.sum(np.where(w > 0, w * np.exp(-fall(turn * here)) * part, 0.0), axis=0)
         out = -turn * _gamma_weight(p, u) * total
         edge = np.where((shape > 0) & ((at == 0) | (at == np.inf)), 0.0, np.nan)
         return _cast(np.where(inside, out, edge), a)
@@ -314,7 +322,7 @@ def _betainc_derivative(a: Any, b: Any, x: Any, *, i: int, j: int) -> Any:
                 if k + h == 1:
                     return level_a + gained if k else level_b - fallen  # noqa: B023  (called at once)
                 return at_n[k + h - 1] - (at_p[k - 1] if h == 0 else at_q[h - 1] if k == 0 else 0.0)
-            total += np.where(w > 0, w * np.exp(p * gained - q * fallen) * bell_of_two(i, j, kappa), 0.0)
+            total += np.sum(np.where(w > 0, w * np.exp(p * gained - q * fallen) * bell_of_two(i, j, kappa), 0.0), axis=0)
         out = -turn * _beta_weight(p, q, u) * total
         edge = np.where((at == 0) | (at == 1), 0.0, np.nan)
         return _cast(np.where(inside, out, edge), a)
