@@ -363,7 +363,7 @@ class Formula:
         def slope(x):
             x = np.float64(x)
             v1 = np.exp(-x)
-            return v1 * np.cos(x) - np.sin(x) * v1
+            return v1 * np.cos(x) - v1 * np.sin(x)
         <BLANKLINE>
         """
         from wengert.sources import graph_source

@@ -124,7 +124,7 @@ def latex_number(x: Any, digits: int = 6) -> str:
 
     Examples
     --------
-    >>> latex_number(1.5e-8), latex_number(float("-inf")), latex_number([1.0, 2.0])
+    >>> latex_number(1.5e-8), latex_number(float("-inf")), latex_number(np.array([1.0, 2.0]))
     ('1.5 \\\\cdot 10^{-8}', '-\\\\infty', '\\\\left[1, 2\\\\right]')
     """
     text = short(x, digits)
