@@ -58,7 +58,8 @@ class Problem:
         if not np.all(np.isfinite(out)):
             raise InputError(f"compare: the function is not finite at this point: {out}; wg.explain shows where that arises")
         self._repeats(out)
-        self.m, self.n = out.size, self.x.size
+        self.m: int = out.size
+        self.n: int = self.x.size
         self.scalar = out.shape == ()
         if order == 2 and not self.scalar:
             raise InputError(f"compare: a Hessian is that of a number; the function returns the shape {out.shape}")
