@@ -1,14 +1,15 @@
-"""Runs the blocks of docs/explain.md again, writes down what they print, and draws its pictures.
+"""Runs the blocks of docs/explain.md and docs/lectures.md again, writes down what they print, and draws the pictures.
 
     python docs/rerun.py
 
-A test runs the same and compares, so that the page shows what the program does.
+A test runs the same and compares, so that the pages show what the program does.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -18,7 +19,7 @@ import wengert as wg
 from wengert.cli import main
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE / "explain.md"
+PAGES = [HERE / "explain.md", HERE / "lectures.md"]
 
 
 def page(text: str) -> str:
@@ -29,9 +30,12 @@ def page(text: str) -> str:
 
 def _block(kind: str, body: str, space: dict[str, Any]) -> str:
     out = [f"```{kind}"]
-    for line in body.split("\n"):
+    lines = body.split("\n")
+    for k, line in enumerate(lines):
         if line.startswith(">>> "):
-            out += [line, *_printed(line[4:], space)]
+            more = list(itertools.takewhile(lambda said: said.startswith("..."), lines[k + 1:]))
+            code = "\n".join(said[4:] for said in [line, *more])
+            out += [line, *more, *_printed(code + "\n" * bool(more), space)]
         elif line.startswith("$ wengert "):
             out += [line, *_command(shlex.split(line[10:]))]
     return "\n".join([*out, "", "```"])
@@ -52,13 +56,14 @@ def _command(words: list[str]) -> list[str]:
 
 
 def pictures() -> dict[str, str]:
-    """The pictures of the page."""
+    """The pictures of the pages."""
     return {"explain_log.svg": wg.explain("w2 log(w1) + sqrt(w2 log(w1))", w1=2.0, w2=3.0).svg()}
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for file in PAGES:
+        file.write_text(page(file.read_text(encoding="utf-8")), encoding="utf-8")
     (HERE / "pictures").mkdir(exist_ok=True)
     for name, picture in pictures().items():
         (HERE / "pictures" / name).write_text(picture, encoding="utf-8")
-    print(f"wrote {PAGE.name} and {', '.join(pictures())}")
+    print(f"wrote {', '.join([*(file.name for file in PAGES), *pictures()])}")

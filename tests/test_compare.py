@@ -239,11 +239,48 @@ def test_what_would_take_long_says_so(monkeypatch):
     ((lambda x: (x, x), 1.0), {}, "returns a tuple"), ((lambda x: x * 1j, 1.0), {}, "the output is complex"),
     ((np.sin, np.ones(2)), {"order": 2}, r"a Hessian is that of a number; the function returns the shape \(2,\)"),
     ((np.sin, 1.0), {"order": 3}, "order is 1 or 2, not 3"), ((np.sin, 1.0), {"argnums": 1}, "argnums=1 does not name"),
+    ((np.sum, np.zeros(0)), {}, "are empty arrays"), ((lambda x: x[:0], np.ones(2)), {}, "returns an empty array"),
     ((np.sin, 1.0), {"sizes": [0]}, "sizes are positive"), ((lambda x: x * math.inf, 1.0), {}, "not finite at this point: inf"),
 ])
 def test_refusals(arguments, options, message):
     with pytest.raises(InputError, match=message):
         compare(*arguments, **options)
+
+
+def test_a_function_with_a_memory_is_refused():
+    calls = []
+
+    def counting(x):
+        calls.append(x)
+        return x * len(calls)
+    with pytest.raises(InputError, match=r"gave 1\.5 and then 3\.0 at the same point"):
+        compare(counting, 1.5)
+
+
+def test_what_the_function_prints_is_printed_once(capsys):
+    def talking(x):
+        print("at", x)
+        return x * x
+    assert compare(talking, 1.5)["reverse mode"].verdict == "exact"
+    assert capsys.readouterr().out == "at 1.5\n"
+
+
+def test_a_derivative_that_is_not_finite_is_undefined_by_every_way():
+    found = compare(wg.formula("sqrt(x)"), 0.0)
+    assert {e.verdict for e in found.entries if e.value is not None} == {"undefined"}
+    assert found["reverse mode"].value == math.inf and "not finite" in str(found) and "nan" not in str(found["symbolic"].value)
+
+
+def test_long_programs_are_not_traced_for_every_way(monkeypatch):
+    monkeypatch.setattr(measure, "PATIENCE", 0.04)
+
+    def long(x):
+        for _ in range(1000):
+            x = x + 0.001 * x
+        return x
+    found = compare(long, 1.0)
+    assert "2,000 equations would take" in found["reverse mode"].reason
+    assert found["reverse mode, compiled"].relative_error < 1e-10
 
 
 # ---------------------------------------------------------------- its parts

@@ -129,6 +129,11 @@ def test_what_has_no_formula_is_refused():
         wg.formula("sum(x^2)").diff()
     with pytest.raises(UnsupportedError, match="wg.source writes it"):
         wg.symbolic.formula_of(lambda x: _doubled(x, 40), 1.0)
+    with pytest.raises(InputError, match="no variable"):
+        wg.formula("e").diff()
+    for nothing, at in ((lambda x: None, 1.0), (np.square, 3)):
+        with pytest.raises(InputError, match=r"a return missing, or an argument a whole number\? Write 3\.0 for 3"):
+            wg.symbolic.formula_of(nothing, at)
     with pytest.raises(InputError, match="2 numbers"):
         wg.symbolic.formula_of(lambda x: (x, x), 1.0)
     with pytest.raises(InputError, match="did you mean 'alpha'"):

@@ -29,6 +29,7 @@ from wengert.frontends.visits import Visit
 from wengert.graph import ArrayType, Atom, Const, Equation, Graph, Stack, Var, params_key
 from wengert.graph.walk import prune, subgraphs
 from wengert.primitives.control import stack_add
+from wengert.progress import Progress
 from wengert.recording import Recorded, bound, recorded_at, write_out
 from wengert.views.derivation import Contribution, Derivation, Group, Node, is_finite
 from wengert.views.dot import to_dot
@@ -84,8 +85,11 @@ def explain(f: Callable[..., Any] | str, *args: Any, **point: Any) -> Explanatio
             f = formula(f.text, tuple(point))
     if not callable(f):
         raise InputError(f"explain: the first argument is a function or a formula, not {kind_of(f)}")
-    with _uncollected():
-        return Explanation(recorded_at(f, *bound(f, args, point)))
+    with _uncollected(), Progress() as progress:
+        progress("recording the program")
+        recorded = recorded_at(f, *bound(f, args, point))
+        progress(f"both passes through {len(recorded.graph.equations):,} operations")
+        return Explanation(recorded)
 
 
 @contextlib.contextmanager

@@ -291,8 +291,10 @@ class Formula:
 
         from wengert.frontends.tokens import normalized_name
         if not wrt or isinstance(wrt[0], int):
+            if not self.variables:
+                raise InputError("diff: the formula has no variable; name one, f.diff('x'), and the derivative is 0")
             if len(self.variables) != 1:
-                raise InputError(f"diff: name the variable, one of {', '.join(self.variables) or 'none'}: f.diff('x')")
+                raise InputError(f"diff: name the variable, one of {', '.join(self.variables)}: f.diff({self.variables[0]!r})")
             wrt = (self.variables[0], *wrt)
         out: list[int] = []
         for x in wrt:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wengert.adjoints import Values, evaluated
-from wengert.errors import InputError, WengertError
+from wengert.errors import InputError, WengertError, kind_of
 from wengert.flatten import flatten
 from wengert.formulas import Formula
 from wengert.frontends.trace import Trace, user_line
@@ -108,6 +108,9 @@ def recorded_at(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     found.notes += _notes(f, run, build)
     if failures:
         found.failure = _said(failures[0])
+    elif not any(_is_number(x) for x in run.out_leaves):
+        what = kind_of(run.out_leaves[0]) if run.out_leaves else "an empty container"
+        found.notes.append(f"The function returned {what}, not a number or an array; is a return missing?")
     while (e := next((e for e in found.graph.equations if e.primitive.name == "call"), None)) is not None:  # made by `jit`
         write_out(found, e, 0)
     return found
@@ -116,6 +119,11 @@ def recorded_at(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
 def _is_input(a: Any) -> bool:
     return any(isinstance(x, (float, complex)) or (isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc")
                for x in flatten(a)[0])
+
+
+def _is_number(x: Any) -> bool:
+    """Whether an output is a number or an array of numbers, traced or not."""
+    return isinstance(x, Var) or np.asarray(x).dtype.kind in "biufc"
 
 
 def _names(f: Callable[..., Any], args: tuple[Any, ...], argnums: Sequence[int], run: Run) -> list[str]:

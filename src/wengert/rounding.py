@@ -403,6 +403,8 @@ def _number(x: Any) -> str:
 
 def _report(r: RoundingError) -> str:
     value = np.array2string(np.asarray(r.value), precision=16, threshold=8) if np.ndim(r.value) else f"{r.value:.16g}"
+    if not np.all(np.isfinite(r.value)):
+        return f"{r.name} = {value}\nit is not finite, so no digits are left to round; wg.explain shows where that arises"
     head = [f"{r.name} = {value}",
             f"rounding error: likely {_number(r.estimate)} (standard deviation), at most {_number(r.bound)} (to first order)",
             f"digits to trust: {r.digits:.1f} ({_digits(r.bound, r.value):.1f} in the worst case)"]

@@ -43,6 +43,9 @@ def _graph_of(f: Any, point: tuple[Any, ...]) -> tuple[Graph, tuple[str, ...]]:
         shape = getattr(x, "shape", ())
         names += [name + "_".join(map(str, place)) for place in _places(shape)]
     graph = scalar_graph(staged.graph)
+    if not graph.outputs:
+        raise InputError("symbolic: nothing that the function returns is a number that depends on its arguments; is a return "
+                         "missing, or an argument a whole number? Write 3.0 for 3")
     if len(graph.outputs) != 1:
         raise InputError(f"symbolic: the function gives {len(graph.outputs)} numbers; a formula is one. Sum them, or take one")
     return graph, tuple(names)

@@ -163,3 +163,8 @@ def test_what_has_no_gradient_is_refused(f, x, message):
 def test_the_seed_has_to_be_given():
     with pytest.raises(TypeError, match="seed"):
         numeric.random_gradient(quadratic, X)
+
+
+def test_an_empty_point_is_refused():
+    with pytest.raises(ValueError, match="random_gradient: the argument is an empty array"):
+        numeric.random_gradient(np.sum, np.zeros(0), seed=0)

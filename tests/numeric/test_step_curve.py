@@ -77,3 +77,10 @@ def test_the_picture_is_drawn(tmp_path):
     pytest.importorskip("matplotlib")
     step_curve(np.exp, 1.0).plot(tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_nothing_to_move_and_complex_results_are_refused():
+    with pytest.raises(ValueError, match="empty array"):
+        step_curve(np.sum, np.zeros(0))
+    with pytest.raises(TypeError, match="must return a real number"):
+        step_curve(lambda x: np.exp(1j * x), 0.5)

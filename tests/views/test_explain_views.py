@@ -66,6 +66,30 @@ def test_svg_is_xml_and_has_every_node(name: str) -> None:
     assert not re.search("(?:href|src|url)", e.svg())
 
 
+NETWORK = "(p1 sigmoid(w1 x + b1) + p2 sigmoid(w2 x + b2) + c - t)^2 / 2"
+
+
+@pytest.mark.parametrize(("formula", "point"), [
+    ("(x + sigmoid(y)) tanh(x)", {"x": 2.0, "y": 1.0}),
+    ("sigmoid(x)", {"x": 1.0}),  # a label wider than its nodes, at both borders
+    (NETWORK, dict.fromkeys(("p1", "p2", "w1", "w2", "b1", "b2", "c", "t", "x"), -0.7)),
+    ("x^3/(y + x) + atan2(x, y)*hypot(x, y)^x", {"x": 2.0, "y": 1.234567})])
+def test_svg_labels_cover_nothing_and_are_whole(formula: str, point: dict[str, float]) -> None:
+    root = ElementTree.fromstring(wg.explain(formula, **point).svg())
+    body = root.find(f"{SVG}g")
+    dx, dy = (float(n) for n in re.findall(r"[-\d.]+", body.get("transform")))
+    boxes = [tuple(float(r.get(k)) for k in ("x", "y", "width", "height")) for r in body.iter(f"{SVG}rect")]
+    for text in body.iter(f"{SVG}text"):
+        if text.get("class") == "partial":  # letters of 11 pixels are 6.6 wide in the usual fonts, and some 10 high
+            half = 3.3 * len(text.text)
+            boxes.append((float(text.get("x")) - half, float(text.get("y")) - 9, 2 * half, 10.0))
+    w, h = float(root.get("width")), float(root.get("height"))
+    for k, (x, y, wide, high) in enumerate(boxes):
+        assert x + dx >= 0 and y + dy >= 0 and x + wide + dx <= w and y + high + dy <= h
+        for u, v, other, tall in boxes[:k]:
+            assert x >= u + other or u >= x + wide or y >= v + tall or v >= y + high
+
+
 def test_svg_shows_values_adjoints_and_partials() -> None:
     texts = [t.text for t in ElementTree.fromstring(EXPLAINED["lecture"].svg()).iter(f"{SVG}text")]
     assert {"v2 = w2 * v1", "2.07944", "v\u03042 = 1.34673", "1 / (2 * v3) = 0.346734", "w2 = 3"} <= set(texts)
@@ -211,13 +235,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "wengert: error: " in capsys.readouterr().err
 
 
-def test_the_page_of_the_documentation_is_current() -> None:
+def test_the_pages_of_the_documentation_are_current() -> None:
     docs = Path(__file__).resolve().parents[2] / "docs"
     spec = importlib.util.spec_from_file_location("rerun", docs / "rerun.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    text = (docs / "explain.md").read_text(encoding="utf-8")
-    assert module.page(text) == text, "run python docs/rerun.py"
+    for file in module.PAGES:
+        text = file.read_text(encoding="utf-8")
+        assert module.page(text) == text, "run python docs/rerun.py"
     for name, picture in module.pictures().items():
         assert (docs / "pictures" / name).read_text(encoding="utf-8") == picture

@@ -32,7 +32,7 @@ values are given as for `wengert diff`; examples:
   wengert compare examples/logistic_regression.py:loss 'w=[15.04,-0.2322]' \\
       X=examples/data/o_rings.csv:temperature, y=examples/data/o_rings.csv:distress --plot ways.png
 
-exit status: 0 if all that claims to be exact is, 1 if not, 2 for wrong input.
+exit status: 0 if all that claims to be exact is, 1 if not or if the derivative is not finite, 2 for wrong input.
 """
 
 
@@ -46,10 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, words: list[str]) -> int:
-    """1 if a way that claims to be exact is wrong."""
+    """1 if a way that claims to be exact is wrong, or the derivative is not finite."""
     found = _compared(options, words)
     _print(found, options.json, sys.stdout)
-    return int(any(e.verdict == "wrong" and e.kind in ("symbolic", "forward", "reverse", "mixed") for e in found.entries))
+    exact = [e for e in found.entries if e.kind in ("symbolic", "forward", "reverse", "mixed")]
+    return int(any(e.verdict in ("wrong", "undefined") for e in exact))
 
 
 def _compared(options: argparse.Namespace, words: list[str]) -> Comparison:

@@ -11,7 +11,7 @@ from typing import Any
 
 from wengert.comparison.measure import at_size, attempt, default_sizes, reference_for
 from wengert.comparison.operations import count_operations
-from wengert.comparison.problem import Problem
+from wengert.comparison.problem import Problem, silent
 from wengert.comparison.report import Comparison, Entry
 from wengert.comparison.ways import FIRST, SECOND, Attempt
 from wengert.errors import InputError
@@ -55,7 +55,8 @@ def compare(f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] | No
     Raises
     ------
     InputError
-        Nothing to differentiate; complex numbers; outputs that are no array.
+        Nothing to differentiate; complex numbers; outputs that are no array; a function that gives another value when
+        it is called again.
 
     Examples
     --------
@@ -70,7 +71,9 @@ def compare(f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] | No
     'wrong'
     """
     p = Problem(f, args, argnums, order)
-    return _compared(p, default_sizes(p) if sizes is None else _sizes(sizes), seed)
+    chosen = default_sizes(p) if sizes is None else _sizes(sizes)
+    with silent():
+        return _compared(p, chosen, seed)
 
 
 def _compared(p: Problem, chosen: Sequence[int], seed: int) -> Comparison:

@@ -7,9 +7,11 @@ one idea: all derivatives end as one array of shape (outputs, inputs) or (output
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from wengert.flatten import flatten
 from wengert.formulas import Formula
 from wengert.graph import Graph
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "silent"]
 
 Array = np.ndarray
 
@@ -48,13 +50,16 @@ class Problem:
         out = self.vector(self.x)
         self.seconds = time.perf_counter() - begun
         begun = time.perf_counter()
-        self.value = self.vector(self.x)
+        with silent():
+            self.value = self.vector(self.x)
         self.seconds = min(self.seconds, time.perf_counter() - begun)
         if out.dtype.kind == "c":
             raise InputError("compare: the output is complex; compare its real or its imaginary part")
         if not np.all(np.isfinite(out)):
-            raise InputError(f"compare: the function is not finite at this point: {out}")
-        self.m, self.n = out.size, self.x.size
+            raise InputError(f"compare: the function is not finite at this point: {out}; wg.explain shows where that arises")
+        self._repeats(out)
+        self.m: int = out.size
+        self.n: int = self.x.size
         self.scalar = out.shape == ()
         if order == 2 and not self.scalar:
             raise InputError(f"compare: a Hessian is that of a number; the function returns the shape {out.shape}")
@@ -65,6 +70,18 @@ class Problem:
                              f"for 3, or x.astype(float)")
         if any(_kind(self.leaves[k]) == "c" for k in self.moving):
             raise InputError("compare: an argument is complex; write the function in its real and imaginary parts")
+
+        if not any(np.size(self.leaves[k]) for k in self.moving):
+            raise InputError("compare: the arguments to differentiate with regard to are empty arrays; pass one with elements")
+
+    def _repeats(self, first: Array) -> None:
+        """Refuse what is no function of its arguments, and what has no elements."""
+        if not first.size:
+            raise InputError("compare: the function returns an empty array, so there is nothing to differentiate")
+        slack = float(np.sqrt(np.finfo(self.dtype).eps))
+        if first.shape != self.value.shape or not np.allclose(first, self.value, rtol=slack, atol=0.0):
+            raise InputError(f"compare: the function gave {first} and then {self.value} at the same point; what it draws or "
+                             f"counts has to be an argument, or the same at each call (a seed)")
 
     @property
     def name(self) -> str:
@@ -150,10 +167,23 @@ class Problem:
             return make_graph(transform(f), *chosen)
 
     @functools.cached_property
+    def graph(self) -> Graph:
+        """The graph of the function itself."""
+        return self.graph_of(lambda f: f)
+
+    @functools.cached_property
+    def length(self) -> int:
+        """How many equations its graph has; 0 where it cannot be read."""
+        try:
+            return len(self.graph.equations)
+        except Exception:  # likewise
+            return 0
+
+    @functools.cached_property
     def cost(self) -> float:
         """Operations of one evaluation; NaN where the program cannot be read."""
         try:
-            return operations(self.graph_of(lambda f: f))
+            return operations(self.graph)
         except Exception:  # whatever stands in the way is said by the ways that need the graph
             return float("nan")
 
@@ -185,6 +215,13 @@ class Problem:
     @property
     def longest(self) -> int:
         return max((max(np.shape(self.leaves[k])) for k in self.moving if np.ndim(self.leaves[k])), default=0)
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """What the function prints is printed at its first call, not at thousands."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 def _kind(leaf: Any) -> str:

@@ -41,7 +41,7 @@ class Entry:
         Kinds are "differences", "random", "symbolic", "forward", "reverse" and "mixed".
     verdict : str
         "exact" (to rounding), "approximate", "random" (right within its standard error), "inexact" (worse than its kind should
-        be), "wrong", or "does not apply".
+        be), "wrong", "undefined" (the derivative is not finite there), or "does not apply".
     reason : str
         Why it does not apply, or what is wrong.
     value : ndarray or None
@@ -114,7 +114,7 @@ class Comparison:
     def _head(self) -> str:
         what = "Hessian" if self.order == 2 else "gradient" if self.m == 1 else f"Jacobian ({self.m:,} outputs)"
         inputs = "1 input" if self.n == 1 else f"{self.n:,} inputs"
-        error = f" (± {self.error:.1g})" if self.error else ""
+        error = f" (± {self.error:.1g})" if self.error > 0 else ""
         what = what if self.n > 1 or self.order > 1 else "derivative"
         once = f"{_time(self.seconds)}, {_number(self.operations)} operations"
         return f"{what} of {self.name}, {inputs}; one evaluation: {once}\nerrors against: {self.method}{error}"
@@ -207,6 +207,9 @@ def _entry(a: Attempt, p: Problem, reference: Reference) -> Entry:
     scale = float(np.max(np.abs(reference.value), initial=0.0)) or 1.0
     spread = nan if a.spread is None else float(np.sqrt(np.mean(np.square(a.spread))))
     sure = reference.error / scale
+    if not np.all(np.isfinite(reference.value)):
+        return Entry(a.way.name, a.way.kind, "undefined", "", a.value, nan, nan, spread, a.seconds, a.evaluations, a.operations,
+                     a.memory, _growth(a.sizes), dict(sorted(a.sizes.items())))
     verdict, reason = _verdict(a, error / scale, sure, float(np.sqrt(np.mean(np.square(off)))), spread, p.dtype)
     return Entry(a.way.name, a.way.kind, verdict, reason, a.value, error, error / scale, spread, a.seconds, a.evaluations,
                  a.operations, a.memory, _growth(a.sizes), dict(sorted(a.sizes.items())))
@@ -256,7 +259,7 @@ def _value(x: Array) -> str:
 
 
 def _error(x: float) -> str:
-    return "0" if x == 0 else "inf" if math.isinf(x) else f"{x:.0e}"
+    return "" if math.isnan(x) else "0" if x == 0 else "inf" if math.isinf(x) else f"{x:.0e}"
 
 
 def _time(s: float) -> str:

@@ -36,6 +36,7 @@ LONGEST = 100_000  # operations of formulas
 OVERHEAD = 2e-5  # seconds that an evaluation costs beside the function
 SEARCHING = 2e-4  # likewise where the step is searched
 TRACING = 3e-4  # seconds that a derivative takes beside those of the program
+EACH = 5e-5  # likewise, for each of its equations
 DERIVED = 20.0  # how much longer than the function its traced derivative may take
 
 
@@ -97,8 +98,8 @@ def _evaluating(p: Problem, calls: float, run: Callable[[], Any], overhead: floa
 
 
 def _passing(p: Problem, passes: float, run: Callable[[], Any], operations: Callable[[], float], runs: float = 1,
-             call: Callable[[], Any] | None = None, memory: int | None = None) -> Plan:
-    return Plan(run, passes, runs * (TRACING + DERIVED * p.seconds), operations, call or run, memory)
+             call: Callable[[], Any] | None = None, memory: int | None = None, each: float = EACH) -> Plan:
+    return Plan(run, passes, runs * (TRACING + each * p.length + DERIVED * p.seconds), operations, call or run, memory)
 
 
 def _quotient(method: str, power: float | None, each: float) -> Callable[[Problem, int], Plan]:
@@ -159,7 +160,7 @@ def _second_complex(p: Problem, seed: int) -> Plan:
 
 def _symbolic(p: Problem, seed: int) -> Plan:
     """A formula for each partial derivative, made before it is measured; equal parts of one are computed once."""
-    whole = scalar_graph(p.graph_of(lambda f: f))
+    whole = scalar_graph(p.graph)
     partials = p.m * p.n ** p.order
     if partials * len(whole.equations) > LONGEST:
         raise DoesNotApplyError(f"{partials:,} formulas of some {len(whole.equations):,} operations each are too many")
@@ -171,7 +172,7 @@ def _symbolic(p: Problem, seed: int) -> Plan:
 
     def run() -> Array:
         return p.shaped([program(*x)[0] for program in programs])
-    return _passing(p, partials, run, lambda: sum(operations(formula) for formula in formulas), partials / 10)
+    return _passing(p, partials, run, lambda: sum(operations(formula) for formula in formulas), partials / 10, each=0.0)
 
 
 # ---------------------------------------------------------------- ways that read the program
@@ -200,8 +201,7 @@ def _forward(p: Problem, seed: int) -> Plan:
 
 def _refuse_large(p: Problem, lanes: int) -> None:
     """Vectorized over the inputs, each value of the program has a lane for each of them."""
-    graph = p.graph_of(lambda f: f)
-    bytes_ = 8.0 * lanes * _widest(graph)
+    bytes_ = 8.0 * lanes * _widest(p.graph)
     if bytes_ > MOST_BYTES:
         raise DoesNotApplyError(f"{lanes:,} lanes would take {bytes_ / 1e9:.1f} GB")
 
@@ -242,7 +242,7 @@ def _compiled(derive: Callable[[Problem], Callable[..., Any]], passes: Callable[
         if runner.compiled is None:
             raise DoesNotApplyError("the compiler does not know something in it")
         return _passing(p, passes(p), lambda: p.packed(jitted(*chosen), order), lambda: operations(runner.graph),
-                        call=lambda: jitted(*chosen), memory=jitted.memory(*chosen).peak)
+                        call=lambda: jitted(*chosen), memory=jitted.memory(*chosen).peak, each=0.0)
     return plan
 
 

@@ -139,7 +139,9 @@ def step_curve(f: Callable[[Any], Any], x: Any, direction: Any = None, *, steps:
     point = as_point("step_curve", x)
     if point.dtype.kind == "c":
         raise TypeError("step_curve: x is complex; write f as a function of its real and imaginary parts")
-    v = np.full(point.shape, 1 / np.sqrt(max(point.size, 1))) if direction is None else np.asarray(direction, float)
+    if not point.size:
+        raise ValueError("step_curve: x is an empty array; pass one with elements")
+    v = np.full(point.shape, 1 / np.sqrt(point.size)) if direction is None else np.asarray(direction, float)
     h = 10.0 ** -np.linspace(0, 16, 129) if steps is None else np.atleast_1d(np.asarray(steps, float))
     if h.ndim != 1 or not np.all(np.isfinite(h) & (h > 0)):
         raise ValueError("step_curve: steps must be positive and finite, and in one dimension")
@@ -164,6 +166,8 @@ def _reference(f: Callable[[Any], Any], x: Any, v: Array) -> Estimate:
         found = directional_estimate(f, x, v, method="complex")
     except (TypeError, ValueError):
         found = directional_estimate(f, x, v, method="richardson")
+    if np.iscomplexobj(found.value):
+        raise TypeError("step_curve: f must return a real number; take its real or its imaginary part")
     if np.shape(found.value) != ():
         raise TypeError(f"step_curve: f must return a number, not an array of shape {np.shape(found.value)}")
     return found

@@ -51,6 +51,8 @@ def ravel(tree: Any, name: str = "ravel") -> tuple[Vector, Callable[[Vector], An
     leaves: list[Any] = []
     _walk(tree, leaves.append)
     moving = [np.asarray(leaf) for leaf in leaves if _is_float(leaf, name)]
+    if moving and not any(x.size for x in moving):
+        raise ValueError(f"{name}: the argument is an empty array; pass one with elements")
     if not moving:
         what = getattr(tree, "dtype", type(tree).__name__)
         raise TypeError(f"{name}: there is no float to move in {what}; integers have no derivative; write 3.0 for 3")

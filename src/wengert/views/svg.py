@@ -7,6 +7,7 @@ The one idea: what is drawn are the items of `views/fold.py`, so that a large pr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -23,6 +24,9 @@ Point = tuple[float, float]
 _LETTER, _LINE, _PAD, _MARGIN = 7.3, 17.0, 9.0, 14.0
 _WIDEST = 34  # letters of a label
 _WORDS = 12  # letters of words on an edge
+_SMALL_LETTER, _LABEL = 6.8, 13.0  # a letter on an edge, and the height of such a label
+_ALONG = (0.55, 0.45, 0.65, 0.35, 0.75, 0.25, 0.85)  # where on the last part of an edge its label is tried
+_RISES = (46.0, 64.0, 90.0, 130.0)  # room between layers; more, the more labels have to pass each other
 
 STYLE = """
   .wg { --ink: #1c2430; --paper: #ffffff; --node: #f2f5fa; --rim: #8a97ab; --in: #e3f0e6; --out: #fdeedb; --fold: #ece6f6;
@@ -39,6 +43,21 @@ STYLE = """
 """
 
 
+class _Place(NamedTuple):
+    """A box: its center, and half its width and height."""
+
+    x: float
+    y: float
+    half: float
+    tall: float
+
+    def covers(self, other: _Place) -> float:
+        """The area that both share."""
+        across = self.half + other.half - abs(self.x - other.x)
+        down = self.tall + other.tall - abs(self.y - other.y)
+        return max(across, 0.0) * max(down, 0.0)
+
+
 def clean(said: str) -> str:
     """Text for XML: without characters that it forbids."""
     return "".join([c if c in "\t\n" or (c.isprintable() and not "\ud800" <= c <= "\udfff") else "\ufffd" for c in said])
@@ -50,18 +69,18 @@ def to_svg(d: Derivation, limit: int = 40, only: Collection[int] | None = None, 
     edges = edges_of(d, items)
     labels = {i.key: lines_of(d, i) for i in items}
     sizes = {key: _size(lines) for key, lines in labels.items()}
-    layout = layered(sizes, list(edges))
-    paths = [_trimmed(layout, sizes, ends, path) for ends, path in zip(edges, layout.paths, strict=True)]
+    layout, paths, places = _arranged(sizes, edges)
     parts = [_edge(path) for path in paths]
     parts += [_node(d, i, labels[i.key], layout.centers[i.key], sizes[i.key]) for i in items]
-    taken: list[tuple[float, float, float]] = []
-    parts += [_label(path, label, taken) for path, label in zip(paths, edges.values(), strict=True) if label]
-    w, h = layout.width + 2 * _MARGIN, layout.height + 2 * _MARGIN
+    parts += [_label(place, said) for place, said in zip(places, edges.values(), strict=True) if place is not None]
+    left = min([0.0, *(p.x - p.half for p in places if p is not None)])
+    right = max([layout.width, *(p.x + p.half for p in places if p is not None)])
+    w, h = right - left + 2 * _MARGIN, layout.height + 2 * _MARGIN
     body = "\n".join(parts)
     box = f'viewBox="0 0 {w:.0f} {h:.0f}" width="{w:.0f}" height="{h:.0f}"'
     return (f'<svg xmlns="http://www.w3.org/2000/svg" class="wg" {box} role="img" '
             f'aria-label={quoteattr(clean(d.title))}>\n<style>{STYLE}</style>\n'
-            f'<g transform="translate({_MARGIN:.0f} {_MARGIN:.0f})">\n{body}\n</g>\n</svg>\n')
+            f'<g transform="translate({_MARGIN - left:.1f} {_MARGIN:.0f})">\n{body}\n</g>\n</svg>\n')
 
 
 # ---------------------------------------------------------------- what is drawn
@@ -143,14 +162,38 @@ def _edge(path: Sequence[Point]) -> str:
     return (f'<path d="{"".join(drawn)}"/><path class="tip" d="M{x:.1f} {y:.1f}l-3.5 -7h7z"/>')
 
 
-def _label(path: Sequence[Point], label: str, taken: list[tuple[float, float, float]]) -> str:
-    """A label near the end of its edge, where edges into one node are apart; moved along until it covers no other."""
-    (x, y), (u, v) = path[-2:]
-    half = width(label) * _LETTER / 2
-    for t in (0.55, 0.4, 0.7, 0.25):
-        s = t * t * (3 - 2 * t)
-        at = (x + (u - x) * s, y + (v - y) * t)
-        if all(abs(at[1] - b) > 12 or abs(at[0] - a) > half + c for a, b, c in taken):
+def _arranged(sizes: Mapping[str, Point], edges: Mapping[tuple[str, str], str]
+              ) -> tuple[Layout, list[list[Point]], list[_Place | None]]:
+    """The layout, trimmed paths, and places of labels; layers move apart until no label covers another or a node."""
+    for rise in _RISES:
+        layout = layered(sizes, list(edges), rise=rise)
+        paths = [_trimmed(layout, sizes, ends, path) for ends, path in zip(edges, layout.paths, strict=True)]
+        nodes = [_Place(*layout.centers[key], w / 2, h / 2) for key, (w, h) in sizes.items()]
+        placed, covered = _placed(paths, list(edges.values()), nodes)
+        if not covered:
             break
-    taken.append((*at, half))
-    return f'<text class="partial" x="{at[0]:.1f}" y="{at[1] + 4:.1f}">{escape(_cut(label))}</text>'
+    return layout, paths, placed
+
+
+def _placed(paths: Sequence[Sequence[Point]], labels: Sequence[str], nodes: Sequence[_Place]
+            ) -> tuple[list[_Place | None], float]:
+    """A place for each label near the end of its edge, where edges into one node are apart; and how much they cover."""
+    taken, covered = list(nodes), 0.0
+    places: list[_Place | None] = []
+    for path, label in zip(paths, labels, strict=True):
+        if not label:
+            places.append(None)
+            continue
+        (x, y), (u, v) = path[-2:]
+        half = width(_cut(label)) * _SMALL_LETTER / 2
+        tried = [_Place(x + (u - x) * t * t * (3 - 2 * t), y + (v - y) * t, half, _LABEL / 2) for t in _ALONG]
+        costs = [sum(place.covers(other) for other in taken) for place in tried]
+        best = min(range(len(tried)), key=costs.__getitem__)
+        covered += costs[best]
+        places.append(tried[best])
+        taken.append(tried[best])
+    return places, covered
+
+
+def _label(place: _Place, said: str) -> str:
+    return f'<text class="partial" x="{place.x:.1f}" y="{place.y + 4:.1f}">{escape(_cut(said))}</text>'
