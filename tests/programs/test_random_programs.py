@@ -17,7 +17,7 @@ from shrink import shrink
 from wengert.graph import REGISTRY
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-BLOCK = 25
+BLOCK = 20
 
 
 @pytest.mark.parametrize("block", range(12))

@@ -566,11 +566,11 @@ def parse(
     │       └── y
     └── tanh
         └── x
-    >>> parse("sin x")
+    >>> parse("sin x y")
     Traceback (most recent call last):
         ...
-    wengert.errors.FormulaError: column 1: 'sin' is a function: write sin(x)
-      sin x
+    wengert.errors.FormulaError: column 1: 'sin' is a function: write sin(...)
+      sin x y
       ^
     """
     declared = _declared(variables)
