@@ -85,10 +85,10 @@ def explain(f: Callable[..., Any] | str, *args: Any, **point: Any) -> Explanatio
             f = formula(f.text, tuple(point))
     if not callable(f):
         raise InputError(f"explain: the first argument is a function or a formula, not {kind_of(f)}")
-    with _uncollected(), Progress() as progress:
-        progress("recording the program")
-        recorded = recorded_at(f, *bound(f, args, point))
-        progress(f"both passes through {len(recorded.graph.equations):,} operations")
+    with _uncollected():
+        with Progress() as progress:
+            progress("recording the program")
+            recorded = recorded_at(f, *bound(f, args, point))
         return Explanation(recorded)
 
 
@@ -117,7 +117,9 @@ class Explanation(Derivation):
                  cotangents: Sequence[Any] | None = None):
         super().__init__(recorded.title, notes=list(recorded.notes), failure=recorded.failure)
         self._recorded, self._given = recorded, (directions, labels, cotangents)
-        _Writer(self, recorded, directions, labels, cotangents).write()
+        with Progress() as progress:
+            progress(f"both passes through {len(recorded.graph.equations):,} operations")
+            _Writer(self, recorded, directions, labels, cotangents).write()
 
     def along(self, *direction: Any) -> Explanation:
         """The same with one forward pass, along this direction: a tangent for each input, in their order."""

@@ -138,6 +138,11 @@ def test_a_staged_loop_is_opened():
     assert values["value"] == "[1. 2.]"
 
 
+def test_the_first_point_is_one_where_formulas_are_defined():
+    for text in ("sqrt(log(x)) + y", "1 / (x - y)", "w2 log(w1) + sqrt(w2 log(w1))"):
+        assert explained({"kind": "formula", "text": text, "point": {}})["derivation"]["findings"] == []
+
+
 @pytest.mark.parametrize(("text", "point", "said"), [
     ("def f(x, *, k):\n    return x * k\n", {}, "keyword only"),
     ("def f(n=3):\n    return n\n", {}, "no variable"),
@@ -165,7 +170,7 @@ def test_integers_text_and_what_is_printed():
 def test_a_program_that_fails_here_still_says_what_it_takes():
     example = {"kind": "function", "text": "def f(x, n=2):\n    return np.sum(x[1:] ** n)\n", "point": {}}
     failed = answer({"ask": "explain", **example})
-    assert failed["error"]["line"] == 2 and failed["point"] == {"x": 1.0, "n": 2}
+    assert failed["error"]["line"] == 2 and failed["point"] == {"x": 1.5, "n": 2}
     assert [(p["name"], p["known"]) for p in failed["parameters"]] == [("x", False), ("n", True)]
     assert adjoints(explained({**example, "point": {"x": "[1, 2, 3]"}}))["x"]["values"] == [0.0, 4.0, 6.0]
 

@@ -128,9 +128,10 @@ def test_a_formula_is_typed_and_explained(browser):
     browser.until(lambda: any("exp" in box for box in browser.boxes()))
     browser.type("(x + sigmoid(y)) tanh(x)")
     browser.until(lambda: result(browser, "∂f/∂y") is not None)
-    field = browser("[aria-label='x, as a number']")
-    field.clear()
-    field.send_keys("4/2", Keys.ENTER)
+    for name, number in (("x", "4/2"), ("y", "1")):
+        field = browser(f"[aria-label='{name}, as a number']")
+        field.clear()
+        field.send_keys(number, Keys.ENTER)
     expected = wg.grad(wg.formula("(x + sigmoid(y)) tanh(x)"), argnums=(0, 1))(2.0, 1.0)
     browser.until(lambda: result(browser, "∂f/∂x") == f"{expected[0]:.10g}")
     assert float(result(browser, "∂f/∂y")) == pytest.approx(expected[1], rel=1e-9)

@@ -230,9 +230,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "turn 4 of 5" in capsys.readouterr().out
     assert main(["explain", "log(x)", "x=-1"]) == 1
     for words in (["log(x)"], ["log(x)", "x=1", "--direction", "1,2"], ["x", "x=1", "--output", str(tmp_path / "no" / "f.svg")],
-                  [f"{file}:f", "x=1", "--open", "program.py:5"]):
+                  [f"{file}:f", "x=1", "--open", "program.py:5"], ["x^2", "x=1", "--output", str(tmp_path / "f.pdf")]):
         assert main(["explain", *words]) == 2
-    assert "wengert: error: " in capsys.readouterr().err
+    assert "wengert: error: " in capsys.readouterr().err and not (tmp_path / "f.pdf").exists()
 
 
 def test_the_pages_of_the_documentation_are_current() -> None:

@@ -19,6 +19,8 @@ from wengert.errors import InputError
 __all__ = ["ABOUT", "EXAMPLES", "FORMATS", "add_arguments", "run"]
 
 FORMATS = ("text", "latex", "dot", "svg", "html", "json")
+ENDINGS = {"txt": "text", "tex": "latex", "dot": "dot", "gv": "dot", "svg": "svg", "html": "html", "htm": "html",
+           "json": "json"}
 
 ABOUT = """\
 Show how the derivatives of a formula, or of a function in a Python file, arise: the evaluation tree, the forward
@@ -42,8 +44,9 @@ exit status: 0, or 1 if a value or a derivative is not finite, 2 for wrong input
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target(parser, "what is explained; quote a formula", wrt="the parameters that are inputs, x,y; see `wengert diff`")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="text (default), latex, dot, svg, html, json")
-    parser.add_argument("--output", metavar="FILE", help="write there; the ending decides on the format")
+    parser.add_argument("--format", choices=FORMATS, help="text (default), latex, dot, svg, html, json")
+    parser.add_argument("--output", metavar="FILE",
+                        help="write there; without --format the ending decides: .txt, .tex, .dot, .svg, .html, .json")
     parser.add_argument("--direction", metavar="NUMBERS", help="one forward pass along this direction, a number for each input")
     parser.add_argument("--jit", action="store_true", help="the staged function: loops and branches are one operation each")
     parser.add_argument("--open", metavar="LINE", action="append", default=[], dest="opened",
@@ -55,11 +58,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, words: list[str]) -> int:
     """1 if a value or a derivative is not finite."""
-    from wengert.progress import Progress
-    with Progress() as progress:
-        progress("explaining")
-        found = explained(bound(options, words), options)
-    return write(found, options, sys.stdout)
+    options.format = _format(options)
+    return write(explained(bound(options, words), options), options, sys.stdout)
+
+
+def _format(options: argparse.Namespace) -> str:
+    """That of --format, else that of the ending of --output, else text."""
+    if options.format or not options.output:
+        return options.format or "text"
+    ending = Path(options.output).suffix.lower().removeprefix(".")
+    if ending not in ENDINGS:
+        raise InputError(f"--output {options.output}: the ending says no format; write .{', .'.join(ENDINGS)}, or add --format")
+    return ENDINGS[ending]
 
 
 def explained(target: Target, options: Any) -> Any:
@@ -92,9 +102,6 @@ def _direction(words: str, found: Any) -> list[Any]:
 def write(found: Any, options: Any, out: IO[str]) -> int:
     """Print or write the view; the exit status."""
     format = options.format
-    if options.output and format == "text":
-        ending = Path(options.output).suffix.lower().removeprefix(".")
-        format = {"tex": "latex", "gv": "dot", "htm": "html"}.get(ending, ending if ending in FORMATS else "text")
     if format == "json":
         import json
         view = json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n"

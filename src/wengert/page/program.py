@@ -60,9 +60,14 @@ class Program:
     functions: list[str] = field(default_factory=list)
 
     def values(self, point: Any) -> dict[str, Any]:
-        """The value of every parameter: of the point where it has one, else its default, else 1."""
+        """The value of every parameter: of the point where it has one, else its default, else 1.5, 1.4 and so on.
+
+        Values that differ, and of which none of the first five is 0 or 1: the derivatives of many a formula are undefined
+        there, as that of sqrt(log(x)), or of 1/(x - y) where x = y.
+        """
         point = point if isinstance(point, dict) else {}
-        found = {p.name: _value(p, point.get(p.name)) for p in self.parameters}
+        starts = [round(1.5 - 0.1 * (k % 10), 1) for k in range(len(self.parameters))]
+        found = {p.name: _value(p, point.get(p.name), start) for p, start in zip(self.parameters, starts, strict=True)}
         if sum(np.size(x) for x in found.values()) > LARGEST_POINT:
             raise InputError(f"the point has more than {LARGEST_POINT:,} numbers")
         return found
@@ -147,11 +152,11 @@ def _numbers(x: Any) -> Any:
 
 # ---------------------------------------------------------------- the point
 
-def _value(p: Parameter, given: Any) -> Any:
+def _value(p: Parameter, given: Any, start: float) -> Any:
     if isinstance(given, str):
         given = _constant(p.name, given)
     if given is None:
-        return 1.0 if p.default is None else np.array(p.default) if isinstance(p.default, np.ndarray) else p.default
+        return start if p.default is None else np.array(p.default) if isinstance(p.default, np.ndarray) else p.default
     if p.whole:
         if not isinstance(given, (int, float)) or given != int(given):
             raise InputError(f"{p.name} is a whole number")
