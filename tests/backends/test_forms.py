@@ -337,7 +337,7 @@ def test_arrays_change_in_place():
     def reshaped():
         late.shape = (4,)
         late.shape = (2, 2)
-    changes(lambda: lambda x: x * late.ravel()[:2], reshaped, lambda: setattr(late, "shape", (4,)),
+    changes(lambda: lambda x: x * late.ravel()[:2], reshaped, lambda: late.resize((4,), refcheck=False),
             lambda: setattr(late, "dtype", np.int64), lambda: late.resize(2, refcheck=False))
     strided = np.arange(4.0)
     view = strided[::2]

@@ -108,12 +108,12 @@ def supported() -> bool:
 
 
 def _array_layout() -> bool:
-    a = np.arange(6.0).reshape(2, 3)
+    a, other = np.arange(6.0).reshape(2, 3), np.dtype(">f8")  # held while they are looked at
     at = id(a)
     dims = word(at + 32)
     descr = id(a.dtype)
     number = ctypes.c_int.from_address(descr + 28).value
-    swapped = ctypes.c_char.from_address(id(np.dtype(">f8")) + 26).value
+    swapped = ctypes.c_char.from_address(id(other) + 26).value
     before = ctypes.c_uint32.from_address(at).value
     again = [a]
     counted = ctypes.c_uint32.from_address(at).value == before + 1 and again[0] is a
