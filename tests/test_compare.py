@@ -234,7 +234,8 @@ def test_what_would_take_long_says_so(monkeypatch):
 
 
 @pytest.mark.parametrize(("arguments", "options", "message"), [
-    ((3.0, 1.0), {}, "the first argument is a function, not a float"), ((np.sin,), {}, "Pass the arguments"),
+    ((3.0, 1.0), {}, "the first argument is a function, not a float"),
+    (("x^2", 1.0), {}, r"not a str; wg\.formula\('x\^2'\) makes one"), ((np.sin,), {}, "Pass the arguments"),
     ((np.sin, 3), {}, "argument 0 holds no float"), ((np.sin, 1j), {}, "an argument is complex"),
     ((lambda x: (x, x), 1.0), {}, "returns a tuple"), ((lambda x: x * 1j, 1.0), {}, "the output is complex"),
     ((np.sin, np.ones(2)), {"order": 2}, r"a Hessian is that of a number; the function returns the shape \(2,\)"),

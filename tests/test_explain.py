@@ -290,6 +290,8 @@ def test_what_is_to_be_known_is_said() -> None:
     assert any("source of the function is not known" in n for n in wg.explain(space["f"], 1.0).notes)
     assert any("more than one number" in n for n in wg.explain(lambda x: x * 2.0, V).notes)
     assert wg.explain(lambda x: 3.0, 1.0).notes == ["The result does not depend on the inputs."]
+    with pytest.raises(InputError, match="by name only is no input; take x by position, for instance lambda x: f"):
+        wg.explain(lambda *, x: x * x, x=1.0)
     for result, what in ((None, "None"), ("text", "a str")):
         assert f"The function returned {what}, not a number" in wg.explain(lambda x, r=result: r, 1.0).notes[0]
 

@@ -129,6 +129,8 @@ def test_what_has_no_formula_is_refused():
         wg.formula("sum(x^2)").diff()
     with pytest.raises(UnsupportedError, match="wg.source writes it"):
         wg.symbolic.formula_of(lambda x: _doubled(x, 40), 1.0)
+    with pytest.raises(InputError, match="order is a whole number from 0 up, not -1"):
+        wg.symbolic.swell("x^2", order=-1)
     with pytest.raises(InputError, match="no variable"):
         wg.formula("e").diff()
     for nothing, at in ((lambda x: None, 1.0), (np.square, 3)):

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import InputError, kind_of
+from wengert.errors import InputError, not_a_function
 from wengert.flatten import flatten
 from wengert.frontends.trace import fresh_build
 from wengert.frontends.tracer import Tracer
@@ -48,7 +48,7 @@ def _transformed(f: Function, prefix: str, transform: Function, *rest: Any) -> C
 
 def _require_callable(f: Any, name: str) -> None:
     if not callable(f):
-        raise InputError(f"{name}: the first argument is a function, not {kind_of(f)}; "
+        raise InputError(f"{name}: {not_a_function(f)}; "
                          f"write wg.{name}(f)(x), not wg.{name}(f(x))")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from wengert.api import grad, jvp, vjp
-from wengert.errors import CheckError, InputError, kind_of
+from wengert.errors import CheckError, InputError, not_a_function
 from wengert.flatten import flatten
 from wengert.run import leaf_type
 from wengert.second_order import hvp
@@ -192,7 +192,7 @@ def check_grads(
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise InputError(f"check_grads: order is a whole number from 1 up, not {order!r}")
     if not callable(f):
-        raise InputError(f"check_grads: the first argument is a function, not {kind_of(f)}")
+        raise InputError(f"check_grads: {not_a_function(f)}")
     _arguments("check_grads", args)
     _check(f, tuple(args), order, settings, np.random.default_rng(seed), ())
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from wengert.backends.compiled.memory import Memory, bytes_text
 from wengert.backends.compiled.passes import Passes, equations, passes
-from wengert.errors import InputError, kind_of
+from wengert.errors import InputError, not_a_function
 from wengert.graph import ArrayType, Graph
 from wengert.graph.text import to_text
 from wengert.staging import _Jitted, _Staged, jit
@@ -187,7 +187,7 @@ def explain_compilation(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Com
     (1, 2, 8000)
     """
     if not callable(f):
-        raise InputError(f"explain_compilation: the first argument is a function, not {kind_of(f)}")
+        raise InputError(f"explain_compilation: {not_a_function(f)}")
     jitted = f if isinstance(f, _Jitted) else jit(f)
     staged = jitted.explained(args, kwargs)
     return Compilation(getattr(jitted.f, "__qualname__", repr(jitted.f)), staged,

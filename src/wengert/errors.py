@@ -20,6 +20,12 @@ def kind_of(x: object) -> str:
     return "None" if x is None else f"{'an' if name[0] in 'aeiouAEIOU' or name.startswith('nd') else 'a'} {name}"
 
 
+def not_a_function(x: object) -> str:
+    """What is said of x where a function is expected."""
+    remedy = f"; wg.formula({x!r}) makes one of a formula" if isinstance(x, str) and len(x) <= 60 else ""
+    return f"the first argument is a function, not {kind_of(x)}{remedy}"
+
+
 class WengertError(Exception):
     """Base class of all errors that wengert raises on purpose."""
 

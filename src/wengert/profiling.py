@@ -18,7 +18,7 @@ import numpy as np
 
 from wengert.api import value_and_grad
 from wengert.backends.measure import Measurement, measure, owner
-from wengert.errors import InputError, NonDifferentiableError, kind_of
+from wengert.errors import InputError, NonDifferentiableError, not_a_function
 from wengert.frontends.trace import fresh_build
 from wengert.graph import Atom, Build, Equation, Graph, Handle, Var
 from wengert.lines import by_part, place_key, short_place, source_line
@@ -156,7 +156,7 @@ def profile(f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] = 0,
     720000
     """
     if not callable(f):
-        raise InputError(f"profile: the first argument is a function, not {kind_of(f)}")
+        raise InputError(f"profile: {not_a_function(f)}")
     with Progress() as progress:
         progress("recording the program")
         with fresh_build():

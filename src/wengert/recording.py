@@ -80,6 +80,9 @@ def bound(f: Callable[..., Any], args: tuple[Any, ...], point: dict[str, Any]) -
 
 def recorded_at(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Recorded:
     argnums = tuple(k for k, a in enumerate(args) if _is_input(a))
+    if not argnums and any(_is_input(x) for x in kwargs.values()):
+        raise InputError(f"explain: what is given by name only is no input; take {', '.join(kwargs)} by position, for instance "
+                         f"lambda {', '.join(kwargs)}: f({', '.join(f'{k}={k}' for k in kwargs)}) (at {user_line()})")
     if not argnums:
         raise InputError("explain: no argument is a float or an array of floats, so there is nothing to differentiate with "
                          f"regard to; write 3.0 for 3 (at {user_line()})")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.interpret import Program
-from wengert.errors import InputError, NonDifferentiableError, UnsupportedError, kind_of
+from wengert.errors import InputError, NonDifferentiableError, UnsupportedError, kind_of, not_a_function
 from wengert.flatten import flatten, leaf_names
 from wengert.frontends.trace import fresh_build
 from wengert.frontends.tracer import Tracer
@@ -146,7 +146,7 @@ def rounding_error(f: Callable[..., Any], *args: Any, cotangent: Any = None, ref
     tuning (SC 2018).
     """
     if not callable(f):
-        raise InputError(f"rounding_error: the first argument is a function, not {kind_of(f)}")
+        raise InputError(f"rounding_error: {not_a_function(f)}")
     with Progress() as progress:
         progress("recording the program")
         with fresh_build():

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wengert.api import grad, jacfwd, jvp, vjp
-from wengert.errors import InputError, kind_of
+from wengert.errors import InputError, kind_of, not_a_function
 
 __all__ = ["MODES", "gauss_newton_product", "hvp"]
 
@@ -64,7 +64,7 @@ def hvp(f: Function, primals: Any, tangents: Any, mode: str = "forward-over-reve
     (np.float64(0.0), np.float64(1.0))
     """
     if not callable(f):
-        raise InputError(f"hvp: the first argument is a function, not {kind_of(f)}; write wg.hvp(f, x, v), not wg.hvp(f(x), v)")
+        raise InputError(f"hvp: {not_a_function(f)}; write wg.hvp(f, x, v), not wg.hvp(f(x), v)")
     if mode not in MODES:
         raise InputError(f"hvp: mode={mode!r} is none of {', '.join(MODES)}")
     if isinstance(primals, tuple):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert.api import flat_tangents, run_all
-from wengert.errors import InputError, kind_of
+from wengert.errors import InputError, not_a_function
 from wengert.graph import Var
 from wengert.run import Run, own
 from wengert.transforms.taylor import Taylor
@@ -66,7 +66,7 @@ def taylor(f: Callable[..., Any], x: Any, v: Any, order: int) -> Any:
     array([9., 3., 3., 1.])
     """
     if not callable(f):
-        raise InputError(f"taylor: the first argument is a function, not {kind_of(f)}; write wg.taylor(f, x, v, order)")
+        raise InputError(f"taylor: {not_a_function(f)}; write wg.taylor(f, x, v, order)")
     try:
         order = operator.index(order)
     except TypeError:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from wengert.errors import InputError, UnsupportedError, kind_of
+from wengert.errors import InputError, UnsupportedError, kind_of, not_a_function
 from wengert.flatten import Spec, flatten
 from wengert.forms import Result, leaf_key
 from wengert.graph import ArrayType, Graph
@@ -96,7 +96,7 @@ def source(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Source:
     <BLANKLINE>
     """
     if not callable(f):
-        raise InputError(f"source: the first argument is a function, not {kind_of(f)}")
+        raise InputError(f"source: {not_a_function(f)}")
     jitted = f if isinstance(f, _Jitted) else jit(f)
     leaves, staged = jitted._find(args, kwargs)
     if staged.graph is None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from wengert.backends.compiled import native
 from wengert.backends.tiers import Runner
-from wengert.errors import InputError, StructureError, UnstageableError, UnsupportedError, WengertError, kind_of
+from wengert.errors import InputError, StructureError, UnstageableError, UnsupportedError, WengertError, kind_of, not_a_function
 from wengert.flatten import Spec, flatten
 from wengert.forms import MISS, Forms, Result, leaf_key, signature_of
 from wengert.frontends import flow, warned
@@ -552,7 +552,7 @@ def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), stat
     1.414214
     """
     if not callable(f):
-        raise InputError(f"jit: the first argument is a function, not {kind_of(f)}")
+        raise InputError(f"jit: {not_a_function(f)}")
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     return _Jitted(f, numbers, names)

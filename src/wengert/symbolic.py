@@ -232,6 +232,8 @@ def swell(f: Any, *point: Any, order: int = 1, wrt: str | Sequence[str] | None =
         2    35     18                17                  9
         3   141     34                19                 13
     """
+    if isinstance(order, bool) or not isinstance(order, int) or order < 0:
+        raise InputError(f"swell: order is a whole number from 0 up, not {order!r}")
     graph, names = _graph_of(f, point)
     chosen = names[:1] if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt)
     unknown = [n for n in chosen if n not in names]

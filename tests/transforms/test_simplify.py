@@ -38,7 +38,9 @@ GONE = {  # nothing is left of these
         lambda x: P["pad"](x, widths=((0, 0),)), F3),
     "concatenate one": (lambda x: P["concatenate"](x, Const(np.zeros(0)), axis=0), F3),
     "equal arms": (lambda x: P["select"](x > 0.0, x, x), F3), "true": (
-        lambda x: P["select"](Const(np.asarray(True)), x, -x), F3), "not not": (
+        lambda x: P["select"](Const(np.asarray(True)), x, -x), F3), "and false": (
+        lambda x: P["select"](P["logical_and"](Const(np.asarray(False)), P["isfinite"](x)), -x, x), F3), "or true": (
+        lambda x: P["select"](P["logical_or"](P["isfinite"](x), Const(np.asarray(True))), x, -x), F3), "not not": (
         lambda p: P["logical_not"](P["logical_not"](p)), B3), "p and p": (lambda p: P["logical_and"](p, p), B3),
     "p and true": (lambda p: P["logical_and"](p, Const(np.asarray(True))), B3),
     "sum of booleans over one": (lambda p: P["reduce_sum"](P["reshape"](p, shape=(3, 1)), axes=(1,)), B3),

@@ -18,7 +18,7 @@ import numpy as np
 
 from wengert.api import make_graph
 from wengert.comparison.operations import operations
-from wengert.errors import InputError, kind_of
+from wengert.errors import InputError, kind_of, not_a_function
 from wengert.flatten import flatten
 from wengert.formulas import Formula
 from wengert.graph import Graph
@@ -33,7 +33,7 @@ class Problem:
 
     def __init__(self, f: Callable[..., Any], args: Sequence[Any], argnums: int | Sequence[int] | None, order: int):
         if not callable(f):
-            raise InputError(f"compare: the first argument is a function, not {kind_of(f)}; write wg.compare(f, x)")
+            raise InputError(f"compare: {not_a_function(f)}; write wg.compare(f, x)")
         if order not in (1, 2):
             raise InputError(f"compare: order is 1 or 2, not {order!r}")
         self.f, self.order = f, order

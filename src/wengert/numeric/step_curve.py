@@ -100,6 +100,15 @@ def _over(a: float, b: float) -> float:
     return a / b if b else float("inf")
 
 
+def _point(x: Any) -> Array:
+    point = as_point("step_curve", x)
+    if point.dtype.kind == "c":
+        raise TypeError("step_curve: x is complex; write f as a function of its real and imaginary parts")
+    if not point.size:
+        raise ValueError("step_curve: x is an empty array; pass one with elements")
+    return point
+
+
 def step_curve(f: Callable[[Any], Any], x: Any, direction: Any = None, *, steps: Any = None) -> StepCurve:
     """The difference quotients of f at x along a direction, at every step from 1 to 1e-16.
 
@@ -122,7 +131,7 @@ def step_curve(f: Callable[[Any], Any], x: Any, direction: Any = None, *, steps:
     Raises
     ------
     TypeError, ValueError
-        As for `directional`.
+        As for `directional`; ValueError also where f is not finite at x.
 
     Examples
     --------
@@ -136,11 +145,7 @@ def step_curve(f: Callable[[Any], Any], x: Any, direction: Any = None, *, steps:
     ----------
     W. Squire and G. Trapp, SIAM Rev. 40 (1998), 110-112, have this figure.
     """
-    point = as_point("step_curve", x)
-    if point.dtype.kind == "c":
-        raise TypeError("step_curve: x is complex; write f as a function of its real and imaginary parts")
-    if not point.size:
-        raise ValueError("step_curve: x is an empty array; pass one with elements")
+    point = _point(x)
     v = np.full(point.shape, 1 / np.sqrt(point.size)) if direction is None else np.asarray(direction, float)
     h = 10.0 ** -np.linspace(0, 16, 129) if steps is None else np.atleast_1d(np.asarray(steps, float))
     if h.ndim != 1 or not np.all(np.isfinite(h) & (h > 0)):
@@ -154,6 +159,8 @@ def step_curve(f: Callable[[Any], Any], x: Any, direction: Any = None, *, steps:
 
     found = _reference(f, x, v)
     center = float(at(0.0))
+    if not np.isfinite(center):
+        raise ValueError(f"step_curve: f is {center} at x, where it has no derivative; take a point where it is finite")
     after, before = (np.array([float(at(sign * t)) for t in h]) for sign in (1.0, -1.0))
     second, third = (_derivative(f, x, v, order) for order in (2, 3))
     eps = float(np.finfo(np.result_type(point.dtype, np.asarray(f(x)).dtype)).eps)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from wengert.api import hessian, jacobian
-from wengert.errors import InputError, kind_of
+from wengert.errors import InputError, not_a_function
 from wengert.flatten import flatten
 
 from .operators import Vectors
@@ -89,7 +89,7 @@ def propagate(f: Callable[..., Any], x: Any, cov: Any, second_order: bool = Fals
     array([[2.]])
     """
     if not callable(f):
-        raise InputError(f"propagate: the first argument is a function, not {kind_of(f)}")
+        raise InputError(f"propagate: {not_a_function(f)}")
     primals = x if isinstance(x, tuple) else (x,)
     inputs = Vectors("propagate", primals)
     sigma, argnums = _covariance(cov, inputs.size), tuple(range(len(primals)))

@@ -223,14 +223,24 @@ def _keeps(narrow: ArrayType, wide: ArrayType) -> bool:
 
 # ---------------------------------------------------------------- choices
 
+def _decided(p: Atom, c: _Context) -> bool | None:
+    """What a condition is everywhere, if that is known: of a constant, of ``q and False``, of ``q or True``."""
+    if isinstance(p, Const):
+        return None if not p.value.size else True if bool(p.value.all()) else None if bool(p.value.any()) else False
+    for name, side in (("logical_and", False), ("logical_or", True)):
+        inner = c.made_by(p, name)
+        if inner is not None and any(isinstance(o, Const) and _decided(o, c) is side for o in inner.operands):
+            return side
+    return None
+
+
 @_rule("select")
 def _chosen(e: Equation, operands: tuple[Atom, ...], c: _Context) -> Atom | None:
-    """A selection whose predicate is constant, whose arms are one, or whose predicate is negated."""
+    """A selection whose predicate is decided, whose arms are one, or whose predicate is negated."""
     p, a, b = operands
-    if isinstance(p, Const) and p.value.size:
-        kept = a if bool(p.value.all()) else b if not bool(p.value.any()) else None
-        if kept is not None and kept.type is e.results[0].type:
-            return kept
+    side = _decided(p, c)
+    if side is not None and (a if side else b).type is e.results[0].type:
+        return a if side else b
     if a == b and a.type is e.results[0].type:
         return a
     inner = c.made_by(p, "logical_not")
