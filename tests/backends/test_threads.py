@@ -275,7 +275,8 @@ def test_kernels_are_freed_between_calls():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_fork(tmp_path):
     script = """
-import os, signal, threading, numpy as np, wengert as wg
+import os, signal, threading, warnings, numpy as np, wengert as wg
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads
 wg.config.threads = 3
 f = wg.jit(lambda x: np.sum(np.exp(np.sin(x))))
 x = np.linspace(0, 1, 200_000)

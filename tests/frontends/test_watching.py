@@ -223,8 +223,11 @@ def _other_property():
         @property
         def k(self):
             return 2.0
+
+    def other(self):
+        return 3.0
     held = C()
-    return lambda x: x * held.k, lambda: setattr(C, "k", property(lambda self: 3.0))
+    return lambda x: x * held.k, lambda: setattr(C, "k", property(other))
 
 
 def _other_call():
