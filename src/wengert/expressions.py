@@ -76,7 +76,7 @@ def _number(a: Const) -> Node:
 
 def _call(e: Equation, operands: list[Node]) -> Node:
     p = e.primitive
-    if p.name in _OPERATORS:
+    if p.name in _OPERATORS and (p.name != "add" or e.results[0].type.dtype.kind != "b"):
         return Call(p.name, tuple(operands))
     special = _TREES.get(p.name)
     if special is not None:
@@ -89,15 +89,25 @@ def _call(e: Equation, operands: list[Node]) -> Node:
     return Call(found, tuple(operands), written=_WRITTEN.get(found, ""))
 
 
-def _times(e: Equation, operands: list[Node]) -> Node:
-    """Conditions are 0 or 1: both hold where the product is 1."""
-    if any(a.type.dtype.kind != "b" for a in e.operands):
-        raise UnsupportedError("symbolic: formulas have no name for 'logical_and' of numbers")
-    return Call("multiply", tuple(operands))
+def _condition(make: Callable[[list[Node]], Node]) -> Callable[[Equation, list[Node]], Node]:
+    """Conditions are 0 or 1: both hold where the product is 1, one of them where the larger is."""
+    def made(e: Equation, operands: list[Node]) -> Node:
+        if any(a.type.dtype.kind != "b" for a in e.operands):
+            raise UnsupportedError(f"symbolic: formulas have no name for {e.primitive.name!r} of numbers")
+        return make(operands)
+    return made
+
+
+_EITHER = _condition(lambda x: Call("maximum", tuple(x), written="max"))
+
+
+def _converted(e: Equation, operands: list[Node]) -> Node:
+    truth = e.results[0].type.dtype.kind == "b" and e.operands[0].type.dtype.kind != "b"
+    return Call("not_equal", (operands[0], Number(0))) if truth else _identity(e, operands)
 
 
 def _identity(e: Equation, operands: list[Node]) -> Node:
-    if e.results[0].type.shape or e.results[0].type.dtype.kind not in "fb":
+    if e.results[0].type.shape or e.results[0].type.dtype.kind not in "fb" or e.operands[0].type.dtype.kind == "c":
         raise UnsupportedError(f"symbolic: formulas have no name for {e.primitive.name!r}")
     return operands[0]
 
@@ -106,13 +116,12 @@ _TREES: dict[str, Callable[[Equation, list[Node]], Node]] = {
     "integer_power": lambda e, x: Call("power", (x[0], Number(e.params["n"]))),
     "scalar_power": lambda e, x: Call("power", tuple(x)), "float_power": lambda e, x: Call("power", tuple(x)),
     "root": lambda e, x: Call("sqrt", tuple(x)), "fabs": lambda e, x: Call("absolute", tuple(x), written="abs"),
-    "select": lambda e, x: Call("where", tuple(x)), "logical_and": _times,
-    "logical_or": lambda e, x: Call("maximum", tuple(x), written="max"),
-    "logical_not": lambda e, x: Call("subtract", (Number(1), x[0])),
+    "select": lambda e, x: Call("where", tuple(x)), "logical_and": _condition(lambda x: Call("multiply", tuple(x))),
+    "logical_or": _EITHER, "add": _EITHER, "logical_not": _condition(lambda x: Call("subtract", (Number(1), x[0]))),
     "polygamma": lambda e, x: Call("polygamma", (Number(e.params["n"]), x[0])),
     "riemann_zeta": lambda e, x: Call("zeta", tuple(x)), "numpy_i0": lambda e, x: Call("i0", tuple(x)),
     "sinc": lambda e, x: Call("sinc", tuple(x)),
-    "convert": _identity, "broadcast": _identity, "positive": _identity, "reduce_sum": _identity, "reshape": _identity,
+    "convert": _converted, "broadcast": _identity, "positive": _identity, "reduce_sum": _identity, "reshape": _identity,
 }
 
 

@@ -258,8 +258,8 @@ class Formula:
         Returns
         -------
         Formula
-            Of the same variables. At kinks (``abs(x)`` at 0) it is what `wg.grad` takes there; where a partial has a limit but
-            its formula does not (``sinc`` at 0), it is undefined.
+            Of the same variables. At kinks (``abs(x)`` at 0) it is what `wg.grad` takes there; where its
+            formula divides 0 by 0 (``hypot`` at the origin, ``sinc`` at 0), it is undefined.
 
         Raises
         ------

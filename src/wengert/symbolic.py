@@ -48,6 +48,10 @@ def _graph_of(f: Any, point: tuple[Any, ...]) -> tuple[Graph, tuple[str, ...]]:
                          "missing, or an argument a whole number? Write 3.0 for 3")
     if len(graph.outputs) != 1:
         raise InputError(f"symbolic: the function gives {len(graph.outputs)} numbers; a formula is one. Sum them, or take one")
+    twice = [n for n in dict.fromkeys(names) if names.count(n) > 1]
+    if twice:
+        raise InputError(f"symbolic: two variables of the formula would be called {twice[0]}: an element of an array, and "
+                         f"another argument; give the argument another name")
     return graph, tuple(names)
 
 

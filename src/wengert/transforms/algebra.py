@@ -181,7 +181,7 @@ class _Algebra:
     def product(self, coefficient: Fraction, bases: dict[Atom, Fraction], type: Any) -> Atom:
         for a, n in list(bases.items()):
             value = _fraction(a)
-            if value and n.denominator == 1:  # (√2)^2
+            if value and n.denominator == 1 and _moderate(value, n):  # (√2)^2
                 coefficient *= value ** int(n)
                 bases = {b: m for b, m in bases.items() if b != a}
         bases = {a: n for a, n in sorted(bases.items(), key=lambda item: self.rank(item[0])) if n}
@@ -231,7 +231,7 @@ class _Algebra:
         coefficient, bases = self.factors(a)
         if n == 0:
             return self.number(1, type)
-        if n.denominator == 1 and (coefficient or n > 0) and abs(n) < 1000:
+        if n.denominator == 1 and (coefficient or n > 0) and abs(n) < 1000 and _moderate(coefficient, n):
             if not all(m.denominator == 1 for m in bases.values()) and n % 2 == 0 and not bases:
                 return None
             return self.product(coefficient ** int(n), {b: m * n for b, m in bases.items()}, type)
@@ -266,6 +266,12 @@ def _fraction(a: Atom) -> Fraction | None:
     return Fraction(str(value))
 
 
+def _moderate(value: Fraction, n: Fraction = Fraction(1)) -> bool:
+    """Whether ``value^n`` is far from where floating-point numbers end: ``(1e-10 x)^40`` is not ``1e-400 x^40``."""
+    digits = math.log10(abs(value)) if value else 0.0
+    return abs(digits * n) <= 30
+
+
 def _folded(primitive: Any, operands: tuple[Atom, ...], params: Any) -> Const | None:
     """The value of an operation on constants, if it is as short as they are."""
     with np.errstate(all="ignore"):
@@ -288,6 +294,8 @@ def _sum_rule(*signs: int) -> Rule:
         for sign, a, original in zip(signs, operands, e.operands):
             for term, c in (walk.terms(a) if walk.apart(a, original) else {a: Fraction(1)}).items():
                 total[term] = total.get(term, Fraction(0)) + sign * c
+        if not all(map(_moderate, total.values())):
+            return None
         return walk.sum(total, e.results[0].type)
     return rule
 
@@ -304,6 +312,8 @@ def _product_rule(*exponents: int) -> Rule:
             coefficient *= c ** n
             for b, m in inner.items():
                 bases[b] = bases.get(b, Fraction(0)) + m * n
+        if not _moderate(coefficient):
+            return None
         if walk.expand:
             wide = next((b for b, m in bases.items() if m == 1 and len(walk.sums.get(b, ())) in range(2, 7)), None)
             if wide is not None:
@@ -317,7 +327,8 @@ def _product_rule(*exponents: int) -> Rule:
                     made = walk.product(Fraction(1), both, e.results[0].type)
                     for key, k in walk.terms(made).items():
                         total[key] = total.get(key, Fraction(0)) + k * c * one * coefficient
-                return walk.sum(total, e.results[0].type)
+                if all(map(_moderate, total.values())):
+                    return walk.sum(total, e.results[0].type)
         return walk.product(coefficient, bases, e.results[0].type)
     return rule
 
@@ -354,8 +365,11 @@ def _select(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
     if is_guard(maker, yes, walk.makers.get):
         return no
     radius = walk.makers.get(maker.operands[0]) if maker.primitive.name == "equal" else None
-    if radius is not None and radius.primitive.name in ("hypot", "sqrt") and _fraction(maker.operands[1]) == 0:
-        return no  # what a derivative is at a kink
+    if radius is not None and radius.primitive.name in ("hypot", "sqrt") and _fraction(maker.operands[1]) == 0 and (
+            yes.value == 0):
+        _, divisors = walk.factors(no)
+        if any(divisors.get(a, 0) < 0 for a in (maker.operands[0], *radius.operands)):
+            return no  # what a derivative is at a kink, where this has no value
     return None
 
 
@@ -372,7 +386,7 @@ def _logic(decides: bool) -> Rule:
     """Of two conditions, one of which may be known."""
     def rule(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
         for k, a in enumerate(operands):
-            if isinstance(a, Const) and a.type.dtype.kind == "b":
+            if all(x.type.dtype.kind == "b" for x in operands) and isinstance(a, Const):
                 return a if bool(a.value) is decides else operands[1 - k]
         return None
     return rule

@@ -83,7 +83,8 @@ class _Walk:
         primitive = REGISTRY[name]
         known = [h.atom.value[()] for h in operands if isinstance(h.atom, Const)]
         if len(known) == len(operands) and not primitive.multiple:
-            value = primitive.evaluate(*known, **params)
+            with np.errstate(all="ignore"):
+                value = primitive.evaluate(*known, **params)
             if np.asarray(value).dtype.kind != "f":
                 return Handle(self.build, Const(value))
         if len(self.build.equations) > _LONGEST:

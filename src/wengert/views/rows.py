@@ -76,9 +76,9 @@ def _param(value: Any) -> str:
 
 
 def infix(sign: str, strength: int, latex: str = "", numpy: str = "") -> Row:
-    """``a sign b``, grouped from the left."""
+    """``a sign b``, grouped from the left; comparisons are not grouped, for Python takes ``a < b == c`` as a chain."""
     def row(o: Operation) -> Term:
-        left, right = o.at(0, strength), o.at(1, strength + 1)
+        left, right = o.at(0, strength + (strength == COMPARISON)), o.at(1, strength + 1)
         if o.style == "numpy" and all(isinstance(a, Const) for a in o.equation.operands):
             left = o.array(0)  # Python's own numbers would raise where NumPy's do not
         if sign == "+" and _minus(o.operands[1]):
