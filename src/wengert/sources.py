@@ -7,10 +7,14 @@ that computes the same with NumPy and SciPy alone. The one idea: `jit` has the g
 
 from __future__ import annotations
 
+import builtins
+import cmath
 import keyword
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
+
+import numpy as np
 
 from wengert.errors import InputError, UnsupportedError, kind_of, not_a_function
 from wengert.flatten import Spec, flatten
@@ -19,10 +23,13 @@ from wengert.graph import ArrayType, Graph
 from wengert.staging import _Jitted, jit
 from wengert.transforms.ownership import inner_ownership, ownership
 from wengert.transforms.simplify import simplify
-from wengert.views.notation import dtype_text
+from wengert.views.notation import Term, constant, dtype_text
 from wengert.views.source import Writer
 
 __all__ = ["Source", "graph_source", "leaf_paths", "source"]
+
+
+_CALLED = frozenset("np fft linalg special range reversed complex float".split())  # what source reads beside its variables
 
 
 class Source(str):
@@ -57,7 +64,8 @@ def source(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Source:
     """A function, or a derivative of one, as NumPy source that runs without wengert.
 
     The text is that of the graph under `jit`: loops and branches are statements, what Python integers and other static
-    arguments decided is decided, and shapes are those of the arguments given here; others are refused when it runs.
+    arguments decided is decided, and shapes are those of the arguments given here; others are refused when it runs, and so
+    are floats in the place of integers. Parameters whose names source needs, or Python, get an underscore: ``np_``.
 
     Parameters
     ----------
@@ -101,37 +109,39 @@ def source(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Source:
     leaves, staged = jitted._find(args, kwargs)
     if staged.graph is None:
         raise UnsupportedError(f"source: {_name_of(f)} cannot be staged: {staged.reason}")
-    names, reads = _arguments(jitted, args, kwargs)
+    names, reads, fixed = _arguments(jitted, args, kwargs, renamed=True)
     spec = staged.out_spec
     assert spec is not None
 
     def result(texts: Sequence[str]) -> str:
         rest = iter(texts)
-        leaves = [next(rest) if isinstance(x, Result) else repr(x) for x in staged.out_leaves]
+        leaves = [next(rest) if isinstance(x, Result) else _literal(x) for x in staged.out_leaves]
         return _tree_text(spec, leaves)
-    return _module(staged.graph, _name_of(f), names, reads, result)
+    return _module(staged.graph, _name_of(f), names, reads, result, fixed)
 
 
 def graph_source(graph: Graph, name: str, arguments: Sequence[str]) -> Source:
     """A graph as source, its inputs under these names."""
-    given = [f"{n}_" if keyword.iskeyword(n) else n for n in arguments]
+    given = _usable(arguments)
     return _module(graph, name, given, given, lambda texts: ", ".join(texts))
 
 
 def _module(graph: Graph, name: str, parameters: Sequence[str], reads: Sequence[str],
-            result: Callable[[Sequence[str]], str]) -> Source:
+            result: Callable[[Sequence[str]], str], fixed: Sequence[tuple[str, Any]] = ()) -> Source:
     """Imports, helpers and the function.
 
-    `reads` says how each input is reached from the parameters: ``params['w']``.
+    `reads` says how each input is reached from the parameters: ``params['w']``; `fixed`, which values decided what it does.
     """
     graph = simplify(graph)
     writer = Writer(_owned, [*parameters, name, *keyword.kwlist])
+    for read, value in fixed:
+        writer.line(f"assert {read} {'is' if value is None else '=='} {value!r}")
     inputs = _inputs(writer, graph, reads)
     outputs = writer.graph(graph, inputs)
     terms = [writer.term(o).text for o in outputs]
     writer.line(f"return {result(terms)}")
     head = [writer.imports(), *writer.helpers.definitions]
-    body = f"def {name}({', '.join(dict.fromkeys(parameters))}):\n{writer.text()}\n"
+    body = f"def {name}({', '.join(parameters)}):\n{writer.text()}\n"
     made = Source("\n\n\n".join([*head, body]))
     made.name = name
     return made
@@ -152,12 +162,13 @@ class _Both:
 
 def _inputs(writer: Writer, graph: Graph, reads: Sequence[str]) -> list[Any]:
     """The first lines: arguments as arrays of the type that the function was written for."""
-    from wengert.views.notation import Term
     out = []
     for v, read in zip(graph.inputs, reads):
         name = read if read.isidentifier() else writer.unused(re.sub(r"\W+", "_", read).strip("_"))
         type_ = v.type
         assert isinstance(type_, ArrayType)
+        if type_.dtype.kind in "iu":  # 2.5 is not to become 2
+            writer.line(f"assert np.asarray({read}).dtype.kind in 'biu'")
         if type_.shape:
             writer.line(f"{name} = np.asarray({read}, {dtype_text(type_.dtype)})")
             writer.line(f"assert {name}.shape == {type_.shape}")
@@ -167,8 +178,12 @@ def _inputs(writer: Writer, graph: Graph, reads: Sequence[str]) -> list[Any]:
     return out
 
 
-def _arguments(jitted: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """The parameters, and how each traced leaf is reached from them."""
+def _arguments(jitted: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, renamed: bool = False,
+               ) -> tuple[list[str], list[str], list[tuple[str, Any]]]:
+    """The parameters, how each traced leaf is reached from them, and the plain values that decided what is traced.
+
+    `renamed`: parameters have names that a function in source can have.
+    """
     import inspect
     try:
         known = [p.name for p in inspect.signature(jitted.f).parameters.values() if p.kind in (
@@ -177,11 +192,45 @@ def _arguments(jitted: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tu
         known = []
     names = [known[k] if k < len(known) and known[k].isidentifier() and not keyword.iskeyword(known[k]) else f"x{k}"
              for k in range(len(args))]
-    reads = []
+    names = [n if n not in names[:k] and n not in kwargs else f"{n}_{k}" for k, n in enumerate(names)]
+    if renamed:
+        names = _usable(names, kwargs)
+    reads, fixed = list[str](), list[tuple[str, Any]]()
     for name, tree in [*zip(names, args), *kwargs.items()]:
         leaves, spec = flatten(tree, ordered=True)
-        reads += [f"{name}{spec.place(k)}" for k, x in enumerate(leaves) if leaf_key(x) is not None]
-    return [*names, *kwargs], reads
+        for k, x in enumerate(leaves):
+            read = f"{name}{spec.place(k)}"
+            if leaf_key(x) is not None:
+                reads.append(read)
+            elif type(x) in (bool, int, str, bytes, type(None)):
+                fixed.append((read, x))
+    return [*names, *kwargs], reads, fixed
+
+
+def _usable(names: Sequence[str], others: Collection[str] = ()) -> list[str]:
+    """Names of parameters, with an underscore where they are Python's, or what source calls by name."""
+    bad = [n for n in others if keyword.iskeyword(n) or not n.isidentifier() or n in _CALLED]
+    if bad:
+        raise UnsupportedError(f"source: {bad[0]!r} cannot be the name of a parameter in source; pass it by position")
+    out: list[str] = []
+    for n in names:
+        free = n
+        while keyword.iskeyword(free) or free in _CALLED or free in out or free in others or (free != n and free in names):
+            free += "_"
+        out.append(free)
+    return out
+
+
+def _literal(x: Any) -> str:
+    """A value that the function gives whatever its arguments."""
+    if type(x) in (float, complex):
+        text = repr(x)
+        return text if cmath.isfinite(x) else f"{type(x).__name__}({text.strip('()')!r})"
+    if type(x) in (bool, int, str, bytes, type(None)):
+        return repr(x)
+    if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fciub":
+        return constant(x, "numpy", named=True).text
+    raise UnsupportedError(f"source: the function gives {kind_of(x)}, which has no source; return numbers and arrays")
 
 
 def leaf_paths(jitted: Any, args: tuple[Any, ...]) -> list[str]:
@@ -193,7 +242,9 @@ def _name_of(f: Any) -> str:
     name = getattr(f, "__name__", "") or type(f).__name__
     name = re.sub(r"\W+", "_", name).strip("_") or "function"
     name = "function" if name == "lambda" else name.replace("_lambda", "_function")
-    return f"{name}_" if keyword.iskeyword(name) else name if not name[0].isdigit() else f"f_{name}"
+    if keyword.iskeyword(name) or name in _CALLED or hasattr(builtins, name):
+        return f"{name}_"
+    return f"f_{name}" if name[0].isdigit() else name
 
 
 def _tree_text(spec: Spec, leaves: Sequence[str]) -> str:

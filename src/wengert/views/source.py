@@ -150,7 +150,8 @@ class Writer:
             if e.pure and not any(counts.get(r) for r in e.results):
                 continue
             before = self.comment
-            self.comment = ", ".join(sorted({os.path.basename(n) for n in graph.lines.get(e, ()) if n[:1] != "<"})) or before
+            places = {" ".join(os.path.basename(n).split()) for n in graph.lines.get(e, ()) if n[:1] != "<"}  # in one line
+            self.comment = ", ".join(sorted(places)) or before
             self.equation(e, counts, given.get(e, frozenset()))
             self.comment = before
         return list(graph.outputs)
