@@ -143,6 +143,24 @@ def test_libraries_are_not_underestimated(f: Any) -> None:
 
 # ---------------------------------------------------------------- matrices, against mpmath
 
+@pytest.mark.parametrize(("f", "exactly", "x"), [
+    (scipy.special.j0, mpmath.j0, 2.404825557695), (scipy.special.j1, mpmath.j1, 3.831705970207),
+    (scipy.special.y0, lambda x: mpmath.bessely(0, x), 0.8935769662791), (lambda x: scipy.special.airy(x)[0],
+     mpmath.airyai, -2.338107410459), (lambda x: scipy.special.jv(2.5, x), lambda x: mpmath.besselj(2.5, x), 5.763459196894)])
+def test_near_zeros_of_oscillating_functions(f: Any, exactly: Any, x: float) -> None:
+    found = wg.rounding_error(f, x)
+    with mpmath.workdps(40):
+        error = abs(float(mpmath.mpf(float(found.value)) - exactly(mpmath.mpf(x))))
+    assert error <= found.bound
+    assert found.digits < 6
+
+
+def test_digits_of_very_small_numbers() -> None:
+    found = wg.rounding_error(lambda x: x * 3e-200, 0.1)
+    assert found.digits > 15
+    assert found.inputs["x"] == pytest.approx(1.0)
+
+
 def exact_matrix(a: Any) -> Any:
     return mpmath.matrix(np.asarray(a).tolist())
 
@@ -333,7 +351,8 @@ def test_every_primitive_is_modeled_or_named_here() -> None:
             silent.add(name)
     assert silent == left_out
     named = (rounding_model._EXACT | rounding_model._ARITHMETIC | rounding_model._ELEMENTARY | rounding_model._ELIMINATION
-             | rounding_model._ORTHOGONAL | set(rounding_model._MODELS) | set(rounding_model._OF_COMPLEX))
+             | rounding_model._ORTHOGONAL | set(rounding_model._MODELS) | set(rounding_model._OF_COMPLEX)
+             | rounding_model._OSCILLATING)
     assert named <= set(REGISTRY)
 
 

@@ -7,9 +7,11 @@ import pytest
 from symbolic_campaign import check
 
 import wengert as wg
+from wengert.backends.interpret import evaluate
 from wengert.errors import InputError, UnsupportedError
 from wengert.graph import ArrayType, build_graph
 from wengert.transforms import symbolic
+from wengert.transforms.algebra import algebraic
 
 
 @pytest.mark.parametrize("block", range(3))
@@ -82,6 +84,38 @@ def test_what_happens_at_kinks_and_edges():
     assert wg.formula("abs(x)").diff()(0.0) == 0.0
     assert wg.formula("sqrt(x)").diff()(0.0) == math.inf == wg.grad(wg.formula("sqrt(x)"))(0.0)
     assert wg.formula("max(x, y)").diff("x")(1.0, 1.0) == 0.5
+
+
+@pytest.mark.parametrize(("text", "point"), [
+    ("(1e-10*x)^40", (1e10,)), ("(1e10*x)^40", (1e-10,)), ("where(equal(sqrt(x), 0), 5, 1 + x)", (0.0,)),
+    ("where(equal(sqrt(x), 0), 0, 1 + x)", (0.0,)),
+    ("where(equal(hypot(x, y), 0), 1, sin(hypot(x, y))/hypot(x, y))", (0.0, 0.0)),
+    ("*".join(["1e-29"] * 5 + ["x"]), (1e145,)), ("x" + "*2*x" * 3, (3.0,))])
+def test_simplified_formulas_have_the_same_values(text, point):
+    f = wg.formula(text)
+    with np.errstate(all="ignore"):
+        assert f.simplify()(*point) == pytest.approx(f(*point), rel=1e-12)
+
+
+def test_sums_of_a_thousand_doublings():
+    def doubled(x):
+        for _ in range(1100):
+            x = x + x
+        return x
+    graph = algebraic(build_graph(doubled, ArrayType((), float)))
+    assert evaluate(graph, [np.float64(2.0**-1074)]) == (2.0**26,)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: ((x > 1) + (x > 2)) * x, lambda x: np.logical_or(x, x > 2) * x, lambda x: np.logical_and(x, x > 2) * x])
+def test_conditions_are_one_or_zero(f):
+    x = np.float64(2.5)
+    assert wg.symbolic.formula_of(f, x)(2.5) == f(x)
+
+
+def test_names_of_elements_and_arguments_do_not_meet():
+    with pytest.raises(InputError, match="two variables of the formula would be called x0"):
+        wg.symbolic.formula_of(lambda x, x0: x[0] * x[1] * x0, np.ones(2), 5.0)
 
 
 def test_functions_become_formulas():

@@ -25,7 +25,7 @@ from wengert.frontends.tracer import Tracer
 from wengert.graph import REGISTRY, ArrayType, Build, Equation, Graph, Handle, Var
 from wengert.lines import by_part, short_place, source_line
 from wengert.progress import Progress
-from wengert.rounding_model import effect, exact, is_backward, is_modeled
+from wengert.rounding_model import effect, exact, is_backward, is_modeled, norm
 from wengert.run import Run, matched_leaf
 from wengert.transforms.linearize import Linear, linearize
 from wengert.transforms.transpose import transpose
@@ -319,7 +319,7 @@ def _conditions(run: Run, f: Callable[..., Any], args: Sequence[Any], measured: 
         known = []
     names = [n for p in run.positions for n in leaf_names(flatten(args[p])[1], known[p] if p < len(known) else f"argument {p}")]
     names = [n for n, active in zip(names, run.active, strict=True) if active]
-    size = float(np.linalg.norm(np.ravel(value)))
+    size = float(norm(value))
     out = {}
     for k, (name, v) in enumerate(zip(names, run.inputs, strict=True)):
         x = run.trace.values[v]
@@ -375,7 +375,7 @@ def _widely(e: Equation, operands: list[Any], flat: Unrolled) -> tuple[Any, ...]
 
 def _digits(error: Any, value: Any) -> float:
     """Decimal digits of the worst element, between none and all that its format has."""
-    error, size = np.max(np.asarray(error, float)), float(np.linalg.norm(np.ravel(value)))
+    error, size = np.max(np.asarray(error, float)), float(norm(value))
     info = np.finfo(np.asarray(value).dtype)
     most = -math.log10(float(info.eps))
     if not math.isfinite(float(error)) or not math.isfinite(size):

@@ -20,7 +20,7 @@ import numpy as np
 
 from wengert.graph import Equation
 
-__all__ = ["effect", "exact", "is_backward", "is_modeled"]
+__all__ = ["effect", "exact", "is_backward", "is_modeled", "norm"]
 
 Effect = tuple[float, float]
 
@@ -40,6 +40,8 @@ _ELEMENTARY = frozenset((
 _UNITS = {"elementary": (4.0, 0.4), "special": (64.0, 2.0)}  # bound and standard deviation, in units in the last place
 _OF_COMPLEX = {"multiply": math.sqrt(5.0), "square": math.sqrt(5.0), "divide": 4.0 * math.sqrt(2.0),
                "reciprocal": 4.0 * math.sqrt(2.0), "sqrt": 4.0, "root": 4.0}  # in units of u |v|
+# Near their zeros libraries err as if the argument were rounded: by |x f'(x)| u, however small f(x) is.
+_OSCILLATING = frozenset("jv yv yn j0 j1 y0 y1 jve yve airy sici fresnel hankel1 hankel2 hankel1e hankel2e".split())
 # The computed result is the exact one of a matrix nearby: by Gaussian elimination, and by orthogonal transformations.
 _ELIMINATION = frozenset("solve_factored solve_triangular inv det slogdet cholesky lu adjugate".split())
 _ORTHOGONAL = frozenset((
@@ -55,7 +57,7 @@ def _ulp(y: Any, operands: Sequence[Any] = ()) -> Any:
     return np.where((y == 0) & np.any(np.broadcast_arrays(*zeros), axis=0), 0.0, unit) if zeros else unit
 
 
-def _norm(x: Any, axis: tuple[int, ...] | None = None) -> Any:
+def norm(x: Any, axis: tuple[int, ...] | None = None) -> Any:
     """The Euclidean norm of numbers however small or large: squares of 1e-200 are 0."""
     x = np.abs(x).astype(float)
     top = np.max(x, axis=axis, keepdims=True, initial=0.0)
@@ -110,7 +112,7 @@ def _summed(adjoint: Any, unit: Any, bound: Any, deviation: Any) -> Effect:
     """Errors of elements, in units, independent of each other; what has no effect has none however large its error."""
     size = np.abs(adjoint).astype(float)
     effects = np.where((size == 0) | (unit == 0), 0.0, size * unit)  # first, for half of the least number is 0
-    return float(np.sum(effects * bound)), float(_norm(effects * deviation))
+    return float(np.sum(effects * bound)), float(norm(effects * deviation))
 
 
 # ---------------------------------------------------------------- elementwise
@@ -121,7 +123,20 @@ def _elementwise(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) -> 
     if name in _ARITHMETIC:
         half = 0.5 * (_OF_COMPLEX.get(name, 1.0) if y.dtype.kind == "c" else 1.0)
         return _summed(adjoint, np.where(_no_rounding(name, operands, y), 0.0, unit), half, half / math.sqrt(3.0))
+    if name in _OSCILLATING:
+        unit = np.maximum(unit, _turned(e, operands))
     return _summed(adjoint, unit, *_UNITS["elementary" if name in _ELEMENTARY else "special"])
+
+
+def _turned(e: Equation, operands: Sequence[Any]) -> Any:
+    """``|x f'(x)| u`` by a difference: what a rounding of the last operand does, whichever result it is of."""
+    *fixed, x = operands
+    u, h = np.finfo(x.dtype).eps / 2, math.sqrt(np.finfo(x.dtype).eps)
+    both = [e.primitive.evaluate(*fixed, x * (1.0 + s * h), **e.params) for s in (1.0, -1.0)]
+    if not e.primitive.multiple:
+        both = [(b,) for b in both]
+    changes = [np.abs(np.asarray(a) - b) / (2.0 * h) for a, b in zip(*both)]
+    return np.nan_to_num(np.max(changes, axis=0).astype(float) * u)
 
 
 def _no_rounding(name: str, operands: Sequence[Any], y: Any) -> Any:
@@ -236,7 +251,7 @@ def _exponentials(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) ->
 def _fourier(e: Equation, operands: Sequence[Any], y: Any, adjoint: Any) -> Effect:
     """A fast transform errs by log2(n) u of the norm of the whole (Higham, theorem 24.2), spread over all elements."""
     size = max(y.size, 2)
-    depth, effect_of_all = math.log2(max(size, operands[0].size)), float(_norm(adjoint) * _norm(y)) * np.finfo(y.dtype).eps / 2
+    depth, effect_of_all = math.log2(max(size, operands[0].size)), float(norm(adjoint) * norm(y)) * np.finfo(y.dtype).eps / 2
     return 4.0 * depth * effect_of_all, math.sqrt(depth / size) * effect_of_all
 
 
@@ -246,11 +261,11 @@ def _backward(e: Equation, a: Any, adjoint: Any) -> Effect:
     """The result is the exact one of A + ΔA: |ΔA| <= 3 n u |L||U| for elimination (Higham, theorem 9.4, where the factors
     are taken to be as large as A), ‖ΔA‖ <= c n u ‖A‖ for orthogonal transformations."""
     u, n = np.finfo(a.dtype).eps / 2, max(a.shape[-2:])
-    whole = _norm(adjoint, (-2, -1)) * _norm(a, (-2, -1))
+    whole = norm(adjoint, (-2, -1)) * norm(a, (-2, -1))
     if e.primitive.name in _ELIMINATION:
-        likely = _norm(adjoint * a) * math.sqrt(1.0 + n / 2.0)
+        likely = norm(adjoint * a) * math.sqrt(1.0 + n / 2.0)
         return float(3.0 * n * u * np.sum(whole)), float(_DEVIATION * u * likely)
-    return float(10.0 * n * u * np.sum(whole)), float(_DEVIATION * u * math.sqrt(n) * _norm(whole))
+    return float(10.0 * n * u * np.sum(whole)), float(_DEVIATION * u * math.sqrt(n) * norm(whole))
 
 
 _MODELS: dict[str, Callable[..., Effect]] = {

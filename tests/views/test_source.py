@@ -1,6 +1,7 @@
 """Printed source runs without wengert and computes what the graph computes: of primitives, programs, random graphs."""
 
 import ast
+import math
 import sys
 import warnings
 from pathlib import Path
@@ -192,6 +193,52 @@ def test_other_shapes_are_refused_when_it_runs():
     text = wg.source(lambda x: np.mean(x), np.ones(3))
     with pytest.raises(AssertionError):
         text.function()(np.ones(4))
+
+
+def test_comparisons_of_comparisons_are_no_chains():
+    def f(x, y):
+        return np.where((x > 0) == (y > 0), 1.0, 2.0) + np.where((x > y) != (y < 0), 10.0, 20.0)
+    for point in [(1.0, 2.0), (-1.0, -2.0), (1.0, -2.0), (np.array([1.0, -1.0]), np.array([-2.0, -2.0]))]:
+        same(wg.source(f, *point).function()(*point), f(*point))
+
+
+def test_other_static_arguments_and_floats_for_integers_are_refused_when_it_runs():
+    power = wg.source(lambda x, n: x**n, 2.0, 3).function()
+    assert power(3.0, 3) == 27.0
+    for n in (2, None, "3"):
+        with pytest.raises(AssertionError):
+            power(3.0, n)
+    for given, other in [(np.int64(3), 2.5), (np.array([3, 4]), np.array([3.0, 4.5]))]:
+        times = wg.source(lambda x, n: x * n, 2.0, given).function()
+        same(times(2.0, given), 2.0 * given)
+        with pytest.raises(AssertionError):
+            times(2.0, other)
+
+
+def test_names_that_source_needs_itself():
+    def f(np, range):
+        return wg.scan(lambda c, _: (c * range, None), np, None, length=3)[0]
+    text = wg.source(f, 2.0, 5.0)
+    assert "def f(np_, range_):" in text
+    assert text.function()(2.0, 5.0) == 250.0
+
+    def first(x1, *rest):
+        return x1 * rest[0] - rest[1]
+    assert wg.source(first, 2.0, 5.0, 1.0).function()(2.0, 5.0, 1.0) == 9.0
+    assert graph_source(wg.formula("special + np").numbers, "f", ["special", "np"]).function()(1.0, 2.0) == 3.0
+
+    def np_(x):
+        return np.sin(x)
+    np_.__name__ = "np"
+    assert wg.source(np_, 2.0).function()(2.0) == np.sin(2.0)
+    with pytest.raises(UnsupportedError, match="'np' cannot be the name of a parameter"):
+        wg.source(lambda **given: given["np"] * 2.0, np=1.0)
+
+
+def test_results_that_no_argument_decides():
+    x, nan, inf, text, zero = wg.source(lambda x: (x, math.nan, complex(0, -math.inf), "a'b\n", -0.0), 1.0).function()(2.0)
+    assert x == 2.0 and math.isnan(nan) and inf == complex(0, -math.inf) and text == "a'b\n"
+    assert math.copysign(1.0, zero) == -1.0
 
 
 def test_what_has_no_source():

@@ -5,8 +5,8 @@ is a map from terms to coefficients and a product a map from bases to exponents,
 ``2 x + 3 x`` and ``x^1`` need no rules of their own; coefficients are fractions while they are short.
 
 Other than `transforms.simplify`, this does not keep every bit: it is for formulas that are read. Values agree to rounding
-wherever both are defined; where an intermediate value was undefined (``x/x`` at 0, ``sqrt(x)^2`` below 0) the result may be
-defined.
+wherever both are defined and nothing overflows on the way; where an intermediate value was undefined (``x/x`` at 0,
+``sqrt(x)^2`` below 0) the result may be defined.
 """
 
 from __future__ import annotations
