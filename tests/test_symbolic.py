@@ -113,6 +113,13 @@ def test_conditions_are_one_or_zero(f):
     assert wg.symbolic.formula_of(f, x)(2.5) == f(x)
 
 
+def test_derivatives_of_distances_are_short():
+    slopes = wg.symbolic.partials(np.linalg.norm, np.array([3.0, 4.0]))
+    assert [str(s) for s in slopes.values()] == ["x0/sqrt(x0^2 + x1^2)", "x1/sqrt(x0^2 + x1^2)"]
+    assert str(wg.formula("hypot(x, y)").diff("y")) == "y/hypot(y, x)"
+    assert str(wg.formula("arctan2(y, x)").diff("y")) == "x/hypot(y, x)^2"
+
+
 def test_names_of_elements_and_arguments_do_not_meet():
     with pytest.raises(InputError, match="two variables of the formula would be called x0"):
         wg.symbolic.formula_of(lambda x, x0: x[0] * x[1] * x0, np.ones(2), 5.0)

@@ -123,7 +123,7 @@ def source(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Source:
 def graph_source(graph: Graph, name: str, arguments: Sequence[str]) -> Source:
     """A graph as source, its inputs under these names."""
     given = _usable(arguments)
-    return _module(graph, name, given, given, lambda texts: ", ".join(texts))
+    return _module(graph, _function_name(name), given, given, lambda texts: ", ".join(texts))
 
 
 def _module(graph: Graph, name: str, parameters: Sequence[str], reads: Sequence[str],
@@ -242,9 +242,12 @@ def _name_of(f: Any) -> str:
     name = getattr(f, "__name__", "") or type(f).__name__
     name = re.sub(r"\W+", "_", name).strip("_") or "function"
     name = "function" if name == "lambda" else name.replace("_lambda", "_function")
-    if keyword.iskeyword(name) or name in _CALLED or hasattr(builtins, name):
-        return f"{name}_"
-    return f"f_{name}" if name[0].isdigit() else name
+    return _function_name(f"f_{name}" if name[0].isdigit() else name)
+
+
+def _function_name(name: str) -> str:
+    """The name, with an underscore where it is Python's, or what source calls by name."""
+    return f"{name}_" if keyword.iskeyword(name) or name in _CALLED or hasattr(builtins, name) else name
 
 
 def _tree_text(spec: Spec, leaves: Sequence[str]) -> str:

@@ -311,7 +311,8 @@ def _product_rule(*exponents: int) -> Rule:
                 return None
             coefficient *= c ** n
             for b, m in inner.items():
-                bases[b] = bases.get(b, Fraction(0)) + m * n
+                for divisor, k in (_divisor(walk, b) if m * n < 0 else {b: Fraction(1)}).items():
+                    bases[divisor] = bases.get(divisor, Fraction(0)) + k * m * n
         if not _moderate(coefficient):
             return None
         if walk.expand:
@@ -371,6 +372,18 @@ def _select(walk: _Algebra, e: Equation, operands: list[Atom]) -> Atom | None:
         if any(divisors.get(a, 0) < 0 for a in (maker.operands[0], *radius.operands)):
             return no  # what a derivative is at a kink, where this has no value
     return None
+
+
+def _divisor(walk: _Algebra, a: Atom) -> dict[Atom, Fraction]:
+    """The factors of a divisor: of ``where(equal(r, 0), 1, r)``, which only keeps from dividing by 0, those of r."""
+    maker = walk.makers.get(a)
+    if maker is not None and maker.primitive.name == "select" and isinstance(maker.operands[1], Const):
+        p, r = walk.makers.get(maker.operands[0]), maker.operands[2]
+        coefficient, bases = walk.factors(r)
+        if p is not None and p.primitive.name == "equal" and p.operands[0] == r and _fraction(p.operands[1]) == 0 and (
+                coefficient == 1):
+            return bases
+    return {a: Fraction(1)}
 
 
 def is_guard(maker: Equation, value: Atom, makers: Callable[[Atom], Equation | None]) -> bool:
