@@ -4,6 +4,8 @@ import ast
 import math
 import sys
 import warnings
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import numpy as np
@@ -233,6 +235,17 @@ def test_names_that_source_needs_itself():
     assert wg.source(np_, 2.0).function()(2.0) == np.sin(2.0)
     with pytest.raises(UnsupportedError, match="'np' cannot be the name of a parameter"):
         wg.source(lambda **given: given["np"] * 2.0, np=1.0)
+
+
+def test_names_of_files_stay_in_their_comments(tmp_path):
+    file = tmp_path / "a'b\nraise SystemExit\n.py"
+    file.write_text("import numpy as np\ndef g(x):\n    a = np.exp(x)\n    return a * a\n")
+    loader = SourceFileLoader("oddly_named", str(file))
+    module = module_from_spec(spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    text = wg.source(module.g, 2.0)
+    assert "# a'b raise SystemExit .py:3" in text
+    assert text.function()(2.0) == module.g(2.0)
 
 
 def test_results_that_no_argument_decides():
