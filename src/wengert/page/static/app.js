@@ -50,7 +50,8 @@ const refresh = latest(async () => {
 });
 
 async function explained() {
-  const asked = { ...program(), ask: "explain", h: state.lane === "differences" ? state.h : null };
+  const here = structuredClone(state.point); // which moves on in its place
+  const asked = { ...program(), point: here, ask: "explain", h: state.lane === "differences" ? state.h : null };
   const slow = setTimeout(() => say("computing …", true), 400);
   const reply = await post("ask", asked);
   clearTimeout(slow);
@@ -217,7 +218,7 @@ async function arrived(reply, newest) {
   const shape = JSON.stringify(d.nodes.map((n) => [n.name, n.text, n.group]));
   const same = seen.shape === shape;
   if (!same) { seen.shape = shape; seen.folded = new Set(reply.folded); foldChoices(); }
-  point.show(reply.parameters, reply.point);
+  if (newest || !point.shape) point.show(reply.parameters, reply.point); // else the point has moved on
   choices($("wrt"), reply.directions.map((label, k) => [String(k), label]), String(reply.wrt));
   const inputs = d.inputs.map((id) => [String(id), seen.scene.nodes.get(id).name]);
   choices($("path"), [["", "everything"], ...inputs], same ? $("path").value : "");
