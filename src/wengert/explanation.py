@@ -381,11 +381,11 @@ class _Writer:
     def visit(visit: Visit, depth: int, at: Group | None, group: Callable[..., Group]) -> Group:
         line = f"{visit.file}:{visit.line}"
         if depth and not visit.function.startswith("<"):
-            at = group(("call", visit.call), "call", f"{visit.function}()", line, at)
+            at = group(("call", visit.call, at and at.id), "call", f"{visit.function}()", line, at)
         for loop, turn in visit.loops:
             head = f"{visit.file}:{loop.line}"
-            at = group(("loop", id(loop)), "loop", f"loop at {_short(head)}", head, at, loop.count)
-            at = group(("turn", id(loop), turn), "turn", f"turn {turn} of {loop.count}", head, at)
+            at = group(("loop", id(loop), at and at.id), "loop", f"loop at {_short(head)}", head, at, loop.count)
+            at = group(("turn", at.id, turn), "turn", f"turn {turn} of {loop.count}", head, at)
         return group(("line", at and at.id), "line", _short(line), line, at)
 
     # ------------------------------------------------------------ both passes

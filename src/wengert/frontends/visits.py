@@ -2,13 +2,14 @@
 
 What comes in: a run of Python code under a trace. What goes out: for each equation its path, the frames of the user's code from
 the outermost to the innermost, each with its line and the turns of the loops around it. The one idea: the loops of a function
-are the backward jumps of its byte code, and a line event on the target of one is a turn; so loops are counted exactly, and no
-line of the program is rewritten for it.
+are the backward jumps of its byte code, and an instruction that comes after one is in the next turn; so loops are counted exactly,
+however many stand on a line, and no line of the program is rewritten for it.
 """
 
 from __future__ import annotations
 
 import dis
+import math
 import sys
 from collections.abc import Mapping
 from types import CodeType, FrameType
@@ -22,6 +23,8 @@ __all__ = ["MOST", "Loop", "Visit", "Visited"]
 
 MOST = 100_000  # equations; more are no explanation
 _GENERATOR = 0x20
+_LEAVING = frozenset(("RETURN_VALUE", "RETURN_CONST", "RERAISE", "RAISE_VARARGS", "JUMP_FORWARD", "JUMP_BACKWARD",
+                      "JUMP_BACKWARD_NO_INTERRUPT"))  # what comes next is not what stands next
 
 
 class Loop:
@@ -50,73 +53,141 @@ class Visit(NamedTuple):
 
 
 class _Range(NamedTuple):
-    """A loop in byte code: it begins at `start`, its last backward jump is at `end`; jumps go to `targets`."""
+    """A loop in byte code, from `start` to `end`, and `apart`: its handlers of exceptions that stand behind what follows it."""
 
     start: int
     end: int
+    apart: frozenset[int]
     line: int
-    targets: frozenset[int]
+    targets: frozenset[int]  # where its backward jumps go, and where they are
+    jumps: frozenset[int]
+    body: int | None  # of a `for`, which may share its line with others: where a turn begins
     on_one_line: bool
-    is_for: bool
 
-    def begins_inside(self, line: int) -> bool:
-        """Whether an event on this line is in the body, and not on the header."""
-        return line != self.line or (self.on_one_line and not self.is_for)
+    def holds(self, at: int) -> bool:
+        return self.start <= at <= self.end or at in self.apart
+
+    def begins_inside(self, at: int, line: int) -> bool:
+        """Whether this place is in the body, and not in the header."""
+        return line != self.line or self.on_one_line if self.body is None else at >= self.body
 
 
 def _ranges(code: CodeType) -> list[_Range]:
     """The loops of a function, the outer ones first."""
     instructions = list(dis.get_instructions(code))
+    jumps = [(i.argval, i.offset) for i in instructions if "BACKWARD" in i.opname and "NO_INTERRUPT" not in i.opname]
+    if not jumps:
+        return []
+    place = {i.offset: k for k, i in enumerate(instructions)}
     lines: dict[int, int] = {}
     line = code.co_firstlineno
     for i in instructions:
         line = (i.positions.lineno if i.positions else None) or line
         lines[i.offset] = line
-    kinds = {i.offset: i.opname for i in instructions}
+    before = _before(code, instructions)
     found: list[_Range] = []
-    jumps = [(i.argval, i.offset) for i in instructions if "BACKWARD" in i.opname and "NO_INTERRUPT" not in i.opname]
     for start, end in sorted(jumps):
-        inside = {lines[o] for o in lines if start <= o <= end}
-        new = _Range(start, end, min(inside), frozenset((start,)), len(inside) == 1, kinds.get(start) == "FOR_ITER")
-        same = next((r for r in found if r.start <= end and start <= r.end and r.line == new.line), None)
-        if same is not None:  # `continue`, and a test that stands before and behind the body
+        body, last = _header(instructions, place[start])
+        members = _members(before, start, end)
+        last = max([o for o in members if o < _apart(instructions)], default=end) if last is None else last
+        inside = {lines[o] for o in lines if start <= o <= last or o in members}
+        new = _Range(start, last, frozenset(o for o in members if o > last), min(inside), frozenset((start,)),
+                     frozenset(_prefixed(instructions, place[end])), body, len(inside) == 1)
+        same = next((r for r in found if _is_same(r, new)), None)
+        if same is not None:
             found.remove(same)
-            new = _Range(min(same.start, start), max(same.end, end), new.line, same.targets | new.targets,
-                         same.on_one_line and new.on_one_line, same.is_for or new.is_for)
+            new = _Range(min(same.start, start), max(same.end, last), same.apart | new.apart, min(same.line, new.line),
+                         same.targets | new.targets, same.jumps | new.jumps, body, same.on_one_line and new.on_one_line)
         found.append(new)
     return sorted(found, key=lambda r: (r.start, -r.end))
+
+
+def _before(code: CodeType, instructions: list[dis.Instruction]) -> dict[int, set[int]]:
+    """Of each place those from which it is reached at once."""
+    found: dict[int, set[int]] = {i.offset: set() for i in instructions}
+    for i, following in zip(instructions, instructions[1:], strict=False):
+        if i.opname not in _LEAVING:
+            found[following.offset].add(i.offset)
+    for i in instructions:
+        if i.opcode in dis.hasjrel or i.opcode in dis.hasjabs:
+            found[i.argval].add(i.offset)
+    for entry in dis.Bytecode(code).exception_entries:
+        found[entry.target] |= {i.offset for i in instructions if entry.start <= i.offset < entry.end}
+    return found
+
+
+def _members(before: dict[int, set[int]], start: int, jump: int) -> set[int]:
+    """What leads to a backward jump without passing its target: the natural loop."""
+    found, stack = {start, jump}, [jump]
+    while stack:
+        more = before[stack.pop()] - found
+        found |= more
+        stack += more
+    return found
+
+
+def _apart(instructions: list[dis.Instruction]) -> float:
+    """From where on all handlers of exceptions stand, behind everything else; before Python 3.12 they stand in place."""
+    handlers = [i.offset for i in instructions if i.opname == "PUSH_EXC_INFO"] if sys.version_info >= (3, 12) else []
+    return min(handlers, default=math.inf)
+
+
+def _header(instructions: list[dis.Instruction], k: int) -> tuple[int | None, int | None]:
+    """If the header of a `for` is here: where its body begins, and the last place that is in the loop."""
+    while instructions[k].opname == "EXTENDED_ARG":
+        k += 1
+    if instructions[k].opname != "FOR_ITER":
+        return None, None
+    return instructions[k + 1].offset, instructions[k].argval - 1
+
+
+def _prefixed(instructions: list[dis.Instruction], k: int) -> list[int]:
+    """Where an instruction is, and what extends its argument: an event may come at either."""
+    found = [instructions[k].offset]
+    while k and instructions[k - 1].opname == "EXTENDED_ARG":
+        k -= 1
+        found.append(instructions[k].offset)
+    return found
+
+
+def _is_same(a: _Range, b: _Range) -> bool:
+    """Whether two jumps belong to one loop: `continue`, and a test that stands before and behind the body."""
+    if a.body is not None or b.body is not None:
+        return a.body == b.body
+    return a.start <= b.end and b.start <= a.end and a.line == b.line
 
 
 class _Activation:
     """The state of one frame: the loops that it is in."""
 
-    __slots__ = ("loops", "number", "ranges")
+    __slots__ = ("before", "loops", "number", "ranges")
 
     def __init__(self, ranges: list[_Range], number: int):
         self.ranges, self.number, self.loops = ranges, number, list[Loop]()
+        self.before = -1
 
-    def line(self, at: int, line: int) -> None:
-        """A line begins at this place in the byte code."""
-        turned = next((loop for loop in self.loops if at in loop.range.targets), None)
+    def step(self, at: int, line: int) -> None:
+        """The instruction at this place comes next."""
+        before, self.before = self.before, at
+        turned = next((loop for loop in self.loops if before in loop.range.jumps and at in loop.range.targets), None)
         self.reach(at)
-        if turned is not None and turned in self.loops:
+        if turned is not None:
             del self.loops[self.loops.index(turned) + 1:]
-            turned.turns += turned.inside or turned.range.on_one_line
-            turned.inside = turned.range.begins_inside(line)
-            return
+            turned.turns += turned.inside
+            turned.inside = False
         for loop in self.loops:
-            if loop.range.begins_inside(line):
-                loop.inside = True
+            loop.inside = loop.inside or loop.range.begins_inside(at, line)
 
     def reach(self, at: int) -> None:
         """The loops around a place; those that were left have ended."""
-        self.loops = [loop for loop in self.loops if loop.range.start <= at <= loop.range.end]
-        known = {id(loop.range) for loop in self.loops}
-        self.loops += [Loop(r) for r in self.ranges if r.start <= at <= r.end and id(r) not in known]
+        around = [r for r in self.ranges if r.holds(at)]
+        if around != [loop.range for loop in self.loops]:
+            known = {id(loop.range): loop for loop in self.loops}
+            self.loops = [known.get(id(r)) or Loop(r) for r in around]
 
 
 class Visited(Interned):
-    """A build of its own for one run; as a context it watches which lines of the user's code run.
+    """A build of its own for one run; as a context it watches which instructions of the user's code run.
 
     Where a debugger or a coverage tool is at work (`sys.gettrace`), it is left alone, and only lines are known.
 
@@ -138,6 +209,7 @@ class Visited(Interned):
 
     def __enter__(self) -> Visited:
         if self.watched:
+            sys._getframe().f_trace_opcodes = True  # Python 3.12 looks at it when tracing begins
             sys.settrace(self._call)
         return self
 
@@ -155,11 +227,13 @@ class Visited(Interned):
                 self.ranges[code] = _ranges(code)
             self.count += 1
             self.frames[frame] = _Activation(self.ranges[code], self.count)
+        frame.f_trace = self._step  # before the next line: Python 3.13 looks at it there
+        frame.f_trace_lines, frame.f_trace_opcodes = False, bool(self.ranges[code])
         return self._step
 
     def _step(self, frame: FrameType, event: str, arg: Any) -> Any:
-        if event == "line":
-            self.frames[frame].line(frame.f_lasti, frame.f_lineno)
+        if event == "opcode":
+            self.frames[frame].step(frame.f_lasti, frame.f_lineno)
         elif event == "return" and not frame.f_code.co_flags & _GENERATOR:
             self.frames.pop(frame, None)
         return self._step
