@@ -132,6 +132,8 @@ def test_a_staged_loop_is_opened():
     loop = next(n for n in nodes if n["turns"] == 10)
     opened = explained(example, open=[[loop["id"], 3]])["derivation"]["nodes"]
     assert len(opened) > len(nodes) and any(n["primitive"] == "sin" for n in opened)
+    shifted = explained(example, open=[[loop["id"], 3]], h=-3)["shifted"]["nodes"]
+    assert set(shifted) >= {str(n["id"]) for n in opened if n["primitive"] == "sin"}
     assert "nothing to open" in answer({"ask": "explain", **example, "open": [[2, 0]]})["error"]["message"]
     assert answer({"ask": "explain", **example, "open": [["x"]]})["error"]
     values = answer({"ask": "values", **example, "node": 0})
@@ -152,6 +154,9 @@ def test_the_first_point_is_one_where_formulas_are_defined():
     ("def f(x):\n    x[0] = 1.0\n    return x[0]\n", {"x": [1.0]}, "copy"),
     ("def f(x):\n    return f(x)\n", {}, "calls itself"),
     ("def f(x):\n    return x\n", {"x": [[1.0] * 200] * 200}, "more than"),
+    ("def f(x):\n    return x\n", {"x": math.inf}, "not finite"),
+    ("def f(x, y=np.nan):\n    return x\n", {}, "not finite"),
+    ("def f(x, n=3):\n    return x * n\n", {"n": math.inf}, "whole number"),
 ])
 def test_what_cannot_be_shown_is_told(text, point, said):
     found = answer({"ask": "explain", "kind": "function", "text": text, "point": point})

@@ -187,6 +187,25 @@ def test_a_function_that_takes_too_long_is_ended():
         assert "nothing yet" in ask(page, **function(""))["error"]["message"]  # another child answers
 
 
+def test_what_leaves_the_group_of_a_child_is_not_waited_for(tmp_path):
+    text = f"""import os, time
+def f(x):
+    if os.fork() == 0:
+        os.setsid()
+        open({str(tmp_path / "pid")!r}, "w").write(str(os.getpid()))
+        time.sleep(600)
+    while True:
+        pass
+"""
+    with served(1.5) as page:
+        try:
+            assert ask(page, **function(text))["error"]["kind"] == "too slow"
+            assert "nothing yet" in ask(page, **function(""))["error"]["message"]
+            page.workers.close()
+        finally:
+            os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
 def test_a_function_that_takes_too_much_memory_is_told_so(page):
     answer = ask(page, **function("def f(x):\n    return np.ones(10 ** 11).sum() * x\n"))
     assert answer["error"]["message"]

@@ -1,14 +1,15 @@
 """Where in a running program each operation was recorded: which call, which turn of which loop.
 
-What comes in: a run of Python code under a trace. What goes out: for each equation its path, the frames of the user's code from
-the outermost to the innermost, each with its line and the turns of the loops around it. The one idea: the loops of a function
-are the backward jumps of its byte code, and an instruction that comes after one is in the next turn; so loops are counted exactly,
-however many stand on a line, and no line of the program is rewritten for it.
+What comes in: a run of Python code under a trace. What goes out: for each equation its path, the frames of the user's code
+from the outermost to the innermost, each with its line and the turns of the loops around it. The one idea: the loops of a
+function are the backward jumps of its byte code, and an instruction that comes after one is in the next turn; so loops are
+counted exactly, however many stand on a line, and no line of the program is rewritten for it.
 """
 
 from __future__ import annotations
 
 import dis
+import itertools
 import math
 import sys
 from collections.abc import Mapping
@@ -105,13 +106,13 @@ def _ranges(code: CodeType) -> list[_Range]:
 def _before(code: CodeType, instructions: list[dis.Instruction]) -> dict[int, set[int]]:
     """Of each place those from which it is reached at once."""
     found: dict[int, set[int]] = {i.offset: set() for i in instructions}
-    for i, following in zip(instructions, instructions[1:], strict=False):
+    for i, following in itertools.pairwise(instructions):
         if i.opname not in _LEAVING:
             found[following.offset].add(i.offset)
     for i in instructions:
         if i.opcode in dis.hasjrel or i.opcode in dis.hasjabs:
             found[i.argval].add(i.offset)
-    for entry in dis.Bytecode(code).exception_entries:
+    for entry in dis.Bytecode(code).exception_entries:  # type: ignore[attr-defined]  # which its stubs lack
         found[entry.target] |= {i.offset for i in instructions if entry.start <= i.offset < entry.end}
     return found
 

@@ -111,7 +111,7 @@ def _explain(request: dict[str, Any]) -> dict[str, Any]:
     }
     if request.get("h") is not None:
         tangents = [n.tangents[reply["pass"]] if n.tangents else None for n in along.nodes]
-        reply["shifted"] = _shifted(p, values, along, tangents, options[wrt], request["h"])
+        reply["shifted"] = _shifted(p, values, along, tangents, options[wrt], request)
     return reply
 
 
@@ -201,14 +201,17 @@ def _moved(p: Program, values: dict[str, Any], explained: Any, chosen: dict[str,
 
 
 def _shifted(p: Program, values: dict[str, Any], explained: Any, tangents: list[Any], chosen: dict[str, Any],
-             exponent: Any) -> dict[str, Any]:
+             request: dict[str, Any]) -> dict[str, Any]:
     """Every node at x + h, and what its difference quotient says; the same nodes, so the same picture."""
+    exponent = request["h"]
     if not isinstance(exponent, (int, float)) or not -300 <= exponent <= 300:
         raise InputError("the exponent of h is a number")
     h = 10.0 ** exponent
     with running(), np.errstate(all="ignore"):
         args = _moved(p, values, explained, chosen, h)
         moved = wg.explain(p.function, *[x[()] if isinstance(x, np.ndarray) and not x.ndim else x for x in args])
+        with contextlib.suppress(InputError):  # a turn that there is not at x + h: the nodes differ
+            moved = _opened(moved, request.get("open"))
         if [n.text for n in moved.nodes] != [n.text for n in explained.nodes]:
             return failure("another way", "at x + h the program takes another way, so its steps cannot be compared")
         found = {}

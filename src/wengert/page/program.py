@@ -70,6 +70,9 @@ class Program:
         found = {p.name: _value(p, point.get(p.name), start) for p, start in zip(self.parameters, starts, strict=True)}
         if sum(np.size(x) for x in found.values()) > LARGEST_POINT:
             raise InputError(f"the point has more than {LARGEST_POINT:,} numbers")
+        for name, x in found.items():
+            if not isinstance(x, int) and not np.all(np.isfinite(x)):
+                raise InputError(f"{name} is not finite; the page takes finite numbers, and wg.explain any")
         return found
 
 
@@ -158,7 +161,7 @@ def _value(p: Parameter, given: Any, start: float) -> Any:
     if given is None:
         return start if p.default is None else np.array(p.default) if isinstance(p.default, np.ndarray) else p.default
     if p.whole:
-        if not isinstance(given, (int, float)) or given != int(given):
+        if not isinstance(given, int) and not (isinstance(given, float) and given.is_integer()):
             raise InputError(f"{p.name} is a whole number")
         return int(given)
     try:

@@ -65,8 +65,8 @@ class Worker:
     def _read(self) -> None:
         """Hand on each line of the child; an empty one says that it has ended."""
         assert self.process.stdout is not None
-        with contextlib.suppress(OSError, ValueError):
-            while line := self.process.stdout.readline(LONGEST_ANSWER):
+        with contextlib.suppress(OSError, ValueError), self.process.stdout as lines:
+            while line := lines.readline(LONGEST_ANSWER):
                 self.answers.put(line)
         self.answers.put("")
 
@@ -123,10 +123,9 @@ class Worker:
         """End the child, and remove its folder."""
         self.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError, ValueError):
-                if pipe is not None:
-                    pipe.close()
+        with contextlib.suppress(OSError, ValueError):  # the other pipe is closed by its reader, when all who write have ended:
+            if self.process.stdin is not None:  # what left the group of the child is not waited for
+                self.process.stdin.close()
         self.folder.cleanup()
 
 
