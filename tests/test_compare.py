@@ -207,6 +207,11 @@ def test_factorizations_are_judged_by_agreement():
     assert "symbolic" in found["symbolic"].reason and "symbolic does not apply: " in str(found)
 
 
+def test_at_a_jump_differences_confirm_nothing():
+    found = compare(lambda x: np.round(x) + x, 0.5, sizes=())
+    assert "agrees" in found.method and "differences" not in found.method and "confirm nothing" in found.note
+
+
 def test_a_kink_is_named():
     found = compare(lambda x: np.maximum(x, 0.0), 0.0, sizes=())
     assert "there is a kink here" in found.note

@@ -33,6 +33,7 @@ Array = np.ndarray
 PATIENCE = 3.0  # seconds that one run of a way may take, as foreseen
 BRIEF = 0.3  # seconds that a run may take to be repeated for its memory, or at another size
 LOOK = 0.02  # seconds that the clock watches short runs
+VAGUE = 0.1  # the error of a quotient, as a part of the derivative and the value, that confirms nothing
 SLOWEST_DIGITS = 5e5  # operations that are done in fifty digits
 
 
@@ -173,7 +174,7 @@ def reference_for(p: Problem, attempts: Sequence[Attempt]) -> Reference:
         note = " ".join(str(error).split()) or type(error).__name__
     agreed = _agreed(p, attempts)
     if agreed is not None:
-        agreed.note = note
+        agreed.note = "; ".join([said for said in (note, agreed.note) if said])
         return agreed
     exact = [a.value for a in attempts if a.value is not None and a.way.claims == "exact" and a.way.kind != "differences"]
     if exact and not any(np.all(np.isfinite(value)) for value in exact):
@@ -253,4 +254,7 @@ def _agreed(p: Problem, attempts: Sequence[Attempt]) -> Reference | None:
     size = np.abs(chosen) @ np.abs(v) if p.order == 1 else np.abs(chosen) @ np.abs(v) @ np.abs(v)
     if not np.all(np.abs(np.ravel(found.value) - along) <= SAFETY * np.ravel(found.error) + floor * size):
         return None
-    return Reference(chosen, f"{exact[-1].way.name}, with which {exact[0].way.name} agrees, and differences", off)
+    method = f"{exact[-1].way.name}, with which {exact[0].way.name} agrees"
+    if np.all(np.ravel(found.error) <= VAGUE * (size + np.abs(np.ravel(p.value)))):
+        return Reference(chosen, f"{method}, and differences", off)
+    return Reference(chosen, method, off, "differences do not converge here, as at a jump, and confirm nothing")
