@@ -155,6 +155,7 @@ def test_the_first_point_is_one_where_formulas_are_defined():
     ("def f(x):\n    return f(x)\n", {}, "calls itself"),
     ("def f(x):\n    return x\n", {"x": [[1.0] * 200] * 200}, "more than"),
     ("def f(x):\n    return x\n", {"x": math.inf}, "not finite"),
+    ("def f(x):\n    return x  # \ud800\n", {}, "half a character"),
     ("def f(x, y=np.nan):\n    return x\n", {}, "not finite"),
     ("def f(x, n=3):\n    return x * n\n", {"n": math.inf}, "whole number"),
 ])

@@ -103,6 +103,20 @@ def test_other_bodies_are_refused(page, headers, body, status):
         assert send(page, "POST", "ask", headers, body)[0] == status
 
 
+@pytest.mark.parametrize(("method", "headers"), [
+    ("GET", ["Content-Length: 4"]),
+    ("POST", ["Content-Length: 2", "Content-Length: 4"]),
+    ("POST", ["Content-Length: 2", "Transfer-Encoding: chunked"]),
+    ("GET", ["Host: example.org"]),
+])
+def test_a_request_ends_at_one_place_or_is_refused(page, method, headers):
+    lines = [f"{method} /{page.token}/stop HTTP/1.1", f"Host: 127.0.0.1:{page.server_port}", "Content-Type: application/json"]
+    with socket.create_connection(("127.0.0.1", page.server_port), timeout=30) as connection:
+        connection.sendall("\r\n".join([*lines, *headers, "", "{}  "]).encode())
+        with contextlib.suppress(ConnectionError):  # closed with a part unread
+            assert connection.recv(12) == b"HTTP/1.1 400"
+
+
 def test_other_methods_and_paths_are_refused(page):
     assert send(page, "OPTIONS", "ask", {"Origin": "http://example.org"})[0] == 501
     assert send(page, "PUT", "ask")[0] == 501

@@ -81,6 +81,8 @@ def program(request: dict[str, Any]) -> Program:
     text, name = request.get("text"), request.get("function")
     if not isinstance(text, str) or not text.strip():
         raise InputError("there is nothing yet: type a formula, or paste a function")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise InputError("the text has half a character (a surrogate that is alone)")
     if request.get("kind") == "function":
         return _pasted(text, name if isinstance(name, str) else "")
     return _typed(text)

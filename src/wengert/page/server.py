@@ -121,7 +121,15 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(HTTPStatus.FORBIDDEN, "open the address that `wengert page` printed: it holds a token")
         if not slash:
             raise _Refused(HTTPStatus.NOT_FOUND, "the address ends with a slash")
+        self._clear()
         return path
+
+    def _clear(self) -> None:
+        """Refuse what could be read as ending elsewhere, so that no part of a request is taken for the next one."""
+        repeated = any(len(self.headers.get_all(name, ())) > 1 for name in ("Host", "Content-Length"))
+        body = self.command == "GET" and self.headers.get("Content-Length", "0") != "0"
+        if repeated or body or "Transfer-Encoding" in self.headers:
+            raise _Refused(HTTPStatus.BAD_REQUEST, "where the request ends is not clear")
 
     def _get(self, path: str) -> tuple[str, bytes]:
         if path == "examples":

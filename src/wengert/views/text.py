@@ -164,7 +164,7 @@ def _forward(d: Derivation, items: Sequence[Item]) -> str:
     for item in items:
         node = item.out
         if (here := places(d, item)) != place:
-            rows.append(["", f"[{here}]" if here else "[after it]", *[""] * (3 + len(node.tangents))])
+            rows.append(["", f"[{here}]" if here else "[outside it]", *[""] * (3 + len(node.tangents))])
             place = here
         line = "" if node.line == before else _line(d, node)
         before = node.line
@@ -190,7 +190,7 @@ def _backward(d: Derivation, items: Sequence[Item]) -> str:
     rows, before = [], ""
     for item in sorted(shown, key=lambda i: min(place[k] for k in i.nodes if k in place)):
         if (here := places(d, item)) != before:
-            rows.append(["", f"[{here}]" if here else "[before it]", "", ""])
+            rows.append(["", f"[{here}]" if here else "[outside it]", "", ""])
             before = here
         if item.node is None:
             first = d.nodes[max((k for k in item.nodes if k in place), key=place.__getitem__)]
