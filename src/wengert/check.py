@@ -19,7 +19,7 @@ from wengert.flatten import flatten
 from wengert.run import leaf_type
 from wengert.second_order import hvp
 
-__all__ = ["TaylorResult", "check_grads", "rounding_floor", "taylor_test"]
+__all__ = ["TaylorResult", "check_grads", "is_inexact", "rounding_floor", "taylor_test"]
 
 Function = Callable[..., Any]
 SAFETY = 4.0  # the error of a difference quotient is an estimate
@@ -41,7 +41,7 @@ class _Vector:
 
     def __init__(self, tree: Any, what: str):
         self.leaves, self.spec = flatten(tree)
-        self.active = [k for k, leaf in enumerate(self.leaves) if _is_inexact(leaf)]
+        self.active = [k for k, leaf in enumerate(self.leaves) if is_inexact(leaf)]
         paths = [()] if self.spec.tree is None else self.spec.tree.paths()
         self.labels = [_label(what, path) for path in paths]
         self.owner = [path[0] if path else 0 for path in paths]
@@ -106,7 +106,8 @@ class _Vector:
         return size * rng.uniform(0.5, 1.5, size.shape) * rng.choice([-1.0, 1.0], size.shape)
 
 
-def _is_inexact(leaf: Any) -> bool:
+def is_inexact(leaf: Any) -> bool:
+    """Whether a leaf is a float or complex number, or an array of them."""
     if isinstance(leaf, (np.ndarray, np.generic)):
         return leaf.dtype.kind in "fc"
     return isinstance(leaf, (float, complex))

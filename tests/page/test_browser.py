@@ -6,15 +6,14 @@ What comes in: Chromium, started without a window by Selenium. Skipped with a re
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from urllib.parse import quote
 
 import numpy as np
 import pytest
+from serving import served
 
 import wengert as wg
-from wengert.page import Page
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="Selenium is not installed: pip install selenium")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -31,13 +30,8 @@ FLAGS = ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"
 
 @pytest.fixture(scope="module")
 def page():
-    page = Page(seconds=20.0)
-    thread = threading.Thread(target=page.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    yield page
-    page.shutdown()
-    page.close()
-    thread.join()
+    with served(20.0) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")

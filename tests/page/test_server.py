@@ -15,22 +15,12 @@ import time
 from pathlib import Path
 
 import pytest
+from serving import served
 
 from wengert.page import Page
 from wengert.page.server import LONGEST_BODY
 
 SRC = Path(__file__).resolve().parents[2] / "src"
-
-
-@contextlib.contextmanager
-def served(seconds):
-    page = Page(seconds=seconds)
-    thread = threading.Thread(target=page.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    yield page
-    page.shutdown()
-    page.close()
-    thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.check import is_inexact
 from wengert.errors import InputError, kind_of
 from wengert.flatten import flatten, leaf_names
 from wengert.progress import Progress
@@ -162,7 +163,7 @@ class _Start:
 
     def __init__(self, x0: Any):
         self.all, self.spec = flatten(x0)
-        self.moving = [k for k, leaf in enumerate(self.all) if _is_inexact(leaf)]
+        self.moving = [k for k, leaf in enumerate(self.all) if is_inexact(leaf)]
         if not self.moving:
             raise InputError("gradient_descent: x0 holds no float; write 3.0 for 3, or convert it: x0.astype(float)")
         self.leaves = [np.array(self.all[k]) for k in self.moving]
@@ -186,10 +187,6 @@ class _Start:
                 raise InputError(f"gradient_descent: the gradient is {part.dtype.name}{list(part.shape)} where {name} "
                                  f"is {np.asarray(self.all[k]).dtype.name}{list(np.shape(self.all[k]))}")
         return parts
-
-
-def _is_inexact(leaf: Any) -> bool:
-    return isinstance(leaf, (float, complex)) or (isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "fc")
 
 
 def _moved(leaf: Array, step: float, direction: Array) -> Array:
