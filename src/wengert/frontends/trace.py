@@ -126,6 +126,7 @@ class Interned(Build):
         self.place: dict[Equation, int] = {}  # of equations with an effect
         self.lock = threading.RLock()  # a traced function may share its work among threads
         self.held = 0  # bytes of constants and of what Python functions hold, about
+        self.counted: set[Graph] = set()  # graphs in `held`
         self.before = self.largest = 0  # size at the start of the last call; the most that a call added
 
     @property
@@ -145,7 +146,7 @@ class Interned(Build):
         """Emit a new equation, remembering the user's line."""
         self.at = getattr(APPLIED, "lines", None) or frozenset((user_line(),))
         results = self.emit(primitive, operands, params)
-        self.held += sum(bytes_held(x) for x in (*operands, *params.values()) if type(x) not in _SMALL)
+        self.held += sum(bytes_held(x, self.counted) for x in (*operands, *params.values()) if type(x) not in _SMALL)
         place = (len(self.equations), self.equations[-1])
         if not self.equations[-1].pure:
             self.place[self.equations[-1]] = place[0]
@@ -170,22 +171,30 @@ class Interned(Build):
 _SMALL = frozenset((Var, int, str, bool, float, type(None), ArrayType))
 
 
-def bytes_held(x: Any) -> int:
-    """About how many bytes an operand or a parameter keeps alive: constants, graphs, closures of Python functions."""
+def bytes_held(x: Any, counted: set[Graph]) -> int:
+    """About how many bytes an operand or a parameter keeps alive: constants, graphs, closures of Python functions.
+
+    Graphs in `counted` are left out, and others put into it.
+    """
     found, seen, stack = 0, {id(x)}, [x]
     while stack and len(seen) < _MOST_SEEN:
-        y = stack.pop(0)
+        y = stack.pop()
         if isinstance(y, np.ndarray):
             found += y.nbytes
             continue
         if isinstance(y, Const):
             found += 2 * y.value.nbytes  # the value, and the bytes that it is compared by
             continue
-        if type(y) in _SMALL or isinstance(y, (type, types.ModuleType, types.CodeType, Build, Primitive, Trace)):
+        if isinstance(y, (type, types.ModuleType, types.CodeType, Build, Primitive, Trace)):
             continue
+        if isinstance(y, Graph):
+            if y in counted:
+                continue
+            counted.add(y)
         found += _EQUATION if isinstance(y, Equation) or callable(y) else 0
-        inner = (y.__closure__, y.__defaults__) if isinstance(y, types.FunctionType) else gc.get_referents(y)
-        fresh = [z for z in inner if id(z) not in seen]
+        inner = (y.__closure__, y.__defaults__) if isinstance(y, types.FunctionType) \
+            else y if type(y) is tuple else gc.get_referents(y)
+        fresh = [z for z in inner if type(z) not in _SMALL and id(z) not in seen]
         seen.update(map(id, fresh))
         stack.extend(fresh)
     return found
