@@ -216,3 +216,41 @@ def test_a_view_that_a_loop_without_iterations_did_not_make() -> None:
     for y in (np.full(4, 0.5), np.full(4, 1.5)):
         assert float(wg.jit(f)(x, y)) == pytest.approx(f(x, y), rel=1e-15)
         np.testing.assert_allclose(wg.jit(wg.grad(f))(x, y), wg.grad(f)(x, y), rtol=1e-14)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_name_of_the_written_array_is_bound_to_its_copy(check: Any, whole: bool) -> None:
+    def f(x: Any) -> Any:
+        p = q = np.zeros((4, 3))
+        for k in range(4):
+            if whole:
+                p[k, 1] = x[k] * x[k]
+            else:
+                row = p[k]
+                row[1] = x[k] * x[k]
+            q = q.copy()
+        return np.sum(q)
+
+    np.testing.assert_array_equal(check(f), [2.0 * X[0], 0.0, 0.0, 0.0])
+
+
+def test_a_loop_over_rows_of_an_array_whose_name_is_bound_to_its_copy(check: Any) -> None:
+    def f(x: Any) -> Any:
+        q = np.zeros((4, 3))
+        for v, row in zip(x, q, strict=True):
+            row[1] = v * v
+            q = q.copy()
+        return np.sum(q)
+
+    np.testing.assert_array_equal(check(f), [2.0 * X[0], 0.0, 0.0, 0.0])
+
+
+def test_an_array_is_copied_into_the_one_that_its_name_was(check: Any) -> None:
+    def f(x: Any) -> Any:
+        p = q = np.zeros(4)
+        for k in range(3):
+            p[:] = q
+            q = x * x * (k + 1.0)
+        return np.sum(p) + 10.0 * np.sum(q)
+
+    np.testing.assert_allclose(check(f), 64.0 * X, rtol=1e-15)

@@ -373,7 +373,9 @@ class _Loop:
         places = {(self.block, var) for var in v.vars}
         if self.go is not None and any(key in places for key in self.go[0].captured):
             return True
-        return any(o in v.vars for e in self.block.build.equations for o in e.operands)
+        kept = [self.block.atom(x, self.block.type_of(x)) for x in left]  # a copy is no equation
+        kept += [self.block.state_atom(c, c.type) for c in self.cells]
+        return any(a in v.vars for a in kept) or any(o in v.vars for e in self.block.build.equations for o in e.operands)
 
     # ------------------------------------------------------------ the equation
 
