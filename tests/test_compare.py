@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import pickle
 
 import mpmath
 import numpy as np
@@ -113,7 +114,7 @@ def test_the_schema_of_the_json(known):
     for way in document["ways"]:
         assert set(way) == {"name", "kind", "verdict", "reason", "value", "error", "relative_error", "standard_error",
                             "seconds", "evaluations", "operations", "memory", "growth", "sizes"}
-        assert way["verdict"] in ("exact", "approximate", "random", "inexact", "wrong", "does not apply")
+        assert way["verdict"] in ("exact", "approximate", "random", "unsure", "inexact", "wrong", "does not apply")
         assert (way["value"] is None) == (way["verdict"] == "does not apply")
     assert document["ways"][-1]["growth"].keys() == {"evaluations", "operations", "seconds"}
 
@@ -197,6 +198,15 @@ def test_what_cannot_be_read_is_left_to_differences():
     assert found["central differences"].error < 1e-6
     assert found["central differences"].value.item() == pytest.approx(2.0 ** (-2 / 3) / 3, rel=1e-8)
     assert "would lose its derivative" in found["reverse mode"].reason and math.isnan(found.operations)
+
+
+def test_what_only_differences_confirm_is_not_called_exact():
+    def hidden(x):
+        y = pickle.loads(pickle.dumps(x))  # nothing traced gets through
+        return np.exp(20.0 * y) * np.sin(30.0 * y)
+    found = compare(hidden, 0.3, sizes=())
+    assert found.method == "Richardson extrapolation"
+    assert found["complex step"].verdict == "unsure" and "only known to" in found["complex step"].reason
 
 
 def test_factorizations_are_judged_by_agreement():

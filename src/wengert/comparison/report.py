@@ -40,8 +40,9 @@ class Entry:
     name, kind : str
         Kinds are "differences", "random", "symbolic", "forward", "reverse" and "mixed".
     verdict : str
-        "exact" (to rounding), "approximate", "random" (right within its standard error), "inexact" (worse than its kind should
-        be), "wrong", "undefined" (the derivative is not finite there), or "does not apply".
+        "exact" (to rounding), "unsure" (it claims to be exact, and the reference that it agrees with is known less well),
+        "approximate", "random" (right within its standard error), "inexact" (worse than its kind should be), "wrong",
+        "undefined" (the derivative is not finite there), or "does not apply".
     reason : str
         Why it does not apply, or what is wrong.
     value : ndarray or None
@@ -157,7 +158,7 @@ class Comparison:
             longest = max((len(word) for row in rows for word in row[k].split()), default=None) if k < 2 else None
             table.add_column(name, justify="left" if k in (0, len(header) - 1) else "right", no_wrap=k > 1, overflow="fold",
                              min_width=longest)
-        colors = {"exact": "green", "wrong": "bold red", "inexact": "yellow"}
+        colors = {"exact": "green", "wrong": "bold red", "inexact": "yellow", "unsure": "yellow"}
         for row in rows:
             compact = [cell.replace(" ", "") if k > 1 else cell for k, cell in enumerate(row[:-1])]  # for narrow terminals
             table.add_row(*map(Text, compact), Text(row[-1], style=colors.get(row[-1], "")))
@@ -223,8 +224,10 @@ def _verdict(a: Attempt, relative: float, sure: float, off: float, spread: float
         return ("random", "") if likely else ("wrong", "further off than its standard error explains")
     if a.way.claims == "approximate":
         return ("approximate", "") if relative <= COARSE + 4 * sure else ("wrong", "")
-    if relative <= rounding_floor(dtype) + 4 * sure:
+    if relative <= rounding_floor(dtype):
         return "exact", ""
+    if relative <= rounding_floor(dtype) + 4 * sure:
+        return "unsure", f"it agrees with the reference, which is only known to {sure:.0e}"
     if relative <= max(BROKEN, 100 * rounding_floor(dtype)):
         return "inexact", "more than rounding, in an ill-conditioned function perhaps"
     dropped = "it drops the imaginary part (abs, .real), or there is a kink" if a.way.name == "complex step" else ""
