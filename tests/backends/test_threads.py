@@ -324,7 +324,8 @@ for _ in range(5): f(x)
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_interrupt(tmp_path):
     script = """
-import numpy as np, wengert as wg
+import signal, numpy as np, wengert as wg
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
 wg.config.threads = 3
 g = wg.jit(lambda x: np.exp(np.sin(x)))
 x = np.ones(200_000)
@@ -339,7 +340,10 @@ except KeyboardInterrupt:
     assert process.stdout.readline() == "go\n"
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=30)
+    try:
+        out, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert (process.returncode, out) == (0, "stopped True\n")
 
 
