@@ -32,7 +32,7 @@ API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "sparse", "api
                "rounding", "profiling", "comparison")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "progress", "flatten", "api", "second_order", "custom", "check", "staging", "structured", "random")
-APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "nn")
+APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "scipy", "nn")
 
 # What each package may import of wengert, besides itself and `errors`.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "backends": (*CORE, "settings", *TRANSFORMS_FOR_BACKENDS),
     **{module: (*BELOW_API, *API_MODULES[:k]) for k, module in enumerate(API_MODULES)},
     **dict.fromkeys(APPLICATIONS, API),
+    "scipy": (*API, "sparse"),  # Lagrangians
     "cli": (*API, "doctor", "comparison", "views", "page", "backends.compiled.store"),
     "page": (*API, "formulas", "doctor", "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),

@@ -242,6 +242,21 @@ def test_modes_cross_where_outputs_are_as_many_as_inputs(example: ModuleType) ->
     assert example.crossing(sizes, [1.0, 1.0], [2.0, 2.0]) is None
 
 
+@named("curve_fit")
+def test_certified_fit(example: ModuleType, tmp_path: Path) -> None:
+    """NIST's certified values; MINPACK's tolerance is one of the sum of squares, so parameters have half the digits of it."""
+    found, certified = example.fit(), np.array(list(example.CERTIFIED.values()))
+    assert np.allclose(found.popt, certified[:, 0], rtol=2e-7)
+    assert np.allclose(found.std, certified[:, 1], rtol=1e-6)
+    assert found.dof == 30 and np.isclose(found.residual_std, example.RESIDUAL_STD, rtol=1e-9)
+    x, y = example.read()
+    lower, upper = found.band(x)
+    assert np.mean((lower <= y) & (y <= upper)) >= 0.9
+    pytest.importorskip("matplotlib")
+    example.draw(found, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG\r\n")
+
+
 @pytest.mark.parametrize("name", ["zero_order", "mode_crossing"])
 def test_examples_draw(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric, optim, random, sparse, stochastic, symbolic
+    from wengert import errors, numeric, optim, random, scipy, sparse, stochastic, symbolic
     from wengert.api import (
         grad,
         hessian,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.profiling import profile
     from wengert.rounding import rounding_error
+    from wengert.scipy.adapter import for_scipy
     from wengert.second_order import gauss_newton_product, hvp
     from wengert.series import taylor
     from wengert.settings import config
@@ -42,9 +43,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
-    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy",
+    "custom_vjp", "errors", "explain", "explain_compilation", "for_scipy", "fori_loop", "formula", "from_sympy",
     "gauss_newton_product", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize",
-    "make_graph", "numeric", "opaque", "optim", "profile", "propagate", "random", "rounding_error", "scan", "source",
+    "make_graph", "numeric", "opaque", "optim", "profile", "propagate", "random", "rounding_error", "scan", "scipy", "source",
     "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "value_and_grad", "vjp", "vmap",
     "while_loop",
 ]
@@ -60,6 +61,7 @@ _HOME = {
     "opaque": "custom",
     "explain": "explanation",
     "explain_compilation": "compilation",
+    "for_scipy": "scipy",
     "formula": "formulas",
     "profile": "profiling",
     "propagate": "stochastic.propagation",
@@ -77,7 +79,7 @@ _HOME = {
     "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "numeric", "optim", "random", "sparse", "stochastic", "symbolic"}
+_MODULES = {"errors", "numeric", "optim", "random", "scipy", "sparse", "stochastic", "symbolic"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from wengert.errors import InputError, kind_of
 from wengert.frontends.watch import made
 
-__all__ = ["Spec", "flatten", "is_array", "leaf_names", "tree_flatten"]
+__all__ = ["Spec", "Vectors", "flatten", "is_array", "leaf_names", "tree_flatten"]
 
 _NAMESPACE = "wengert"  # dicts are equal trees in any order of their keys
 _ORDERED = "wengert.ordered"  # here they are not: a function may go through them in turn
@@ -107,3 +109,34 @@ def _register(kind: type) -> None:
 def is_array(x: Any) -> bool:
     """Whether a leaf is an array or a number."""
     return isinstance(x, (np.ndarray, np.generic, bool, int, float, complex))
+
+
+class Vectors:
+    """A tree of floats as one vector: its leaves in the tree's order (dicts by sorted key), each in C order, end to end."""
+
+    def __init__(self, name: str, tree: Any):
+        leaves, self.spec = flatten(tree)
+        self.shapes: list[tuple[tuple[int, ...], Any]] = []
+        for k, leaf in enumerate(leaves):
+            found = np.asarray(leaf) if isinstance(leaf, (float, np.ndarray, np.generic)) else None
+            if found is None or found.dtype.kind != "f":
+                what = kind_of(leaf) if found is None else f"an array of {found.dtype}"
+                raise InputError(f"{name}: {self.spec.place(k) or 'it'} is {what}; a leaf is a real float or an array of them")
+            self.shapes.append((found.shape, found.dtype))
+        self.sizes = [math.prod(shape) for shape, _ in self.shapes]
+        self.size = sum(self.sizes)
+        self.dtype = np.result_type(*[dtype for _, dtype in self.shapes])
+
+    def pack(self, tree: Any, lanes: tuple[int, ...] = ()) -> Any:
+        """The vector of a tree of these shapes, or with leading `lanes` a row of it for each."""
+        return np.concatenate([np.reshape(leaf, (*lanes, -1)) for leaf in flatten(tree)[0]], axis=-1)
+
+    def unpack(self, vector: Any) -> Any:
+        """The tree of a vector, or of rows of vectors."""
+        out, start = [], 0
+        for shape, dtype in self.shapes:
+            size = math.prod(shape)
+            part = vector[..., start:start + size] if shape or vector.ndim > 1 else vector[start]
+            out.append((np.reshape(part, (*vector.shape[:-1], *shape)) if np.ndim(part) else part).astype(dtype))
+            start += size
+        return self.spec.unflatten(out)

@@ -109,6 +109,8 @@ class SparseDerivative:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         run = self._run(args, kwargs)
         found = self._prepared(run)
+        if found._doubtful and run.plain:
+            found._probe(run)
         return found._matrix(found._compute(run))
 
     def prepare(self, *args: Any, **kwargs: Any) -> Prepared:
@@ -164,7 +166,8 @@ class Prepared:
             self._color(run)
         self._known = {key}
         self._select = np.arange(self._pattern.count)
-        if given and run.plain:
+        self._doubtful = given and self._may_miss(run)
+        if self._doubtful and run.plain:
             self._probe(run)
 
     # ------------------------------------------------------------ what it is
@@ -242,6 +245,8 @@ class Prepared:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The matrix at a point."""
+        if self._doubtful and active_trace() is None:  # probed, which compiled values are not
+            return self._matrix(self._values(*args, **kwargs))
         return self._matrix(self.values(*args, **kwargs))
 
     def _matrix(self, values: Any) -> Any:
@@ -272,7 +277,7 @@ class Prepared:
             raise SparsityError(f"{self.name}: the structure was prepared for shape {self.shape}, and the arguments give "
                                 f"{shape} (at {user_line()})")
         key = _key(run)
-        if key in self._known or self.owner.sparsity == "local":
+        if (key in self._known and not self._doubtful) or self.owner.sparsity == "local":
             return run
         if isinstance(self.owner.sparsity, str):
             missing = _missing(self._pattern, _detected(run))
@@ -281,10 +286,12 @@ class Prepared:
                     f"{self.name}: the program may touch entry {missing} here, which the prepared structure does not have: "
                     f"it took another way, or had other constants, where it was prepared. Prepare it at this point, or from "
                     f"wg.jit(f), which keeps branches (at {user_line()})")
-        elif not run.plain:
+        elif not self._doubtful:
+            self._doubtful = self._may_miss(run)
+        if self._doubtful:
+            if run.plain:
+                self._probe(run)
             return run
-        else:
-            self._probe(run)
         self._known.add(key)
         return run
 
@@ -339,6 +346,13 @@ class Prepared:
             raise SparsityError(f"hessian: the pattern has entry {missing[::-1]} and not {missing}, and a Hessian is "
                                 f"symmetric; pass pattern + pattern.T (at {user_line()})")
         return p.union(other)
+
+    def _may_miss(self, run: Run) -> bool:
+        """Whether the program may touch an entry that the given pattern does not have."""
+        try:
+            return _missing(self._pattern, _detected(run)) is not None
+        except SparsityError:  # too large to find: it is for this that patterns are given
+            return True
 
     def _probe(self, run: Run) -> None:
         """Compare with a product in a random direction; what differs shows an entry that the pattern misses."""

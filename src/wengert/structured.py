@@ -27,7 +27,7 @@ from wengert.frontends.trace import active_frame, active_trace, user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer
 from wengert.graph import ArrayType, Var, type_of
 
-__all__ = ["cond", "fori_loop", "scan", "while_loop"]
+__all__ = ["call", "cond", "fori_loop", "scan", "while_loop"]
 
 _UNROLLED = 2  # a scan this short is not worth an equation that holds a graph
 
@@ -35,11 +35,11 @@ _UNROLLED = 2  # a scan this short is not worth an equation that holds a graph
 # ---------------------------------------------------------------- values
 
 
-def _call(f: Callable[..., Any], *args: Any) -> Any:
+def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call the user's function: staged in a staged block, reaching the graph in a trace, else as it is."""
     if active_frame() is not None:
-        return flow.call(f, *args)
-    return f(*args) if active_trace() is None else reach_call(f, *args)
+        return flow.call(f, *args, **kwargs)
+    return f(*args, **kwargs) if active_trace() is None else reach_call(f, *args, **kwargs)
 
 
 def _type(x: Any) -> ArrayType | None:
@@ -161,14 +161,14 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     """
     pred = _truth(pred, "cond")
     if not is_abstract(pred):
-        return _call(true_fun if pred else false_fun, *operands)
+        return call(true_fun if pred else false_fun, *operands)
     names: list[str] = []
     box: list[Any] = []
     found: list[tuple[Spec, list[Any]]] = []
 
     def arm(f: Callable[..., Any]) -> Callable[[], None]:
         def run() -> None:
-            leaves, spec = flatten(_call(f, *operands))
+            leaves, spec = flatten(call(f, *operands))
             box[:] = [_leaf(x) for x in leaves]
             names[:] = leaf_names(spec, "the result")
             found.append((spec, list(box)))
@@ -224,10 +224,10 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     carry = _Carry("while_loop", "init_val", init_val)
 
     def test() -> Any:
-        return _truth(_call(cond_fun, carry.tree()), "while_loop")
+        return _truth(call(cond_fun, carry.tree()), "while_loop")
 
     def body() -> None:
-        carry.step(_call(body_fun, carry.tree()))
+        carry.step(call(body_fun, carry.tree()))
 
     if active_frame() is None:
         while test():
@@ -258,7 +258,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     carry = _Carry("fori_loop", "init_val", init_val)
 
     def body(i: Any) -> None:
-        carry.step(_call(body_fun, i, carry.tree()))
+        carry.step(call(body_fun, i, carry.tree()))
 
     if active_frame() is None:
         for i in range(operator.index(lower), operator.index(upper)):
@@ -303,7 +303,7 @@ def scan(f: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: int | 
     carry, ys = _Carry("scan", "init", init), _Stacked(n, reverse)
 
     def body(i: Any) -> list[Any]:
-        out = _pair(_call(f, carry.tree(), rows.at(i)))
+        out = _pair(call(f, carry.tree(), rows.at(i)))
         carry.step(out[0])
         return ys.take(out[1])
 
@@ -412,7 +412,7 @@ def _no_steps(f: Callable[[Any, Any], Any], init: Any, rows: _Rows) -> Any:
 
     def trace() -> list[Any]:
         carry = _Carry("scan", "init", init)
-        out = _pair(_call(f, carry.tree(), rows.unknown(innermost())))
+        out = _pair(call(f, carry.tree(), rows.unknown(innermost())))
         carry.step(out[0])
         return ys.take(out[1])
 

@@ -7,7 +7,6 @@ for products and for nothing else.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,11 +14,11 @@ import numpy as np
 
 from wengert.api import vmap
 from wengert.errors import InputError, kind_of
-from wengert.flatten import flatten
+from wengert.flatten import Vectors
 from wengert.second_order import hvp
 from wengert.staging import jit
 
-__all__ = ["PROBES", "Counted", "Vectors", "drawn", "hessian_operator"]
+__all__ = ["PROBES", "Counted", "drawn", "hessian_operator"]
 
 
 class Counted:
@@ -79,37 +78,6 @@ def drawn(name: str, probes: str) -> Callable[[np.random.Generator, int, int], A
     if probes not in PROBES:
         raise InputError(f"{name}: probes={probes!r} is none of {', '.join(PROBES)}")
     return PROBES[probes]
-
-
-class Vectors:
-    """A tree of floats as one vector: its leaves in the tree's order (dicts by sorted key), each in C order, end to end."""
-
-    def __init__(self, name: str, tree: Any):
-        leaves, self.spec = flatten(tree)
-        self.shapes: list[tuple[tuple[int, ...], Any]] = []
-        for k, leaf in enumerate(leaves):
-            found = np.asarray(leaf) if isinstance(leaf, (float, np.ndarray, np.generic)) else None
-            if found is None or found.dtype.kind != "f":
-                what = kind_of(leaf) if found is None else f"an array of {found.dtype}"
-                raise InputError(f"{name}: {self.spec.place(k) or 'it'} is {what}; a leaf is a real float or an array of them")
-            self.shapes.append((found.shape, found.dtype))
-        self.sizes = [math.prod(shape) for shape, _ in self.shapes]
-        self.size = sum(self.sizes)
-        self.dtype = np.result_type(*[dtype for _, dtype in self.shapes])
-
-    def pack(self, tree: Any, lanes: tuple[int, ...] = ()) -> Any:
-        """The vector of a tree of these shapes, or with leading `lanes` a row of it for each."""
-        return np.concatenate([np.reshape(leaf, (*lanes, -1)) for leaf in flatten(tree)[0]], axis=-1)
-
-    def unpack(self, vector: Any) -> Any:
-        """The tree of a vector, or of rows of vectors."""
-        out, start = [], 0
-        for shape, dtype in self.shapes:
-            size = math.prod(shape)
-            part = vector[..., start:start + size] if shape or vector.ndim > 1 else vector[start]
-            out.append((np.reshape(part, (*vector.shape[:-1], *shape)) if np.ndim(part) else part).astype(dtype))
-            start += size
-        return self.spec.unflatten(out)
 
 
 def hessian_operator(f: Callable[..., Any], x: Any) -> Any:

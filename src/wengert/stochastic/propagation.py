@@ -18,9 +18,7 @@ import numpy as np
 
 from wengert.api import hessian, jacobian
 from wengert.errors import InputError, not_a_function
-from wengert.flatten import flatten
-
-from .operators import Vectors
+from wengert.flatten import Vectors, flatten
 
 __all__ = ["Propagated", "propagate"]
 
