@@ -93,7 +93,7 @@ def _solve_evaluate(a: Any, lu: Any, pivots: Any, b: Any, *, trans: str) -> Any:
     if not b.size or 0 in stack:
         return np.zeros(stack + b.shape[-2:], b.dtype)
     getrs, code = lapack("getrs", b.dtype), _CODE[trans]
-    return mapped(lambda f, p, r: getrs(f, p, r, trans=code)[0], (2, 1, 2), lu, pivots, b)
+    return mapped(lambda f, p, r: getrs(f, p.copy(), r, trans=code)[0], (2, 1, 2), lu, pivots, b)
 
 
 def _solve_transpose(ct: Any, i: int, ops: Any, *, trans: str) -> Any:
@@ -122,7 +122,8 @@ def _solve_sample(rng: np.random.Generator) -> Any:
 solve_factored: Primitive = Primitive(
     "solve_factored", type=_solve_type, evaluate=_solve_evaluate, linear=(3,), transpose=_solve_transpose,
     jvp=_solve_jvp, batch=lambda n, ops, batched, *, trans: solve_factored(
-        *aligned(n, ops, batched, (2, 2, 1, 2)), trans=trans), follows=lambda a, b: (a, *lu_factor(a), b), sample=_solve_sample)
+        *aligned(n, ops, batched, (2, 2, 1, 2)), trans=trans),
+    follows=lambda a, b, *, trans: (a, *lu_factor(a), b), sample=_solve_sample)
 
 
 def lu_solve(a: Any, factors: Any, b: Any, trans: str = "N") -> Any:
