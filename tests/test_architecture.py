@@ -26,10 +26,10 @@ CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
-API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "sparse", "modes", "api", "second_order", "series",
-               "check", "forms", "staging", "compilation", "adjoints", "sources", "expressions", "with_sympy",
-               "formulas", "symbolic", "lines", "recording", "explanation", "structured", "random", "doctor",
-               "rounding_model", "rounding", "profiling", "comparison")
+API_MODULES = ("progress", "flatten", "run", "mapping", "solutions", "scipy_solvers", "curve_fitting", "linear_systems",
+               "custom", "sparse", "modes", "api", "second_order", "series", "check", "forms", "staging", "compilation",
+               "adjoints", "sources", "expressions", "with_sympy", "formulas", "symbolic", "lines", "recording",
+               "explanation", "structured", "random", "doctor", "rounding_model", "rounding", "profiling", "comparison")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "progress", "flatten", "api", "second_order", "custom", "check", "staging", "structured", "random")
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "scipy", "nn")
@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **{module: (*BELOW_API, *API_MODULES[:k]) for k, module in enumerate(API_MODULES)},
     **dict.fromkeys(APPLICATIONS, API),
     "scipy": (*API, "sparse"),  # Lagrangians
+    "implicit": (*API, "solutions", "scipy_solvers", "linear_systems"),  # what SciPy's own names do lies below the API
     "cli": (*API, "doctor", "comparison", "views", "page", "backends.compiled.store"),
     "page": (*API, "formulas", "doctor", "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),

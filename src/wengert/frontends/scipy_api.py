@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["AS_GIVEN", "BY_NAME", "find", "scipy_function", "scipy_object"]
+__all__ = ["AS_GIVEN", "BOUND", "BY_NAME", "LATER", "bound_method", "find", "scipy_function", "scipy_object"]
 
 # "scipy.special.logsumexp" -> implementation
 BY_NAME: dict[str, Callable[..., Any]] = {}
@@ -19,6 +19,12 @@ BY_NAME: dict[str, Callable[..., Any]] = {}
 AS_GIVEN: set[Callable[..., Any]] = set()
 # "scipy.interpolate.PPoly" -> what takes such an object, made of plain data, and gives one that takes traced values
 OBJECTS: dict[str, Callable[[Any], Any]] = {}
+
+
+# Methods of SciPy's objects that are not written in Python: (class, method) -> implementation taking the object first
+BOUND: dict[tuple[str, str], Callable[..., Any]] = {}
+# What imports the files of higher layers that register implementations; called once, when the first one is looked for
+LATER: list[Callable[[], Any]] = []
 
 
 def scipy_function(*names: str, as_given: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -41,6 +47,19 @@ def scipy_object(*names: str) -> Callable[[Callable[[Any], Any]], Callable[[Any]
     return register
 
 
+def _load() -> None:
+    while LATER:
+        LATER.pop()()
+
+
+def bound_method(cls: type, name: str) -> Callable[..., Any] | None:
+    """The implementation of a method of one of SciPy's own classes."""
+    if not (cls.__module__ or "").startswith("scipy") and cls.__name__ != "SuperLU":
+        return None
+    _load()
+    return BOUND.get((cls.__name__, name))
+
+
 def find(function: Any) -> Callable[..., Any] | None:
     """The implementation of a function, a class, an object or a method of SciPy, found by the public module that holds it."""
     from wengert.frontends import (  # noqa: F401  (they register)
@@ -56,7 +75,8 @@ def find(function: Any) -> Callable[..., Any] | None:
         scipy_splines,
         scipy_stats,
     )
-    for name, implementation in BY_NAME.items():
+    _load()
+    for name, implementation in list(BY_NAME.items()):
         if _named(name) is function:
             return implementation
     owner = function.__self__ if type(function) is types.MethodType else function

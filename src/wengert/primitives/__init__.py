@@ -17,9 +17,11 @@ from wengert.primitives import (
     fourier,
     gauge,
     guard,
+    implicit,
     incomplete,
     index,
     inverse,
+    linear_system,
     matrix_functions,
     random,
     reduce,
@@ -33,6 +35,7 @@ from wengert.primitives import (
 
 __all__ = [
     "add_contract", "banded", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen",
-    "elementary", "elementwise", "filters", "fourier", "gauge", "guard", "incomplete", "index", "inverse",
-    "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special", "structure", "window",
+    "elementary", "elementwise", "filters", "fourier", "gauge", "guard", "implicit", "incomplete", "index", "inverse",
+    "linear_system", "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special", "structure",
+    "window",
 ]
