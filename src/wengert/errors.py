@@ -8,9 +8,9 @@ idea: nothing is wrong in silence; what cannot be kept exact is refused by one o
 from __future__ import annotations
 
 __all__ = [
-    "CheckError", "ConvergenceError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError",
-    "InputError", "MissingRuleError", "MutationError", "NonDifferentiableError", "SparsityError", "StructureError",
-    "UnstageableError", "UnsupportedError", "WengertError", "kind_of",
+    "CheckError", "ConvergenceError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError",
+    "GraphError", "InputError", "MissingRuleError", "MutationError", "NonDifferentiableError", "SparsityError",
+    "StiffnessWarning", "StructureError", "UnstageableError", "UnsupportedError", "WengertError", "kind_of",
 ]
 
 
@@ -110,8 +110,8 @@ class SparsityError(WengertError, ValueError):
     """
 
 
-class ConvergenceError(WengertError, ArithmeticError):
-    """A solver that did not find a solution whose derivative is asked for, or a linear system that was not solved.
+class ConvergenceError(WengertError, RuntimeError):
+    """A solver, an integration or a quadrature that did not reach its tolerance: there is nothing to differentiate.
 
     Examples
     --------
@@ -124,6 +124,10 @@ class ConvergenceError(WengertError, ArithmeticError):
         ...
     wengert.errors.ConvergenceError: newton did not converge...
     """
+
+
+class StiffnessWarning(UserWarning):
+    """An explicit integrator whose steps are limited by stability: an implicit method takes far fewer."""
 
 
 class CheckError(WengertError, AssertionError):

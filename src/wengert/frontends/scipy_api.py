@@ -69,6 +69,7 @@ def find(function: Any) -> Callable[..., Any] | None:
         scipy_interpolate,
         scipy_linalg,
         scipy_ndimage,
+        scipy_ode,
         scipy_scattered,
         scipy_special,
         scipy_spectral,

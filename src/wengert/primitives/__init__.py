@@ -21,6 +21,7 @@ from wengert.primitives import (
     incomplete,
     index,
     inverse,
+    ivp,
     linear_system,
     matrix_functions,
     random,
@@ -36,6 +37,6 @@ from wengert.primitives import (
 __all__ = [
     "add_contract", "banded", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen",
     "elementary", "elementwise", "filters", "fourier", "gauge", "guard", "implicit", "incomplete", "index", "inverse",
-    "linear_system", "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special", "structure",
+    "ivp", "linear_system", "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special", "structure",
     "window",
 ]
