@@ -134,7 +134,8 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
         return _numpy(function, args, kwargs)
     given = (*args, *kwargs.values())
     traced = module.startswith(("scipy", "statistics")) and any(_traced(a) for a in given)
-    if module.startswith("scipy") and (traced or any(callable(a) and not isinstance(a, type) for a in given)):  # it may use traced values
+    functions = any(callable(a) and not isinstance(a, type) for a in given)  # they may use traced values
+    if module.startswith("scipy") and (traced or functions):
         implementation = find(function)
         if implementation is not None:
             return implementation(*args, **kwargs)
