@@ -151,14 +151,11 @@ def _shape_of(x: Any) -> Any:
 def _zeros(x: Carried | None, block: Block) -> Carried | None:
     if x is None:
         return None
-    return Carried(
-        [
-            np.zeros(t.shape, t.dtype)[()] if not t.shape else Tracer(None, None, np.zeros(t.shape, t.dtype))
-            for t in map(block.type_of, x.leaves)
-        ],
-        x.kinds,
-        x.rebuild,
-    )
+    return Carried([_zero(block.type_of(u)) for u in x.leaves], x.kinds, x.rebuild)
+
+
+def _zero(t: ArrayType) -> Any:
+    return np.zeros(t.shape, t.dtype)[()] if not t.shape else Tracer(None, None, np.zeros(t.shape, t.dtype))
 
 
 def _captured(*blocks: Block) -> list[Any]:
@@ -391,14 +388,7 @@ class _Loop:
         for k, v in self.variables.items():
             x = carried(self.after[k])
             if x is None:
-                x = Carried(
-                    [
-                        np.zeros(t.shape, t.dtype)[()] if not t.shape else Tracer(None, None, np.zeros(t.shape, t.dtype))
-                        for t in v.types
-                    ],
-                    v.kinds,
-                    v.rebuild,
-                )
+                x = Carried([_zero(t) for t in v.types], v.kinds, v.rebuild)
             inputs += v.vars
             outputs += [block.atom(u, t) for u, t in zip(x.leaves, v.types, strict=True)]
             starts += (
