@@ -8,6 +8,7 @@ regard to them is one gather, ``-λ[rows] · x[columns]``, where λ solves with 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -137,19 +138,20 @@ def _iterative(name: str) -> Callable[..., Any]:
         a, b = plain(a, "the matrix"), array_of(b)
         shape = b.shape
         (flat,) = _common(FUNCTIONS[np.reshape](b, -1) if isinstance(b, Tracer) else b.reshape(-1))
-        multiply = _multiplier(a)
         like = ArrayType(flat.shape, flat.dtype)
         if like.dtype.kind == "c":
             raise UnsupportedError(f"{name} of a complex right-hand side at {user_line()}: use wg.implicit.solve")
-        function = Function(name, lambda v: multiply(v) - flat, [like])
+        multiply = _multiplier(a)
+        functions = [Function(name, lambda v: multiply(v) - flat, [like]), Function(name, multiply, [like])]
         options = {k: plain(v, k) for k, v in options.items()}
         start = np.zeros(like.shape) if x0 is None else array_of(x0)
 
         def run(functions: Any, at: Any) -> Any:
-            return getattr(linalg, name)(a, at[0], at[1], **options)
+            operator = a if _matrix(a) is not None else linalg.LinearOperator(a.shape, matvec=functions[1], dtype=like.dtype)
+            return getattr(linalg, name)(operator, at[0], at[1], **options)
         call = Call(name, run, lambda out, at: (out[0], out[1] == 0, float(np.abs(out[0]).max(initial=0.0))),
                     (name, id(a), tuple(sorted((k, id(v)) for k, v in options.items()))))
-        found = solutions.solve(call, [function], [flat, start], like.shape, solutions.root, method=name)
+        found = solutions.solve(call, functions, [flat, start], like.shape, solutions.root, method=name)
         info = found.result[1] if found.result is not None else FUNCTIONS[np.where](found.converged, 0, 1)
         return (found.x if shape == like.shape else FUNCTIONS[np.reshape](found.x, shape)), info
     return scipy_function(f"scipy.sparse.linalg.{name}", as_given=True)(implementation)
@@ -159,29 +161,36 @@ for _name in KRYLOV:
     _iterative(_name)
 
 
+def _matrix(a: Any) -> Any:
+    """The matrix that is, or that an operator holds; None for one known by its products."""
+    return (a.A if hasattr(a, "A") else None) if hasattr(a, "_matvec") else a
+
+
 def _multiplier(a: Any) -> Callable[[Any], Any]:
-    if hasattr(a, "tocsr"):
-        data, rows, columns, _ = _entries(a)
+    matrix = _matrix(a)
+    if matrix is None:  # its matvec would make an ordinary array of v
+        return lambda v: user_call(a._matvec, v)
+    if hasattr(matrix, "tocsr"):
+        data, rows, columns, _ = _entries(matrix)
         (data,) = _common(data)
         return lambda v: sparse_product(data, rows, columns, v)
-    if hasattr(a, "_matvec"):  # a LinearOperator; its matvec would make an ordinary array of v
-        return lambda v: user_call(a._matvec, v)
-    return lambda v: a @ v
+    return lambda v: matrix @ v
 
 
 # ---------------------------------------------------------------- matrices that cannot hold traced values
 
-def _refused(name: str) -> None:
+def _refused(module: str, name: str) -> None:
     def refuse(*args: Any, **kwargs: Any) -> Any:
         if not is_traced([*args, *kwargs.values()]):  # but arrays that the function made
-            from scipy import sparse
-            return getattr(sparse, name)(*plain(args, name), **{k: plain(v, name) for k, v in kwargs.items()})
+            return getattr(import_module(module), name)(*plain(args, name), **{k: plain(v, name) for k, v in kwargs.items()})
         raise UnsupportedError(
-            f"scipy.sparse.{name} cannot hold traced values (at {user_line()}). Make the matrix of ordinary numbers, for its "
+            f"{module}.{name} cannot hold traced values (at {user_line()}). Make the matrix of ordinary numbers, for its "
             f"pattern, and give the traced entries apart: wg.implicit.solve(A, b, data=data)")
-    scipy_function(f"scipy.sparse.{name}", as_given=True)(refuse)
+    scipy_function(f"{module}.{name}", as_given=True)(refuse)
 
 
 for _name in ("bsr_array", "bsr_matrix", "coo_array", "coo_matrix", "csc_array", "csc_matrix", "csr_array", "csr_matrix",
               "dia_array", "dia_matrix", "diags", "diags_array", "spdiags"):
-    _refused(_name)
+    _refused("scipy.sparse", _name)
+for _name in ("splu", "spilu", "factorized"):
+    _refused("scipy.sparse.linalg", _name)
