@@ -503,6 +503,8 @@ def test_misuse():
         wg.for_scipy(rosenbrock, argnum=-1)
     with pytest.raises(InputError, match="x is argument 1"):
         wg.for_scipy(lambda t, y: -y, argnum=1).jac(0.0)
+    with pytest.raises(InputError, match="hessp is of functions whose first argument is x"):
+        wg.for_scipy(lambda t, y: np.sum(y ** 2), argnum=1).hessp(np.ones(2), np.ones(2))
     with pytest.raises(InputError, match="pass x0"):
         wg.for_scipy(rosenbrock).ipopt()
     with pytest.raises(InputError, match="x0 has"):
@@ -540,6 +542,25 @@ def test_patterns_are_probed():
         wg.scipy.minimize(rosenbrock, START, method="trust-constr", sparsity=diagonal)
     with pytest.raises(SparsityError, match="a Hessian is symmetric"):
         wg.for_scipy(rosenbrock, sparsity=np.tril(np.ones((4, 4)))).hess(START)
+
+
+def test_data_that_are_zero_at_first_leave_their_entries():
+    s = wg.for_scipy(lambda x, w: np.sum(w * x[1:] * x[:-1]) + np.sum(x ** 4), sparsity="detect")
+    x = np.ones(4)
+    assert s.hess(x, np.zeros(3)).toarray().tolist() == np.diag(np.full(4, 12.0)).tolist()
+    assert s.hess(x, np.array([1.0, 2.0, 3.0])).toarray()[[0, 1, 2], [1, 2, 3]].tolist() == [1.0, 2.0, 3.0]
+    assert s.hess(np.ones(6), np.ones(5)).shape == (6, 6)  # another size is another structure
+
+
+def test_a_pattern_for_a_differential_equation():
+    n = 12
+    heat = lambda t, u: np.concatenate([[0.0], u[2:] - 2.0 * u[1:-1] + u[:-2], [0.0]])
+    band = scipy.sparse.diags_array([1.0, 1.0, 1.0], offsets=[-1, 0, 1], shape=(n, n))
+    u0 = np.sin(np.pi * np.linspace(0.0, 1.0, n))
+    given = wg.scipy.solve_ivp(heat, (0.0, 1.0), u0, "Radau", jac_sparsity=band, rtol=1e-8)
+    assert np.allclose(given.y[:, -1], wg.scipy.solve_ivp(heat, (0.0, 1.0), u0, rtol=1e-8).y[:, -1], rtol=1e-5)
+    with pytest.raises(SparsityError, match="misses entry"):
+        wg.scipy.solve_ivp(heat, (0.0, 1.0), u0, "Radau", jac_sparsity=np.eye(n))
 
 
 def test_a_missing_entry_that_is_zero_at_first_is_found_later():

@@ -121,6 +121,8 @@ class Adapter:
 
     def hessp(self, x: Any, p: Any, *args: Any, **kwargs: Any) -> Any:
         """The Hessian at x times p."""
+        if self.argnum:
+            raise InputError(f"{self.name}: hessp is of functions whose first argument is x, not argument {self.argnum}")
         x, *args = self._given((x, *args))  # type: ignore[assignment]
         self._require_scalar("hessp", (x, *args), kwargs)
         if "product" not in self._made:
