@@ -16,7 +16,7 @@ import scipy.sparse
 from scipy.optimize import Bounds, LinearConstraint, NonlinearConstraint
 
 import wengert as wg
-from wengert.errors import InputError, SparsityError
+from wengert.errors import ConversionError, InputError, SparsityError
 
 EPS = np.finfo(float).eps
 
@@ -371,6 +371,7 @@ def test_root_of_one_number_and_of_a_tree():
     assert np.allclose(transposed.x, [9.0, 3.0])
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # SciPy's BDF computes with memory it has not written yet
 @pytest.mark.parametrize("method", ["BDF", "Radau", "LSODA", "RK45"])
 def test_solve_ivp(method):
     def van_der_pol(t, y, mu):
@@ -386,7 +387,7 @@ def test_solve_ivp_sparse():
     n = 40
     heat = lambda t, u: np.concatenate([[0.0], u[2:] - 2 * u[1:-1] + u[:-2], [0.0]]) * n ** 2 - u ** 3
     u0 = np.sin(np.pi * np.linspace(0.0, 1.0, n))
-    dense, sparse = [wg.scipy.solve_ivp(heat, (0.0, 0.1), u0, "BDF", sparsity=s, rtol=1e-8) for s in (None, "detect")]
+    dense, sparse = [wg.scipy.solve_ivp(heat, (0.0, 0.1), u0, "Radau", sparsity=s, rtol=1e-8) for s in (None, "detect")]
     assert np.allclose(dense.y[:, -1], sparse.y[:, -1], rtol=1e-6)
     jacobian = wg.for_scipy(heat, argnum=1, sparsity="detect").jac(0.0, u0)
     assert scipy.sparse.issparse(jacobian) and jacobian.nnz <= 3 * n
@@ -453,6 +454,14 @@ def test_the_band_is_propagated():
     assert np.allclose(0.5 * (upper - lower), 2.1788128296634177 * spread.std, rtol=1e-6)  # Student, 12 degrees, 97.5 %
 
 
+def test_one_sigma_for_all():
+    """SciPy itself stumbles over it when it is given a Jacobian."""
+    x, y = np.array(MISRA1A[0]), np.array(MISRA1A[1])
+    one = wg.scipy.curve_fit(misra1a, x, y, (250.0, 5e-4), sigma=0.2, absolute_sigma=True)
+    each = wg.scipy.curve_fit(misra1a, x, y, (250.0, 5e-4), sigma=np.full(14, 0.2), absolute_sigma=True)
+    assert np.array_equal(one.pcov, each.pcov)
+
+
 def test_bands_of_weighted_fits():
     x, y = np.array(MISRA1A[0]), np.array(MISRA1A[1])
     fit = wg.scipy.curve_fit(misra1a, x, y, (250.0, 5e-4), sigma=np.full(14, 0.2), absolute_sigma=True)
@@ -461,6 +470,8 @@ def test_bands_of_weighted_fits():
     assert np.isclose(whole ** 2, curve ** 2 + 0.04)
     with pytest.raises(InputError, match="pass the standard deviation of a new one"):
         fit.band(300.0)
+    unit = wg.scipy.curve_fit(misra1a, x, y, (250.0, 5e-4), absolute_sigma=True)  # the observations' is 1
+    assert np.allclose(unit.band(300.0), unit.band(300.0, sigma=1.0))
     relative = wg.scipy.curve_fit(misra1a, x, y, (250.0, 5e-4), sigma=np.full(14, 0.2))
     plain = wg.scipy.curve_fit(misra1a, x, y, (250.0, 5e-4))
     assert np.allclose(relative.band(300.0, sigma=0.2), plain.band(300.0), rtol=1e-5)
@@ -492,12 +503,31 @@ def test_misuse():
         wg.for_scipy(rosenbrock, argnum=-1)
     with pytest.raises(InputError, match="x is argument 1"):
         wg.for_scipy(lambda t, y: -y, argnum=1).jac(0.0)
+    with pytest.raises(InputError, match="hessp is of functions whose first argument is x"):
+        wg.for_scipy(lambda t, y: np.sum(y ** 2), argnum=1).hessp(np.ones(2), np.ones(2))
     with pytest.raises(InputError, match="pass x0"):
         wg.for_scipy(rosenbrock).ipopt()
     with pytest.raises(InputError, match="x0 has"):
         wg.for_scipy(np.sum, {"a": np.ones(2)}).ravel({"a": np.ones(3)})
     with pytest.raises(InputError, match="level is a probability"):
         wg.scipy.curve_fit(lambda x, a: a * x, [1.0, 2.0, 3.0], [1.0, 2.0, 2.9]).band(1.0, level=95)
+
+
+@pytest.mark.parametrize("solve", [
+    lambda a: wg.scipy.minimize(lambda x: np.sum((x - a) ** 2), np.zeros(2)).x[0],
+    lambda a: wg.scipy.minimize(lambda x, b: np.sum((x - b) ** 2), np.zeros(2), args=(a,)).x[0],
+    lambda a: wg.scipy.minimize(lambda x: np.sum(x ** 2), a * np.ones(2)).x[0],
+    lambda a: wg.scipy.root(lambda x: x - a, [0.0]).x[0],
+    lambda a: wg.scipy.least_squares(lambda x: x - a, [0.0], method="lm").x[0],
+    lambda a: wg.scipy.curve_fit(lambda x, p: a * x * p, [1.0, 2.0, 3.0], [1.0, 2.0, 3.1]).popt[0],
+    lambda a: wg.scipy.solve_ivp(lambda t, y: -a * y, (0.0, 1.0), [1.0]).y[0, -1],
+], ids=["captured", "args", "x0", "root", "least_squares", "curve_fit", "solve_ivp"])
+def test_solvers_are_not_differentiated(solve):
+    """Nor traced: under jit the program runs as it stands."""
+    with pytest.raises(ConversionError, match="a traced value reaches SciPy's solver"):
+        wg.grad(solve)(2.0)
+    with pytest.warns(wg.StagingWarning):
+        assert np.isclose(wg.jit(solve)(2.0), solve(2.0))
 
 
 def test_patterns_are_probed():
@@ -512,6 +542,25 @@ def test_patterns_are_probed():
         wg.scipy.minimize(rosenbrock, START, method="trust-constr", sparsity=diagonal)
     with pytest.raises(SparsityError, match="a Hessian is symmetric"):
         wg.for_scipy(rosenbrock, sparsity=np.tril(np.ones((4, 4)))).hess(START)
+
+
+def test_data_that_are_zero_at_first_leave_their_entries():
+    s = wg.for_scipy(lambda x, w: np.sum(w * x[1:] * x[:-1]) + np.sum(x ** 4), sparsity="detect")
+    x = np.ones(4)
+    assert s.hess(x, np.zeros(3)).toarray().tolist() == np.diag(np.full(4, 12.0)).tolist()
+    assert s.hess(x, np.array([1.0, 2.0, 3.0])).toarray()[[0, 1, 2], [1, 2, 3]].tolist() == [1.0, 2.0, 3.0]
+    assert s.hess(np.ones(6), np.ones(5)).shape == (6, 6)  # another size is another structure
+
+
+def test_a_pattern_for_a_differential_equation():
+    n = 12
+    heat = lambda t, u: np.concatenate([[0.0], u[2:] - 2.0 * u[1:-1] + u[:-2], [0.0]])
+    band = scipy.sparse.diags_array([1.0, 1.0, 1.0], offsets=[-1, 0, 1], shape=(n, n))
+    u0 = np.sin(np.pi * np.linspace(0.0, 1.0, n))
+    given = wg.scipy.solve_ivp(heat, (0.0, 1.0), u0, "Radau", jac_sparsity=band, rtol=1e-8)
+    assert np.allclose(given.y[:, -1], wg.scipy.solve_ivp(heat, (0.0, 1.0), u0, rtol=1e-8).y[:, -1], rtol=1e-5)
+    with pytest.raises(SparsityError, match="misses entry"):
+        wg.scipy.solve_ivp(heat, (0.0, 1.0), u0, "Radau", jac_sparsity=np.eye(n))
 
 
 def test_a_missing_entry_that_is_zero_at_first_is_found_later():

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import InputError, kind_of
+from wengert.structured import is_traced
 
 from .interior_point import IpoptProblem
-from .points import Layout
+from .points import Layout, refuse_traced
 from .programs import derived, product_of, program, weighted_hessian
 
 __all__ = ["Adapter", "for_scipy"]
@@ -120,6 +121,8 @@ class Adapter:
 
     def hessp(self, x: Any, p: Any, *args: Any, **kwargs: Any) -> Any:
         """The Hessian at x times p."""
+        if self.argnum:
+            raise InputError(f"{self.name}: hessp is of functions whose first argument is x, not argument {self.argnum}")
         x, *args = self._given((x, *args))  # type: ignore[assignment]
         self._require_scalar("hessp", (x, *args), kwargs)
         if "product" not in self._made:
@@ -217,6 +220,13 @@ class Adapter:
         return self.layout.result(found)
 
     # ------------------------------------------------------------ inside
+
+    def started(self, *args: Any, **kwargs: Any) -> Adapter:
+        """Itself, if what it would start with is plain."""
+        refuse_traced(self.name, args, kwargs)
+        if is_traced():
+            refuse_traced(self.name, self.program.f(*self._given(args), **kwargs))
+        return self
 
     def _given(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments with the point as an array of floats."""

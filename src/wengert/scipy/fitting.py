@@ -9,14 +9,16 @@ G. A. F. Seber and C. J. Wild, Nonlinear Regression, Wiley 1989, sections 5.1 an
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from wengert.errors import InputError
+from wengert.structured import call, is_traced
 
-from .points import Layout
+from .points import Layout, refuse_traced
 from .programs import derived, jitted
 
 __all__ = ["CurveFit", "curve_fit"]
@@ -108,7 +110,7 @@ class CurveFit(tuple[Any, ...]):
         if sigma is None and self._sigma:
             raise InputError("band: the fit weighted its observations; pass the standard deviation of a new one, sigma=, or "
                              "ask for the curve's own band, of='curve'")
-        scale = 1.0 if self._absolute and self._sigma else self.residual_std
+        scale = 1.0 if self._absolute else self.residual_std
         return scale * (1.0 if sigma is None else np.asarray(sigma, float))
 
 
@@ -150,8 +152,14 @@ def curve_fit(f: Function, xdata: Any, ydata: Any, p0: Any = None, sigma: Any = 
 
     def exact(x: Any, *parameters: Any) -> Any:
         return jacobian(np.array(parameters, float), x)
+    refuse_traced("curve_fit", xdata, ydata, sigma, p0)
     if p0 is not None:
         p0 = Layout("curve_fit", p0).start
+    if is_traced():
+        count = len(inspect.signature(f).parameters) - 1 if p0 is None else p0.size
+        refuse_traced("curve_fit", vector.f(np.ones(count), _as_data(xdata)))
+    if sigma is not None and np.size(sigma) == 1:  # SciPy does not take one number together with a Jacobian
+        sigma = np.full(np.size(ydata), np.reshape(sigma, ()))
     found = scipy.optimize.curve_fit(model, xdata, ydata, p0, sigma, absolute_sigma, check_finite, bounds, method,
                                      exact if jac is None else jac, full_output=True, **options)
     out = CurveFit(found if full_output else found[:2])
@@ -160,14 +168,12 @@ def curve_fit(f: Function, xdata: Any, ydata: Any, p0: Any = None, sigma: Any = 
     out.std = np.sqrt(np.diag(out.pcov))
     out.dof = residuals.size - out.popt.size
     out.residual_std = float(np.sqrt(residuals @ residuals / out.dof)) if out.dof > 0 else float("nan")
-    out._model, out._sigma, out._absolute = vector, sigma is not None, absolute_sigma and sigma is not None
+    out._model, out._sigma, out._absolute = vector, sigma is not None, absolute_sigma
     return out
 
 
 def _of_parameters(f: Function) -> Function:
     """The model as a function of one vector of parameters, and x."""
-    from wengert.structured import call
-
     def model(p: Any, x: Any) -> Any:
         return call(f, x, *[p[k] for k in range(p.shape[0])])
     return model

@@ -66,7 +66,7 @@ def minimize(fun: Function, x0: Any, args: Any = (), method: Any = None, jac: An
     if jac is True:  # fun gives its own gradient
         return scipy.optimize.minimize(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
     layout = Layout("minimize", x0)
-    s = Adapter("minimize", fun, layout, "number", 0, sparsity)
+    s = Adapter("minimize", fun, layout, "number", 0, sparsity).started(layout.start, *args)
     name = method_name(method, bounds, constraints)
     exact = jac is None and name in GRADIENT
     if layout.tree is not None and (callable(hess) or callable(hessp)):

@@ -14,10 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import InputError, kind_of
+from wengert.errors import ConversionError, InputError, kind_of
 from wengert.flatten import Vectors, flatten
+from wengert.structured import is_traced
 
-__all__ = ["Layout"]
+__all__ = ["Layout", "refuse_traced"]
+
+
+def refuse_traced(name: str, *values: Any) -> None:
+    """A solver inside a program that is differentiated or staged: what it is given, and what its function gives, is plain."""
+    if is_traced() and any(map(is_traced, flatten(values)[0])):
+        raise ConversionError(
+            f"{name}: a traced value reaches SciPy's solver (by x0, by args, or captured by the function), and the derivative "
+            f"would be lost in its iterations. Solve with plain values, and give the solution's derivative by the "
+            f"implicit-function theorem: wg.custom_jvp, or wg.opaque(f, derivative=...)")
 
 
 class Layout:
@@ -36,6 +46,7 @@ class Layout:
         self.tree: Vectors | None = None
         if x0 is None:
             return
+        refuse_traced(name, x0)
         if _is_tree(x0):
             leaves, spec = flatten(x0)
             tree = spec.unflatten([_floats(leaf, f"{name}: x0{spec.place(k)}") for k, leaf in enumerate(leaves)])
@@ -109,7 +120,8 @@ def _floats(x: Any, where: str) -> Any:
     except ValueError as error:
         raise InputError(f"{where} is {kind_of(x)} of unequal rows; a point is a number, a vector or a tree") from error
     if array.dtype.kind not in "fiub":
-        what = kind_of(x) if array.dtype.kind in "OUS" else f"an array of {array.dtype}"
+        kind = "Python objects" if array.dtype == object else array.dtype
+        what = f"an array of {kind}" if isinstance(x, np.ndarray) else kind_of(x)
         remedy = "; SciPy's solvers are for real numbers: take real and imaginary part" if array.dtype.kind == "c" else ""
         raise InputError(f"{where} is {what}, not real numbers{remedy}")
     return array if array.dtype in (np.float64, np.float32) else array.astype(float)

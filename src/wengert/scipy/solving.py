@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .adapter import Adapter
-from .points import Layout
+from .points import Layout, refuse_traced
 
 __all__ = ["least_squares", "root", "solve_ivp"]
 
@@ -56,12 +56,13 @@ def least_squares(fun: Function, x0: Any, jac: Any = None, bounds: Any = (-np.in
     exact = jac is None
     if exact and sparsity is None:
         sparsity, jac_sparsity = jac_sparsity, None
-    s = Adapter("least_squares", fun, layout, "vector", 0, sparsity)
+    args = args if isinstance(args, tuple) else (args,)
+    s = Adapter("least_squares", fun, layout, "vector", 0, sparsity).started(layout.start, *args, **(kwargs or {}))
     options.update({} if jac_sparsity is None else {"jac_sparsity": jac_sparsity})
     options.update({} if callback is None else {"callback": layout.callback(callback)})
     found = scipy.optimize.least_squares(s.fun, layout.start, s.jac if exact else _of_vectors(layout, jac),
                                          layout.bounds("least_squares", bounds), method,
-                                         args=args if isinstance(args, tuple) else (args,), kwargs=kwargs or {}, **options)
+                                         args=args, kwargs=kwargs or {}, **options)
     return layout.result(found)
 
 
@@ -95,7 +96,7 @@ def root(fun: Function, x0: Any, args: Any = (), method: str = "hybr", jac: Any 
     layout = Layout("root", x0)
     if jac is True:  # fun gives its own Jacobian
         return scipy.optimize.root(fun, x0, args, method, jac, tol, callback, options)
-    s = Adapter("root", fun, layout, "vector")
+    s = Adapter("root", fun, layout, "vector").started(layout.start, *(args if isinstance(args, tuple) else (args,)))
     exact = jac is None and method.lower() in ("hybr", "lm")
     transposed = exact and bool((options or {}).get("col_deriv"))
     given = (lambda *a: s.jac(*a).T) if transposed else s.jac if exact else _of_vectors(layout, jac)
@@ -130,7 +131,7 @@ def solve_ivp(fun: Function, t_span: Any, y0: Any, method: Any = "RK45", *rest: 
     >>> def robertson(t, y):
     ...     a, b, c = 0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2
     ...     return [b - a, a - b - c, c]
-    >>> wg.scipy.solve_ivp(robertson, (0.0, 40.0), [1.0, 0.0, 0.0], "BDF", rtol=1e-8, atol=1e-12).y[0, -1].round(6)
+    >>> wg.scipy.solve_ivp(robertson, (0.0, 40.0), [1.0, 0.0, 0.0], "Radau", rtol=1e-8, atol=1e-12).y[0, -1].round(6)
     np.float64(0.715827)
     """
     import scipy.integrate
@@ -138,6 +139,8 @@ def solve_ivp(fun: Function, t_span: Any, y0: Any, method: Any = "RK45", *rest: 
     if sparsity is None and options.get("jac") is None and stiff:
         sparsity = options.pop("jac_sparsity", None)
     s = Adapter("solve_ivp", fun, Layout("solve_ivp", None), "vector", 1, sparsity)
+    refuse_traced("solve_ivp", t_span, y0)
+    s.started(float(t_span[0]), np.asarray(y0), *(args or ()))
     if stiff and options.get("jac") is None and not np.iscomplexobj(y0):
         options["jac"] = s.jac
     return scipy.integrate.solve_ivp(s.fun, t_span, y0, method, *rest, args=args, **options)
