@@ -64,6 +64,7 @@ def find(function: Any) -> Callable[..., Any] | None:
     """The implementation of a function, a class, an object or a method of SciPy, found by the public module that holds it."""
     from wengert.frontends import (  # noqa: F401  (they register)
         scipy_design,
+        scipy_distributions,
         scipy_filters,
         scipy_integrate,
         scipy_interpolate,
@@ -75,6 +76,7 @@ def find(function: Any) -> Callable[..., Any] | None:
         scipy_spectral,
         scipy_splines,
         scipy_stats,
+        scipy_structured,
     )
     _load()
     for name, implementation in list(BY_NAME.items()):

@@ -30,6 +30,7 @@ from wengert.primitives import (
     solve,
     sort,
     special,
+    spherical,
     structure,
     window,
 )
@@ -37,6 +38,6 @@ from wengert.primitives import (
 __all__ = [
     "add_contract", "banded", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen",
     "elementary", "elementwise", "filters", "fourier", "gauge", "guard", "implicit", "incomplete", "index", "inverse",
-    "ivp", "linear_system", "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special", "structure",
-    "window",
+    "ivp", "linear_system", "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special", "spherical",
+    "structure", "window",
 ]
