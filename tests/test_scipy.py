@@ -530,6 +530,19 @@ def test_solvers_are_not_differentiated(solve):
         assert np.isclose(wg.jit(solve)(2.0), solve(2.0))
 
 
+def test_solvers_of_plain_values_run_inside_derivatives():
+    x = np.arange(4.0)
+
+    def f(a):
+        slope = wg.scipy.curve_fit(lambda x, b: b * x, x, 3.0 * x).popt[0]
+        least = wg.scipy.minimize(lambda x, c: np.sum((x - 5.0) ** 2), [0.0], args=(None,)).x[0]
+        return a * slope + a ** 2 * least
+    assert np.isclose(wg.grad(f)(1.0), 13.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", wg.StagingWarning)
+        assert np.isclose(wg.jit(wg.grad(f))(1.0), 13.0)
+
+
 def test_patterns_are_probed():
     diagonal, tall = np.eye(4), np.eye(5)
     with pytest.raises(SparsityError, match=r"misses entry \(0, 1\)"):

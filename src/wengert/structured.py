@@ -28,7 +28,7 @@ from wengert.frontends.trace import active_frame, active_trace, user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer
 from wengert.graph import ArrayType, Var, type_of
 
-__all__ = ["call", "cond", "is_traced", "fori_loop", "scan", "while_loop"]
+__all__ = ["call", "cond", "fori_loop", "is_traced", "is_tracing", "scan", "while_loop"]
 
 _UNROLLED = 2  # a scan this short is not worth an equation that holds a graph
 
@@ -43,9 +43,14 @@ def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return f(*args, **kwargs) if active_trace() is None else reach_call(f, *args, **kwargs)
 
 
-def is_traced(x: Any = None) -> bool:
-    """Whether a value is traced; without one, whether a program is, around the caller."""
-    return isinstance(x, Tracer) if x is not None else active_trace() is not None
+def is_traced(x: Any) -> bool:
+    """Whether a value belongs to a program that is being traced."""
+    return isinstance(x, Tracer) and x.build is not None
+
+
+def is_tracing() -> bool:
+    """Whether a program is being traced, around the caller."""
+    return active_trace() is not None
 
 
 def _type(x: Any) -> ArrayType | None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import InputError, kind_of
-from wengert.structured import is_traced
+from wengert.structured import is_tracing
 
 from .interior_point import IpoptProblem
 from .points import Layout, refuse_traced
@@ -224,7 +224,7 @@ class Adapter:
     def started(self, *args: Any, **kwargs: Any) -> Adapter:
         """Itself, if what it would start with is plain."""
         refuse_traced(self.name, args, kwargs)
-        if is_traced():
+        if is_tracing():
             refuse_traced(self.name, self.program.f(*self._given(args), **kwargs))
         return self
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import InputError
-from wengert.structured import call, is_traced
+from wengert.structured import call, is_tracing
 
 from .points import Layout, refuse_traced
 from .programs import derived, jitted
@@ -155,7 +155,7 @@ def curve_fit(f: Function, xdata: Any, ydata: Any, p0: Any = None, sigma: Any = 
     refuse_traced("curve_fit", xdata, ydata, sigma, p0)
     if p0 is not None:
         p0 = Layout("curve_fit", p0).start
-    if is_traced():
+    if is_tracing():
         count = len(inspect.signature(f).parameters) - 1 if p0 is None else p0.size
         refuse_traced("curve_fit", vector.f(np.ones(count), _as_data(xdata)))
     if sigma is not None and np.size(sigma) == 1:  # SciPy does not take one number together with a Jacobian

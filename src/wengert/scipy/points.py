@@ -16,14 +16,14 @@ import numpy as np
 
 from wengert.errors import ConversionError, InputError, kind_of
 from wengert.flatten import Vectors, flatten
-from wengert.structured import is_traced
+from wengert.structured import is_traced, is_tracing
 
 __all__ = ["Layout", "refuse_traced"]
 
 
 def refuse_traced(name: str, *values: Any) -> None:
     """A solver inside a program that is differentiated or staged: what it is given, and what its function gives, is plain."""
-    if is_traced() and any(map(is_traced, flatten(values)[0])):
+    if is_tracing() and any(map(is_traced, flatten(values)[0])):
         raise ConversionError(
             f"{name}: a traced value reaches SciPy's solver (by x0, by args, or captured by the function), and the derivative "
             f"would be lost in its iterations. Solve with plain values, and give the solution's derivative by the "
