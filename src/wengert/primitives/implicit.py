@@ -181,7 +181,7 @@ regular: Primitive = Primitive(
     "regular", type=lambda v, *rest, **params: v, evaluate=_regular, holds_graphs=True, batch=_regular_batch, linear=(0,),
     transpose=lambda ct, i, ops, **params: regular(ct, *[ops[k] for k in range(1, len(ops))], **params),
     jvp=lambda v, ops, tangents, *, transform, **params: None, sample=_regular_sample,
-    follows=lambda v, a: (v, sqrt(a), True, 1.0, reshape(2.0 * sqrt(a), shape=(1, 1)), a))
+    follows=lambda v, a, **params: (v, sqrt(a), True, 1.0, reshape(2.0 * sqrt(a), shape=(1, 1)), a))
 
 
 # ---------------------------------------------------------------- the theorem
@@ -213,4 +213,4 @@ def _implicit_sample(rng: np.random.Generator) -> Any:
 implicit: Primitive = Primitive(
     "implicit", type=lambda x, *rest, **params: x, evaluate=lambda x, *rest, **params: np.array(x)[()], jvp=_implicit_jvp,
     holds_graphs=True, batch=batch_lanes("implicit"), sample=_implicit_sample,
-    follows=lambda a: (sqrt(a), True, 1.0, a))
+    follows=lambda a, **params: (sqrt(a), True, 1.0, a))
