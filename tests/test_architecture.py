@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(APPLICATIONS, API),
     "scipy": (*API, "sparse"),  # Lagrangians
     "implicit": (*API, "solutions", "scipy_solvers", "linear_systems"),  # what SciPy's own names do lies below the API
+    "ode": (*API, "frontends"),  # where SciPy's functions are known by name
     "cli": (*API, "doctor", "comparison", "views", "page", "backends.compiled.store"),
     "page": (*API, "formulas", "doctor", "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),

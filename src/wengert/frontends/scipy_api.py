@@ -71,6 +71,7 @@ def find(function: Any) -> Callable[..., Any] | None:
         scipy_linalg,
         scipy_ndimage,
         scipy_ode,
+        scipy_quad,
         scipy_scattered,
         scipy_special,
         scipy_spectral,

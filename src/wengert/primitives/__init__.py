@@ -20,6 +20,7 @@ from wengert.primitives import (
     implicit,
     incomplete,
     index,
+    integral,
     inverse,
     ivp,
     linear_system,
@@ -37,7 +38,7 @@ from wengert.primitives import (
 
 __all__ = [
     "add_contract", "banded", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen",
-    "elementary", "elementwise", "filters", "fourier", "gauge", "guard", "implicit", "incomplete", "index", "inverse",
-    "ivp", "linear_system", "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special", "spherical",
-    "structure", "window",
+    "elementary", "elementwise", "filters", "fourier", "gauge", "guard", "implicit", "incomplete", "index", "integral",
+    "inverse", "ivp", "linear_system", "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special",
+    "spherical", "structure", "window",
 ]
