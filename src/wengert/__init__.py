@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wengert.explanation import explain
     from wengert.formulas import formula, from_sympy
     from wengert.frontends.numpy_api.convolution import convolve_nd
+    from wengert.planning import plan
     from wengert.profiling import profile
     from wengert.rounding import rounding_error
     from wengert.schedules import checkpoint_schedule
@@ -47,9 +48,9 @@ __all__ = [
     "StagingWarning", "check_grads", "checkpoint", "checkpoint_schedule", "compare", "cond", "config", "convolve_nd",
     "count_operations", "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "for_scipy",
     "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "implicit", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "ode", "opaque", "optim", "profile",
-    "propagate", "random", "rounding_error", "scan", "scipy", "source", "sparse", "stochastic", "stop_gradient",
-    "symbolic", "taylor", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "numeric", "ode", "opaque", "optim", "plan",
+    "profile", "propagate", "random", "rounding_error", "scan", "scipy", "source", "sparse", "stochastic",
+    "stop_gradient", "symbolic", "taylor", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -67,6 +68,7 @@ _HOME = {
     "explain_compilation": "compilation",
     "for_scipy": "scipy",
     "formula": "formulas",
+    "plan": "planning",
     "profile": "profiling",
     "propagate": "stochastic.propagation",
     "rounding_error": "rounding",
