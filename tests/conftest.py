@@ -1,11 +1,13 @@
 """Settings of the test suite.
 
 What comes in: pytest's options. What goes out: one thread for linear algebra (the matrices of the tests are tiny,
-and waking threads costs a thousand times their solution), reproducible property tests, and `--update-golden`.
+and waking threads costs a thousand times their solution), garbage collected rarely (a tenth of the time of the whole suite),
+reproducible property tests, and `--update-golden`.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
@@ -13,6 +15,8 @@ for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 
 import pytest  # noqa: E402  (after the thread settings)
 from hypothesis import HealthCheck, settings  # noqa: E402
+
+gc.set_threshold(200_000, 20, 100)
 
 settings.register_profile("wengert", derandomize=True, deadline=None, database=None,
                           suppress_health_check=[HealthCheck.too_slow])
