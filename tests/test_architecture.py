@@ -26,7 +26,8 @@ CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
-API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "sparse", "api", "second_order", "series", "check",
+API_MODULES = ("progress", "flatten", "run", "mapping", "solutions", "scipy_solvers", "curve_fitting", "linear_systems",
+               "custom", "sparse", "api", "second_order", "series", "check",
                "forms", "staging", "compilation", "adjoints", "sources", "expressions", "with_sympy", "formulas",
                "symbolic", "lines", "recording", "explanation", "structured", "random", "doctor", "rounding_model",
                "rounding", "profiling", "comparison")
@@ -47,6 +48,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "backends": (*CORE, "settings", *TRANSFORMS_FOR_BACKENDS),
     **{module: (*BELOW_API, *API_MODULES[:k]) for k, module in enumerate(API_MODULES)},
     **dict.fromkeys(APPLICATIONS, API),
+    "implicit": (*API, "solutions", "scipy_solvers", "linear_systems"),  # what SciPy's own names do lies below the API
     "cli": (*API, "doctor", "comparison", "views", "page", "backends.compiled.store"),
     "page": (*API, "formulas", "doctor", "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),

@@ -11,12 +11,14 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from wengert.errors import InputError, not_a_function
 from wengert.flatten import flatten
+from wengert.frontends.scipy_api import LATER
 from wengert.frontends.trace import fresh_build
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Graph
@@ -24,6 +26,8 @@ from wengert.run import Run, matched, matched_leaf, own
 
 __all__ = ["flat_tangents", "grad", "hessian", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "make_graph", "run_all",
            "stop_gradient", "value_and_grad", "vjp", "vmap"]
+
+LATER.append(lambda: import_module("wengert.linear_systems"))  # and, with it, the solvers of scipy.optimize
 
 Argnums = int | Sequence[int]
 Function = Callable[..., Any]

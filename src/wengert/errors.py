@@ -8,9 +8,9 @@ idea: nothing is wrong in silence; what cannot be kept exact is refused by one o
 from __future__ import annotations
 
 __all__ = [
-    "CheckError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError", "InputError",
-    "MissingRuleError", "MutationError", "NonDifferentiableError", "SparsityError", "StructureError", "UnstageableError",
-    "UnsupportedError", "WengertError", "kind_of",
+    "CheckError", "ConvergenceError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError",
+    "InputError", "MissingRuleError", "MutationError", "NonDifferentiableError", "SparsityError", "StructureError",
+    "UnstageableError", "UnsupportedError", "WengertError", "kind_of",
 ]
 
 
@@ -107,6 +107,22 @@ class SparsityError(WengertError, ValueError):
     Traceback (most recent call last):
         ...
     wengert.errors.SparsityError: jacobian: the pattern misses entry (1, 0), which is 1 at this point
+    """
+
+
+class ConvergenceError(WengertError, ArithmeticError):
+    """A solver that did not find a solution whose derivative is asked for, or a linear system that was not solved.
+
+    Examples
+    --------
+    >>> import wengert as wg
+    >>> from scipy.optimize import newton
+    >>> def best(a):
+    ...     return newton(lambda x: x**3 - a, 50.0, maxiter=3, disp=False, full_output=True)[0]
+    >>> wg.grad(best)(2.0)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    wengert.errors.ConvergenceError: newton did not converge...
     """
 
 

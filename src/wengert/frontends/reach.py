@@ -20,7 +20,7 @@ from wengert.errors import REFUSALS, MutationError, WengertError
 from wengert.frontends.draws import is_draw, pick
 from wengert.frontends.numpy_api.concatenators import Concatenator
 from wengert.frontends.python_ast import CALL, CAUGHT, OWN, bound, reach_calls, rewritten_code
-from wengert.frontends.scipy_api import find
+from wengert.frontends.scipy_api import bound_method, find
 from wengert.frontends.trace import active_trace, is_library, public, user_line
 from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced
 
@@ -30,6 +30,7 @@ __all__ = ["CALLS", "INSTANCES", "call", "on_call", "own", "printed", "reach"]
 CALLS: dict[Any, Callable[..., Any]] = {}
 # The same for instances of a class: the implementation takes the instance first.
 INSTANCES: dict[type, Callable[..., Any]] = {}
+
 
 
 def on_call(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -124,13 +125,20 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
             if implementation is not None:
                 return implementation(function.__self__, *args, **kwargs)
         return _fresh(function(*args, **kwargs), (function.__self__, *args))
+    if kind is types.BuiltinMethodType and any(_traced(a) for a in args):
+        implementation = bound_method(type(function.__self__), function.__name__)
+        if implementation is not None:
+            return implementation(function.__self__, *args, **kwargs)
     module = getattr(function, "__module__", None) or ""
     if module.startswith("numpy"):
         return _numpy(function, args, kwargs)
-    if module.startswith(("scipy", "statistics")) and any(_traced(a) for a in (*args, *kwargs.values())):
+    given = (*args, *kwargs.values())
+    traced = module.startswith(("scipy", "statistics")) and any(_traced(a) for a in given)
+    if module.startswith("scipy") and (traced or any(type(a) in _FUNCTIONS for a in given)):  # which may use traced values
         implementation = find(function)
         if implementation is not None:
             return implementation(*args, **kwargs)
+    if traced:
         if module.startswith("scipy.stats"):
             from wengert.frontends.scipy_stats import frozen
             found = frozen(function, args, kwargs)
@@ -149,6 +157,9 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
     return function(*args, **kwargs)
+
+
+_FUNCTIONS = {types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial, np.ufunc}
 
 
 def printed(x: Any) -> Any:
@@ -172,6 +183,10 @@ def _construct(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         new = object.__new__(cls)
         _reach_function(init)(new, *args, **kwargs)
         return new
+    if (cls.__module__ or "").startswith("scipy") and any(_traced(a) for a in (*args, *kwargs.values())):
+        implementation = find(cls)
+        if implementation is not None:
+            return implementation(*args, **kwargs)
     return cls(*args, **kwargs)
 
 

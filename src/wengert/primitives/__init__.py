@@ -14,9 +14,11 @@ from wengert.primitives import (
     elementwise,
     fourier,
     gauge,
+    implicit,
     incomplete,
     index,
     inverse,
+    linear_system,
     matrix_functions,
     random,
     reduce,
@@ -30,6 +32,6 @@ from wengert.primitives import (
 
 __all__ = [
     "add_contract", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen", "elementary",
-    "elementwise", "fourier", "gauge", "incomplete", "index", "inverse", "matrix_functions", "random", "reduce",
-    "softmax", "solve", "sort", "special", "structure", "window",
+    "elementwise", "fourier", "gauge", "implicit", "incomplete", "index", "inverse", "linear_system",
+    "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special", "structure", "window",
 ]

@@ -20,7 +20,8 @@ import numpy as np
 from wengert.graph import ArrayType, Equation, Graph, Primitive, Stack, StackType, Type
 from wengert.primitives import control_rules as rules
 
-__all__ = ["call", "cond", "may_raise", "prepare_with", "python_integer", "saved_type", "scan", "truncate", "while_loop"]
+__all__ = ["call", "cond", "may_raise", "prepare_with", "python_integer", "ready_graph", "saved_type", "scan",
+           "truncate", "while_loop"]
 
 
 class Prepared(Protocol):
@@ -49,6 +50,11 @@ def prepare_with(prepare: Prepare) -> None:
 
 def _ready(graphs: tuple[Graph, ...], donated: Sequence[int] = ()) -> Prepared:
     return _PREPARE[0](graphs, frozenset(donated))
+
+
+def ready_graph(graph: Graph) -> Callable[..., Sequence[Any]]:
+    """A graph as a function of arrays, which it does not overwrite."""
+    return _ready((graph,)).programs[0]
 
 
 def _owned(values: Sequence[Any], consumed: frozenset[int], given: frozenset[int], first: int) -> list[Any]:

@@ -375,11 +375,13 @@ def batch_lanes(name: str) -> Callable[..., Any]:
 
         def make(inputs: list[Handle]) -> Any:
             by = dict(zip((*whole, *lanes), inputs, strict=True))
-            return REGISTRY[name](*[by[k] for k in range(len(operands))], **params)
+            out = REGISTRY[name](*[by[k] for k in range(len(operands))], **params)
+            return out if REGISTRY[name].multiple else (out,)
         like = operands[lanes[0]]
         length = Handle(like.build, Const(np.int64(n)))
-        return REGISTRY["scan"](length, *[operands[k] for k in (*whole, *lanes)], body=_rebuilt(types, make),
-                                constants=len(whole), carries=0, reverse=False, size=n)
+        results = REGISTRY["scan"](length, *[operands[k] for k in (*whole, *lanes)], body=_rebuilt(types, make),
+                                   constants=len(whole), carries=0, reverse=False, size=n)
+        return results if REGISTRY[name].multiple else results[0]
     return batch
 
 
