@@ -16,6 +16,7 @@ import scipy.linalg
 import scipy.optimize
 import scipy.signal
 import scipy.sparse
+import scipy.sparse.linalg
 import scipy.special
 
 import wengert as wg
@@ -61,7 +62,7 @@ def test_cho_solve_takes_its_tuple():
 
 def test_conversions_inside_compiled_solvers_are_refused():
     with pytest.raises(ConversionError):
-        wg.grad(lambda x: scipy.optimize.brentq(lambda t: t * t - x, 0.0, 2.0))(2.0)
+        wg.grad(lambda x: scipy.optimize.brute(lambda t: (t[0] - x) ** 2, [(0.0, 2.0)])[0])(2.0)
 
 
 def test_values_kept_for_logging_say_that_they_escaped():
@@ -536,9 +537,9 @@ def test_a_refusal_names_the_library_that_was_called(call, inside):
 
 
 def test_an_error_of_scipy_over_a_traced_value_says_so():
-    with pytest.raises(ValueError, match="offsets") as caught:
-        wg.grad(lambda x: np.sum(scipy.sparse.diags(x) @ x))(np.ones(3))
-    assert caught.value.__notes__[0].startswith("scipy.sparse.diags was given a traced value at ")
+    with pytest.raises(ValueError, match="expected a square matrix") as caught:
+        wg.grad(lambda x: np.sum(scipy.sparse.linalg.expm(x) @ x))(np.ones(3))
+    assert caught.value.__notes__[0].startswith("scipy.sparse.linalg.expm was given a traced value at ")
 
 
 def test_a_traced_value_is_not_pickled():

@@ -342,7 +342,8 @@ def test_every_primitive_is_modeled_or_named_here() -> None:
     """
     left_out = {"add_contract", "call", "cond", "scan", "while_loop", "custom_jvp", "custom_vjp", "custom_vjp_linear",
                 "python_call", "stack_add", "rotation", "rotation_adjoint", "corotation", "phase", "free_rotation",
-                "free_rotation_adjoint", "adjugate_tangent", "eig_rotation", "eig_rotation_adjoint", "frechet"}
+                "free_rotation_adjoint", "adjugate_tangent", "eig_rotation", "eig_rotation_adjoint", "frechet", "implicit",
+                "regular", "linear_solve", "sparse_solve"}
     x = ArrayType((2, 2), np.float32)
     silent = set()
     for name, p in REGISTRY.items():

@@ -8,6 +8,7 @@ regard to them is one gather, ``-λ[rows] · x[columns]``, where λ solves with 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -171,17 +172,18 @@ def _multiplier(a: Any) -> Callable[[Any], Any]:
 
 # ---------------------------------------------------------------- matrices that cannot hold traced values
 
-def _refused(name: str) -> None:
+def _refused(module: str, name: str) -> None:
     def refuse(*args: Any, **kwargs: Any) -> Any:
         if not is_traced([*args, *kwargs.values()]):  # but arrays that the function made
-            from scipy import sparse
-            return getattr(sparse, name)(*plain(args, name), **{k: plain(v, name) for k, v in kwargs.items()})
+            return getattr(import_module(module), name)(*plain(args, name), **{k: plain(v, name) for k, v in kwargs.items()})
         raise UnsupportedError(
-            f"scipy.sparse.{name} cannot hold traced values (at {user_line()}). Make the matrix of ordinary numbers, for its "
+            f"{module}.{name} cannot hold traced values (at {user_line()}). Make the matrix of ordinary numbers, for its "
             f"pattern, and give the traced entries apart: wg.implicit.solve(A, b, data=data)")
-    scipy_function(f"scipy.sparse.{name}", as_given=True)(refuse)
+    scipy_function(f"{module}.{name}", as_given=True)(refuse)
 
 
 for _name in ("bsr_array", "bsr_matrix", "coo_array", "coo_matrix", "csc_array", "csc_matrix", "csr_array", "csr_matrix",
               "dia_array", "dia_matrix", "diags", "diags_array", "spdiags"):
-    _refused(_name)
+    _refused("scipy.sparse", _name)
+for _name in ("splu", "spilu", "factorized"):
+    _refused("scipy.sparse.linalg", _name)

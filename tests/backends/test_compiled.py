@@ -89,9 +89,9 @@ CALLS_PYTHON = {
     "custom_jvp", "custom_vjp", "custom_vjp_linear", "dawsn_derivative", "dct", "discrete_lyapunov", "dst",
     "eig_rotation", "eig_rotation_adjoint", "erfcx_derivative", "exprel_derivative", "frechet", "free_rotation",
     "free_rotation_adjoint", "function_of_matrix", "gamma_density", "gammainc_derivative",
-    "largest_entries", "logsumexp", "logsumexp_sign", "lstsq", "over_values", "partition", "phase", "pinv",
-    "polygamma", "psi_rise", "python_integer", "reduce_sum", "rotation", "rotation_adjoint",
-    "sinc_derivative", "sqrtm", "sylvester", "unwrap", "well_conditioned",
+    "implicit", "largest_entries", "linear_solve", "logsumexp", "logsumexp_sign", "lstsq", "over_values", "partition",
+    "phase", "pinv", "polygamma", "psi_rise", "python_integer", "reduce_sum", "regular", "rotation", "rotation_adjoint",
+    "sinc_derivative", "solution", "sparse_solve", "sqrtm", "sylvester", "unwrap", "well_conditioned",
 }
 
 

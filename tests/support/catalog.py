@@ -14,6 +14,9 @@ import numpy as np
 import scipy.fft
 import scipy.integrate
 import scipy.linalg
+import scipy.optimize as so
+import scipy.sparse
+import scipy.sparse.linalg as sl
 import scipy.special as sp
 import scipy.stats
 
@@ -433,6 +436,40 @@ for name, shapes in {"norm": (), "expon": (), "uniform": (), "gamma": (1.7,), "c
         if name != "t" or way not in ("ppf", "isf"):
             entry(f"scipy.stats.{name}.{way}", (lambda n, w, s: lambda x: getattr(getattr(scipy.stats, n), w)(x, *s))(
                 name, way, shapes), OPEN * 0.9)
+
+
+def cubic(x: Any, a: Any) -> Any:
+    return x**3 + 2.0 * x - a
+
+
+def bowl(x: Any, a: Any) -> Any:
+    return np.sum(np.cosh(x - a[:2]) + 0.1 * x**2 * a[2])
+
+
+for name in ("brentq", "bisect", "ridder", "brenth", "toms748"):
+    entry(f"scipy.optimize.{name}", (lambda f: lambda a: f(lambda x: cubic(x, a[0]) * a[1], -5.0, 5.0, xtol=1e-14))(
+        getattr(so, name)), POSITIVE[:2])
+entry("scipy.optimize.newton", lambda a: so.newton(lambda x: cubic(x, a), np.ones(5), tol=1e-14), ANY)
+entry("scipy.optimize.root_scalar", lambda a: so.root_scalar(lambda x: cubic(x, a[0]) * a[1], bracket=(-5.0, 5.0)).root,
+      POSITIVE[:2])
+entry("scipy.optimize.root", lambda a: so.root(lambda x: cubic(x, a), np.ones(5), tol=1e-13).x, ANY)
+entry("scipy.optimize.fsolve", lambda a: so.fsolve(cubic, np.ones(5), args=(a,), xtol=1e-13), ANY)
+entry("scipy.optimize.fixed_point", lambda a: so.fixed_point(lambda x: np.cos(x) * a, np.ones(5), xtol=1e-13), OPEN)
+entry("scipy.optimize.minimize", lambda a: so.minimize(bowl, np.zeros(2), (a,), "BFGS", jac=lambda x, a: np.sinh(
+    x - a[:2]) + 0.2 * x * a[2], tol=1e-13).x, POSITIVE[:3])
+entry("scipy.optimize.minimize_scalar", lambda a: so.minimize_scalar(lambda x: np.cosh(x - a[0]) + 0.1 * x**2 * a[1]).fun,
+      POSITIVE[:2])
+entry("scipy.optimize.least_squares", lambda a: so.least_squares(
+    lambda p: p[0] * np.exp(-p[1] * UNIT) - a, np.ones(2), xtol=1e-14, ftol=1e-14, gtol=1e-14).x, POSITIVE)
+entry("scipy.optimize.curve_fit", lambda a: so.curve_fit(
+    lambda t, p, q: p * np.exp(-q * t), UNIT, a, xtol=1e-14, ftol=1e-14)[0], POSITIVE)
+_banded = scipy.sparse.diags_array([np.full(4, -1.0), np.full(5, 3.0), np.full(4, 0.7)], offsets=[-1, 0, 1]).tocsc()
+entry("scipy.sparse.linalg.spsolve", lambda b: sl.spsolve(_banded, b), ANY)
+entry("scipy.sparse.linalg.splu", lambda b: sl.splu(_banded).solve(b), ANY)
+entry("scipy.sparse.linalg.factorized", lambda b: sl.factorized(_banded)(b), ANY)
+for name in ("gmres", "bicgstab", "cg"):
+    entry(f"scipy.sparse.linalg.{name}", (lambda f, m: lambda b: f(m, b, rtol=1e-13)[0])(
+        getattr(sl, name), _banded + _banded.T if name == "cg" else _banded), ANY)
 for way in ("pmf", "logpmf", "cdf", "sf"):
     entry(f"scipy.stats.poisson.{way}", (lambda w: lambda mu: getattr(scipy.stats.poisson, w)(np.arange(5), mu))(way), POSITIVE)
 entry("scipy.stats.bernoulli.logpmf", lambda p: scipy.stats.bernoulli.logpmf(np.arange(5) % 2, p), OPEN)

@@ -32,7 +32,6 @@ CALLS: dict[Any, Callable[..., Any]] = {}
 INSTANCES: dict[type, Callable[..., Any]] = {}
 
 
-
 def on_call(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register what rewritten code calls in place of these functions."""
     def register(implementation: Callable[..., Any]) -> Callable[..., Any]:
@@ -134,7 +133,7 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
         return _numpy(function, args, kwargs)
     given = (*args, *kwargs.values())
     traced = module.startswith(("scipy", "statistics")) and any(_traced(a) for a in given)
-    if module.startswith("scipy") and (traced or any(type(a) in _FUNCTIONS for a in given)):  # which may use traced values
+    if traced or (module.startswith("scipy") and any(type(a) in _FUNCTIONS for a in given)):  # which may use traced values
         implementation = find(function)
         if implementation is not None:
             return implementation(*args, **kwargs)

@@ -265,6 +265,12 @@ class Writer:
 
     write_custom_vjp = write_custom_jvp
 
+    def write_solution(self, e: Equation, counts: dict[Var, int], given: frozenset[int]) -> None:
+        what = getattr(e.params.get("solver"), "name", None) or e.params.get("name") or e.primitive.name
+        raise UnsupportedError(f"source: what a solver gives ({what}), and its derivative, cannot be written without wengert")
+
+    write_implicit = write_regular = write_linear_solve = write_sparse_solve = write_solution
+
     def write_custom_vjp_linear(self, e: Equation, counts: dict[Var, int], given: frozenset[int]) -> None:
         if e.params["tangent"] is None:
             raise UnsupportedError("source: forward mode through a custom_vjp function has no source; give it custom_jvp")
