@@ -176,8 +176,8 @@ def _bracketing(p: Problem) -> Any:
 @solver("newton")
 def _newton(p: Problem) -> Any:
     x0, x1 = p.take("x0"), p.take("x1")
-    start = _float(x0)
     _require_real(p, x0)
+    start = _float(x0)
     like = ArrayType(start.shape, np.float64)
     p.stage("func", like)
     for name in ("fprime", "fprime2"):
@@ -259,7 +259,7 @@ def _report(found: Found, result: Any, **traced: Any) -> Any:
     """A report: the traced values, and what SciPy counted, if it ran already."""
     done = "converged" if "root" in traced else "success"
     values = {k: getattr(result, k) for k in _REPORTED if hasattr(result, k)} if result is not None else {done: found.converged}
-    return _Report("the solver", {**traced, **values})
+    return _Report(found.name, {**traced, **values})
 
 
 # ---------------------------------------------------------------- systems of equations

@@ -376,8 +376,8 @@ class Call:
 class Found:
     """The solution: `x`, traced, and SciPy's `result` where one could be had (a staged program has none)."""
 
-    def __init__(self, x: Any, result: Any, converged: Any):
-        self.x, self.result, self.converged = x, result, converged
+    def __init__(self, name: str, x: Any, result: Any, converged: Any):
+        self.name, self.x, self.result, self.converged = name, x, result, converged
 
 
 def solve(call: Call, functions: Sequence[Function], starts: Sequence[Any], shape: tuple[int, ...], equation: Equation, *,
@@ -434,7 +434,7 @@ def solve(call: Call, functions: Sequence[Function], starts: Sequence[Any], shap
     matrix, system = jacobian_system(residual, method)
     x = implicit(found, converged, way, *functions[0].parameters, *further, residual=residual, matrix=matrix, system=system,
                  name=call.name)
-    return Found(x, native, converged)
+    return Found(call.name, x, native, converged)
 
 
 def linear(f: Function, b: Any, method: str | None, rtol: float) -> Any:

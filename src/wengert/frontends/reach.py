@@ -133,7 +133,7 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
         return _numpy(function, args, kwargs)
     given = (*args, *kwargs.values())
     traced = module.startswith(("scipy", "statistics")) and any(_traced(a) for a in given)
-    if traced or (module.startswith("scipy") and any(type(a) in _FUNCTIONS for a in given)):  # which may use traced values
+    if traced or (module.startswith("scipy") and any(map(callable, given))):  # which may use traced values
         implementation = find(function)
         if implementation is not None:
             return implementation(*args, **kwargs)
@@ -156,9 +156,6 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
     return function(*args, **kwargs)
-
-
-_FUNCTIONS = {types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial, np.ufunc}
 
 
 def printed(x: Any) -> Any:
