@@ -138,19 +138,20 @@ def _iterative(name: str) -> Callable[..., Any]:
         a, b = plain(a, "the matrix"), array_of(b)
         shape = b.shape
         (flat,) = _common(FUNCTIONS[np.reshape](b, -1) if isinstance(b, Tracer) else b.reshape(-1))
-        multiply = _multiplier(a)
         like = ArrayType(flat.shape, flat.dtype)
         if like.dtype.kind == "c":
             raise UnsupportedError(f"{name} of a complex right-hand side at {user_line()}: use wg.implicit.solve")
-        function = Function(name, lambda v: multiply(v) - flat, [like])
+        multiply = _multiplier(a)
+        functions = [Function(name, lambda v: multiply(v) - flat, [like]), Function(name, multiply, [like])]
         options = {k: plain(v, k) for k, v in options.items()}
         start = np.zeros(like.shape) if x0 is None else array_of(x0)
 
         def run(functions: Any, at: Any) -> Any:
-            return getattr(linalg, name)(a, at[0], at[1], **options)
+            operator = a if _matrix(a) is not None else linalg.LinearOperator(a.shape, matvec=functions[1], dtype=like.dtype)
+            return getattr(linalg, name)(operator, at[0], at[1], **options)
         call = Call(name, run, lambda out, at: (out[0], out[1] == 0, float(np.abs(out[0]).max(initial=0.0))),
                     (name, id(a), tuple(sorted((k, id(v)) for k, v in options.items()))))
-        found = solutions.solve(call, [function], [flat, start], like.shape, solutions.root, method=name)
+        found = solutions.solve(call, functions, [flat, start], like.shape, solutions.root, method=name)
         info = found.result[1] if found.result is not None else FUNCTIONS[np.where](found.converged, 0, 1)
         return (found.x if shape == like.shape else FUNCTIONS[np.reshape](found.x, shape)), info
     return scipy_function(f"scipy.sparse.linalg.{name}", as_given=True)(implementation)
@@ -160,14 +161,20 @@ for _name in KRYLOV:
     _iterative(_name)
 
 
+def _matrix(a: Any) -> Any:
+    """The matrix that is, or that an operator holds; None for one known by its products."""
+    return (a.A if hasattr(a, "A") else None) if hasattr(a, "_matvec") else a
+
+
 def _multiplier(a: Any) -> Callable[[Any], Any]:
-    if hasattr(a, "tocsr"):
-        data, rows, columns, _ = _entries(a)
+    matrix = _matrix(a)
+    if matrix is None:  # its matvec would make an ordinary array of v
+        return lambda v: user_call(a._matvec, v)
+    if hasattr(matrix, "tocsr"):
+        data, rows, columns, _ = _entries(matrix)
         (data,) = _common(data)
         return lambda v: sparse_product(data, rows, columns, v)
-    if hasattr(a, "_matvec"):  # a LinearOperator; its matvec would make an ordinary array of v
-        return lambda v: user_call(a._matvec, v)
-    return lambda v: a @ v
+    return lambda v: matrix @ v
 
 
 # ---------------------------------------------------------------- matrices that cannot hold traced values

@@ -1,7 +1,7 @@
 """SciPy's solvers by their own names inside differentiated functions.
 
-Values are SciPy's own, to the bit. Derivatives are checked against closed forms, fifty digits of mpmath, and differences with an
-estimate of their error (`check_grads`: every mode, to second order).
+Values are SciPy's own, to the bit. Derivatives are checked against closed forms, fifty digits of mpmath, and differences with
+an estimate of their error (`check_grads`: every mode, to second order).
 """
 
 import functools
@@ -163,7 +163,8 @@ def test_what_is_not_traced_is_scipys_own():
 
 
 def coupled(a):
-    return so.root(lambda x: [x[0] + 0.5 * (x[0] - x[1]) ** 3 - a[0], a[1] * (x[1] - x[0]) ** 3 + x[1]], [0.0, 0.0], tol=1e-14).x
+    return so.root(lambda x: [x[0] + 0.5 * (x[0] - x[1]) ** 3 - a[0], a[1] * (x[1] - x[0]) ** 3 + x[1]], [0.0, 0.0],
+                   tol=1e-14).x
 
 
 def test_a_system():
@@ -214,7 +215,7 @@ def test_reports():
         return out.x[0], (out.nfev, out.success, out.message)
     plain = so.root(lambda x: x**3 - 2.0, 2.0)
     assert wg.value_and_grad(reported, has_aux=True)(2.0)[0][1] == (plain.nfev, plain.success, plain.message)
-    with pytest.raises(AttributeError, match="fjac of the result of root is not known inside a differentiated function; there are"):
+    with pytest.raises(AttributeError, match="fjac of the result of root is not known inside a differentiated function"):
         wg.grad(lambda a: so.root(lambda x: x**3 - a, 2.0).fjac[0, 0])(2.0)
     found = wg.value_and_grad(lambda a: so.brentq(lambda x: x**3 - a, 0.0, 3.0, full_output=True)[1].root)(2.0)
     np.testing.assert_allclose(found, [2.0 ** (1 / 3), 2.0 ** (-2 / 3) / 3], rtol=1e-11)
@@ -272,9 +273,9 @@ def test_a_derivative_where_nothing_was_found_is_refused():
     error = wg.errors.ConvergenceError
     refused(error, "brentq did not converge", lambda a: so.brentq(lambda x: x**3 - a, 0.0, 3.0, maxiter=3, disp=False))
     refused(error, "root did not converge", lambda a: so.root(lambda x: x**2 + a, np.ones(2)).x[0])
-    refused(error, "does not solve its equation", lambda a: so.brentq(lambda x: np.where(x > a, x + a, x - 5 * a), 0.0, 3.0), 1.2)
-    value = lambda a: so.root(lambda x: x**2 + a, np.ones(2)).x  # noqa: E731
-    assert wg.vmap(value)(np.array([2.0])).shape == (1, 2)  # the value alone is SciPy's
+    refused(error, "does not solve its equation",
+            lambda a: so.brentq(lambda x: np.where(x > a, x + a, x - 5 * a), 0.0, 3.0), 1.2)
+    assert wg.vmap(lambda a: so.root(lambda x: x**2 + a, np.ones(2)).x)(np.array([2.0])).shape == (1, 2)  # SciPy's value
 
 
 def test_a_root_of_a_higher_multiplicity_has_no_derivative():

@@ -46,7 +46,7 @@ def _found(name: str, function: Function, start: Any, run: Callable[..., Any], r
                            extra=(lambda x: bounds) if bounds else None).x
 
 
-def root(f: Callable[..., Any], x0: Any, args: Any = (), *, method: str | None = None, tol: float | None = None,
+def root(f: Callable[..., Any], x0: Any, args: Any = (), *, method: str | None = None, tol: float = 1e-10,
          options: dict[str, Any] | None = None, linear_solver: str | None = None) -> Any:
     """The x with ``f(x, *args) = 0``.
 
@@ -61,7 +61,7 @@ def root(f: Callable[..., Any], x0: Any, args: Any = (), *, method: str | None =
     method : str, optional
         "newton" (damped, with the exact Jacobian, sparse where that is cheap), or one of ``scipy.optimize.root``, which gets
         the exact Jacobian if it takes one. The default is "hybr" for up to 500 unknowns, and "newton" for more.
-    tol : float, optional
+    tol : float
     options : dict, optional
         Of SciPy's solver.
     linear_solver : {"dense", "sparse", "gmres", "cg", "bicgstab"}, optional
@@ -88,25 +88,29 @@ def root(f: Callable[..., Any], x0: Any, args: Any = (), *, method: str | None =
     """
     start, function = _prepared("root", f, x0, args)
     size = int(np.prod(start.shape))
+    if function.graph is not None:
+        solutions.root(function.graph)  # there have to be as many equations as unknowns
+    if not size:
+        return start
     method = method or ("hybr" if size <= solutions.DENSE or function.graph is None else "newton")
     if method == "newton":
         return _by_newton(function, start, tol, linear_solver)
     return _by_scipy(function, start, method, tol, options, linear_solver)
 
 
-def _by_newton(function: Function, start: Any, tol: float | None, linear_solver: str | None) -> Any:
+def _by_newton(function: Function, start: Any, tol: float, linear_solver: str | None) -> Any:
     if function.graph is None:
         raise InputError("root: method='newton' needs the Jacobian of f, and f branches on x; use np.where, or "
                          "another method")
     matrix, system = solutions.jacobian_system(solutions.root(function.graph), linear_solver)
 
     def run(functions: Any, at: Any) -> Any:
-        return _newton(functions[0], functions[1], at[0], 1e-12 if tol is None else tol, system)
+        return _newton(functions[0], functions[1], at[0], tol, system)
     return _found("root", function, start, run, lambda out, at: (out, True, _way(out, at)), solutions.root, linear_solver,
                   ("newton", tol, system), [solutions.of_graph(function, matrix)])
 
 
-def _by_scipy(function: Function, start: Any, method: str, tol: float | None, options: Any, linear_solver: str | None) -> Any:
+def _by_scipy(function: Function, start: Any, method: str, tol: float, options: Any, linear_solver: str | None) -> Any:
     more: list[Function] = []
     if method in ("hybr", "lm") and function.graph is not None:
         more.append(solutions.of_graph(function, solutions.jacobian(function.graph)))
@@ -188,6 +192,8 @@ def fixed_point(g: Callable[..., Any], x0: Any, args: Any = (), *, method: str =
     np.float64(0.4416107918)
     """
     start, function = _prepared("fixed_point", g, x0, args)
+    if function.graph is not None:
+        solutions.fixed_point(function.graph)
 
     def run(functions: Any, at: Any) -> Any:
         from scipy import optimize
