@@ -268,3 +268,34 @@ def test_the_spectrum_is_drawn(example: ModuleType, tmp_path: Path) -> None:
     file = tmp_path / "picture.png"
     example.draw(found, density, eigenvalues, file)
     assert file.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+@named("implicit")
+def test_network_of_pipes(example: ModuleType) -> None:
+    """The derivative of the pressure along a direction, against one system of sixteen equations solved to thirty digits."""
+    v = np.linspace(1.0, 2.0, 6) * 1e-3
+
+    def pressure(t):
+        roughness = [mp.mpf(float(r)) + t * mp.mpf(float(d)) for r, d in zip(example.ROUGHNESS, v)]
+        pipes = list(zip(example.PIPES, map(float, example.LENGTH), map(float, example.DIAMETER), roughness))
+
+        def equations(*unknown):
+            flow, heads, inverse = unknown[:6], (mp.mpf(example.RESERVOIR), *unknown[6:10]), unknown[10:]
+            out = []
+            for town in range(1, 5):
+                comes = sum(q for (_, end), q in zip(example.PIPES, flow) if end == town)
+                leaves = sum(q for (begin, _), q in zip(example.PIPES, flow) if begin == town)
+                out.append(comes - leaves - mp.mpf(float(example.USED[town - 1])))
+            for ((begin, end), length, d, rough), q, s in zip(pipes, flow, inverse):
+                speed = 4 * q / (mp.pi * mp.mpf(d) ** 2)
+                reynolds = abs(speed) * d / mp.mpf(example.VISCOSITY)
+                out.append(heads[begin] - heads[end] - length / (d * s**2) * speed * abs(speed) / (2 * mp.mpf(example.G)))
+                out.append(s + 2 * mp.log10(rough / (mp.mpf("3.7") * d) + mp.mpf("2.51") * s / reynolds))
+            return out
+        flow, heads = example.network(example.ROUGHNESS, example.DIAMETER)
+        start = [*flow, *heads, *example.friction(flow, example.DIAMETER, example.ROUGHNESS) ** -0.5]
+        return mp.findroot(equations, [mp.mpf(float(x)) for x in start], tol=1e-40)[9]
+    with mp.workdps(30):
+        h = mp.mpf("1e-8")
+        wanted = float((pressure(h) - pressure(-h)) / (2 * h))
+    assert float(wg.grad(example.far_end)(example.ROUGHNESS, example.DIAMETER) @ v) == pytest.approx(wanted, rel=1e-9)
