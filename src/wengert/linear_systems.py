@@ -21,7 +21,7 @@ from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType
 from wengert.primitives.linear_system import keep_factors, sparse_product, sparse_solve
-from wengert.scipy_solvers import user_call
+from wengert.scipy_solvers import frozen, user_call
 from wengert.solutions import Call, Function, array_of, is_traced, plain
 
 __all__ = ["KRYLOV", "solve"]
@@ -150,7 +150,7 @@ def _iterative(name: str) -> Callable[..., Any]:
             operator = a if _matrix(a) is not None else linalg.LinearOperator(a.shape, matvec=functions[1], dtype=like.dtype)
             return getattr(linalg, name)(operator, at[0], at[1], **options)
         call = Call(name, run, lambda out, at: (out[0], out[1] == 0, float(np.abs(out[0]).max(initial=0.0))),
-                    (name, id(a), tuple(sorted((k, id(v)) for k, v in options.items()))))
+                    (name, id(a), frozen(options)))  # an equal one holds the same matrix
         found = solutions.solve(call, functions, [flat, start], like.shape, solutions.root, method=name)
         info = found.result[1] if found.result is not None else FUNCTIONS[np.where](found.converged, 0, 1)
         return (found.x if shape == like.shape else FUNCTIONS[np.reshape](found.x, shape)), info

@@ -284,7 +284,7 @@ def _root(p: Problem) -> Any:
     p.stage(derivative, like)
     if p.is_plain(x0):
         return p.run_plain()
-    full = p.take("full_output", False) if p.name == "fsolve" else True
+    full = p.name == "fsolve" and p.take("full_output", False)
 
     def run(fs: Any, at: Any, options: Any) -> Any:
         words = {**fs, **options}
@@ -296,9 +296,12 @@ def _root(p: Problem) -> Any:
         return x, converged, report_way(x, at[0])
     found = p.solved([start], start.shape, solutions.root, run, read)
     if p.name == "fsolve":
+        if full and found.result is None:
+            raise UnsupportedError(f"fsolve(full_output=True) in a staged program at {user_line()}: use scipy.optimize.root, "
+                                   f"whose result has x")
         if full:
-            raise UnsupportedError(f"fsolve(full_output=True) of a traced function at {user_line()}: use "
-                                   f"scipy.optimize.root, whose result has x")
+            _, details, ier, message = found.result
+            return found.x, _Report(p.name, {"fvec": _of(p.functions[0], found.x), "nfev": details["nfev"]}), ier, message
         if found.result is not None and found.result[2] != 1:
             import warnings
             warnings.warn(found.result[3], RuntimeWarning, stacklevel=2)

@@ -22,10 +22,10 @@ from wengert.frontends.registry import FUNCTIONS, NeedsValueError
 from wengert.frontends.trace import Trace, active_frame, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Build, Const, Graph, Handle, Var, build_graph, type_of
-from wengert.primitives.control import call, ready_graph
+from wengert.primitives.control import call
 from wengert.primitives.elementary import absolute
 from wengert.primitives.elementwise import greater, less, logical_and, maximum
-from wengert.primitives.implicit import KNOWN, Solver, implicit, solution
+from wengert.primitives.implicit import KNOWN, Solver, as_type, bind, implicit, solution
 from wengert.primitives.index import index
 from wengert.primitives.linear_system import System, krylov, multiplier, solve_system, solver_of
 from wengert.primitives.structure import broadcast, reshape, select, transpose
@@ -137,19 +137,12 @@ class Function:
         """The function of ordinary arrays."""
         if self.graph is None:
             return self._called
-        run = ready_graph(self.graph)
-        parameters = [p.concrete(self.name) if isinstance(p, Tracer) else p for p in self.parameters]
-
-        def call(*xs: Any) -> Any:
-            given = [np.reshape(np.array(x, t.dtype), t.shape)[()] for x, t in zip(xs, self.types, strict=True)]
-            out = run(*given, *parameters)
-            return out[0] if len(out) == 1 else tuple(out)
-        return call
+        return bind(self.graph, [p.concrete(self.name) if isinstance(p, Tracer) else p for p in self.parameters])
 
     def _called(self, *xs: Any) -> Any:
         """As it is, at known values, with the branches that they take."""
         graph, parameters = self.graph, self.parameters
-        out = self._stage([np.reshape(np.array(x, t.dtype), t.shape)[()] for x, t in zip(xs, self.types, strict=True)])
+        out = self._stage([as_type(x, t) for x, t in zip(xs, self.types, strict=True)])
         self.graph, self.parameters = graph, parameters
         if any(v is None for v in out):
             raise NeedsValueError(f"{self.name} at {user_line()} branches on a value that is not known")
@@ -157,7 +150,7 @@ class Function:
 
     def at(self, *xs: Any) -> None:
         """Take the graph of the branches at this point."""
-        self._stage([np.reshape(np.array(x, t.dtype), t.shape)[()] for x, t in zip(xs, self.types, strict=True)])
+        self._stage([as_type(x, t) for x, t in zip(xs, self.types, strict=True)])
 
 
 def of_graph(function: Function, graph: Graph) -> Function:

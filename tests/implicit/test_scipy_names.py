@@ -173,6 +173,12 @@ def test_a_system():
     np.testing.assert_allclose(wg.jit(wg.jacobian(coupled))(at), wg.jacobian(coupled)(at), rtol=1e-13)
 
 
+def test_a_start_that_is_the_solution():
+    for start in (0.0, 1.0):
+        np.testing.assert_allclose(wg.grad(lambda a: so.newton(lambda x: (x - start) * (x + 3.0) - a + 2.0, start))(2.0),
+                                   1 / (3 + start), rtol=1e-12)
+
+
 def test_single_precision_parameters():
     def root(a):
         return so.brentq(lambda x: x**3 - a, 0.0, 2.0) * a
@@ -219,6 +225,12 @@ def test_reports():
         wg.grad(lambda a: so.root(lambda x: x**3 - a, 2.0).fjac[0, 0])(2.0)
     found = wg.value_and_grad(lambda a: so.brentq(lambda x: x**3 - a, 0.0, 3.0, full_output=True)[1].root)(2.0)
     np.testing.assert_allclose(found, [2.0 ** (1 / 3), 2.0 ** (-2 / 3) / 3], rtol=1e-11)
+    def detailed(a):
+        x, details, ier, message = so.fsolve(lambda x: x**3 - a, 2.0, full_output=True)
+        return x[0] + details["fvec"][0], (ier, message, details["nfev"])
+    value, aux = wg.value_and_grad(detailed, has_aux=True)(2.0)[0]
+    x, details, *rest = so.fsolve(lambda x: x**3 - 2.0, 2.0, full_output=True)
+    assert aux == (*rest, details["nfev"]) and abs(value - x[0]) < 1e-12
     cost = wg.grad(lambda a: so.least_squares(lambda p: np.array([p[0] - a, p[0] + a]), [1.0]).cost)
     np.testing.assert_allclose(cost(2.0), 4.0, rtol=1e-6)  # at p = 0 it is a²
 

@@ -188,8 +188,8 @@ def fixed_point(g: Callable[..., Any], x0: Any, args: Any = (), *, method: str =
     --------
     >>> import numpy as np
     >>> import wengert as wg
-    >>> round(wg.grad(lambda a: wg.implicit.fixed_point(lambda x: a * np.cos(x), 1.0))(1.0), 10)  # cos x / (1 + sin x)
-    np.float64(0.4416107918)
+    >>> round(wg.grad(lambda a: wg.implicit.fixed_point(lambda x: a * np.cos(x), 1.0))(1.0), 6)  # cos x / (1 + sin x)
+    np.float64(0.441611)
     """
     start, function = _prepared("fixed_point", g, x0, args)
     if function.graph is not None:

@@ -26,7 +26,7 @@ from wengert.primitives.elementary import sqrt
 from wengert.primitives.linear_system import System, is_rounding, solve_system, solver_of
 from wengert.primitives.structure import reshape
 
-__all__ = ["KNOWN", "Solver", "implicit", "regular", "solution"]
+__all__ = ["KNOWN", "Solver", "as_type", "bind", "implicit", "regular", "solution"]
 
 
 # ---------------------------------------------------------------- the solver
@@ -63,21 +63,25 @@ def _solution(*operands: Any, functions: tuple[Graph, ...], takes: tuple[tuple[i
     if known is not None and known[0] is solver:
         x, converged, way = known[1]
     else:
-        x, converged, way = solver.run([_bound(g, [operands[k] for k in places]) for g, places in
+        x, converged, way = solver.run([bind(g, [operands[k] for k in places]) for g, places in
                                         zip(functions, takes[:-1], strict=True)], [operands[k] for k in takes[-1]])
     return np.array(np.reshape(x, result.shape), result.dtype)[()], np.bool_(converged), np.float64(way)
 
 
-def _bound(graph: Graph, parameters: Sequence[Any]) -> Callable[..., Any]:
-    """A graph as the solver calls it: a function of its first inputs."""
+def bind(graph: Graph, parameters: Sequence[Any]) -> Callable[..., Any]:
+    """A graph as a solver calls it: a function of its first inputs, which SciPy gives in any form."""
     run = ready_graph(graph)
     types = [v.type for v in graph.inputs[:len(graph.inputs) - len(parameters)]]
 
     def call(*xs: Any) -> Any:
-        given = [np.reshape(np.array(x, t.dtype), t.shape)[()] for x, t in zip(xs, types, strict=True)]
-        out = run(*given, *parameters)
+        out = run(*[as_type(x, t) for x, t in zip(xs, types, strict=True)], *parameters)
         return out[0] if len(out) == 1 else tuple(out)
     return call
+
+
+def as_type(x: Any, t: ArrayType) -> Any:
+    """A number or an array of this type, in memory of its own."""
+    return np.float64(x) if type(x) is float and not t.shape else np.reshape(np.array(x, t.dtype), t.shape)[()]
 
 
 _SCALAR, _PAIR = ArrayType((), np.float64), ArrayType((2,), np.float64)
@@ -119,7 +123,8 @@ def _regular(v: Any, x: Any, converged: Any, way: Any, *rest: Any, residual: Gra
     solve = solver_of(system, entries, shape)
 
     def left(point: Any) -> Any:
-        return np.ravel(np.asarray(run(np.reshape(point, shape)[()], *parameters)[0], float))
+        with np.errstate(all="ignore"):
+            return np.ravel(np.asarray(run(np.reshape(point, shape)[()], *parameters)[0], float))
     flat = np.ravel(np.asarray(x, float))
     if not flat.size:
         return v
@@ -127,7 +132,7 @@ def _regular(v: Any, x: Any, converged: Any, way: Any, *rest: Any, residual: Gra
     if is_rounding(system, entries, x, at):
         return v
     step = solve(at)
-    scale = max(float(np.abs(flat).max()), float(way))
+    scale = max(float(np.abs(flat).max()), float(way)) or 1.0
     length = float(np.abs(step).max())
     if not converged and not length <= _SURE * scale:
         raise ConvergenceError(f"{name} did not converge (a step of Newton's method from where it stopped has length "
@@ -144,8 +149,12 @@ def _regular(v: Any, x: Any, converged: Any, way: Any, *rest: Any, residual: Gra
 
 def _precision(graph: Graph) -> float:
     """The rounding of the coarsest numbers in a graph."""
-    dtypes = {v.type.dtype for e in graph.equations for v in (*e.operands, *e.results) if isinstance(v.type, ArrayType)}
-    return max((float(np.finfo(d).eps) for d in dtypes if d.kind in "fc"), default=float(np.finfo(float).eps))
+    found = graph.derived.get(_precision)
+    if found is None:
+        dtypes = {v.type.dtype for e in graph.equations for v in (*e.operands, *e.results) if isinstance(v.type, ArrayType)}
+        found = max((float(np.finfo(d).eps) for d in dtypes if d.kind in "fc"), default=float(np.finfo(float).eps))
+        graph.derived[_precision] = found
+    return found  # type: ignore[no-any-return]
 
 
 def _require_straight(name: str, x: Any, at: Any, left: Callable[[Any], Any], solve: Callable[[Any], Any], h: float,

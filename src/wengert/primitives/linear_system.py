@@ -240,6 +240,10 @@ def solver_of(system: System, entries: Sequence[Any], shape: tuple[int, ...]) ->
     matrix = np.atleast_2d(np.asarray(entries[0], float))
     if not np.isfinite(matrix).all():
         raise np.linalg.LinAlgError("Singular matrix")
+    if matrix.size == 1:
+        if not matrix[0, 0]:
+            raise np.linalg.LinAlgError("Singular matrix")
+        return lambda b: b / matrix[0, 0]
     from scipy.linalg.lapack import dgecon, dgetrf, dgetrs
     lu, pivots, _ = dgetrf(matrix)
     if dgecon(lu, np.abs(matrix).sum(axis=0).max())[0] < np.finfo(float).eps:
