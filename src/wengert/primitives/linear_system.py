@@ -32,6 +32,7 @@ _ROWS = (("a",),)
 _ESTIMATE = 1e-3  # how well a distance is solved for that is only compared
 _NOTHING = 1e-9
 _KEPT = 4  # factorizations, per thread
+_MOST_KEPT = 10_000_000  # their entries
 
 
 # ---------------------------------------------------------------- factorizations
@@ -72,9 +73,12 @@ def _back(lu: Any, trans: str, b: Any) -> Any:
 
 
 def keep_factors(data: Any, rows: Any, columns: Any, lu: Any) -> None:
-    """Remember the factors of a matrix, so that it is not factored again."""
-    _FACTORS.found.insert(0, (data, rows, columns, lu))
-    del _FACTORS.found[_KEPT:]
+    """Remember the factors of a matrix, so that it is not factored again; of large ones, the last alone."""
+    found = _FACTORS.found
+    found.insert(0, (data, rows, columns, lu))
+    del found[_KEPT:]
+    while len(found) > 1 and sum(entry[3].nnz for entry in found) > _MOST_KEPT:
+        found.pop()
 
 
 # ---------------------------------------------------------------- sparse matrices
