@@ -248,8 +248,18 @@ def solver_of(system: System, entries: Sequence[Any], shape: tuple[int, ...]) ->
         if not matrix[0, 0]:
             raise np.linalg.LinAlgError("Singular matrix")
         return lambda b: b / matrix[0, 0]
+    return _scaled_solver(matrix)
+
+
+def _scaled_solver(matrix: Any) -> Callable[[Any], Any]:
+    """What solves with a dense matrix; singular is one that is so to rounding with its rows and columns scaled to 1."""
     from scipy.linalg.lapack import dgecon, dgetrf, dgetrs
-    lu, pivots, _ = dgetrf(matrix)
-    if dgecon(lu, np.abs(matrix).sum(axis=0).max())[0] < np.finfo(float).eps:
+    rows = np.abs(matrix).max(axis=1)
+    columns = np.abs(matrix / np.where(rows, rows, 1.0)[:, None]).max(axis=0)
+    if not rows.all() or not columns.all():
         raise np.linalg.LinAlgError("Singular matrix")
-    return lambda b: dgetrs(lu, pivots, b)[0]
+    scaled = matrix / rows[:, None] / columns
+    lu, pivots, _ = dgetrf(scaled)
+    if dgecon(lu, np.abs(scaled).sum(axis=0).max())[0] < np.finfo(float).eps:
+        raise np.linalg.LinAlgError("Singular matrix")
+    return lambda b: dgetrs(lu, pivots, b / rows)[0] / columns
