@@ -193,12 +193,12 @@ def test_a_branch_on_a_value_closes_the_complex_step_alone():
 
 
 def test_what_cannot_be_read_is_left_to_differences():
-    from scipy import optimize
-    found = compare(lambda a: float(optimize.brentq(lambda y: y**3 - float(a), 0.0, 10.0)), 2.0, sizes=())
+    from decimal import Decimal
+    found = compare(lambda a: float(Decimal(float(a)) ** (Decimal(1) / Decimal(3))), 2.0, sizes=())
     assert found.method == "Richardson extrapolation"
     assert found["central differences"].error < 1e-6
     assert found["central differences"].value.item() == pytest.approx(2.0 ** (-2 / 3) / 3, rel=1e-8)
-    assert "would lose its derivative" in found["reverse mode"].reason and math.isnan(found.operations)
+    assert "conversion from Tracer to Decimal" in found["reverse mode"].reason and math.isnan(found.operations)
 
 
 def test_what_only_differences_confirm_is_not_called_exact():

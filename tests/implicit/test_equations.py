@@ -101,6 +101,20 @@ def test_linear_least_squares_is_the_pseudoinverse():
     np.testing.assert_allclose(wg.jacobian(of_matrix)(m), wg.jacobian(lambda m: np.linalg.lstsq(m, y)[0])(m), atol=1e-10)
 
 
+def test_unknowns_of_very_different_sizes():
+    """A decay whose parameters are 2e8 and 3e-7: the matrix is singular to rounding only until it is scaled."""
+    t = np.linspace(0.0, 1e7, 9)
+
+    def fit(y):
+        return implicit.least_squares(lambda p: (p[0] * np.exp(-p[1] * t) - y) * 1e-8, np.array([1e8, 1e-7]),
+                                      options={"x_scale": [1e8, 1e-7]})
+    y = 2e8 * np.exp(-3e-7 * t)
+    model = np.stack([np.exp(-3e-7 * t), -t * y], axis=1) * np.array([1e8, 1e-7])  # in units in which it is well conditioned
+    got = wg.jacobian(fit)(y) / np.array([[1e8], [1e-7]])
+    wanted = np.linalg.pinv(model)
+    np.testing.assert_allclose(got, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
 def test_closures_arguments_and_constants():
     data = {"scale": np.array([1.0, 2.0])}
 
@@ -160,6 +174,10 @@ def test_the_gradient_costs_one_more_solve(monkeypatch):
     class Counted:
         def __init__(self, lu):
             self.lu = lu
+
+        @property
+        def nnz(self):
+            return self.lu.nnz
 
         def solve(self, b, trans="N"):
             counts["solve"] += 1

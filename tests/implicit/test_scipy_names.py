@@ -290,6 +290,13 @@ def test_a_derivative_where_nothing_was_found_is_refused():
     assert wg.vmap(lambda a: so.root(lambda x: x**2 + a, np.ones(2)).x)(np.array([2.0])).shape == (1, 2)  # SciPy's value
 
 
+def test_what_a_selection_leaves_out_is_not_looked_at():
+    def selected(a):
+        return np.where(a > 3.0, so.brentq(lambda x: x**3 - a, 0.0, 3.0, maxiter=3, disp=False), a)
+    assert wg.grad(selected)(2.0) == 1.0
+    refused(wg.errors.ConvergenceError, "brentq did not converge", selected, 4.0)
+
+
 def test_a_root_of_a_higher_multiplicity_has_no_derivative():
     error = np.linalg.LinAlgError
     refused(error, "a multiple one", lambda a: so.newton(lambda x: (x - a) ** 2, 3.0))

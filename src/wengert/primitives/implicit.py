@@ -117,7 +117,9 @@ _MOST_BENT = 0.1  # how much the linear system may change over that step, or ove
 
 def _regular(v: Any, x: Any, converged: Any, way: Any, *rest: Any, residual: Graph, system: System, count: int,
              name: str) -> Any:
-    """v, a tangent or cotangent on its way, unless a derivative at x would mean nothing."""
+    """v, a tangent or cotangent on its way, unless a derivative at x would mean nothing; one that is zero asks for none."""
+    if not np.any(v):
+        return v
     shape, entries, parameters = np.shape(x), rest[:count], rest[count:]
     run = ready_graph(residual)
     solve = solver_of(system, entries, shape)

@@ -32,6 +32,7 @@ _ROWS = (("a",),)
 _ESTIMATE = 1e-3  # how well a distance is solved for that is only compared
 _NOTHING = 1e-9
 _KEPT = 4  # factorizations, per thread
+_MOST_KEPT = 10_000_000  # their entries
 
 
 # ---------------------------------------------------------------- factorizations
@@ -72,9 +73,12 @@ def _back(lu: Any, trans: str, b: Any) -> Any:
 
 
 def keep_factors(data: Any, rows: Any, columns: Any, lu: Any) -> None:
-    """Remember the factors of a matrix, so that it is not factored again."""
-    _FACTORS.found.insert(0, (data, rows, columns, lu))
-    del _FACTORS.found[_KEPT:]
+    """Remember the factors of a matrix, so that it is not factored again; of large ones, the last alone."""
+    found = _FACTORS.found
+    found.insert(0, (data, rows, columns, lu))
+    del found[_KEPT:]
+    while len(found) > 1 and sum(entry[3].nnz for entry in found) > _MOST_KEPT:
+        found.pop()
 
 
 # ---------------------------------------------------------------- sparse matrices
@@ -244,8 +248,18 @@ def solver_of(system: System, entries: Sequence[Any], shape: tuple[int, ...]) ->
         if not matrix[0, 0]:
             raise np.linalg.LinAlgError("Singular matrix")
         return lambda b: b / matrix[0, 0]
+    return _scaled_solver(matrix)
+
+
+def _scaled_solver(matrix: Any) -> Callable[[Any], Any]:
+    """What solves with a dense matrix; singular is one that is so to rounding with its rows and columns scaled to 1."""
     from scipy.linalg.lapack import dgecon, dgetrf, dgetrs
-    lu, pivots, _ = dgetrf(matrix)
-    if dgecon(lu, np.abs(matrix).sum(axis=0).max())[0] < np.finfo(float).eps:
+    rows = np.abs(matrix).max(axis=1)
+    columns = np.abs(matrix / np.where(rows, rows, 1.0)[:, None]).max(axis=0)
+    if not rows.all() or not columns.all():
         raise np.linalg.LinAlgError("Singular matrix")
-    return lambda b: dgetrs(lu, pivots, b)[0]
+    scaled = matrix / rows[:, None] / columns
+    lu, pivots, _ = dgetrf(scaled)
+    if dgecon(lu, np.abs(scaled).sum(axis=0).max())[0] < np.finfo(float).eps:
+        raise np.linalg.LinAlgError("Singular matrix")
+    return lambda b: dgetrs(lu, pivots, b / rows)[0] / columns
