@@ -8,9 +8,9 @@ idea: nothing is wrong in silence; what cannot be kept exact is refused by one o
 from __future__ import annotations
 
 __all__ = [
-    "CheckError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError", "InputError",
-    "MissingRuleError", "MutationError", "NonDifferentiableError", "SparsityError", "StructureError", "UnstageableError",
-    "UnsupportedError", "WengertError", "kind_of",
+    "CheckError", "ConvergenceError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError",
+    "GraphError", "InputError", "MissingRuleError", "MutationError", "NonDifferentiableError", "SparsityError",
+    "StiffnessWarning", "StructureError", "UnstageableError", "UnsupportedError", "WengertError", "kind_of",
 ]
 
 
@@ -108,6 +108,14 @@ class SparsityError(WengertError, ValueError):
         ...
     wengert.errors.SparsityError: jacobian: the pattern misses entry (1, 0), which is 1 at this point
     """
+
+
+class ConvergenceError(WengertError, RuntimeError):
+    """An iteration, an integration or a quadrature that did not reach its tolerance: there is nothing to differentiate."""
+
+
+class StiffnessWarning(UserWarning):
+    """An explicit integrator whose steps are limited by stability: an implicit method takes far fewer."""
 
 
 class CheckError(WengertError, AssertionError):

@@ -30,12 +30,21 @@ from wengert.frontends.reach import reach
 from wengert.frontends.trace import APPLIED, Trace, active_frame, active_trace, escaped, require_plain, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Build, Const, Equation, Graph, Var, type_of
+from wengert.primitives.trajectory import systems_with
 from wengert.transforms.batch import batch
 from wengert.transforms.linearize import Linear, linearize
 from wengert.transforms.strong_zeros import masked
 from wengert.transforms.transpose import Transposed, transpose
 
 __all__ = ["Run", "apply_graph", "leaf_type", "matched", "matched_leaf", "own", "reached"]
+
+
+def _system(graph: Graph) -> Any:
+    from wengert.systems import System
+    return System(graph)
+
+
+systems_with(_system)
 
 
 def apply_graph(graph: Graph, operands: Sequence[Any]) -> dict[Any, Any]:

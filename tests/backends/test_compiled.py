@@ -87,11 +87,12 @@ def test_constants_small_and_large():
 CALLS_PYTHON = {
     "adjugate", "adjugate_tangent", "argpartition", "beta_density", "betainc_derivative", "corotation",
     "custom_jvp", "custom_vjp", "custom_vjp_linear", "dawsn_derivative", "dct", "discrete_lyapunov", "dst",
-    "eig_rotation", "eig_rotation_adjoint", "erfcx_derivative", "exprel_derivative", "frechet", "free_rotation",
+    "eig_rotation", "eig_rotation_adjoint", "event_time", "erfcx_derivative", "exprel_derivative", "frechet", "free_rotation",
     "free_rotation_adjoint", "function_of_matrix", "gamma_density", "gammainc_derivative",
-    "largest_entries", "logsumexp", "logsumexp_sign", "lstsq", "over_values", "partition", "phase", "pinv",
+    "ivp", "ivp_adjoint", "ivp_curvature", "ivp_tangent", "largest_entries", "logsumexp", "logsumexp_sign",
+    "lstsq", "over_values", "partition", "phase", "pinv",
     "polygamma", "psi_rise", "python_integer", "reduce_sum", "rotation", "rotation_adjoint",
-    "sinc_derivative", "sqrtm", "sylvester", "unwrap", "well_conditioned",
+    "sinc_derivative", "sqrtm", "sylvester", "transversal", "unwrap", "well_conditioned",
 }
 
 

@@ -127,8 +127,8 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     module = getattr(function, "__module__", None) or ""
     if module.startswith("numpy"):
         return _numpy(function, args, kwargs)
-    if module.startswith(("scipy", "statistics")) and any(_traced(a) for a in (*args, *kwargs.values())):
-        implementation = find(function)
+    if module.startswith(("scipy", "statistics")) and any(_traced(a) or callable(a) for a in (*args, *kwargs.values())):
+        implementation = find(function)  # a function may use traced values from around it
         if implementation is not None:
             return implementation(*args, **kwargs)
         if module.startswith("scipy.stats"):

@@ -32,7 +32,13 @@ def find(function: Any) -> Callable[..., Any] | None:
     """The implementation of a SciPy function, found by the public module that holds it."""
     import sys
 
-    from wengert.frontends import scipy_integrate, scipy_linalg, scipy_special, scipy_stats  # noqa: F401  (they register)
+    from wengert.frontends import (  # noqa: F401  (they register)
+        scipy_integrate,
+        scipy_linalg,
+        scipy_ode,
+        scipy_special,
+        scipy_stats,
+    )
     for name, implementation in BY_NAME.items():
         module, _, attribute = name.rpartition(".")
         if getattr(sys.modules.get(module), attribute, None) is function:

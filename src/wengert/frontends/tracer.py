@@ -44,7 +44,8 @@ _WRAP = "; or wrap what calls the library: wg.opaque(f, derivative=...)"
 
 
 _REMEDIES = {"a branch": "Use np.where, or np.clip, in place of the branch",
-             "text": "Return the values, and make the text of them outside"}
+             "text": "Return the values, and make the text of them outside",
+             "a choice of steps": "Give the output times (t_eval), and no events"}
 
 
 class Tracer(Handle):

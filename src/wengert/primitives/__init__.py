@@ -17,6 +17,7 @@ from wengert.primitives import (
     incomplete,
     index,
     inverse,
+    ivp,
     matrix_functions,
     random,
     reduce,
@@ -30,6 +31,6 @@ from wengert.primitives import (
 
 __all__ = [
     "add_contract", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen", "elementary",
-    "elementwise", "fourier", "gauge", "incomplete", "index", "inverse", "matrix_functions", "random", "reduce",
+    "elementwise", "fourier", "gauge", "incomplete", "index", "inverse", "ivp", "matrix_functions", "random", "reduce",
     "softmax", "solve", "sort", "special", "structure", "window",
 ]

@@ -1,0 +1,189 @@
+"""Right-hand sides and integrands: a graph, ready to run, with what is derived from it.
+
+What comes in: the graph of ``f(t, y, p, ...)`` (or of an event function, or of an integrand). What goes out: its values, exact
+Jacobians (sparse where they are), the augmented and the adjoint right-hand side. The one idea: an integrator calls these some
+thousand times, so each is a graph of its own, simplified once, kept with the graph it comes from, and compiled when that pays.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.tiers import Runner
+from wengert.graph import ArrayType, Build, Graph, Handle
+from wengert.primitives.index import slice_axis
+from wengert.primitives.structure import concatenate, full, reshape
+from wengert.transforms import coloring
+from wengert.transforms.batch import batch
+from wengert.transforms.jvp import jvp
+from wengert.transforms.linearize import linearize
+from wengert.transforms.pattern import Pattern
+from wengert.transforms.simplify import simplify
+from wengert.transforms.sparsity import known_values, propagate
+from wengert.transforms.vjp import vjp
+
+__all__ = ["System"]
+
+_SPARSE_FROM = 30  # states
+_SPARSE_BELOW = 0.2  # of the entries
+
+
+def _runner(graph: Graph) -> Callable[..., Any]:
+    """A graph that is called again and again: interpreted at first, then compiled."""
+    runner = Runner(simplify(graph))
+
+    def run(*values: Any) -> Any:
+        if runner.due():
+            runner.compile()
+        return (runner.entry() or runner)(*values)
+    return run
+
+
+def _zeros(type: ArrayType, like: Handle) -> Any:
+    return full(np.zeros((), type.dtype), type.shape, like)
+
+
+class System:
+    """A graph whose inputs are (t, y, p, ...)."""
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.value = _runner(graph)
+        self._augmented: dict[int, Graph] = {}
+        self._pulled: dict[int, tuple[Graph, Any]] = {}
+
+    def _moving(self, *which: int) -> list[bool]:
+        return [k in which for k in range(len(self.graph.inputs))]
+
+    # ------------------------------------------------------------ forward
+
+    def augmented(self, q: int) -> Graph:
+        """The right-hand side of ``(y, S)``, with ``S' = f_y S + f_p V``: states and parameters are q + 1 times as many."""
+        found = self._augmented.get(q)
+        if found is None:
+            found = self._augmented[q] = simplify(self._augment(q))
+        return found
+
+    def _augment(self, q: int) -> Graph:
+        graph, nonzero = jvp(self.graph, self._moving(1, 2))
+        size = len(self.graph.inputs)
+        many, flags = batch(graph, q, [False] * size + [True] * 2)
+        t, y, p, *rest = self.graph.inputs
+        (n,), (k,) = y.type.shape, p.type.shape
+        build = Build()
+        inputs = [build.input(v) for v in (t.type, _wide(y.type, q), _wide(p.type, q), *[v.type for v in rest])]
+        state, parameters = inputs[1], inputs[2]
+        rows = [reshape(slice_axis(x, 0, m, m * (1 + q)), shape=(q, m)) for x, m in ((state, n), (parameters, k))]
+        out = build.inline(many, [inputs[0], slice_axis(state, 0, 0, n), slice_axis(parameters, 0, 0, k), *inputs[3:], *rows])
+        if not nonzero[0]:
+            moved: Any = _zeros(ArrayType((q * n,), y.type.dtype), inputs[0])
+        else:
+            assert flags[1]
+            moved = reshape(out[1], shape=(q * n,))
+        return build.graph([concatenate(out[0], moved, axis=0)])
+
+    # ------------------------------------------------------------ backward
+
+    def pulled_graph(self, q: int) -> Graph:
+        """``(t, y, p, Λ, ...) -> (Λ f_y, Λ f_p)`` for q rows of Λ."""
+        return self._pull(q)[0]
+
+    def pulled(self, q: int) -> Callable[..., Any]:
+        return self._pull(q)[1]  # type: ignore[no-any-return]
+
+    def _pull(self, q: int) -> tuple[Graph, Any]:
+        found = self._pulled.get(q)
+        if found is None:
+            graph = simplify(self._adjoint(q))
+            found = self._pulled[q] = graph, _runner(graph)
+        return found
+
+    def _adjoint(self, q: int) -> Graph:
+        graph, takes, gives = vjp(self.graph, self._moving(1, 2))
+        t, y, p, *rest = self.graph.inputs
+        build = Build()
+        inputs = [build.input(v.type) for v in (t, y, p)]
+        rows = build.input(ArrayType((q, *y.type.shape), y.type.dtype))
+        inputs += [build.input(v.type) for v in rest]
+        found: Iterator[Any] = iter(())
+        if takes[0]:
+            many, flags = batch(graph, q, [False] * len(inputs) + [True])
+            assert all(flags[1:])
+            found = iter(build.inline(many, [*inputs, rows])[1:])
+        wide = [next(found) if g and takes[0] else _zeros(ArrayType((q, *v.type.shape), v.type.dtype), rows)
+                for v, g in zip((y, p), gives, strict=True)]
+        return build.graph(wide)
+
+    # ------------------------------------------------------------ matrices
+
+    @functools.cached_property
+    def jacobian(self) -> Callable[..., Any]:
+        """f_y at (t, y, p, ...): an array, or a `scipy.sparse.csc_array` where most entries are known to be zero."""
+        n = self.graph.inputs[1].type.size
+        pattern = self._pattern() if n >= _SPARSE_FROM else None
+        if pattern is not None and pattern.count < _SPARSE_BELOW * n * n:
+            return self._sparse(pattern)
+        run = _runner(self._products(n))
+        directions = np.eye(n)
+
+        def dense(*values: Any) -> Any:
+            return run(*values, directions)[0].T
+        return dense
+
+    def _products(self, q: int) -> Graph:
+        """``(t, y, p, ..., V) -> (f_y V_i)_i`` for q directions."""
+        linear = linearize(self.graph, self._moving(1))
+        build = Build()
+        inputs = [build.input(v.type) for v in self.graph.inputs]
+        y = self.graph.inputs[1].type
+        rows = build.input(ArrayType((q, *y.shape), y.dtype))
+        if not linear.nonzero[0]:
+            return build.graph([_zeros(ArrayType((q, *y.shape), y.dtype), rows)])
+        _, env = build.inline_env(linear.primal, dict(zip(self.graph.inputs, [h.atom for h in inputs], strict=True)))
+        many, _ = batch(linear.graph, q, [True] + [False] * len(linear.residuals))
+        return build.graph(build.inline(many, [rows, *[env[v] for v in linear.residuals]]))
+
+    def _pattern(self) -> Pattern:
+        linear, n = linearize(self.graph, self._moving(1)), self.graph.inputs[1].type.size
+        if not linear.nonzero[0]:
+            return Pattern.empty(n, n)
+        known = known_values(linear.primal, {})
+        residuals = [known.get(v) for v in linear.residuals]
+        _, out = propagate(linear.graph, [None, *residuals], [Pattern.identity(n), *[None] * len(residuals)], n)
+        return out[0] or Pattern.empty(n, n)
+
+    def _sparse(self, p: Pattern) -> Callable[..., Any]:
+        from scipy.sparse import csc_array, csr_array
+        n = p.size
+        colors = coloring.best_columns(p)
+        q = int(colors.max(initial=-1)) + 1
+        run, places = _runner(self._products(q)), colors[p.indices] * n + p.rows()
+        directions = (np.arange(q)[:, None] == colors).astype(float)
+        order = csr_array((np.arange(1, p.count + 1), p.indices, p.indptr), shape=(n, n)).tocsc()
+        places = places[order.data - 1]
+
+        def sparse(*values: Any) -> Any:
+            return csc_array((run(*values, directions)[0].ravel()[places], order.indices, order.indptr), shape=(n, n))
+        return sparse
+
+    # ------------------------------------------------------------ scalars
+
+    @functools.cache  # noqa: B019  (kept with the graph)
+    def gradients(self) -> Graph:
+        """``(t, y, p, ...) -> (g, g_t, g_y, g_p)`` of a number g."""
+        graph, takes, gives = vjp(self.graph, self._moving(0, 1, 2))
+        build = Build()
+        inputs = [build.input(v.type) for v in self.graph.inputs]
+        ones = [full(np.ones((), np.float64), (), inputs[0])] if takes[0] else []
+        out = build.inline(graph, [*inputs, *ones])
+        found = iter(out[1:])
+        parts = [next(found) if g else _zeros(v.type, inputs[0]) for v, g in zip(self.graph.inputs[:3], gives, strict=True)]
+        return build.graph([out[0], *parts])
+
+
+def _wide(type: ArrayType, q: int) -> ArrayType:
+    return ArrayType((type.size * (1 + q),), type.dtype)
