@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, numeric, optim, random, sparse, stochastic, symbolic
+    from wengert import errors, numeric, ode, optim, random, sparse, stochastic, symbolic
     from wengert.api import (
         grad,
         hessian,
@@ -44,7 +44,7 @@ __all__ = [
     "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
     "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy",
     "gauss_newton_product", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize",
-    "make_graph", "numeric", "opaque", "optim", "profile", "propagate", "random", "rounding_error", "scan", "source",
+    "make_graph", "numeric", "ode", "opaque", "optim", "profile", "propagate", "random", "rounding_error", "scan", "source",
     "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "value_and_grad", "vjp", "vmap",
     "while_loop",
 ]
@@ -77,7 +77,7 @@ _HOME = {
     "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "numeric", "optim", "random", "sparse", "stochastic", "symbolic"}
+_MODULES = {"errors", "numeric", "ode", "optim", "random", "sparse", "stochastic", "symbolic"}
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from wengert.backends.tiers import Runner
 from wengert.graph import ArrayType, Build, Graph, Handle
 from wengert.primitives.index import slice_axis
-from wengert.primitives.structure import concatenate, full, reshape
+from wengert.primitives.structure import concatenate, full, reshape, transpose
 from wengert.transforms import coloring
 from wengert.transforms.batch import batch
 from wengert.transforms.jvp import jvp
@@ -134,15 +134,25 @@ class System:
             return run(*values, directions)[0].T
         return dense
 
-    def _products(self, q: int) -> Graph:
-        """``(t, y, p, ..., V) -> (f_y V_i)_i`` for q directions."""
-        linear = linearize(self.graph, self._moving(1))
+    @functools.cached_property
+    def parameter_jacobian(self) -> Callable[..., Any]:
+        """f_p at (t, y, p, ...), by columns or by rows, whichever are fewer."""
+        n, k = (v.type.size for v in self.graph.inputs[1:3])
+        if k > n:
+            run, rows = self.pulled(n), np.eye(n)
+            return lambda t, y, p, *rest: run(t, y, p, rows, *rest)[1]
+        run, columns = _runner(self._products(k, 2)), np.eye(k)
+        return lambda *values: run(*values, columns)[0].T
+
+    def _products(self, q: int, which: int = 1) -> Graph:
+        """``(t, y, p, ..., V) -> (f_y V_i)_i`` for q directions (or, of p, f_p)."""
+        linear = linearize(self.graph, self._moving(which))
         build = Build()
         inputs = [build.input(v.type) for v in self.graph.inputs]
-        y = self.graph.inputs[1].type
-        rows = build.input(ArrayType((q, *y.shape), y.dtype))
-        if not linear.nonzero[0]:
-            return build.graph([_zeros(ArrayType((q, *y.shape), y.dtype), rows)])
+        moved, out = self.graph.inputs[which].type, self.graph.outputs[0].type
+        rows = build.input(ArrayType((q, *moved.shape), moved.dtype))
+        if not linear.nonzero[0] or not q:
+            return build.graph([_zeros(ArrayType((q, *out.shape), out.dtype), rows)])
         _, env = build.inline_env(linear.primal, dict(zip(self.graph.inputs, [h.atom for h in inputs], strict=True)))
         many, _ = batch(linear.graph, q, [True] + [False] * len(linear.residuals))
         return build.graph(build.inline(many, [rows, *[env[v] for v in linear.residuals]]))
@@ -169,6 +179,42 @@ class System:
         def sparse(*values: Any) -> Any:
             return csc_array((run(*values, directions)[0].ravel()[places], order.indices, order.indptr), shape=(n, n))
         return sparse
+
+    # ------------------------------------------------------------ integrands
+
+    @functools.cache  # noqa: B019  (kept with the graph)
+    def partials(self) -> Graph:
+        """``(x, p, ...) -> f_p`` of an integrand, of shape ``f.shape + p.shape``."""
+        x, p, *rest = self.graph.inputs
+        out = self.graph.outputs[0].type
+        build = Build()
+        inputs = [build.input(v.type) for v in self.graph.inputs]
+        (k,) = p.type.shape
+        rows = [np.eye(max(out.size, 1)).reshape(out.size, *out.shape)] if out.size < k else [np.eye(k)]
+        by_row = out.size < k
+        graph, takes, gives = vjp(self.graph, self._moving(1)) if by_row else jvp(self.graph, self._moving(1)) + ((),)
+        if not takes[0] or (by_row and not gives[0]):
+            return build.graph([_zeros(ArrayType((*out.shape, k), out.dtype), inputs[0])])
+        many, _ = batch(graph, len(rows[0]), [False] * len(inputs) + [True])
+        found = build.inline(many, [*inputs, *rows])[1]
+        axes = (*range(1, found.ndim), 0)
+        moved = reshape(found, shape=(*out.shape, k)) if by_row else transpose(found, axes=axes)
+        return simplify(build.graph([moved]))
+
+    @functools.cache  # noqa: B019  (kept with the graph)
+    def comparisons(self, *groups: tuple[int, ...]) -> Callable[..., Any] | None:
+        """The comparisons that depend on an input of each group: their values, in one tuple; None if there are none."""
+        reach: list[set[Any]] = [{self.graph.inputs[k] for k in group} for group in groups]
+        found = []
+        for e in self.graph.equations:
+            for part in reach:
+                if any(o in part for o in e.operands):
+                    part.update(e.results)
+            if not e.primitive.differentiable and all(e.results[0] in part for part in reach):
+                found.append(e.results[0])
+        if not found:
+            return None
+        return _runner(Graph(self.graph.inputs, self.graph.equations, tuple(found)))
 
     # ------------------------------------------------------------ scalars
 

@@ -89,7 +89,7 @@ CALLS_PYTHON = {
     "custom_jvp", "custom_vjp", "custom_vjp_linear", "dawsn_derivative", "dct", "discrete_lyapunov", "dst",
     "eig_rotation", "eig_rotation_adjoint", "event_time", "erfcx_derivative", "exprel_derivative", "frechet", "free_rotation",
     "free_rotation_adjoint", "function_of_matrix", "gamma_density", "gammainc_derivative",
-    "ivp", "ivp_adjoint", "ivp_curvature", "ivp_tangent", "largest_entries", "logsumexp", "logsumexp_sign",
+    "integral", "ivp", "ivp_adjoint", "ivp_curvature", "ivp_tangent", "largest_entries", "logsumexp", "logsumexp_sign",
     "lstsq", "over_values", "partition", "phase", "pinv",
     "polygamma", "psi_rise", "python_integer", "reduce_sum", "rotation", "rotation_adjoint",
     "sinc_derivative", "sqrtm", "sylvester", "transversal", "unwrap", "well_conditioned",

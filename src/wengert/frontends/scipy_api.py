@@ -36,6 +36,7 @@ def find(function: Any) -> Callable[..., Any] | None:
         scipy_integrate,
         scipy_linalg,
         scipy_ode,
+        scipy_quad,
         scipy_special,
         scipy_stats,
     )

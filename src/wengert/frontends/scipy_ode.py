@@ -98,6 +98,10 @@ class _Problem:
     def crossing(self, which: int, nth: int) -> Any:
         return event_time(self.t0, self.t1, *self.rest, which=which, nth=nth, **self.params)
 
+    def concrete(self) -> bool:
+        """Whether all values are known: not under `jit`."""
+        return all(not isinstance(x, Tracer) or x.value is not None for x in (self.t0, self.t1, *self.rest))
+
     def known(self) -> Any:
         """SciPy's result for the present values."""
         t0, t1, y0, p, *extras = [plain(x, "a choice of steps") for x in (self.t0, self.t1, *self.rest)]
@@ -149,7 +153,8 @@ def solve_ivp(fun: Any, t_span: Any, y0: Any, method: Any = "RK45", t_eval: Any 
     if unknown:
         raise TypeError(f"solve_ivp: unknown options {', '.join(sorted(unknown))}")
     problem.ready()
-    found = None if times is not None and not listed and not dense_output else problem.known()
+    chosen = times is None or bool(listed) or dense_output
+    found = problem.known() if chosen or problem.concrete() else None
     return _result(problem, found, times, dense_output)
 
 

@@ -16,6 +16,7 @@ from wengert.primitives import (
     gauge,
     incomplete,
     index,
+    integral,
     inverse,
     ivp,
     matrix_functions,
@@ -30,7 +31,7 @@ from wengert.primitives import (
 )
 
 __all__ = [
-    "add_contract", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen", "elementary",
-    "elementwise", "fourier", "gauge", "incomplete", "index", "inverse", "ivp", "matrix_functions", "random", "reduce",
-    "softmax", "solve", "sort", "special", "structure", "window",
+    "add_contract", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen",
+    "elementary", "elementwise", "fourier", "gauge", "incomplete", "index", "integral", "inverse", "ivp",
+    "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special", "structure", "window",
 ]

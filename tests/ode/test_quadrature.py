@@ -1,0 +1,61 @@
+"""Integrals: Leibniz's rule in limits and parameters, against closed forms."""
+
+import numpy as np
+import pytest
+from scipy.integrate import dblquad, fixed_quad, quad, quad_vec, solve_bvp
+from scipy.special import gamma, polygamma
+
+import wengert as wg
+from wengert.errors import ConvergenceError, NonDifferentiableError, UnsupportedError
+
+
+def test_limits_and_parameters():
+    def f(a, b, c):
+        return quad(lambda x, c: np.exp(-c * x * x), a, b, args=(c,))[0]
+    found = wg.grad(f, (0, 1, 2))(0.5, 1.0, 2.0)
+    by_c = -quad(lambda x: x * x * np.exp(-2.0 * x * x), 0.5, 1.0)[0]
+    np.testing.assert_allclose(found, [-np.exp(-0.5), np.exp(-2.0), by_c], rtol=1e-12)
+    np.testing.assert_allclose(wg.jit(wg.grad(f, (0, 1, 2)))(0.5, 1.0, 2.0), found)
+    np.testing.assert_allclose(wg.grad(wg.grad(f, 1), 2)(0.5, 1.0, 2.0), -np.exp(-2.0), rtol=1e-12)
+    assert wg.value_and_grad(f)(0.5, 1.0, 2.0)[0] == f(0.5, 1.0, 2.0)
+
+
+def test_an_infinite_limit():
+    def f(p):
+        return quad(lambda x: x ** (p - 1.0) * np.exp(-x), 0.0, np.inf)[0]
+    psi, tri = polygamma(0, 3.5), polygamma(1, 3.5)
+    np.testing.assert_allclose(wg.grad(f)(3.5), gamma(3.5) * psi, rtol=1e-8)
+    for outer in (wg.jacfwd, wg.jacrev):
+        np.testing.assert_allclose(outer(wg.grad(f))(3.5), gamma(3.5) * (psi * psi + tri), rtol=1e-7)
+
+
+def test_vectors_and_gauss_legendre_and_double_integrals():
+    def v(p):
+        return quad_vec(lambda x: np.array([np.sin(p[0] * x), p[0] * np.cos(p[1] * x)]), 0.0, 1.0)[0]
+    p = np.array([1.0, 2.0])
+    expected = [[np.sin(1.0) + np.cos(1.0) - 1.0, 0.0], [np.sin(2.0) / 2.0, np.cos(2.0) / 2.0 - np.sin(2.0) / 4.0]]
+    np.testing.assert_allclose(wg.jacfwd(v)(p), expected, atol=1e-10)
+    np.testing.assert_allclose(wg.jacrev(v)(p), expected, atol=1e-10)
+    np.testing.assert_allclose(wg.grad(lambda q: fixed_quad(lambda x: x ** 2 * q, 0.0, q)[0])(1.5), 4.0 * 1.5 ** 3 / 3.0)
+    np.testing.assert_allclose(wg.grad(lambda q: dblquad(lambda y, x: q * x * y, 0.0, q, 0.0, lambda x: x)[0])(2.0), 10.0)
+
+
+def test_a_kink_is_fine_and_a_jump_is_refused():
+    np.testing.assert_allclose(wg.grad(lambda p: quad(lambda x: abs(x - p), 0.0, 1.0, points=[0.3])[0])(0.3), -0.4, atol=1e-9)
+    with pytest.raises(NonDifferentiableError, match="jumps at x = 0.3"):
+        wg.grad(lambda p: quad(lambda x: np.where(x < p, 1.0, 0.0), 0.0, 1.0)[0])(0.3)
+    with pytest.raises(NonDifferentiableError, match="jumps at x = 0.3"):
+        wg.grad(lambda p: quad(lambda x: 1.0 if x < p else 2.0, 0.0, 1.0)[0])(0.3)
+
+
+def test_a_derivative_that_does_not_converge_is_refused():
+    def f(p):  # the integral exists, that of the derivative does not
+        return quad(lambda x: np.log(abs(x - p)), 0.0, 1.0, points=[0.3])[0]
+    with pytest.raises((ConvergenceError, NonDifferentiableError)):
+        wg.grad(f)(0.3)
+
+
+def test_boundary_value_problems_name_the_way():
+    with pytest.raises(UnsupportedError, match="shooting"):
+        wg.grad(lambda k: solve_bvp(lambda x, y: np.vstack([y[1], -k * y[0]]), lambda a, b: np.array([a[0], b[0] - 1.0]),
+                                    np.linspace(0.0, 1.0, 5), np.zeros((2, 5))).y[0, -1])(1.0)
