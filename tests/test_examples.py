@@ -268,3 +268,10 @@ def test_the_spectrum_is_drawn(example: ModuleType, tmp_path: Path) -> None:
     file = tmp_path / "picture.png"
     example.draw(found, density, eigenvalues, file)
     assert file.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+@named("ode_sensitivities")
+def test_hares_and_lynxes(example: ModuleType) -> None:
+    """The estimates lie within their standard errors of those that Carpenter published (2018)."""
+    found, errors, _ = example.fit()
+    assert np.all(np.abs(np.exp(found.x) - example.PUBLISHED) < errors)

@@ -90,6 +90,8 @@ def _ivp(t0: Any, t1: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: Grap
          **rest: Any) -> Any:
     if not trajectory.known(t0, t1, times):
         return np.full((len(times), y0.size), np.nan)
+    if method == "odeint" and not layers:
+        return trajectory.by_odeint(rate, t0, times, y0, p, extras, **rest)
     found = trajectory.solved(rate, layers, t1, t0, y0, p, extras, method=method, events=events, **rest)
     return trajectory.outputs(found, times)
 

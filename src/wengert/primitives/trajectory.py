@@ -25,7 +25,10 @@ from wengert.graph.walk import structural_key
 from wengert.primitives.jumps import require_no_jump
 from wengert.primitives.stiffness import watched
 
-__all__ = ["adjoint", "augmented", "canonical", "known", "outputs", "rates_of", "solved", "system_of", "systems_with"]
+__all__ = [
+    "adjoint", "augmented", "by_odeint", "canonical", "known", "outputs", "rates_of", "solved", "system_of",
+    "systems_with",
+]
 
 IMPLICIT = ("Radau", "BDF", "LSODA")
 _SOLVER = {"odeint": "LSODA"}  # what integrates the derivatives of a solution
@@ -137,6 +140,23 @@ def _integrated(graph: Graph, rate: Graph, layers: Sequence[int], end: float, t0
                                f"there is no solution to differentiate; use a smaller rtol, an implicit method (Radau, BDF, "
                                f"LSODA), or end before the singularity")
     return out
+
+
+_ODEINT = {"first_step": "h0", "max_step": "hmax", "min_step": "hmin"}
+
+
+def by_odeint(rate: Graph, t0: Any, times: Any, y0: Any, p: Any, extras: Sequence[Any], *, rtol: float, atol: Any,
+              options: Any) -> Any:
+    """The states at the output times by ``scipy.integrate.odeint`` itself."""
+    from scipy.integrate import odeint
+    value, begun = system_of(rate).value, len(times) > 0 and times[0] == t0
+    grid = times if begun else np.concatenate([[t0], times])
+    out, info = odeint(lambda t, y: value(np.float64(t), y, p, *extras)[0], y0, grid, tfirst=True, rtol=rtol, atol=atol,
+                       full_output=True, **{_ODEINT[name]: v for name, v in options})
+    if info["message"] != "Integration successful.":
+        raise ConvergenceError(f"odeint: {info['message']} Use scipy.integrate.solve_ivp with method='Radau' or 'BDF', or "
+                               f"smaller tolerances")
+    return out if begun else out[1:]
 
 
 def _event(value: Any, terminal: Any, direction: float, p: Any, extras: Sequence[Any]) -> Any:
