@@ -55,6 +55,7 @@ class System:
         self.value = _runner(graph)
         self._augmented: dict[int, Graph] = {}
         self._pulled: dict[int, tuple[Graph, Any]] = {}
+        self._comparisons: dict[Any, Any] = {}
 
     def _moving(self, *which: int) -> list[bool]:
         return [k in which for k in range(len(self.graph.inputs))]
@@ -182,7 +183,7 @@ class System:
 
     # ------------------------------------------------------------ integrands
 
-    @functools.cache  # noqa: B019  (kept with the graph)
+    @functools.cached_property
     def partials(self) -> Graph:
         """``(x, p, ...) -> f_p`` of an integrand, of shape ``f.shape + p.shape``."""
         x, p, *rest = self.graph.inputs
@@ -201,9 +202,13 @@ class System:
         moved = reshape(found, shape=(*out.shape, k)) if by_row else transpose(found, axes=axes)
         return simplify(build.graph([moved]))
 
-    @functools.cache  # noqa: B019  (kept with the graph)
     def comparisons(self, *groups: tuple[int, ...]) -> Callable[..., Any] | None:
         """The comparisons that depend on an input of each group: their values, in one tuple; None if there are none."""
+        if groups not in self._comparisons:
+            self._comparisons[groups] = self._compared(groups)
+        return self._comparisons[groups]
+
+    def _compared(self, groups: tuple[tuple[int, ...], ...]) -> Callable[..., Any] | None:
         reach: list[set[Any]] = [{self.graph.inputs[k] for k in group} for group in groups]
         found = []
         for e in self.graph.equations:
@@ -218,7 +223,7 @@ class System:
 
     # ------------------------------------------------------------ scalars
 
-    @functools.cache  # noqa: B019  (kept with the graph)
+    @functools.cached_property
     def gradients(self) -> Graph:
         """``(t, y, p, ...) -> (g, g_t, g_y, g_p)`` of a number g."""
         graph, takes, gives = vjp(self.graph, self._moving(0, 1, 2))

@@ -32,7 +32,9 @@ __all__ = [
 
 IMPLICIT = ("Radau", "BDF", "LSODA")
 _SOLVER = {"odeint": "LSODA"}  # what integrates the derivatives of a solution
-_KEPT = 2  # trajectories of one right-hand side
+_KEPT = 8  # trajectories, for the backward pass and for other output times
+_LARGE = 1_000_000  # numbers of a trajectory that is integrated again instead
+_TRAJECTORIES: dict[Any, Any] = {}
 _DENSE = 40  # states from which on the matrix of an adjoint system is sparse
 _SYSTEMS: list[Callable[[Graph], Any]] = []
 
@@ -106,13 +108,13 @@ def solved(rate: Graph, layers: Sequence[int], end: Any, t0: Any, y0: Any, p: An
     graph = canonical(rates_of(rate, layers))
     crossings = tuple([(canonical(g), *marks) for g, *marks in events])
     key = (method, rtol, atol, options, crossings, t0, end, *[np.asarray(x).tobytes() for x in (y0, p, *extras)])
-    kept = graph.derived.setdefault("trajectories", {})
-    found = kept.get(key)
+    found = _TRAJECTORIES.get((graph, key))
     if found is None:
         found = _integrated(graph, rate, layers, end, t0, y0, p, extras, method, rtol, atol, options, events)
-        while len(kept) >= _KEPT:
-            kept.pop(next(iter(kept)), None)
-        kept[key] = found
+        if found.y.size <= _LARGE:
+            _TRAJECTORIES[graph, key] = found
+            while len(_TRAJECTORIES) > _KEPT:
+                _TRAJECTORIES.pop(next(iter(_TRAJECTORIES)), None)
     return found
 
 
