@@ -356,7 +356,8 @@ def _sample_body() -> Graph:
 
 
 # So short steps that the error is one of rounding
-_SAMPLE: dict[str, Any] = {"layers": (), "method": "DOP853", "rtol": 1e-13, "atol": 1e-13, "options": (("max_step", 0.025),)}
+_SAMPLE: dict[str, Any] = {"layers": (), "method": "DOP853", "rtol": 1e-13, "atol": 1e-13,
+                           "options": (("max_step", 0.025), ("sens", "adjoint"))}
 
 
 def _sample(*lead: tuple[int, ...], times: bool = True, bound: bool = False) -> Callable[[np.random.Generator], Any]:
