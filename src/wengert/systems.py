@@ -39,7 +39,8 @@ def _runner(graph: Graph) -> Callable[..., Any]:
     def run(*values: Any) -> Any:
         if runner.due():
             runner.compile()
-        return (runner.entry() or runner)(*values)
+        entry = runner.entry()
+        return runner(*values) if entry is None else entry(*map(np.asarray, values))  # numbers would be converted slowly
     return run
 
 
