@@ -327,3 +327,8 @@ def test_network_of_pipes(example: ModuleType) -> None:
         h = mp.mpf("1e-8")
         wanted = float((pressure(h) - pressure(-h)) / (2 * h))
     assert float(wg.grad(example.far_end)(example.ROUGHNESS, example.DIAMETER) @ v) == pytest.approx(wanted, rel=1e-9)
+@named("ode_sensitivities")
+def test_hares_and_lynxes(example: ModuleType) -> None:
+    """The estimates lie within their standard errors of those that Carpenter published (2018)."""
+    found, errors, _ = example.fit()
+    assert np.all(np.abs(np.exp(found.x) - example.PUBLISHED) < errors)

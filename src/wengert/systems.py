@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 
 from wengert.backends.tiers import Runner
-from wengert.graph import ArrayType, Build, Graph, Handle
+from wengert.graph import ArrayType, Build, Const, Graph, Handle
 from wengert.primitives.index import slice_axis
 from wengert.primitives.structure import concatenate, full, reshape, transpose
 from wengert.transforms import coloring
 from wengert.transforms.batch import batch
-from wengert.transforms.jvp import jvp
 from wengert.transforms.linearize import linearize
 from wengert.transforms.pattern import Pattern
 from wengert.transforms.simplify import simplify
 from wengert.transforms.sparsity import known_values, propagate
+from wengert.transforms.strong_zeros import masked
 from wengert.transforms.vjp import vjp
 
 __all__ = ["System"]
@@ -39,7 +39,8 @@ def _runner(graph: Graph) -> Callable[..., Any]:
     def run(*values: Any) -> Any:
         if runner.due():
             runner.compile()
-        return (runner.entry() or runner)(*values)
+        entry = runner.entry()
+        return runner(*values) if entry is None else entry(*map(np.asarray, values))  # numbers would be converted slowly
     return run
 
 
@@ -55,6 +56,7 @@ class System:
         self.value = _runner(graph)
         self._augmented: dict[int, Graph] = {}
         self._pulled: dict[int, tuple[Graph, Any]] = {}
+        self._comparisons: dict[Any, Any] = {}
 
     def _moving(self, *which: int) -> list[bool]:
         return [k in which for k in range(len(self.graph.inputs))]
@@ -69,22 +71,26 @@ class System:
         return found
 
     def _augment(self, q: int) -> Graph:
-        graph, nonzero = jvp(self.graph, self._moving(1, 2))
-        size = len(self.graph.inputs)
-        many, flags = batch(graph, q, [False] * size + [True] * 2)
         t, y, p, *rest = self.graph.inputs
         (n,), (k,) = y.type.shape, p.type.shape
         build = Build()
         inputs = [build.input(v) for v in (t.type, _wide(y.type, q), _wide(p.type, q), *[v.type for v in rest])]
         state, parameters = inputs[1], inputs[2]
         rows = [reshape(slice_axis(x, 0, m, m * (1 + q)), shape=(q, m)) for x, m in ((state, n), (parameters, k))]
-        out = build.inline(many, [inputs[0], slice_axis(state, 0, 0, n), slice_axis(parameters, 0, 0, k), *inputs[3:], *rows])
-        if not nonzero[0]:
-            moved: Any = _zeros(ArrayType((q * n,), y.type.dtype), inputs[0])
-        else:
-            assert flags[1]
-            moved = reshape(out[1], shape=(q * n,))
-        return build.graph([concatenate(out[0], moved, axis=0)])
+        at = [inputs[0], slice_axis(state, 0, 0, n), slice_axis(parameters, 0, 0, k), *inputs[3:]]
+        value, moved = self._pushed(build, at, rows, (1, 2))
+        return build.graph([concatenate(value, reshape(moved, shape=(q * n,)), axis=0)])
+
+    def _pushed(self, build: Build, at: list[Handle], rows: list[Handle], which: tuple[int, ...]) -> tuple[Handle, Handle]:
+        """The value, and the tangents (q, ...) along q directions of some inputs; the value is computed once."""
+        linear = linearize(self.graph, self._moving(*which))
+        out, q = self.graph.outputs[0].type, rows[0].shape[0]
+        (value,), env = build.inline_env(linear.primal, dict(zip(self.graph.inputs, [h.atom for h in at], strict=True)))
+        if not linear.nonzero[0] or not q:
+            return value, _zeros(ArrayType((q, *out.shape), out.dtype), rows[0])
+        tangent = masked(linear.graph, [j < linear.count for j in range(len(linear.graph.inputs))])
+        many, _ = batch(tangent, q, [True] * linear.count + [False] * len(linear.residuals))
+        return value, build.inline(many, [*rows, *[env[v] for v in linear.residuals]])[0]
 
     # ------------------------------------------------------------ backward
 
@@ -146,16 +152,11 @@ class System:
 
     def _products(self, q: int, which: int = 1) -> Graph:
         """``(t, y, p, ..., V) -> (f_y V_i)_i`` for q directions (or, of p, f_p)."""
-        linear = linearize(self.graph, self._moving(which))
         build = Build()
         inputs = [build.input(v.type) for v in self.graph.inputs]
-        moved, out = self.graph.inputs[which].type, self.graph.outputs[0].type
+        moved = self.graph.inputs[which].type
         rows = build.input(ArrayType((q, *moved.shape), moved.dtype))
-        if not linear.nonzero[0] or not q:
-            return build.graph([_zeros(ArrayType((q, *out.shape), out.dtype), rows)])
-        _, env = build.inline_env(linear.primal, dict(zip(self.graph.inputs, [h.atom for h in inputs], strict=True)))
-        many, _ = batch(linear.graph, q, [True] + [False] * len(linear.residuals))
-        return build.graph(build.inline(many, [rows, *[env[v] for v in linear.residuals]]))
+        return build.graph([self._pushed(build, inputs, [rows], (which,))[1]])
 
     def _pattern(self) -> Pattern:
         linear, n = linearize(self.graph, self._moving(1)), self.graph.inputs[1].type.size
@@ -182,7 +183,7 @@ class System:
 
     # ------------------------------------------------------------ integrands
 
-    @functools.cache  # noqa: B019  (kept with the graph)
+    @functools.cached_property
     def partials(self) -> Graph:
         """``(x, p, ...) -> f_p`` of an integrand, of shape ``f.shape + p.shape``."""
         x, p, *rest = self.graph.inputs
@@ -190,20 +191,25 @@ class System:
         build = Build()
         inputs = [build.input(v.type) for v in self.graph.inputs]
         (k,) = p.type.shape
-        rows = [np.eye(max(out.size, 1)).reshape(out.size, *out.shape)] if out.size < k else [np.eye(k)]
-        by_row = out.size < k
-        graph, takes, gives = vjp(self.graph, self._moving(1)) if by_row else jvp(self.graph, self._moving(1)) + ((),)
-        if not takes[0] or (by_row and not gives[0]):
+        if out.size >= k:
+            columns = Handle(build, Const(np.eye(k)))
+            moved = self._pushed(build, inputs, [columns], (1,))[1]
+            return simplify(build.graph([transpose(moved, axes=(*range(1, moved.ndim), 0))]))
+        graph, takes, gives = vjp(self.graph, self._moving(1))
+        if not takes[0] or not gives[0]:
             return build.graph([_zeros(ArrayType((*out.shape, k), out.dtype), inputs[0])])
-        many, _ = batch(graph, len(rows[0]), [False] * len(inputs) + [True])
-        found = build.inline(many, [*inputs, *rows])[1]
-        axes = (*range(1, found.ndim), 0)
-        moved = reshape(found, shape=(*out.shape, k)) if by_row else transpose(found, axes=axes)
-        return simplify(build.graph([moved]))
+        rows = np.eye(max(out.size, 1)).reshape(out.size, *out.shape)
+        many, _ = batch(graph, out.size, [False] * len(inputs) + [True])
+        found = build.inline(many, [*inputs, rows])[1]
+        return simplify(build.graph([reshape(found, shape=(*out.shape, k))]))
 
-    @functools.cache  # noqa: B019  (kept with the graph)
     def comparisons(self, *groups: tuple[int, ...]) -> Callable[..., Any] | None:
         """The comparisons that depend on an input of each group: their values, in one tuple; None if there are none."""
+        if groups not in self._comparisons:
+            self._comparisons[groups] = self._compared(groups)
+        return self._comparisons[groups]
+
+    def _compared(self, groups: tuple[tuple[int, ...], ...]) -> Callable[..., Any] | None:
         reach: list[set[Any]] = [{self.graph.inputs[k] for k in group} for group in groups]
         found = []
         for e in self.graph.equations:
@@ -218,7 +224,7 @@ class System:
 
     # ------------------------------------------------------------ scalars
 
-    @functools.cache  # noqa: B019  (kept with the graph)
+    @functools.cached_property
     def gradients(self) -> Graph:
         """``(t, y, p, ...) -> (g, g_t, g_y, g_p)`` of a number g."""
         graph, takes, gives = vjp(self.graph, self._moving(0, 1, 2))

@@ -432,6 +432,17 @@ entry("np.polyfit (points)", lambda x: np.polyfit(x, ANY, 1), POSITIVE)
 entry("scipy.integrate.simpson", lambda y: scipy.integrate.simpson(y, POSITIVE), ANY)
 entry("scipy.integrate.trapezoid", lambda x: scipy.integrate.trapezoid(ANY, x), POSITIVE)
 entry("scipy.integrate.cumulative_trapezoid", lambda x: scipy.integrate.cumulative_trapezoid(ANY, x), POSITIVE)
+PRECISE = {"method": "DOP853", "rtol": 1e-12, "atol": 1e-13}
+entry("scipy.integrate.solve_ivp", lambda x: scipy.integrate.solve_ivp(
+    lambda t, y: [x[2] * y[1], -x[3] * np.sin(y[0])], (0.0, 1.0), x[:2], t_eval=[0.4, 1.0], **PRECISE).y, POSITIVE)
+entry("scipy.integrate.odeint", lambda x: scipy.integrate.odeint(
+    lambda y, t, k: [k * y[1], -k * np.sin(y[0])], x[:2], np.array([0.0, 0.4, 1.0]), (x[2],), rtol=1e-12, atol=1e-12), POSITIVE)
+entry("scipy.integrate.quad", lambda x: scipy.integrate.quad(
+    lambda t: np.exp(-x[0] * t) * np.sin(x[1] * t), x[2], x[3])[0], POSITIVE)
+entry("scipy.integrate.quad_vec", lambda x: scipy.integrate.quad_vec(lambda t: np.exp(-x * t), 0.0, x[0])[0], POSITIVE)
+entry("scipy.integrate.fixed_quad", lambda x: scipy.integrate.fixed_quad(lambda t: np.exp(-x[0] * t), 0.0, x[1])[0], POSITIVE)
+entry("scipy.integrate.dblquad", lambda x: scipy.integrate.dblquad(
+    lambda v, u: x[0] * u * np.exp(-x[1] * v), 0.0, x[2], 0.0, lambda u: u)[0], POSITIVE)
 for name, shapes in {"norm": (), "expon": (), "uniform": (), "gamma": (1.7,), "chi2": (3.2,), "beta": (1.3, 2.4), "t": (4.5,),
                      "cauchy": (), "logistic": (), "lognorm": (0.8,)}.items():
     for way in ("pdf", "logpdf", "cdf", "sf", "logcdf", "logsf", "ppf", "isf"):

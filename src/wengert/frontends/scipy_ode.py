@@ -26,7 +26,7 @@ __all__: list[str] = []
 
 _FLOAT = np.dtype(np.float64)
 _METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
-_OPTIONS = ("first_step", "max_step", "min_step")
+_OPTIONS = ("first_step", "max_step", "min_step", "sens")
 _EXACT = ("jac", "jac_sparsity", "lband", "uband")  # not looked at: the Jacobian is exact
 
 
@@ -65,7 +65,7 @@ class _Problem:
             inner.stage(event, _plain_call, _number)
         self.inner = inner
         self.options = {"method": method, "rtol": float(plain(rtol, "rtol")), "atol": _hashable(plain(atol, "atol")), "options":
-                        tuple(sorted((k, float(plain(v, k))) for k, v in options.items() if v is not None))}
+                        tuple(sorted((k, _setting(plain(v, k))) for k, v in options.items() if v is not None))}
         self.events = events
 
     def _rate(self, out: Any) -> Any:
@@ -123,6 +123,10 @@ def _tuple(args: Any) -> tuple[Any, ...]:
         raise TypeError("Supplied 'args' cannot be unpacked. Please supply `args` as a tuple (e.g. `args=(x,)`)") from None
 
 
+def _setting(v: Any) -> Any:
+    return v if isinstance(v, str) else float(v)
+
+
 def _hashable(atol: Any) -> Any:
     return float(atol) if np.ndim(atol) == 0 else tuple(np.asarray(atol, float).tolist())
 
@@ -147,6 +151,7 @@ def solve_ivp(fun: Any, t_span: Any, y0: Any, method: Any = "RK45", t_eval: Any 
     problem = _Problem("solve_ivp", fun, t_span, y0, args, method, rtol, atol, given, listed, call)
     times = None if t_eval is None else _real(t_eval, "solve_ivp: t_eval")
     if problem.plain(times):
+        options.pop("sens", None)
         return scipy.integrate.solve_ivp(fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args,
                                          rtol=rtol, atol=atol, **options)
     unknown = set(options) - set(_OPTIONS) - set(_EXACT)

@@ -58,8 +58,7 @@ def solve_ivp(fun: Callable[..., Any], t_span: Any, y0: Any, method: str = "RK45
         As in SciPy. `fun` is written with NumPy; the floats in `args` (arrays, or trees of them) are the parameters.
     sens : "forward", "adjoint" or None
         All states at all times are asked for, so forward integrates fewer equations; the adjoint pays where few numbers are
-        made of the solution, and is what `wg.grad` of a function that calls ``scipy.integrate.solve_ivp`` takes. None leaves
-        `sens` out.
+        made of the solution (by `wg.grad` of a function that calls ``scipy.integrate.solve_ivp``). None leaves `sens` out.
 
     Returns
     -------
@@ -86,6 +85,7 @@ def solve_ivp(fun: Callable[..., Any], t_span: Any, y0: Any, method: str = "RK45
     """
     if sens not in ("forward", "adjoint", None):
         raise InputError(f"solve_ivp: sens is 'forward', 'adjoint' or None, not {sens!r}")
+    options = options if sens is None else {**options, "sens": sens}
     call = functools.partial(_call, fun, t_span, method, t_eval, dense_output, events, vectorized, options)
     return _with_sensitivities(call, np.asarray(y0, float), () if args is None else tuple(args), sens)
 

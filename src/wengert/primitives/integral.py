@@ -24,6 +24,7 @@ from wengert.errors import ConvergenceError
 from wengert.graph import ArrayType, Build, Graph, Handle, Primitive
 from wengert.primitives.contract import contract
 from wengert.primitives.jumps import require_no_jump
+from wengert.primitives.stiffness import user_level
 from wengert.primitives.trajectory import system_of
 
 __all__ = ["integral"]
@@ -103,7 +104,7 @@ def _converged(trouble: Any, derived: bool, a: float, b: float) -> None:
     if trouble is None:
         return
     if not derived:
-        warnings.warn(trouble, stacklevel=4)
+        warnings.warn(trouble, stacklevel=user_level())
         return
     raise ConvergenceError(f"the integral from {a:g} to {b:g} that gives the derivative did not converge ("
                            f"{' '.join(str(trouble).split())}); name the difficult points (points=[...]), raise limit, or "
@@ -179,7 +180,7 @@ def _jvp(y: Any, operands: Any, tangents: Any, *, integrand: Graph, **params: An
     da, db, dp = tangents[:3]
     terms = [_at_limit(integrand, b, p, extras, db, 1), _at_limit(integrand, a, p, extras, da, -1)]
     if dp is not None and p.shape[0]:
-        inner = system_of(integrand).partials()
+        inner = system_of(integrand).partials
         rows = integral(a, b, p, *extras, integrand=inner, **{**params, "source": integrand})
         terms.append(_times(rows, dp))
     total = None

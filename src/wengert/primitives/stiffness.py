@@ -9,6 +9,8 @@ section IV.2).
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -17,13 +19,24 @@ import numpy as np
 
 from wengert.errors import StiffnessWarning
 
-__all__ = ["watched"]
+__all__ = ["user_level", "watched"]
 
 # Where the domain of stability of each explicit method ends on the negative real axis
 BOUNDARY = {"RK23": 2.51, "RK45": 3.31, "DOP853": 6.1}
 _FIRST = 300  # steps before the first look
 _NEAR = 0.6  # of the boundary
 _LOOKS = 8  # of the last steps, spread
+
+
+_LIBRARIES = (os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep, f"{os.sep}scipy{os.sep}")
+
+
+def user_level() -> int:
+    """The stack level, for a warning from the caller, of the innermost frame that is neither wengert's nor SciPy's."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and any(part in frame.f_code.co_filename for part in (*_LIBRARIES, "<wengert", "<frozen")):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def watched(method: Any, jacobian: Any, layers: Sequence[int], p: Any, extras: Sequence[Any]) -> Any:
@@ -61,7 +74,7 @@ def watched(method: Any, jacobian: Any, layers: Sequence[int], p: Any, extras: S
                     f"stability and "
                     f"not accuracy limits the step to {h:.2g} (an eigenvalue is near {-radius:.3g}). Use method='Radau', "
                     f"'BDF' or "
-                    f"'LSODA'; the exact Jacobian is passed to them", StiffnessWarning, stacklevel=2)
+                    f"'LSODA'; the exact Jacobian is passed to them", StiffnessWarning, stacklevel=user_level())
                 self.look = 0
             else:
                 self.look, self.limited = 4 * self.look, 0

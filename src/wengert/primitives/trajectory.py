@@ -25,11 +25,16 @@ from wengert.graph.walk import structural_key
 from wengert.primitives.jumps import require_no_jump
 from wengert.primitives.stiffness import watched
 
-__all__ = ["adjoint", "augmented", "canonical", "known", "outputs", "rates_of", "solved", "system_of", "systems_with"]
+__all__ = [
+    "adjoint", "augmented", "by_odeint", "canonical", "known", "outputs", "rates_of", "solved", "system_of",
+    "systems_with",
+]
 
 IMPLICIT = ("Radau", "BDF", "LSODA")
 _SOLVER = {"odeint": "LSODA"}  # what integrates the derivatives of a solution
-_KEPT = 2  # trajectories of one right-hand side
+_KEPT = 8  # trajectories, for the backward pass and for other output times
+_LARGE = 1_000_000  # numbers of a trajectory that is integrated again instead
+_TRAJECTORIES: dict[Any, Any] = {}
 _DENSE = 40  # states from which on the matrix of an adjoint system is sparse
 _SYSTEMS: list[Callable[[Graph], Any]] = []
 
@@ -103,13 +108,13 @@ def solved(rate: Graph, layers: Sequence[int], end: Any, t0: Any, y0: Any, p: An
     graph = canonical(rates_of(rate, layers))
     crossings = tuple([(canonical(g), *marks) for g, *marks in events])
     key = (method, rtol, atol, options, crossings, t0, end, *[np.asarray(x).tobytes() for x in (y0, p, *extras)])
-    kept = graph.derived.setdefault("trajectories", {})
-    found = kept.get(key)
+    found = _TRAJECTORIES.get((graph, key))
     if found is None:
         found = _integrated(graph, rate, layers, end, t0, y0, p, extras, method, rtol, atol, options, events)
-        while len(kept) >= _KEPT:
-            kept.pop(next(iter(kept)), None)
-        kept[key] = found
+        if found.y.size <= _LARGE:
+            _TRAJECTORIES[graph, key] = found
+            while len(_TRAJECTORIES) > _KEPT:
+                _TRAJECTORIES.pop(next(iter(_TRAJECTORIES)), None)
     return found
 
 
@@ -117,7 +122,7 @@ def _integrated(graph: Graph, rate: Graph, layers: Sequence[int], end: float, t0
                 method: str, rtol: float, atol: Any, options: Any, events: Any) -> Any:
     from scipy.integrate import solve_ivp
     value = system_of(graph).value
-    given: dict[str, Any] = dict(options)
+    given: dict[str, Any] = {name: v for name, v in options if name != "sens"}
     if layers and "first_step" in given:
         given["first_step"] = min(given["first_step"], abs(end - t0))
     method = _SOLVER.get(method, method)
@@ -137,6 +142,23 @@ def _integrated(graph: Graph, rate: Graph, layers: Sequence[int], end: float, t0
                                f"there is no solution to differentiate; use a smaller rtol, an implicit method (Radau, BDF, "
                                f"LSODA), or end before the singularity")
     return out
+
+
+_ODEINT = {"first_step": "h0", "max_step": "hmax", "min_step": "hmin"}
+
+
+def by_odeint(rate: Graph, t0: Any, times: Any, y0: Any, p: Any, extras: Sequence[Any], *, rtol: float, atol: Any,
+              options: Any) -> Any:
+    """The states at the output times by ``scipy.integrate.odeint`` itself."""
+    from scipy.integrate import odeint
+    value, begun = system_of(rate).value, len(times) > 0 and times[0] == t0
+    grid = times if begun else np.concatenate([[t0], times])
+    out, info = odeint(lambda t, y: value(np.float64(t), y, p, *extras)[0], y0, grid, tfirst=True, rtol=rtol, atol=atol,
+                       full_output=True, **{_ODEINT[name]: v for name, v in options})
+    if info["message"] != "Integration successful.":
+        raise ConvergenceError(f"odeint: {info['message']} Use scipy.integrate.solve_ivp with method='Radau' or 'BDF', or "
+                               f"smaller tolerances")
+    return out if begun else out[1:]
 
 
 def _event(value: Any, terminal: Any, direction: float, p: Any, extras: Sequence[Any]) -> Any:
@@ -227,6 +249,11 @@ def adjoint(w: Any, t0: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: Gr
     given = tuple([(name, min(v, abs(end - t0)) if name == "first_step" else v) for name, v in options])
     forward = solved(rate, layers, end, t0, y0, p, extras, method=method, rtol=rtol, atol=atol, options=given)
     _require_continuous(rate, forward, np.prod([1 + j for j in layers], dtype=int), p, extras)
+    wanted = dict(options).get("sens", "auto")
+    if wanted == "forward" or (wanted == "auto" and _forward_is_cheaper(len(forward.t), n, k, q, len(times), method)):
+        columns = augmented(np.eye(n + k), t0, times, y0, p, *extras, rate=rate, layers=layers, method=method, rtol=rtol,
+                            atol=atol, options=options)
+        return np.einsum("qmn,vmn->qv", w, columns)
     graph = rates_of(rate, layers)
     system = system_of(graph)
     pulled, own, by_parameter = system.pulled(q), system.jacobian, system.parameter_jacobian
@@ -256,6 +283,18 @@ def adjoint(w: Any, t0: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: Gr
                                        f"LSODA) or smaller tolerances")
             z = out.y[:, -1].copy()
     return np.concatenate([z[:q * n].reshape(q, n), z[q * n:].reshape(q, k)], axis=1)
+
+
+_STEP = {True: 100, False: 1000}  # equations of an implicit (True) or explicit method that cost as much as a step of none
+_RESTART = 8  # steps that a start from an output time takes
+
+
+def _forward_is_cheaper(steps: int, n: int, k: int, q: int, m: int, method: str) -> bool:
+    """Whether one integration of all n + k directions costs less than one backward from output time to output time."""
+    size = _STEP[method in IMPLICIT]
+    forward = steps * (1.0 + n * (1 + n + k) / size)
+    backward = 1.5 * max(steps, _RESTART * m) * (1.0 + q * (n + k) / size)
+    return forward < backward
 
 
 def _cotangent_tolerances(tol: Any, w: Any, ys: Any, p: Any) -> Any:
