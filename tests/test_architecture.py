@@ -28,8 +28,8 @@ BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
 API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "sparse", "api", "second_order", "series", "check",
                "forms", "staging", "compilation", "adjoints", "sources", "expressions", "with_sympy", "formulas",
-               "symbolic", "lines", "recording", "explanation", "structured", "random", "doctor", "rounding_model",
-               "rounding", "profiling", "comparison")
+               "symbolic", "lines", "recording", "explanation", "checkpointing", "structured", "random", "doctor",
+               "rounding_model", "rounding", "profiling", "comparison")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "progress", "flatten", "api", "second_order", "custom", "check", "staging", "structured", "random")
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "nn")

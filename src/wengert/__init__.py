@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         vmap,
     )
     from wengert.check import check_grads, taylor_test
+    from wengert.checkpointing import checkpoint
     from wengert.comparison import compare, count_operations
     from wengert.compilation import explain_compilation
     from wengert.custom import custom_jvp, custom_vjp, opaque
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
-    "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
+    "StagingWarning", "check_grads", "checkpoint", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
     "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy",
     "gauss_newton_product", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize",
     "make_graph", "numeric", "opaque", "optim", "profile", "propagate", "random", "rounding_error", "scan", "source",
@@ -52,6 +53,7 @@ __all__ = [
 _HOME = {
     "config": "settings",
     "check_grads": "check",
+    "checkpoint": "checkpointing",
     "taylor_test": "check",
     "compare": "comparison",
     "count_operations": "comparison",

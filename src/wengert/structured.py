@@ -9,9 +9,10 @@ A loop owns what it carries: arrays are copied when it starts, so a body may wri
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -202,7 +203,9 @@ def _same_arms(found: list[tuple[Spec, list[Any]]], names: Sequence[str]) -> Non
 # ---------------------------------------------------------------- loops
 
 
-def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
+def while_loop(
+    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any, *, checkpoints: int | None = None
+) -> Any:
     """``while cond_fun(val): val = body_fun(val)``, beginning with `init_val`.
 
     Parameters
@@ -212,6 +215,10 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
         Gives a tree of the structure of its argument, with the same shapes and dtypes; else a `StructureError` (a TypeError)
         names the leaf.
     init_val : tree
+    checkpoints : int, optional
+        How many values of the carry reverse mode keeps at once; those in between it computes again, by a schedule for
+        loops of unknown length (Wang, Moin and Iaccarino 2009).
+        The default keeps all.
 
     Examples
     --------
@@ -221,6 +228,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     >>> round(wg.jit(wg.grad(root))(2.0), 6)
     np.float64(0.353553)
     """
+    asked = _asked("while_loop", checkpoints)
     carry = _Carry("while_loop", "init_val", init_val)
 
     def test() -> Any:
@@ -229,7 +237,10 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     def body() -> None:
         carry.step(_call(body_fun, carry.tree()))
 
-    if active_frame() is None:
+    if asked and active_trace() is not None:
+        with _refused("while_loop"):
+            loop(carry.get, carry.put, carry.names, lambda _: body(), test=lambda _: test(), **asked)
+    elif active_frame() is None:
         while test():
             body()
     else:
@@ -237,7 +248,9 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     return carry.result()
 
 
-def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
+def fori_loop(
+    lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any, *, checkpoints: int | None = None
+) -> Any:
     """``for i in range(lower, upper): val = body_fun(i, val)``, beginning with `init_val`.
 
     Parameters
@@ -248,6 +261,8 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
         Gives a tree of the structure of its second argument, with the same shapes and dtypes; else a `StructureError` (a
         TypeError) names the leaf.
     init_val : tree
+    checkpoints : int, optional
+        As for `scan`.
 
     Examples
     --------
@@ -255,12 +270,17 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     >>> wg.fori_loop(1, 5, lambda i, v: v * i, 1)
     24
     """
+    asked = _asked("fori_loop", checkpoints)
     carry = _Carry("fori_loop", "init_val", init_val)
 
     def body(i: Any) -> None:
         carry.step(_call(body_fun, i, carry.tree()))
 
-    if active_frame() is None:
+    if asked and active_trace() is not None:
+        with _refused("fori_loop"):
+            length, sure = _length(lower, upper)
+            loop(carry.get, carry.put, carry.names, body, length=length, step=(lower, 1), sure=sure, **asked)
+    elif active_frame() is None:
         for i in range(operator.index(lower), operator.index(upper)):
             body(i)
     else:
@@ -268,7 +288,10 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     return carry.result()
 
 
-def scan(f: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False) -> Any:
+def scan(
+    f: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, *,
+    checkpoints: int | None = None
+) -> Any:
     """Carry a value along an axis, and stack what each step gives: ``carry, ys[i] = f(carry, xs[i])``.
 
     Parameters
@@ -283,6 +306,9 @@ def scan(f: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: int | 
         The number of steps, if `xs` is None.
     reverse : bool
         Walk from the last entry to the first; ``ys[i]`` still belongs to ``xs[i]``.
+    checkpoints : int, optional
+        How many values of the carry reverse mode keeps at once; those in between it computes again, in the fewest steps that
+        are possible (Griewank and Walther's revolve: see `checkpoint_schedule`). The default keeps all.
 
     Returns
     -------
@@ -296,6 +322,7 @@ def scan(f: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: int | 
     >>> wg.scan(lambda c, x: (c + x, c * x), 0.0, np.array([1.0, 2.0, 3.0]))
     (np.float64(6.0), array([0., 2., 9.]))
     """
+    asked = _asked("scan", checkpoints)
     rows = _Rows(xs, length)
     n = rows.length
     if not n:
@@ -308,6 +335,10 @@ def scan(f: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: int | 
         return ys.take(out[1])
 
     step = (n - 1, -1) if reverse else (0, 1)
+    if asked and active_trace() is not None:
+        with _refused("scan"):
+            found = loop(carry.get, carry.put, carry.names, body, length=n, step=step, reverse=reverse, sure=True, **asked)
+            return carry.result(), ys.tree(found)
     if active_frame() is not None and n > _UNROLLED:
         try:
             found = loop(carry.get, carry.put, carry.names, body, length=n, step=step, reverse=reverse, sure=True)
@@ -317,6 +348,37 @@ def scan(f: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: int | 
     for i in range(n - 1, -1, -1) if reverse else range(n):
         ys.append(body(i))
     return carry.result(), ys.stacked()
+
+
+def _asked(who: str, checkpoints: Any) -> dict[str, Any]:
+    """The parameter of the loop's equation."""
+    if checkpoints is None:
+        return {}
+    if isinstance(checkpoints, bool) or not isinstance(checkpoints, (int, np.integer)) or checkpoints < 1:
+        raise InputError(f"{who}: checkpoints is the number of states to keep, 1 (the start alone) or more, not "
+                         f"{checkpoints!r} (at {user_line()})")
+    return {"checkpoints": int(checkpoints)}
+
+
+@contextlib.contextmanager
+def _refused(who: str) -> Iterator[None]:
+    """A loop with checkpoints is one equation, or an error: Python cannot go back to where it was."""
+    try:
+        yield
+    except NothingTraced:
+        raise InputError(f"{who}: nothing that the loop carries is differentiated or traced; leave checkpoints away "
+                         f"(at {user_line()})") from None
+    except (NeedsValueError, UnstageableError) as error:
+        raise InputError(f"{who}: a loop with checkpoints runs as one equation, and this one cannot: {error}. Leave "
+                         f"checkpoints away, or write what a traced value decides with wg.cond") from error
+
+
+def _length(lower: Any, upper: Any) -> tuple[Any, bool]:
+    """The number of iterations, and whether it is known to be one at least."""
+    if isinstance(lower, Tracer) or isinstance(upper, Tracer):
+        return np.maximum(upper - lower, 0), False
+    n = max(operator.index(upper) - operator.index(lower), 0)
+    return n, n > 0
 
 
 def _pair(out: Any) -> Any:

@@ -9,7 +9,7 @@ and a name may only be given a result that can be written to if no one else hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,10 +48,10 @@ from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import note_write, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Const, Graph, Var
-from wengert.primitives.control import cond, scan, while_loop
+from wengert.primitives.control import call, cond, scan, while_loop
 from wengert.primitives.structure import convert
 
-__all__ = ["NothingTraced", "branch", "loop"]
+__all__ = ["NothingTraced", "branch", "loop", "once"]
 
 
 # ---------------------------------------------------------------- branches
@@ -210,11 +210,12 @@ class _Loop:
     """The search for what a loop carries."""
 
     def __init__(self, get: Any, put: Any, names: Sequence[str], body: Any, test: Any, step: tuple[Any, int] | None,
-                 reverse: bool):
+                 reverse: bool, asked: Mapping[str, Any]):
         self.places = Places(get, put, names)
         self.get, self.put = self.places.get, self.places.put
         self.body, self.test, self.step = body, test, step
         self.reverse = reverse  # what the last iteration saves comes first
+        self.asked = asked  # parameters of the equation that the user chose; of a block that runs once its name
         self.saved: list[Any] = []
         self.at = user_line()
         self.before = get()
@@ -440,13 +441,17 @@ class _Loop:
         some = next((o for o in [length, *operands] if isinstance(o, Tracer) and o.build is not None), None)
         if some is None:
             raise NothingTraced
+        if "name" in self.asked:
+            return list(some.apply(call, operands, {"graph": body, **self.asked}))
         if go is None:
             size = None if isinstance(length, Tracer) else int(length)
             n = length if isinstance(length, Tracer) else np.int64(length)
-            params = {"body": body, "constants": len(around), "carries": len(inputs), "reverse": self.reverse, "size": size}
+            params = {"body": body, "constants": len(around), "carries": len(inputs), "reverse": self.reverse, "size": size,
+                      **self.asked}
             return list(some.apply(scan, (n, *operands), params))
         test = self._test_graph(go, around, inputs)
-        self.count, *results = some.apply(while_loop, operands, {"test": test, "body": body, "constants": len(around)})
+        self.count, *results = some.apply(while_loop, operands, {"test": test, "body": body, "constants": len(around),
+                                                                  **self.asked})
         return results
 
     def _test_graph(self, go: Any, around: list[Any], inputs: list[Var]) -> Graph:
@@ -578,6 +583,7 @@ def loop(
     step: tuple[Any, int] | None = None,
     reverse: bool = False,
     sure: bool = False,
+    **asked: Any,
 ) -> list[Any]:
     """A loop as one equation: a `scan` of `length` iterations, or a `while_loop` on `test`; ``body(index)`` runs the block.
 
@@ -585,6 +591,11 @@ def loop(
     body returns, if anything, is saved: an array for each value comes out, with the iterations along the first axis, the last
     one first if `reverse`.
     """
-    found = _Loop(get, put, names, body, test, step, reverse)
+    found = _Loop(get, put, names, body, test, step, reverse, asked)
     found.settle()
     return found.emit(length, sure)
+
+
+def once(body: Any, name: str) -> list[Any]:
+    """A block that runs once, as one equation: a `call` that keeps its operands alone. Gives what the body returns."""
+    return loop(list, lambda values: None, (), body, length=1, sure=True, name=name, checkpoint=True)

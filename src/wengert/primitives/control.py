@@ -92,13 +92,14 @@ def may_raise(e: Equation) -> bool:
     return e.primitive.name not in _NEVER
 
 
-# ---------------------------------------------------------------- call
+# ---------------------------------------------------------------- call: `checkpoint` marks one that keeps its operands alone
 
-def _call_type(*types: Type, graph: Graph, name: str) -> tuple[Type, ...]:
+def _call_type(*types: Type, graph: Graph, name: str, checkpoint: bool = False) -> tuple[Type, ...]:
     return tuple(o.type for o in graph.outputs)
 
 
-def _call(*operands: Any, graph: Graph, name: str, given: frozenset[int] = frozenset()) -> Sequence[Any]:
+def _call(*operands: Any, graph: Graph, name: str, checkpoint: bool = False,
+          given: frozenset[int] = frozenset()) -> Sequence[Any]:
     ready = _ready((graph,), range(len(operands)))
     return ready.programs[0](*_owned(operands, ready.consumed, given, 0))
 
@@ -119,7 +120,7 @@ def _cond(predicate: Any, *operands: Any, branches: tuple[Graph, Graph], given: 
 
 # ---------------------------------------------------------------- loops
 
-def _while_type(*types: Type, test: Graph, body: Graph, constants: int) -> tuple[Type, ...]:
+def _while_type(*types: Type, test: Graph, body: Graph, constants: int, checkpoints: int | None = None) -> tuple[Type, ...]:
     carries = types[constants:]
     new = tuple(o.type for o in body.outputs[:len(carries)])
     if new != carries:
@@ -127,7 +128,8 @@ def _while_type(*types: Type, test: Graph, body: Graph, constants: int) -> tuple
     return (ArrayType((), np.int64), *carries, *[StackType(o.type) for o in body.outputs[len(carries):]])
 
 
-def _while_loop(*operands: Any, test: Graph, body: Graph, constants: int, given: frozenset[int] = frozenset()) -> Sequence[Any]:
+def _while_loop(*operands: Any, test: Graph, body: Graph, constants: int, checkpoints: int | None = None,
+                given: frozenset[int] = frozenset()) -> Sequence[Any]:
     n, count = len(operands) - constants, 0
     ready = _ready((body,), range(constants, len(operands)))
     go_on, step, carry_on = _ready((test,)).programs[0], ready.programs[0], _carrier(ready, constants, n)
@@ -143,7 +145,7 @@ def _while_loop(*operands: Any, test: Graph, body: Graph, constants: int, given:
 
 
 def _scan_type(length: Type, *types: Type, body: Graph, constants: int, carries: int, reverse: bool,
-               size: int | None) -> tuple[Type, ...]:
+               size: int | None, checkpoints: int | None = None) -> tuple[Type, ...]:
     carried = types[constants:constants + carries]
     new = tuple(o.type for o in body.outputs[:carries])
     if new != carried:
@@ -159,7 +161,7 @@ def saved_type(element: Type, size: int | None) -> Type:
 
 
 def _scan(length: Any, *operands: Any, body: Graph, constants: int, carries: int, reverse: bool, size: int | None,
-          given: frozenset[int] = frozenset()) -> Sequence[Any]:
+          checkpoints: int | None = None, given: frozenset[int] = frozenset()) -> Sequence[Any]:
     n, end = int(length), constants + carries
     ready = _ready((body,), range(constants, end))
     step, carry_on = ready.programs[0], _carrier(ready, constants, carries)
@@ -230,7 +232,8 @@ def _scan_sample(rng: np.random.Generator) -> Any:
 
 
 def _call_sample(rng: np.random.Generator) -> Any:
-    return [((rng.normal(size=2),), {"graph": _graph(lambda x: x * x, _X), "name": "square"})]
+    params = {"graph": _graph(lambda x: x * x, _X), "name": "square"}
+    return [((rng.normal(size=2),), params), ((rng.normal(size=2),), {**params, "checkpoint": True})]
 
 
 cond = Primitive("cond", type=_cond_type, evaluate=_cond, multiple=True, holds_graphs=True, record=rules.record_cond,
@@ -241,7 +244,29 @@ while_loop = Primitive("while_loop", type=_while_type, evaluate=_while_loop, mul
 scan = Primitive("scan", type=_scan_type, evaluate=_scan, multiple=True, holds_graphs=True, record=rules.record_loop,
                  adjoint=rules.adjoint_scan, forward=rules.forward_loop, batch=rules.batch_lanes("scan"), sample=_scan_sample)
 call = Primitive("call", type=_call_type, evaluate=_call, multiple=True, holds_graphs=True, record=rules.record_call,
-                 forward=rules.forward_call, batch=rules.batch_lanes("call"), sample=_call_sample)
+                 adjoint=rules.adjoint_call, forward=rules.forward_call, batch=rules.batch_lanes("call"), sample=_call_sample)
+
+
+# ---------------------------------------------------------------- the linear part of a loop that keeps checkpoints
+
+def _tangent_type(length: Type, *types: Type, body: Graph, tangents: tuple[int, int, int], **params: Any) -> tuple[Type, ...]:
+    return _scan_type(length, *types[:len(body.inputs)], body=body, **params)
+
+
+def _tangent_loop(length: Any, *operands: Any, body: Graph, tangents: tuple[int, int, int], **params: Any) -> Sequence[Any]:
+    return _scan(length, *operands[:len(body.inputs)], body=body, **params)
+
+
+def _tangent_sample(rng: np.random.Generator) -> Any:
+    body = _graph(lambda a, x, s: (x * a + s, x * a), _X, _X, _X)
+    params = {"body": body, "constants": 1, "carries": 1, "size": 3, "tangents": (0, 1, 1), "checkpoints": 2}
+    operands = (np.int64(3), rng.normal(size=2), rng.normal(size=2), rng.normal(size=(3, 2)), np.int64(0), *[np.arange(3)] * 2)
+    return [(operands, {**params, "reverse": r}) for r in (False, True)]
+
+
+tangent_loop = Primitive("tangent_loop", type=_tangent_type, evaluate=_tangent_loop, multiple=True, holds_graphs=True,
+                         record=rules.record_tangent_loop, adjoint=rules.adjoint_tangent_loop,
+                         forward=rules.forward_tangent_loop, batch=rules.batch_lanes("tangent_loop"), sample=_tangent_sample)
 
 
 # ---------------------------------------------------------------- stacks

@@ -15,10 +15,19 @@ from typing import Any
 import numpy as np
 
 from wengert.graph import REGISTRY, ArrayType, Build, Const, Equation, Graph, Handle, StackType, Type, Var
+from wengert.primitives.checkpoint_rules import adjoint_call, forward_checkpoint, record_checkpoint
+from wengert.primitives.revolve import (
+    adjoint_tangent_loop,
+    keeps_checkpoints,
+    plain_tangent_loop,
+    record_keeping_loop,
+    record_tangent_loop,
+)
 from wengert.primitives.structure import full
 
-__all__ = ["adjoint_cond", "adjoint_scan", "batch_lanes", "forward_call", "forward_cond", "forward_loop", "record_call",
-           "record_cond", "record_loop", "zeros_of"]
+__all__ = ["adjoint_call", "adjoint_cond", "adjoint_scan", "adjoint_tangent_loop", "batch_lanes", "forward_call",
+           "forward_cond", "forward_loop", "forward_tangent_loop", "record_call", "record_cond", "record_loop",
+           "record_tangent_loop", "zeros_of"]
 
 
 def zeros_of(type: Type, like: Handle) -> Any:
@@ -48,6 +57,8 @@ def _spread(linear: Any, outputs: Sequence[Any]) -> dict[int, Any]:
 # ---------------------------------------------------------------- recording: call and branches
 
 def record_call(build: Build, e: Equation, tangents: Sequence[Any], transform: Any) -> tuple[Equation, list[Any]]:
+    if e.params.get("checkpoint"):
+        return record_checkpoint(build, e, tangents, transform)
     graph = e.params["graph"]
     linear = transform(graph, [t is not None for t in tangents])
     place = {v: k for k, v in enumerate(graph.inputs)}
@@ -138,6 +149,8 @@ def record_loop(build: Build, e: Equation, tangents: Sequence[Any], transform: A
     body, operands, ts = e.params["body"], e.operands[first:], list(tangents[first:])
     end, size = constants + carries, e.params.get("size")
     linear, active = _settled(body, [t is not None for t in ts], constants, carries, transform)
+    if keeps_checkpoints(e) and linear.residuals:
+        return record_keeping_loop(build, e, linear, active, tangents)
     place = {v: k for k, v in enumerate(body.inputs)}
     steady = _steady(build, body, operands, constants, carries, linear.residuals, bool(size))
     sliced = [v for v in linear.residuals if place.get(v, -1) >= end]
@@ -286,6 +299,8 @@ def adjoint_cond(walk: Any, e: Equation) -> None:
 # ---------------------------------------------------------------- forward mode
 
 def forward_call(e: Equation, operands: Sequence[Handle], tangents: Sequence[Any], transform: Any) -> tuple[Any, Any]:
+    if e.params.get("checkpoint"):
+        return forward_checkpoint(e, operands, tangents, transform)
     graph, nonzero = transform(e.params["graph"], [t is not None for t in tangents])
     out = operands[0].build.inline(graph, [*operands, *[t for t in tangents if t is not None]])
     return _pairs(out, nonzero)
@@ -339,7 +354,7 @@ def forward_loop(e: Equation, operands: Sequence[Handle], tangents: Sequence[Any
     given = {**{(k, "x"): v for k, v in enumerate(values)},
              **{(k, "t"): _present(ts[k], body.inputs[k].type, like) for group in groups for k in group}}
     arguments = [given[key] for key in order]
-    numbers = {"constants": constants + len(groups[0])}
+    numbers = {"constants": constants + len(groups[0]), **_asked(e)}
     if is_scan:
         results = REGISTRY["scan"](operands[0], *arguments, body=both, carries=carries + len(groups[1]),
                                    reverse=e.params["reverse"], size=e.params["size"], **numbers)
@@ -353,6 +368,17 @@ def forward_loop(e: Equation, operands: Sequence[Handle], tangents: Sequence[Any
     moved = {lead + k - constants: t for k, t in zip(groups[1], results[lead + carries:lead + carries + n], strict=True)}
     moved.update({lead + j: t for j, t in zip(stacked, results[lead + n + len(body.outputs):], strict=True)})
     return plain, [moved.get(j) for j in range(len(plain))]
+
+
+def forward_tangent_loop(e: Equation, operands: Sequence[Handle], tangents: Sequence[Any], transform: Any) -> tuple[Any, Any]:
+    scan = plain_tangent_loop(e)
+    n = len(scan.operands)
+    return forward_loop(scan, operands[:n], tangents[:n], transform)
+
+
+def _asked(e: Equation) -> dict[str, Any]:
+    """How many checkpoints a loop is asked to keep, if it is."""
+    return {"checkpoints": e.params["checkpoints"]} if "checkpoints" in e.params else {}
 
 
 class _Forward:

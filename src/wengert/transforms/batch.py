@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from wengert.graph import ArrayType, Build, Const, Equation, Graph, Handle, Var
 from wengert.primitives.lanes import over_lanes
-from wengert.primitives.structure import reshape
+from wengert.primitives.structure import broadcast, reshape
 
 __all__ = ["batch"]
 
@@ -53,6 +53,8 @@ def _equation(e: Equation, size: int, operands: list[Handle], marks: list[bool])
     p = e.primitive
     if not any(marks):
         out = p(*operands, **e.params)
+    elif p.name == "call" and e.pure:
+        out = _call(e, size, operands, marks)
     elif p.batch is not None:
         out = p.batch(size, operands, marks, **e.params)
     elif p.elementwise:
@@ -60,6 +62,13 @@ def _equation(e: Equation, size: int, operands: list[Handle], marks: list[bool])
     else:
         out = over_lanes(p, size, operands, marks, dict(e.params))
     return out if p.multiple else (out,)
+
+
+def _call(e: Equation, size: int, operands: list[Handle], marks: list[bool]) -> list[Handle]:
+    """A call of the batched graph."""
+    graph, flags = batch(e.params["graph"], size, marks)
+    out = e.primitive(*operands, **{**e.params, "graph": graph})
+    return [h if flag else broadcast(h, shape=(size, *h.type.shape)) for h, flag in zip(out, flags, strict=True)]
 
 
 def _aligned(e: Equation, size: int, operands: list[Handle], marks: list[bool]) -> list[Handle]:

@@ -16,10 +16,11 @@ import numpy as np
 from wengert.graph import REGISTRY, ArrayType, Atom, Const, Equation, Graph, Primitive, Var
 from wengert.graph.walk import prune, uses
 from wengert.primitives.control import may_raise
+from wengert.primitives.revolve import plain_tangent_loop
 
 __all__ = ["CONTROL", "simpler", "without_dead"]
 
-CONTROL = frozenset(["call", "cond", "scan", "while_loop"])
+CONTROL = frozenset(["call", "cond", "scan", "tangent_loop", "while_loop"])
 
 
 class Context(Protocol):
@@ -42,6 +43,9 @@ def simpler(e: Equation, operands: tuple[Atom, ...], c: Context) -> Sequence[Ato
     if name == "scan":
         short = _few_iterations(params, operands, c)
         return short if short is not None else _loop(e.primitive, params, operands, 1, params["carries"], c)
+    if name == "tangent_loop":  # nobody transposes it any more
+        scan = plain_tangent_loop(Equation(e.primitive, operands, params, e.results))
+        return simpler(scan, scan.operands, c)
     if name == "while_loop":
         count, *results = _loop(e.primitive, params, operands, 0, len(operands) - params["constants"], c, lead=1)
         return [count, *results]

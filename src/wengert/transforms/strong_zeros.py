@@ -20,6 +20,7 @@ from wengert.graph.walk import uses
 from wengert.primitives.contract import contract, split_spec
 from wengert.primitives.control_rules import zeros_of
 from wengert.primitives.elementwise import logical_not, logical_or
+from wengert.primitives.revolve import plain_tangent_loop
 from wengert.primitives.structure import broadcast, convert, full, pad, reduce_sum, reshape, select
 from wengert.primitives.structure import transpose as move
 
@@ -74,12 +75,30 @@ def _chooses_inside(g: Graph, flags: list[bool], e: Equation) -> bool:
 
 
 def _inner(e: Equation, is_linear: set[Var]) -> list[tuple[Graph, list[bool]]]:
-    """The graphs of a linear `scan` or `cond`, and which of their inputs are linear: carries are."""
+    """The graphs of a linear `scan`, `cond` or `call`, and which of their inputs are linear: carries are."""
+    if e.primitive.name == "call":
+        return [(e.params["graph"], [o in is_linear for o in e.operands])]
+    if "checkpoints" in e.params:
+        return [(e.params["body"], _linear_inputs(e, is_linear))]
     graphs = e.params.get("branches") or ((e.params["body"],) if "body" in e.params else ())
     first = e.params.get("constants", 0)
     carries = range(first, first + e.params.get("carries", 0))
     flags = [o in is_linear or k in carries for k, o in enumerate(e.operands[1:])]
     return [(g, flags) for g in graphs]
+
+
+def _linear_inputs(e: Equation, is_linear: set[Var]) -> list[bool]:
+    """Those of a loop that also carries other values: a carry is linear if it begins or goes on as a linear value."""
+    body, first = e.params["body"], e.params["constants"]
+    flags = [o in is_linear for o in e.operands[1:1 + len(body.inputs)]]
+    while True:
+        linear = _linear_variables(body, flags)
+        new = list(flags)
+        for j, o in enumerate(body.outputs[:e.params["carries"]]):
+            new[first + j] = new[first + j] or o in linear
+        if new == flags:
+            return flags
+        flags = new
 
 
 class _Walk:
@@ -105,6 +124,8 @@ class _Walk:
                 results = self.branch(e)
             elif moving and inside and "carries" in e.params:
                 results = self.loop(e)
+            elif moving and inside and e.primitive.name == "call":
+                results = self.call(e)
             else:
                 results = self.equation(e, moving)
             self.env.update(zip(e.results, results, strict=True))
@@ -231,11 +252,29 @@ class _Walk:
         return _Branch(self, e).results()
 
     def loop(self, e: Equation) -> tuple[Any, ...]:
-        loop = _Loop(self, e)
+        if e.primitive.name == "tangent_loop":
+            e = plain_tangent_loop(e)
+        loop = _Mixed(self, e) if "checkpoints" in e.params else _Loop(self, e)
         found = loop.masks_of_results()
         self.alive.update(found)
         self.chosen.update(found)
         return loop.results()
+
+
+    def call(self, e: Equation) -> tuple[Any, ...]:
+        """A linear `call`, which also takes the masks of its operands and gives those of its results."""
+        (g, flags), = _inner(e, self.is_linear)
+        known = [k for k, o in enumerate(e.operands) if o in self.alive]
+        walk = _Walk(g, _linear_variables(g, flags), True, [g.inputs[k] for k in known],
+                     [e.operands[k] in self.chosen for k in known])
+        places = [j for j, o in enumerate(g.outputs) if isinstance(o.type, ArrayType) and walk.has_mask(o)]
+        graph = walk.graph([*walk.values(), *[walk.mask(g.outputs[j]) for j in places]])
+        out = e.primitive(*map(self.handle, e.operands), *[self.asks(e.operands[k]) for k in known],
+                          **{**e.params, "graph": graph})
+        n = len(e.results)
+        self.alive.update({e.results[j]: h for j, h in zip(places, out[n:], strict=True)})
+        self.chosen.update(e.results[j] for j in places if g.outputs[j] in walk.chosen or g.outputs[j] not in walk.is_linear)
+        return tuple([h.atom for h in out[:n]])
 
 
 class _Branch:
@@ -291,8 +330,8 @@ class _Loop:
         self.outer, self.e, self.body = outer, e, e.params["body"]
         self.operands, self.first = e.operands[1:], e.params["constants"]
         self.end = self.first + e.params["carries"]
-        (_, flags), = _inner(e, outer.is_linear)
-        self.linear = _linear_variables(self.body, flags)
+        (_, self.flags), = _inner(e, outer.is_linear)
+        self.linear = _linear_variables(self.body, self.flags)
         fixed = [k for k in outer.known(e) if not self.first <= k < self.end]
         self.carried: list[int] = []
         more = [k for k in self.carries() if self.operands[k] in outer.chosen]
@@ -308,7 +347,7 @@ class _Loop:
                 break
 
     def carries(self) -> list[int]:
-        return [k for k in range(self.first, self.end) if isinstance(self.body.inputs[k].type, ArrayType)]
+        return [k for k in range(self.first, self.end) if self.flags[k] and isinstance(self.body.inputs[k].type, ArrayType)]
 
     def walk_with(self, marks: Sequence[int]) -> None:
         self.marks = marks
@@ -392,7 +431,30 @@ class _Loop:
         body = self.walk.graph(outputs, [v for v, _ in pairs])
         return self.e.primitive(
             self.outer.handle(self.e.operands[0]), *[x for _, x in pairs], body=body, constants=len(constants),
-            carries=len(carries), reverse=self.e.params["reverse"], size=self.e.params["size"])
+            carries=len(carries), reverse=self.e.params["reverse"], size=self.e.params["size"],
+            **({"checkpoints": self.e.params["checkpoints"]} if "checkpoints" in self.e.params else {}))
+
+
+class _Mixed(_Loop):
+    """A loop over linear values and others, on which masks may depend: masks go along in the same loop."""
+
+    def masks_of_results(self) -> dict[Any, Any]:
+        outer, places, values, count = self.outer, range(len(self.operands)), self.walk.values(), self.end - self.first
+        pairs = zip(self.e.results[count:], self.walk.outputs[count:], strict=True)
+        saved = [(r, a) for r, a in pairs if a in self.walk.chosen]
+        outputs = [*values[:count], *[self.next_mask(k) for k in self.carried], *values[count:],
+                   *[self.walk.mask(a) for _, a in saved]]
+        given = [[(self.value[k], outer.handle(self.operands[k])) for k in places if a <= k < b]
+                 + [(self.mark[k], outer.asks(self.operands[k])) for k in self.marks if a <= k < b]
+                 for a, b in ((0, self.first), (self.first, self.end), (self.end, len(self.operands)))]
+        out = list(self.scan(given[0], given[1], given[2], outputs))
+        n, end = count + len(self.carried), len(self.e.results) + len(self.carried)
+        self.out = [*out[:count], *out[n:end]]
+        after = {self.e.results[k - self.first]: h for k, h in zip(self.carried, out[count:n], strict=True)}
+        return {**after, **{r: h for (r, _), h in zip(saved, out[end:], strict=True)}}
+
+    def results(self) -> tuple[Any, ...]:
+        return tuple([h.atom for h in self.out])
 
 
 def _mask_type(t: Type) -> Type:

@@ -90,7 +90,8 @@ def hoisted(graph: Graph) -> Graph:
         new = Equation(e.primitive, [env.get(o, o) for o in e.operands], params, e.results)
         if e in graph.lines:
             lines[new] = graph.lines[e]
-        if e.primitive.name == "scan" and isinstance(params["size"], int) and params["size"] > 1:
+        if e.primitive.name == "scan" and isinstance(params["size"], int) and params["size"] > 1 and params.get(
+                "checkpoints") is None:  # memory is what such a loop is about
             made = _scan(new, equations, env)
             equations += made
             lines.update({m: graph.lines[e] for m in made if e in graph.lines})
