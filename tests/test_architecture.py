@@ -26,9 +26,9 @@ CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
-API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "sparse", "api", "second_order", "series", "check",
-               "forms", "staging", "compilation", "adjoints", "sources", "expressions", "with_sympy", "formulas",
-               "symbolic", "lines", "recording", "explanation", "checkpointing", "structured", "random", "doctor",
+API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "schedules", "budget", "sparse", "api", "second_order",
+               "series", "check", "forms", "staging", "compilation", "adjoints", "sources", "expressions", "with_sympy",
+               "formulas", "symbolic", "lines", "recording", "explanation", "checkpointing", "structured", "random", "doctor",
                "rounding_model", "rounding", "profiling", "comparison")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "progress", "flatten", "api", "second_order", "custom", "check", "staging", "structured", "random")

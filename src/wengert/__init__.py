@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.profiling import profile
     from wengert.rounding import rounding_error
+    from wengert.schedules import checkpoint_schedule
     from wengert.second_order import gauss_newton_product, hvp
     from wengert.series import taylor
     from wengert.settings import config
@@ -42,18 +43,19 @@ if TYPE_CHECKING:
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
-    "StagingWarning", "check_grads", "checkpoint", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
-    "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy",
-    "gauss_newton_product", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize",
-    "make_graph", "numeric", "opaque", "optim", "profile", "propagate", "random", "rounding_error", "scan", "source",
-    "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "value_and_grad", "vjp", "vmap",
-    "while_loop",
+    "StagingWarning", "check_grads", "checkpoint", "checkpoint_schedule", "compare", "cond", "config", "convolve_nd",
+    "count_operations", "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop",
+    "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit",
+    "jvp", "linearize", "make_graph", "numeric", "opaque", "optim", "profile", "propagate", "random",
+    "rounding_error", "scan", "source", "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test",
+    "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
     "config": "settings",
     "check_grads": "check",
     "checkpoint": "checkpointing",
+    "checkpoint_schedule": "schedules",
     "taylor_test": "check",
     "compare": "comparison",
     "count_operations": "comparison",

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.budget import within_budget
 from wengert.errors import InputError, not_a_function
 from wengert.flatten import flatten
 from wengert.frontends.trace import fresh_build
@@ -52,7 +53,7 @@ def _require_callable(f: Any, name: str) -> None:
                          f"write wg.{name}(f)(x), not wg.{name}(f(x))")
 
 
-def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, memory: Any = None) -> Function:
     """The value and the gradient of a scalar function, ``x -> (f(x), ∇f(x))``.
 
     Parameters
@@ -64,6 +65,9 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
         Which positional arguments are differentiated. An int gives one gradient, a tuple a tuple of them.
     has_aux : bool
         Whether f returns an extra result beside the number.
+    memory : str or int, optional
+        The most memory that a call may allocate, its results included and its arguments not: "500 MB", or bytes. What does not
+        fit is computed again. The function is staged as by `jit`, and ``plan(*args)`` of the result says what a call takes.
 
     Returns
     -------
@@ -78,6 +82,8 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
         For integer inputs or wrong `argnums`.
     NonDifferentiableError
         If the output is not one real number.
+    BudgetError
+        If `memory` is not enough; it names the least that is.
 
     Examples
     --------
@@ -86,12 +92,14 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> 
     >>> wg.value_and_grad(lambda x: np.sum(x * x))(np.array([1.0, 3.0]))
     (np.float64(10.0), array([2., 6.]))
     """
-    both = _value_and_grad(f, argnums, has_aux, "value_and_grad")
-    return _transformed(f, "value_and_grad", value_and_grad, argnums, has_aux)(both)
+    both = _value_and_grad(f, argnums, has_aux, "value_and_grad", memory)
+    return _transformed(f, "value_and_grad", value_and_grad, argnums, has_aux, *([] if memory is None else [memory]))(both)
 
 
-def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, name: str) -> Function:
+def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, name: str, memory: Any) -> Function:
     _require_callable(f, name)
+    if memory is not None:
+        return within_budget(name, f, argnums, has_aux, memory)
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         run = Run(name, f, args, kwargs, argnums, has_aux)
@@ -102,12 +110,12 @@ def _value_and_grad(f: Function, argnums: Argnums, has_aux: bool, name: str) -> 
     return value_and_gradient
 
 
-def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
+def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, memory: Any = None) -> Function:
     """The gradient of a scalar function, ``x -> ∇f(x)``, by reverse mode.
 
     Parameters
     ----------
-    f, argnums, has_aux
+    f, argnums, has_aux, memory
         As for `value_and_grad`.
 
     Returns
@@ -124,13 +132,14 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
     >>> wg.grad(rosenbrock)(np.array([1.2, 1.0]))
     array([211.6, -88. ])
     """
-    both = _value_and_grad(f, argnums, has_aux, "grad")
+    both = _value_and_grad(f, argnums, has_aux, "grad", memory)
 
-    @_transformed(f, "grad", grad, argnums, has_aux)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, derivative = both(*args, **kwargs)
         return (derivative, value[1]) if has_aux else derivative
-    return gradient
+    if memory is not None:
+        gradient.plan = both.plan  # type: ignore[attr-defined]
+    return _transformed(f, "grad", grad, argnums, has_aux, *([] if memory is None else [memory]))(gradient)
 
 
 # ---------------------------------------------------------------- products with the Jacobian

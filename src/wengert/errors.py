@@ -8,9 +8,9 @@ idea: nothing is wrong in silence; what cannot be kept exact is refused by one o
 from __future__ import annotations
 
 __all__ = [
-    "CheckError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError", "InputError",
-    "MissingRuleError", "MutationError", "NonDifferentiableError", "SparsityError", "StructureError", "UnstageableError",
-    "UnsupportedError", "WengertError", "kind_of",
+    "BudgetError", "CheckError", "ConversionError", "DataError", "EscapedTracerError", "FormulaError", "GraphError",
+    "InputError", "MissingRuleError", "MutationError", "NonDifferentiableError", "SparsityError", "StructureError",
+    "UnstageableError", "UnsupportedError", "WengertError", "kind_of",
 ]
 
 
@@ -90,6 +90,20 @@ REFUSALS = (ConversionError, EscapedTracerError, MutationError, UnstageableError
 
 class GraphError(WengertError, ValueError):
     """A graph that is not well formed, or text that does not parse as one."""
+
+
+class BudgetError(WengertError, ValueError):
+    """A memory budget that cannot be met; the message names the least that can.
+
+    Attributes
+    ----------
+    least : int or None
+        The bytes of the smallest budget that can be met, if there is one.
+    """
+
+    def __init__(self, message: str, least: int | None = None):
+        super().__init__(message)
+        self.least = least
 
 
 class DataError(WengertError, ValueError):

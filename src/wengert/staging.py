@@ -19,7 +19,17 @@ import numpy as np
 
 from wengert.backends.compiled import native
 from wengert.backends.tiers import Runner
-from wengert.errors import InputError, StructureError, UnstageableError, UnsupportedError, WengertError, kind_of, not_a_function
+from wengert.budget import stage_with
+from wengert.errors import (
+    BudgetError,
+    InputError,
+    StructureError,
+    UnstageableError,
+    UnsupportedError,
+    WengertError,
+    kind_of,
+    not_a_function,
+)
 from wengert.flatten import Spec, flatten
 from wengert.forms import MISS, Forms, Result, leaf_key, signature_of
 from wengert.frontends import flow, warned
@@ -215,7 +225,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 self._trace(staged, leaves, rebuild)
             staged.kept = rebuild
             staged.recorded = staged.recorded if keep else None
-        except StructureError:  # explicit control flow that cannot mean anything: to run it unstaged would hide that
+        except (BudgetError, StructureError):  # control flow that cannot mean anything, say: to run it unstaged would hide that
             raise
         except WengertError as error:
             staged.graph, staged.reason = None, str(error)
@@ -556,3 +566,6 @@ def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), stat
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     return _Jitted(f, numbers, names)
+
+
+stage_with(jit)

@@ -120,6 +120,7 @@ class Program:
                 else:
                     for k, value in zip(outs, run(*[env[i] for i in ins]), strict=True):  # type: ignore[arg-type]
                         env[k] = value
+                    value = None  # it is not to outlive its slot
                 for k in dead:
                     env[k] = None
         except Exception as error:

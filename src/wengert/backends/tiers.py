@@ -51,6 +51,12 @@ def _sizes(graph: Graph) -> tuple[float, float]:
     return text, runs
 
 
+def _keeps_little(graph: Graph) -> bool:
+    """Whether a graph was cut to take little memory."""
+    return any(e.params.get("checkpoint") or "checkpoints" in e.params or any(map(_keeps_little, subgraphs(e)))
+               for e in graph.equations)
+
+
 class Runner:
     """A graph, ready to run.
 
@@ -71,6 +77,8 @@ class Runner:
         text, runs = _sizes(graph)
         self.price = COMPILE * text + (START if "llvmlite" in sys.modules else FIRST)
         self.spent = EQUATION * runs - (EAGER - 1.0) * self.price  # an eager start; what comes on top is measured
+        if _keeps_little(graph):  # to fuse is to take less memory
+            self.spent = self.price
         self.calls = 0
 
     def due(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import StructureError, UnstageableError, WengertError
+from wengert.errors import BudgetError, StructureError, UnstageableError, WengertError
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import Frame, active_frame, is_library, user_line
 from wengert.frontends.tracer import Tracer
@@ -251,7 +251,7 @@ def attempt(run: Callable[[], Any], undo: Callable[[], None]) -> tuple[Block, An
     try:
         with block:
             out = run()
-    except (NeedsValueError, UnstageableError, StructureError):
+    except (NeedsValueError, UnstageableError, StructureError, BudgetError):
         raise
     except RecursionError as error:
         raise UnstageableError(f"{raised(error)}: recursion to no end, or to one that a traced value decides") from error

@@ -174,6 +174,7 @@ def _scan(length: Any, *operands: Any, body: Graph, constants: int, carries: int
         carry = carry_on(out)
         for y, v in zip(saved, out[carries:], strict=True):
             y[i] = v
+        out = v = None  # type: ignore[assignment]  # what is saved is a copy
     return (*carry, *saved)
 
 

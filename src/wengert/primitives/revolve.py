@@ -214,7 +214,7 @@ def _while_sweep(loop: _Loop) -> Graph:
 def _online(slots: int, j: Handle, top: Handle, at: Handle, level: Handle, rows: Handle) -> tuple[Any, ...]:
     """The books with a checkpoint of iteration j: the last one, their iterations, levels and rows; and the row to write."""
     k = Handle(j.build, Const(np.arange(slots + 1)))
-    is_full = _apply("greater_equal", top, _int(slots - 1))
+    is_full = _apply("greater_equal", top, _int(slots))  # the newest is the state at work, which has a row, too
     known = select(k <= top, level, full(np.int64(-1), (slots + 1,), j))
     later = _apply("flip", _apply("cummax", _apply("flip", known, axes=(0,)), axis=0), axes=(0,))
     later = _apply("concatenate", _apply("index", later, spec=(("s", 1, None, None),)), full(np.int64(-1), (1,), j), axis=0)
@@ -222,17 +222,14 @@ def _online(slots: int, j: Handle, top: Handle, at: Handle, level: Handle, rows:
     some = _apply("reduce_any", dispensable, axes=(0,))
     worst = select(some, _apply("argmax", _apply("convert", dispensable, dtype=_I), axis=0), top)
     lifted = select(some, _int(0), _row(level, _apply("maximum", top, _int(0))) + 1)
-    only = _apply("equal", worst, _int(0))  # the start stays; the row to work with is written, and not noted
     new_top = select(is_full, top, top + 1)
     gone = select(is_full, worst, new_top)
     moved = _apply("logical_and", _apply("greater_equal", k, gone), k < new_top)
     source = select(_apply("equal", k, new_top), gone, select(moved, k + 1, k))
-    stays = _apply("logical_and", is_full, only)
-    source = select(stays, k, source)
     at, level, rows = (_apply("index", x, source, spec=(("a",),)) for x in (at, level, rows))
-    mine = _apply("logical_and", _apply("equal", k, new_top), _apply("logical_not", stays))
+    mine = _apply("equal", k, new_top)
     at, level = select(mine, j, at), select(mine, select(is_full, lifted, _int(0)), level)
-    return new_top, at, level, rows, _row(rows, select(stays, _int(slots), new_top))
+    return new_top, at, level, rows, _row(rows, new_top)
 
 
 # ---------------------------------------------------------------- the linear loop

@@ -16,14 +16,15 @@ from wengert.transforms.transpose import transpose
 __all__ = ["vjp"]
 
 
-def vjp(graph: Graph, active: Sequence[bool]) -> tuple[Graph, tuple[bool, ...], tuple[bool, ...]]:
+def vjp(graph: Graph, active: Sequence[bool],
+        needed: Sequence[bool] | None = None) -> tuple[Graph, tuple[bool, ...], tuple[bool, ...]]:
     """``(x, y_bar) -> (f(x), f'(x)^T y_bar)``, which cotangents it takes and which gradients are not zero.
 
     The inputs are those of `graph`, then one cotangent for each output that depends on an active input (the
     first tuple); the outputs are those of `graph`, then the gradients marked nonzero (the second tuple, one for
-    each active input).
+    each active input). Outputs that are not `needed` take no cotangent.
     """
-    linear = linearize(graph, active)
+    linear = linearize(graph, active, needed)
     adjoint = transpose(linear)
     build = Build()
     primal = [build.input(v.type) for v in graph.inputs]

@@ -1,0 +1,387 @@
+"""Memory budgets: what is kept for the backward pass, and what is computed again.
+
+What comes in: a function and a number of bytes. What goes out: its value and gradient as a graph whose peak of memory stays
+below that number, with a prediction of what this costs. The one idea: the program is cut before it is differentiated, loops
+into a few checkpoints and straight lines into segments, where that saves most bytes for the operations that are repeated; each
+candidate is differentiated, and its peak is read off its types, or off the plan of its machine code. Nothing is run to know it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wengert.backends.cost import operations
+from wengert.backends.peak import peak_bytes
+from wengert.errors import BudgetError, InputError, UnsupportedError
+from wengert.frontends.trace import active_frame, user_line
+from wengert.frontends.tracer import Tracer
+from wengert.graph import Build, Const, Equation, Graph
+from wengert.graph.walk import subgraphs
+from wengert.primitives.control import call
+from wengert.run import Run
+from wengert.schedules import forward_steps
+from wengert.settings import config
+from wengert.transforms.segments import Stretch, cut, loops, segmented, with_room
+from wengert.transforms.simplify import simplify
+from wengert.transforms.vjp import vjp
+
+__all__ = ["MemoryPlan", "bytes_in", "plan_memory", "stage_with", "within_budget"]
+
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+_PARTS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+_FAR = 4.0  # times the budget: what interpreting takes more is not looked at as machine code
+_STAGE: list[Callable[[Any], Any]] = []
+
+
+def stage_with(jit: Callable[[Any], Any]) -> None:
+    """Set what stages a function: a budget is kept by graphs alone."""
+    _STAGE[:] = [jit]
+
+
+def bytes_in(memory: Any) -> int:
+    """A number of bytes, or a text such as "500 MB" or "1.5 GiB", as a number.
+
+    Examples
+    --------
+    >>> bytes_in("500 MB"), bytes_in("1.5 KiB"), bytes_in(4096)
+    (500000000, 1536, 4096)
+    """
+    if isinstance(memory, str):
+        found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]+)\s*", memory)
+        if found is None or found[2].upper() not in _UNITS:
+            raise InputError(f"memory={memory!r} is no amount of memory; write a number of bytes, or a number with B, KB, MB, "
+                             f"GB, KiB, MiB or GiB: memory='500 MB'")
+        return int(float(found[1]) * _UNITS[found[2].upper()])
+    if isinstance(memory, bool) or not isinstance(memory, (int, float, np.integer, np.floating)) or not memory >= 0 or (
+            math.isinf(memory)):
+        raise InputError(f"memory={memory!r} is no amount of memory; write a number of bytes, or a text: memory='500 MB'")
+    return int(memory)
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What a value and its gradient cost within a budget.
+
+    Attributes
+    ----------
+    budget : int
+        Bytes.
+    peak : int
+        The most bytes alive at once that are predicted: all that a call allocates, its results included, its arguments not.
+    everything : float
+        The same if nothing is computed again; inf where a loop of unknown length would keep all its states.
+    operations, repeated : int
+        Arithmetic operations if nothing is computed again, and what is computed again on top; a loop of unknown length counts
+        as one iteration.
+    checkpoints : tuple of (int or None, int)
+        Of each loop that keeps checkpoints: its iterations (None: unknown) and its slots.
+    segments : int
+        How many stretches of straight lines are computed again.
+    graph : Graph
+        From the inputs to outputs and gradients.
+    nonzero : tuple of bool
+        Which inputs have a gradient.
+    """
+
+    budget: int
+    peak: int
+    everything: float
+    operations: int
+    repeated: int
+    checkpoints: tuple[tuple[int | None, int], ...]
+    segments: int
+    graph: Graph
+    nonzero: tuple[bool, ...]
+
+    @property
+    def extra(self) -> float:
+        """Predicted extra time, as a part of the time that storing everything takes: operations for operations."""
+        return self.repeated / max(self.operations, 1)
+
+    def __str__(self) -> str:
+        everything = "without bound" if math.isinf(self.everything) else _text(self.everything)
+        lines = [f"budget {_text(self.budget)}: peak {_text(self.peak)} (storing everything: {everything}), "
+                 f"{100 * self.extra:.0f} % more operations"]
+        for steps, slots in self.checkpoints:
+            length = "unknown length" if steps is None else f"{steps:,} iterations"
+            lines.append(f"  a loop of {length} keeps {slots:,} checkpoint{'s' * (slots != 1)}")
+        if self.segments:
+            lines.append(f"  {self.segments:,} segment{'s' * (self.segments != 1)} of straight lines computed again")
+        return "\n".join(lines)
+
+
+def _text(n: float) -> str:
+    from wengert.backends.compiled.memory import bytes_text
+    return bytes_text(int(n))
+
+
+# ---------------------------------------------------------------- candidates
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A cut graph, its value and gradient, and the peak."""
+
+    cut: Graph
+    joint: Graph
+    nonzero: tuple[bool, ...]
+    peak: float
+
+
+class _Search:
+    """Candidates for one graph, each looked at once."""
+
+    def __init__(self, graph: Graph, active: Sequence[bool], budget: int):
+        self.graph, self.active, self.budget = graph, active, budget
+        self.seen: dict[Any, _Candidate] = {}
+        self.has_loops = bool(loops(graph))
+
+    def candidate(self, room: float = math.inf, stretches: tuple[tuple[Stretch, ...], ...] = ()) -> _Candidate:
+        """The graph with so much room for each loop, and with these stretches cut out, level by level."""
+        key = (room, stretches)
+        if key not in self.seen:
+            found = self.graph if math.isinf(room) else with_room(self.graph, room)
+            for level in stretches:
+                found = segmented(found, level)
+            joint, nonzero = _joint(found, self.active)
+            self.seen[key] = _Candidate(found, joint, nonzero, self.peak(joint))
+        return self.seen[key]
+
+    def peak(self, joint: Graph) -> float:
+        """Of machine code if that is what will run, else of the interpreter, which is asked first: it knows soon."""
+        found = peak_bytes(joint)
+        return found if found > _FAR * self.budget else _peak(joint)
+
+    def everything(self) -> float:
+        """The peak if nothing is computed again."""
+        plain = self.candidate()
+        return plain.peak if plain.peak <= self.budget or math.isinf(plain.peak) else _peak(plain.joint)
+
+    def run(self) -> _Candidate:
+        best = self.candidate()
+        if best.peak <= self.budget:
+            return best
+        for stretches in self.levels():
+            found = self.roomy(stretches)
+            if found is not None:
+                return found
+        least = min(c.peak for c in self.frugal())
+        if least <= self.budget:
+            return min(self.frugal(), key=lambda c: c.peak)
+        raise BudgetError(f"a memory budget of {_text(self.budget)} cannot be met: the least possible here is "
+                          f"{math.ceil(least):,} bytes, results included (at {user_line()})", math.ceil(least))
+
+    def levels(self) -> list[tuple[tuple[Stretch, ...], ...]]:
+        """Ways to cut, those that repeat less first."""
+        out: list[tuple[tuple[Stretch, ...], ...]] = [()] if self.has_loops else []
+        count = sum(s.stop - s.start for s in cut(self.graph, 1))
+        for parts in _PARTS:
+            if 2 * parts <= count:
+                out.append((tuple(cut(self.graph, parts)[:-1]),))
+        for depth in (2, 3):
+            parts = max(round(count ** (1.0 / (depth + 1))), 2)
+            if parts ** depth * 2 <= count:
+                out.append(self.nested(parts, depth))
+        return [s for s in out if not s or s[0]]
+
+    def nested(self, parts: int, depth: int) -> tuple[tuple[Stretch, ...], ...]:
+        """Stretches of stretches: the finest first."""
+        graph, out = self.graph, []
+        for level in range(depth, 0, -1):
+            out.append(tuple(cut(graph, parts ** level)))
+            graph = segmented(graph, out[-1])
+        return tuple(out)
+
+    def roomy(self, stretches: tuple[tuple[Stretch, ...], ...]) -> _Candidate | None:
+        """The candidate that repeats least among those cut like this that fit, if there is one."""
+        rooms = [self.budget / 2 ** k for k in range(40)] if self.has_loops else [math.inf]
+        low = next((r for r in rooms if r >= 1 and self.candidate(r, stretches).peak <= self.budget), None)
+        if low is None:
+            return None
+        if len(stretches) == 1 and not self.has_loops:
+            return self.kept(low, stretches[0])
+        high = 2 * low
+        for _ in range(6 if self.has_loops and low < self.budget else 0):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.candidate(middle, stretches).peak <= self.budget else (low, middle)
+        return self.candidate(low, stretches)
+
+    def kept(self, room: float, stretches: tuple[Stretch, ...]) -> _Candidate:
+        """As many stretches stored as fit: first those with many operations for few bytes."""
+        def price(s: Stretch) -> float:
+            return sum(_work(e) for e in self.graph.equations[s.start:s.stop]) / max(s.bytes, 1)
+        order = sorted(stretches, key=price)  # the last are kept first
+        low, high = 0, len(order)  # computed again: all of them fit, none does not
+        while high - low > 1:
+            middle = (low + high) // 2
+            again = tuple(sorted(order[:middle], key=lambda s: s.start))
+            low, high = (low, middle) if self.candidate(room, (again,)).peak <= self.budget else (middle, high)
+        return self.candidate(room, (tuple(sorted(order[:high], key=lambda s: s.start)),))
+
+    def frugal(self) -> list[_Candidate]:
+        """The candidates that need least."""
+        room = 0.0 if self.has_loops else math.inf
+        return [self.candidate(), *[self.candidate(room, s) for s in self.levels()]]
+
+
+def _peak(joint: Graph) -> float:
+    found = peak_bytes(joint)
+    if config.backend == "compiled":
+        from wengert.backends.compiled.passes import memory
+        compiled = memory(joint)
+        if compiled is not None and compiled.peak is not None:
+            return max(found, compiled.peak) if compiled.python else compiled.peak
+    return found
+
+
+def _joint(graph: Graph, active: Sequence[bool]) -> tuple[Graph, tuple[bool, ...]]:
+    """The outputs and the gradients of the first output."""
+    first = [k == 0 for k in range(len(graph.outputs))]
+    joint, _, nonzero = vjp(graph, active, first)
+    build = Build()
+    n = len(graph.inputs)
+    given: list[Any] = [build.input(v.type) for v in joint.inputs[:n]]
+    given += [Const(np.ones(v.type.shape, v.type.dtype)) for v in joint.inputs[n:]]
+    return simplify(build.graph(build.inline(joint, given))), nonzero
+
+
+# ---------------------------------------------------------------- what it costs
+
+def _work(e: Equation) -> int:
+    """Operations of an equation, with those inside."""
+    name = e.primitive.name
+    inner = [sum(map(_work, g.equations)) for g in subgraphs(e)]
+    if name in ("scan", "while_loop"):
+        return sum(inner) * int(e.params.get("size") or 1)
+    return operations(e) + (max(inner) if name == "cond" else sum(inner))
+
+
+def _repeated(graph: Graph) -> int:
+    """Operations that the backward pass repeats."""
+    total = 0
+    for e in graph.equations:
+        inner = sum(_repeated(g) for g in subgraphs(e))
+        once = sum(_work(q) for g in subgraphs(e) for q in g.equations)
+        size = e.params.get("size")
+        if e.primitive.name == "call" and e.params.get("checkpoint"):
+            total += once + inner
+        elif e.params.get("checkpoints"):
+            steps = 2 if size is None else forward_steps(size, e.params["checkpoints"]) + 1
+            total += once * steps + inner * (size or 1)
+        else:
+            total += inner * (size or 1)
+    return total
+
+
+def _checkpoints(graph: Graph) -> tuple[tuple[int | None, int], ...]:
+    return tuple([(e.params.get("size"), e.params["checkpoints"]) for e in loops(graph) if e.params.get("checkpoints")])
+
+
+def _segments(graph: Graph) -> int:
+    return sum((e.primitive.name == "call" and bool(e.params.get("checkpoint"))) + sum(map(_segments, subgraphs(e)))
+               for e in graph.equations)
+
+
+def plan_memory(graph: Graph, active: Sequence[bool], budget: int) -> MemoryPlan:
+    """The outputs of a graph and the gradient of the first one, a number, within a budget.
+
+    Parameters
+    ----------
+    graph : Graph
+    active : sequence of bool
+        The inputs to differentiate with regard to.
+    budget : int
+        Bytes that a call may allocate, its results included.
+
+    Raises
+    ------
+    BudgetError
+        If it cannot be met; its `least` is the smallest that can.
+    """
+    graph = simplify(graph)
+    search = _Search(graph, active, budget)
+    found = search.run()
+    plain = search.candidate()
+    work = sum(map(_work, plain.joint.equations))
+    return MemoryPlan(budget, math.ceil(found.peak), search.everything(), work, _repeated(found.cut), _checkpoints(found.cut),
+                      _segments(found.cut), found.joint, found.nonzero)
+
+
+# ---------------------------------------------------------------- functions
+
+class _Budgeted(Run):
+    """A run whose value and gradient are one graph that keeps the budget."""
+
+    def __init__(self, name: str, f: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, budget: int):
+        self.budget = budget
+        self.gradients: list[Any] = []
+        super().__init__(name, f, args, kwargs, argnums, has_aux)
+
+    def _applied(self) -> dict[Any, Any]:
+        self.require_scalar()
+        graph = self.graph()
+        if not self.out_vars:  # it depends on no argument
+            self.gradients = [np.zeros(v.type.shape, v.type.dtype) for v in self.inputs]
+            return super()._applied()
+        active = [k < len(self.inputs) for k in range(len(graph.inputs))]
+        self.plan = plan_memory(graph, active, self.budget)
+        operands = [x for x, a in zip(self.leaves, self.active, strict=True) if a]
+        operands += [tracer for _, tracer in self.trace.captured.values()]
+        operands += [self.trace.values[v] for v in self.trace.lifted]
+        first = next(x for x in operands if isinstance(x, Tracer))
+        params = {"graph": self.plan.graph, "name": self.name, "checkpoint": True}  # its own derivative keeps the operands
+        out = list(first.apply(call, operands, params))
+        n = len(graph.outputs)
+        rest = iter(out[n:])
+        self.gradients = [next(rest) if nonzero else np.zeros(v.type.shape, v.type.dtype)
+                          for v, nonzero in zip(self.inputs, self.plan.nonzero, strict=True)]
+        return dict(zip(graph.outputs, out, strict=False))
+
+
+def within_budget(name: str, f: Callable[..., Any], argnums: Any, has_aux: bool, memory: Any) -> Callable[..., Any]:
+    """Value and gradient, as `value_and_grad` gives them, within a budget; `plan` says what a call like this one takes."""
+    budget = bytes_in(memory)
+
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        if active_frame() is None:
+            return staged()(*args, **kwargs) if not running else refused(args, kwargs)
+        run = _Budgeted(name, f, args, kwargs, argnums, has_aux, budget)
+        plans[:] = [run.plan] if hasattr(run, "plan") else []
+        gradient = run.arrange(run.gradients)
+        return ((run.result(), run.aux) if has_aux else run.result()), gradient
+
+    running: list[bool] = []
+    plans: list[MemoryPlan] = []
+
+    @functools.cache
+    def staged() -> Any:
+        made = _STAGE[0](inner)
+        made.warned = [True]  # it is refused, not run unstaged
+        return made
+
+    def inner(*args: Any, **kwargs: Any) -> Any:
+        running.append(True)
+        try:
+            return value_and_gradient(*args, **kwargs)
+        finally:
+            running.pop()
+
+    def refused(args: Any, kwargs: Any) -> Any:
+        _, found = staged()._find(args, kwargs)
+        raise UnsupportedError(f"{name}: a memory budget is kept by a program that is one graph, and this one runs as Python: "
+                               f"{found.reason}")
+
+    def plan(*args: Any, **kwargs: Any) -> MemoryPlan:
+        made = staged().explained(args, kwargs)
+        if not plans:
+            raise UnsupportedError(f"{name}: there is nothing to plan: {made.reason or 'no gradient is taken'}")
+        return plans[0]
+    value_and_gradient.plan = plan  # type: ignore[attr-defined]
+    return value_and_gradient
