@@ -269,6 +269,16 @@ def test_a_loop_that_cannot_be_one_equation_is_refused():
         wg.grad(lambda x: wg.fori_loop(0, 5, lambda i, c: c * np.ones(int(c)).size, x, checkpoints=2))(1.0)
 
 
+@pytest.mark.parametrize("wrap", [lambda f: f, wg.jit], ids=["plain", "jit"])
+def test_a_loop_that_draws_is_refused(wrap):
+    generator = np.random.default_rng(0)
+
+    def f(x):
+        return wg.fori_loop(0, 5, lambda i, c: c * generator.normal(), x, checkpoints=2)
+    with pytest.raises(InputError, match="its body draws or prints, and would do so again"):
+        wrap(wg.grad(f))(1.0)
+
+
 # ---------------------------------------------------------------- schedules
 
 @cache
