@@ -12,14 +12,14 @@ import functools
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from wengert.backends.cost import operations
 from wengert.backends.peak import peak_bytes
-from wengert.errors import BudgetError, InputError, UnsupportedError
+from wengert.errors import BudgetError, InputError, NonDifferentiableError, UnsupportedError
 from wengert.frontends.trace import active_frame, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Build, Const, Equation, Graph
@@ -28,16 +28,18 @@ from wengert.primitives.control import call
 from wengert.run import Run
 from wengert.schedules import forward_steps
 from wengert.settings import config
+from wengert.transforms.stretches import Stretch, cut, loops, saved_bytes, segmented, with_room
 from wengert.transforms.simplify import simplify
-from wengert.transforms.stretches import Stretch, cut, loops, segmented, with_room
 from wengert.transforms.vjp import vjp
 
 __all__ = ["MemoryPlan", "bytes_in", "plan_memory", "stage_with", "within_budget"]
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
           "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
-_PARTS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-_FAR = 4.0  # times the budget: what interpreting takes more is not looked at as machine code
+_PARTS = (2, 3, 5, 8, 12, 20, 32, 64, 128)
+_FAR = 4.0  # times the budget: of a large program that takes more to interpret, machine code is not planned
+_LARGE = 400  # equations
+_FEW = 3  # candidates whose machine code is planned in any case, those that take least to interpret
 _STAGE: list[Callable[[Any], Any]] = []
 
 
@@ -145,19 +147,21 @@ class _Search:
 
     def candidate(self, room: float = math.inf, stretches: tuple[tuple[Stretch, ...], ...] = ()) -> _Candidate:
         """The graph with so much room for each loop, and with these stretches cut out, level by level."""
-        key = (room, stretches)
-        if key not in self.seen:
-            found = self.graph if math.isinf(room) else with_room(self.graph, room)
-            for level in stretches:
-                found = segmented(found, level)
-            joint, nonzero = _joint(found, self.active)
-            self.seen[key] = _Candidate(found, joint, nonzero, self.peak(joint))
-        return self.seen[key]
+        if (room, stretches) not in self.seen:
+            found = self.graph if math.isinf(room) else with_room(self.graph, room, self.budget)
+            same = (_checkpoints(found), stretches)  # another room may mean the same checkpoints
+            if same not in self.seen:
+                for level in stretches:
+                    found = segmented(found, level)
+                joint, nonzero = _joint(found, self.active)
+                self.seen[same] = _Candidate(found, joint, nonzero, self.peak(joint))
+            self.seen[room, stretches] = self.seen[same]
+        return self.seen[room, stretches]
 
     def peak(self, joint: Graph) -> float:
-        """Of machine code if that is what will run, else of the interpreter, which is asked first: it knows soon."""
+        """Of machine code if that is what will run; a large program is first asked what interpreting it takes."""
         found = peak_bytes(joint)
-        return found if found > _FAR * self.budget else _peak(joint)
+        return found if _count(joint) > _LARGE and found > _FAR * self.budget else _peak(joint)
 
     def everything(self) -> float:
         """The peak if nothing is computed again."""
@@ -169,14 +173,25 @@ class _Search:
         if best.peak <= self.budget:
             return best
         for stretches in self.levels():
-            found = self.roomy(stretches)
-            if found is not None:
-                return found
-        least = min(c.peak for c in self.frugal())
+            low = next((r for r in self.rooms(stretches) if self.candidate(r, stretches).peak <= self.budget), None)
+            if low is not None:
+                return self.roomier(low, stretches)
+        every = [best, *[self.candidate(r, s) for s in self.levels() for r in self.rooms(s)]]
+        few = {c.peak: c for c in every}
+        few.update({_peak(c.joint): c for c in sorted(every, key=lambda c: peak_bytes(c.joint))[:_FEW]})
+        least = min(few)
         if least <= self.budget:
-            return min(self.frugal(), key=lambda c: c.peak)
+            return replace(few[least], peak=least)
         raise BudgetError(f"a memory budget of {_text(self.budget)} cannot be met: the least possible here is "
                           f"{math.ceil(least):,} bytes, results included (at {user_line()})", math.ceil(least))
+
+    def rooms(self, stretches: tuple[tuple[Stretch, ...], ...]) -> list[float]:
+        """Bytes for each loop to try, the most first."""
+        if not self.has_loops:
+            return [math.inf]
+        known = [e.params["size"] * saved_bytes(e) for e in loops(self.graph) if e.params.get("size")]
+        most = max([self.budget, *known]) if not stretches else 1
+        return [2.0 ** k for k in range(math.ceil(math.log2(max(most, 1))), -1, -1)]
 
     def levels(self) -> list[tuple[tuple[Stretch, ...], ...]]:
         """Ways to cut, those that repeat less first."""
@@ -199,16 +214,14 @@ class _Search:
             graph = segmented(graph, out[-1])
         return tuple(out)
 
-    def roomy(self, stretches: tuple[tuple[Stretch, ...], ...]) -> _Candidate | None:
-        """The candidate that repeats least among those cut like this that fit, if there is one."""
-        rooms = [self.budget / 2 ** k for k in range(40)] if self.has_loops else [math.inf]
-        low = next((r for r in rooms if r >= 1 and self.candidate(r, stretches).peak <= self.budget), None)
-        if low is None:
-            return None
-        if len(stretches) == 1 and not self.has_loops:
-            return self.kept(low, stretches[0])
+    def roomier(self, low: float, stretches: tuple[tuple[Stretch, ...], ...]) -> _Candidate:
+        """The candidate that repeats least of those cut like one that fits."""
+        if not self.has_loops:
+            return self.kept(low, stretches[0]) if len(stretches) == 1 else self.candidate(low, stretches)
         high = 2 * low
-        for _ in range(6 if self.has_loops and low < self.budget else 0):
+        while stretches and self.candidate(high, stretches).peak <= self.budget and high < self.budget:
+            low, high = high, 2 * high
+        for _ in range(6):
             middle = (low + high) / 2
             low, high = (middle, high) if self.candidate(middle, stretches).peak <= self.budget else (low, middle)
         return self.candidate(low, stretches)
@@ -224,11 +237,6 @@ class _Search:
             again = tuple(sorted(order[:middle], key=lambda s: s.start))
             low, high = (low, middle) if self.candidate(room, (again,)).peak <= self.budget else (middle, high)
         return self.candidate(room, (tuple(sorted(order[:high], key=lambda s: s.start)),))
-
-    def frugal(self) -> list[_Candidate]:
-        """The candidates that need least."""
-        room = 0.0 if self.has_loops else math.inf
-        return [self.candidate(), *[self.candidate(room, s) for s in self.levels()]]
 
 
 def _peak(joint: Graph) -> float:
@@ -253,6 +261,10 @@ def _joint(graph: Graph, active: Sequence[bool]) -> tuple[Graph, tuple[bool, ...
 
 
 # ---------------------------------------------------------------- what it costs
+
+def _count(graph: Graph) -> int:
+    return sum(1 + sum(map(_count, subgraphs(e))) for e in graph.equations)
+
 
 def _work(e: Equation) -> int:
     """Operations of an equation, with those inside."""
@@ -281,7 +293,7 @@ def _repeated(graph: Graph) -> int:
 
 
 def _checkpoints(graph: Graph) -> tuple[tuple[int | None, int], ...]:
-    return tuple([(e.params.get("size"), e.params["checkpoints"]) for e in loops(graph) if e.params.get("checkpoints")])
+    return tuple([(e.params.get("size"), e.params.get("checkpoints") or 0) for e in loops(graph)])
 
 
 def _segments(graph: Graph) -> int:
@@ -310,7 +322,8 @@ def plan_memory(graph: Graph, active: Sequence[bool], budget: int) -> MemoryPlan
     found = search.run()
     plain = search.candidate()
     work = sum(map(_work, plain.joint.equations))
-    return MemoryPlan(budget, math.ceil(found.peak), search.everything(), work, _repeated(found.cut), _checkpoints(found.cut),
+    return MemoryPlan(budget, math.ceil(found.peak), search.everything(), work, _repeated(found.cut),
+                      tuple([pair for pair in _checkpoints(found.cut) if pair[1]]),
                       _segments(found.cut), found.joint, found.nonzero)
 
 
@@ -375,6 +388,8 @@ def within_budget(name: str, f: Callable[..., Any], argnums: Any, has_aux: bool,
 
     def refused(args: Any, kwargs: Any) -> Any:
         _, found = staged()._find(args, kwargs)
+        if found.raised is not None and issubclass(found.raised, (InputError, NonDifferentiableError)):
+            raise found.raised(found.reason)
         raise UnsupportedError(f"{name}: a memory budget is kept by a program that is one graph, and this one runs as Python: "
                                f"{found.reason}")
 

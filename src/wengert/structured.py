@@ -249,7 +249,7 @@ def while_loop(
 
     if asked and active_trace() is not None:
         with _refused("while_loop"):
-            loop(carry.get, carry.put, carry.names, lambda _: body(), test=lambda _: test(), **asked)
+            loop(carry.get, carry.put, carry.names, _repeatable(lambda _: body()), test=lambda _: test(), **asked)
     elif active_frame() is None:
         while test():
             body()
@@ -289,7 +289,7 @@ def fori_loop(
     if asked and active_trace() is not None:
         with _refused("fori_loop"):
             length, sure = _length(lower, upper)
-            loop(carry.get, carry.put, carry.names, body, length=length, step=(lower, 1), sure=sure, **asked)
+            loop(carry.get, carry.put, carry.names, _repeatable(body), length=length, step=(lower, 1), sure=sure, **asked)
     elif active_frame() is None:
         for i in range(operator.index(lower), operator.index(upper)):
             body(i)
@@ -347,7 +347,8 @@ def scan(
     step = (n - 1, -1) if reverse else (0, 1)
     if asked and active_trace() is not None:
         with _refused("scan"):
-            found = loop(carry.get, carry.put, carry.names, body, length=n, step=step, reverse=reverse, sure=True, **asked)
+            run = _repeatable(body)
+            found = loop(carry.get, carry.put, carry.names, run, length=n, step=step, reverse=reverse, sure=True, **asked)
             return carry.result(), ys.tree(found)
     if active_frame() is not None and n > _UNROLLED:
         try:
@@ -381,6 +382,17 @@ def _refused(who: str) -> Iterator[None]:
     except (NeedsValueError, UnstageableError) as error:
         raise InputError(f"{who}: a loop with checkpoints runs as one equation, and this one cannot: {error}. Leave "
                          f"checkpoints away, or write what a traced value decides with wg.cond") from error
+
+
+def _repeatable(body: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The body of a loop with checkpoints: it runs again on the way back, so it must have no effect."""
+    def run(index: Any) -> Any:
+        out = body(index)
+        if innermost().effects:
+            raise UnstageableError("its body draws or prints, and would do so again; draw before the loop, and walk along what "
+                                   "was drawn")
+        return out
+    return run
 
 
 def _length(lower: Any, upper: Any) -> tuple[Any, bool]:

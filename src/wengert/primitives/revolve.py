@@ -31,8 +31,8 @@ _COUNT = ArrayType((), _I)
 
 
 def keeps_checkpoints(e: Equation) -> bool:
-    """Whether a loop is asked to keep a number of checkpoints, and can: what it saved in stacks has no rows to begin at."""
-    if not e.params.get("checkpoints"):
+    """Whether a loop is asked to keep a number of checkpoints, and can: stacks have no rows, and effects happen once."""
+    if not e.params.get("checkpoints") or not e.pure:
         return False
     return not any(isinstance(v.type, StackType) for v in e.params["body"].inputs)
 

@@ -14,7 +14,7 @@ from wengert.graph import REGISTRY, ArrayType, Equation, Graph, StackType, Var
 from wengert.graph.walk import with_subgraphs
 from wengert.transforms.linearize import linearize
 
-__all__ = ["Stretch", "cut", "loops", "segmented", "with_room"]
+__all__ = ["Stretch", "cut", "loops", "saved_bytes", "segmented", "with_room"]
 
 _LOOPS = ("scan", "while_loop")
 
@@ -46,23 +46,26 @@ def saved_bytes(e: Equation) -> float:
     body = e.params["body"]
     linear = linearize(body, [v.type.inexact for v in body.inputs])
     own = set(body.inputs[:e.params["constants"]])
-    return sum(_bytes(v.type) for v in linear.residuals if v not in own)
+    return max(sum(_bytes(v.type) for v in linear.residuals if v not in own), 1)
 
 
-def with_room(graph: Graph, room: float) -> Graph:
-    """The graph whose loops keep as many checkpoints as fit into so many bytes each; loops that fit as they are stay so."""
+def with_room(graph: Graph, room: float, most: float) -> Graph:
+    """The graph whose loops keep as many checkpoints as fit into so many bytes each; loops that fit as they are stay so.
+
+    Those of unknown length keep what fits into `most`.
+    """
     equations, lines = [], {}
     for e in graph.equations:
         new = e
         if e.primitive.name in _LOOPS and e.pure and not any(isinstance(v.type, StackType) for v in e.params["body"].inputs):
-            params = {**e.params, "body": with_room(e.params["body"], room)}
+            params = {**e.params, "body": with_room(e.params["body"], room, most)}
             size = e.params.get("size")
             if (size is None or size * saved_bytes(e) > room) and "checkpoints" not in params:
-                slots = max(int(room // state_bytes(e)) - 1, 1)
+                slots = max(int((min(room, most) if size is None else room) // state_bytes(e)) - 1, 1)
                 params["checkpoints"] = slots if size is None else min(slots, max(size - 1, 1))
             new = Equation(e.primitive, e.operands, params, e.results)
         elif e.primitive.name in ("call", "cond"):
-            params = {k: with_subgraphs(v, lambda g: with_room(g, room)) for k, v in e.params.items()}
+            params = {k: with_subgraphs(v, lambda g: with_room(g, room, most)) for k, v in e.params.items()}
             new = Equation(e.primitive, e.operands, params, e.results)
         equations.append(new)
         if e in graph.lines:

@@ -15,6 +15,7 @@ import numpy as np
 
 from wengert.errors import UnsupportedError
 from wengert.graph import REGISTRY, ArrayType, Atom, Build, Const, Equation, Graph, Var
+from wengert.primitives.revolve import plain_tangent_loop
 
 __all__ = ["Unrolled", "unroll"]
 
@@ -82,6 +83,8 @@ class _Unroller:
             return self.graph(params["branches"][0 if self.value(items[0]) else 1], items[1:])
         if name == "while_loop":
             return self.while_loop(items, **params)
+        if name == "tangent_loop":
+            return self.equation(plain_tangent_loop(e), items[:1 + len(params["body"].inputs)])
         if name == "scan":
             return self.scan(items, **params)
         if name == "empty_stack":
@@ -107,7 +110,8 @@ class _Unroller:
         self.values.update(zip(results, out, strict=True))
         return results
 
-    def while_loop(self, items: list[Item], *, test: Graph, body: Graph, constants: int) -> list[Item]:
+    def while_loop(self, items: list[Item], *, test: Graph, body: Graph, constants: int,
+                   checkpoints: int | None = None) -> list[Item]:
         fixed, carry = items[:constants], items[constants:]
         rows: list[list[Item]] = []
         while self.value(self.graph(test, [*fixed, *carry])[0]):
@@ -118,7 +122,7 @@ class _Unroller:
         return [Const(np.int64(len(rows))), *carry, *stacks]
 
     def scan(self, items: list[Item], *, body: Graph, constants: int, carries: int, reverse: bool,
-             size: int | None) -> list[Item]:
+             size: int | None, checkpoints: int | None = None) -> list[Item]:
         n, given, end = int(self.value(items[0])), items[1:], constants + carries
         fixed, carry, slices = given[:constants], given[constants:end], given[end:]
         rows: list[Any] = [None] * n
