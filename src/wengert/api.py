@@ -20,6 +20,7 @@ from wengert.flatten import flatten
 from wengert.frontends.trace import fresh_build
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Graph
+from wengert.modes import blocks
 from wengert.run import Run, matched, matched_leaf, own
 
 __all__ = ["flat_tangents", "grad", "hessian", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "make_graph", "run_all",
@@ -351,7 +352,7 @@ def _jacobian(f: Function, argnums: Argnums, has_aux: bool, holomorphic: bool, n
         inputs = sum(v.type.size for v in run.inputs)
         outputs = sum(v.type.size for v in run.out_vars)
         forward = name == "jacfwd" or (name == "jacobian" and inputs < outputs)
-        columns = _by_columns(run) if forward else _by_rows(run, holomorphic)
+        columns = blocks(run, "forward" if forward else "reverse", holomorphic)
         if forward and name == "jacobian":  # the mode must not decide the dtype
             columns = [[b.astype(v.type.dtype) for b, v in zip(row, run.inputs, strict=True)] for row in columns]
         seen: set[int] = set()
@@ -360,79 +361,6 @@ def _jacobian(f: Function, argnums: Argnums, has_aux: bool, holomorphic: bool, n
         out = run.out_spec.unflatten(leaves)
         return (out, run.aux) if has_aux else out
     return jac
-
-
-def _basis(size: int, shape: tuple[int, ...], dtype: Any, start: int, total: int) -> Any:
-    """Unit vectors for one leaf among leaves of `total` elements: shape (total, *shape)."""
-    out = np.zeros((total, size), dtype)
-    out[start:start + size] = np.eye(size, dtype=dtype)
-    return out.reshape((total, *shape))
-
-
-def _bases(variables: Sequence[Any]) -> list[Any]:
-    total, start, out = sum(v.type.size for v in variables), 0, []
-    for v in variables:
-        out.append(_basis(v.type.size, v.type.shape, v.type.dtype, start, total))
-        start += v.type.size
-    return out
-
-
-def _by_columns(run: Run) -> list[list[Any]]:
-    """Jacobian blocks [output leaf][input leaf] by forward mode."""
-    linear = run.linear()
-    lanes = sum(v.type.size for v in run.inputs)
-    found: dict[Any, Any] = {}
-    if any(linear.nonzero) and lanes:
-        out = iter(run.call_lanes(run.forward(), lanes, _bases(run.inputs)))
-        found = {v: next(out) for v, nonzero in zip(run.out_vars, linear.nonzero, strict=True) if nonzero}
-    rows = []
-    for x in run.out_leaves:
-        shape, dtype = _leaf_shape(x)
-        block = found.get(x) if hasattr(x, "type") and not isinstance(x, Tracer) else None
-        row, start = [], 0
-        for v in run.inputs:
-            stop = start + v.type.size
-            if block is None:
-                row.append(np.zeros((*shape, *v.type.shape), dtype))
-            else:
-                part = np.moveaxis(block[start:stop], 0, -1)
-                row.append(np.reshape(part, (*shape, *v.type.shape)))
-            start = stop
-        rows.append(row)
-    return rows
-
-
-def _by_rows(run: Run, holomorphic: bool) -> list[list[Any]]:
-    """Jacobian blocks [output leaf][input leaf] by reverse mode."""
-    linear, adjoint = run.linear(), run.adjoint()
-    alive = [v for v, nonzero in zip(run.out_vars, linear.nonzero, strict=True) if nonzero]
-    lanes = sum(v.type.size for v in alive)
-    blocks: list[Any] = [None] * len(run.inputs)
-    if lanes and any(adjoint.nonzero):
-        out = iter(run.call_lanes(adjoint.graph, lanes, _bases(alive)))
-        blocks = [next(out) if nonzero else None for nonzero in adjoint.nonzero]
-        if holomorphic:  # the adjoint multiplies by the conjugate
-            blocks = [None if b is None else np.conjugate(b) for b in blocks]
-    starts, start = {}, 0
-    for v in alive:
-        starts[v] = start
-        start += v.type.size
-    rows = []
-    for x in run.out_leaves:
-        shape, _ = _leaf_shape(x)
-        at = None if isinstance(x, Tracer) or not hasattr(x, "type") else starts.get(x)
-        rows.append([np.zeros((*shape, *v.type.shape), v.type.dtype)
-                     if at is None or block is None else
-                     np.reshape(block[at:at + x.type.size], (*shape, *v.type.shape))
-                     for v, block in zip(run.inputs, blocks, strict=True)])
-    return rows
-
-
-def _leaf_shape(x: Any) -> tuple[tuple[int, ...], Any]:
-    if hasattr(x, "type"):
-        return x.type.shape, x.type.dtype if x.type.inexact else np.dtype(float)
-    found = np.asarray(x)
-    return found.shape, found.dtype if found.dtype.kind in "fc" else np.dtype(float)
 
 
 def hessian(f: Function, argnums: Argnums = 0, has_aux: bool = False, *, sparsity: Any = None,

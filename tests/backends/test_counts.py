@@ -227,7 +227,7 @@ LEFT_OUT = ("equations", "hoisted", "workspace", "results")  # the first two are
 PINNED: dict[str, dict[str, int]] = {
     "rosenbrock, value": dict(nests=1, roots=1, passes=1, peak=8),
     "rosenbrock, gradient": dict(nests=1, roots=1, passes=2, peak=8000),
-    "rosenbrock, Hessian": dict(nests=2, roots=7, passes=13, peak=4352),
+    "rosenbrock, Hessian": dict(nests=2, roots=16, passes=24, peak=6080),
     "chain, value": dict(nests=1, roots=1, passes=1, peak=8),
     "chain, gradient": dict(nests=1, roots=1, passes=2, peak=8000),
     "chain, both": dict(nests=1, roots=2, passes=2, peak=8008),

@@ -13,7 +13,7 @@ from wengert.graph import ArrayType, Build, Const, Equation, Graph, Handle, Var
 from wengert.primitives.lanes import over_lanes
 from wengert.primitives.structure import reshape
 
-__all__ = ["batch"]
+__all__ = ["batch", "batched_equation"]
 
 
 def batch(graph: Graph, size: int, batched: Sequence[bool]) -> tuple[Graph, tuple[bool, ...]]:
@@ -42,14 +42,14 @@ def batch(graph: Graph, size: int, batched: Sequence[bool]) -> tuple[Graph, tupl
         build.at = graph.lines.get(e, frozenset())
         operands = [env[o] if isinstance(o, Var) else Handle(build, o) for o in e.operands]
         marks = [flags[o] if isinstance(o, Var) else False for o in e.operands]
-        results = _equation(e, size, operands, marks)
+        results = batched_equation(e, size, operands, marks)
         env.update(zip(e.results, results, strict=True))
         flags.update(dict.fromkeys(e.results, any(marks)))
     outputs = [env[o] if isinstance(o, Var) else o for o in graph.outputs]
     return build.graph(outputs), tuple(not isinstance(o, Const) and flags[o] for o in graph.outputs)
 
 
-def _equation(e: Equation, size: int, operands: list[Handle], marks: list[bool]) -> Sequence[Handle]:
+def batched_equation(e: Equation, size: int, operands: list[Handle], marks: list[bool]) -> Sequence[Handle]:
     p = e.primitive
     if not any(marks):
         out = p(*operands, **e.params)
