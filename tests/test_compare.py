@@ -82,9 +82,10 @@ def test_evaluations_and_operations_are_those_of_theory(known):
 
 def test_growth_is_linear_for_reverse_and_quadratic_for_the_rest(known):
     assert known["reverse mode"].growth["operations"] == pytest.approx(1.2, abs=0.2)
-    for name in ("forward differences", "complex step", "forward mode, by input", "forward mode, vectorized"):
+    for name in ("forward differences", "complex step", "forward mode, by input"):
         assert known[name].growth["operations"] == pytest.approx(2.1, abs=0.25)
         assert set(known[name].sizes) == {3, 6, 12}
+    assert 1.2 < known["forward mode, vectorized"].growth["operations"] < 2.1  # unit vectors are free, as long as they last
     assert known["random, sphere"].growth["evaluations"] == pytest.approx(0.0, abs=1e-12)
 
 

@@ -20,7 +20,7 @@ from wengert.flatten import flatten
 from wengert.frontends.trace import fresh_build
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Graph
-from wengert.modes import blocks
+from wengert.modes import blocks, require_mode
 from wengert.run import Run, matched, matched_leaf, own
 
 __all__ = ["flat_tangents", "grad", "hessian", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "make_graph", "run_all",
@@ -274,7 +274,7 @@ def jacfwd(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic
     array([[3., 2.],
            [1., 0.]])
     """
-    return _jacobian(f, argnums, has_aux, holomorphic, "jacfwd")
+    return _jacobian(f, argnums, has_aux, holomorphic, "jacfwd", "forward")
 
 
 def jacrev(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
@@ -290,12 +290,12 @@ def jacrev(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic
     array([[4., 0.],
            [0., 6.]])
     """
-    return _jacobian(f, argnums, has_aux, holomorphic, "jacrev")
+    return _jacobian(f, argnums, has_aux, holomorphic, "jacrev", "reverse")
 
 
 def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False, *,
-             sparsity: Any = None, coloring: str | None = None) -> Function:
-    """The Jacobian, ``x -> ∂f_i/∂x_j``, in the cheaper of forward and reverse mode.
+             mode: str = "auto", sparsity: Any = None, coloring: str | None = None) -> Function:
+    """The Jacobian, ``x -> ∂f_i/∂x_j``, in the mode that takes the least work.
 
     Parameters
     ----------
@@ -307,6 +307,12 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorph
         Whether f returns ``(value, extra)``.
     holomorphic : bool
         Say True for a holomorphic function of a complex argument; the Jacobian is then the complex derivative.
+    mode : "auto", "forward", "reverse", "colored", "mixed"
+        How the derivatives are accumulated; the result is the same but for rounding. "forward" carries one direction for each
+        input element, "reverse" one for each output element, "colored" one for each group of columns (or rows) that share no
+        nonzero row (column). "mixed" multiplies derivatives in any order: array programs are cut where few numbers pass, scalar
+        programs are eliminated number by number, and it never takes more multiplications than the better of forward and reverse
+        mode. "auto" counts and takes the cheapest, once for each structure of the program; `wengert.plan` shows the counts.
     sparsity : "detect", "local", sparse or boolean matrix, optional
         Give one `scipy.sparse.csr_array` instead, from few products: see `wengert.sparse.SparseDerivative`. "detect" finds the
         entries that may be nonzero at any point, "local" those at the point of the call.
@@ -330,8 +336,10 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorph
     """
     if sparsity is not None or coloring is not None:
         _require_callable(f, "jacobian")
+        if mode != "auto":
+            raise InputError(f"jacobian: mode={mode!r} is for dense results; with sparsity, coloring says from which products")
         return _sparse("jacobian", f, f, argnums, has_aux, sparsity, holomorphic, coloring)
-    return _jacobian(f, argnums, has_aux, holomorphic, "jacobian")
+    return _jacobian(f, argnums, has_aux, holomorphic, "jacobian", mode)
 
 
 def _sparse(name: str, f: Function, derived: Function, argnums: Argnums, has_aux: bool, sparsity: Any, *rest: Any) -> Function:
@@ -342,19 +350,18 @@ def _sparse(name: str, f: Function, derived: Function, argnums: Argnums, has_aux
     return SparseDerivative(name, f, derived, argnums, sparsity, *rest)
 
 
-def _jacobian(f: Function, argnums: Argnums, has_aux: bool, holomorphic: bool, name: str) -> Function:
+def _jacobian(f: Function, argnums: Argnums, has_aux: bool, holomorphic: bool, name: str, mode: str) -> Function:
     _require_callable(f, name)
-    @_transformed(f, name, _jacobian, argnums, has_aux, holomorphic, name)
+    require_mode(name, mode)
+    @_transformed(f, name, _jacobian, argnums, has_aux, holomorphic, name, mode)
     def jac(*args: Any, **kwargs: Any) -> Any:
         run = Run(name, f, args, kwargs, argnums, has_aux)
         run.require_inexact()
         run.require_real_or_holomorphic(holomorphic)
-        inputs = sum(v.type.size for v in run.inputs)
-        outputs = sum(v.type.size for v in run.out_vars)
-        forward = name == "jacfwd" or (name == "jacobian" and inputs < outputs)
-        columns = blocks(run, "forward" if forward else "reverse", holomorphic)
-        if forward and name == "jacobian":  # the mode must not decide the dtype
-            columns = [[b.astype(v.type.dtype) for b, v in zip(row, run.inputs, strict=True)] for row in columns]
+        columns = blocks(run, mode, holomorphic)
+        if name == "jacobian":  # the mode must not decide the dtype
+            columns = [[b if b.dtype == v.type.dtype else b.astype(v.type.dtype)
+                        for b, v in zip(row, run.inputs, strict=True)] for row in columns]
         seen: set[int] = set()
         leaves = [None if x is None else run.arrange([own(b, seen) for b in row])
                   for x, row in zip(run.out_leaves, columns, strict=True)]

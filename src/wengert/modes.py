@@ -6,28 +6,84 @@ residuals to the same blocks, so modes are compared by counting, and chosen once
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from wengert.frontends.trace import active_frame
-from wengert.graph import Var
+from wengert.backends.cost import COMPILED, INTERPRETED, multiplications, operations, total, work
+from wengert.errors import InputError, UnsupportedError
+from wengert.frontends.trace import active_frame, user_line
+from wengert.graph import Graph, Var
 from wengert.run import Run
-from wengert.transforms.accumulate import Matrix, accumulated
+from wengert.transforms.accumulate import Matrix, accumulated, compressed
+from wengert.transforms.elimination import Elimination, eliminated
+from wengert.transforms.segments import segmented, waist
 
-__all__ = ["MODES", "blocks"]
+__all__ = ["MODES", "Way", "blocks", "choice", "require_mode", "way"]
 
 MODES = ("auto", "forward", "reverse", "colored", "mixed")
 EQUATION = 500.0  # elements that cost as much as interpreting one more equation
+UNKNOWN = 100.0  # iterations of a loop of unknown length
+NUMBERS = 3_000  # operations of a linear graph that may be written out in numbers
+FEW = 400  # likewise where nobody asked for it
+CLEAR = 4  # so many times more directions decide without counting
+WORTH = 1e-3  # seconds of forward and reverse mode below which nothing else is tried, where the graph is interpreted
+GAIN = 0.9  # of the time of the better of forward and reverse mode, that another mode may take
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to the matrix.
+
+    Attributes
+    ----------
+    name : str
+        The mode.
+    matrix : Matrix
+    directions : int
+        That are carried at once; 0 where there is no one number.
+    how : str
+        What was done, in words.
+    adjoint : bool
+        Whether the graph gives the adjoint, with complex numbers conjugated.
+    elimination : Elimination, optional
+        What was tried, where numbers were eliminated.
+    """
+
+    name: str
+    matrix: Matrix
+    directions: int
+    how: str
+    adjoint: bool = False
+    elimination: Elimination | None = None
+
+    @property
+    def graph(self) -> Graph:
+        return self.matrix.graph
+
+    def count(self, of: Callable[[Any], float] = operations) -> float:
+        """Operations (or multiplications) of the graph."""
+        return total(self.graph, of, UNKNOWN)
+
+    def seconds(self, price: float) -> float:
+        """The usual time, which decides; whatever the machine, the same mode is taken."""
+        return work(self.graph).seconds(INTERPRETED if price else COMPILED)
+
+
+def require_mode(name: str, mode: Any) -> None:
+    if mode not in MODES:
+        raise InputError(f"{name}: mode is one of {', '.join(map(repr, MODES))}, not {mode!r} (at {user_line()})")
 
 
 def blocks(run: Run, mode: str, holomorphic: bool) -> list[list[Any]]:
     """The Jacobian's blocks [output leaf][input leaf], of shape ``output + input``."""
-    matrix = _matrix(run, mode)
-    found = iter(run.call(matrix.graph, run.residuals()))
-    values = [[next(found) if p else None for p in row] for row in matrix.present]
-    if holomorphic and mode == "reverse":  # the adjoint multiplies by the conjugate
+    found = way(run, choice(run)[0] if mode == "auto" else mode)
+    results = iter(run.call(found.graph, run.residuals()))
+    values = [[next(results) if p else None for p in row] for row in found.matrix.present]
+    if holomorphic and found.adjoint:
         values = [[None if b is None else np.conjugate(b) for b in row] for row in values]
     alive = [v for v, nonzero in zip(run.out_vars, run.linear().nonzero, strict=True) if nonzero]
     by_var = dict(zip(alive, values, strict=True))
@@ -36,38 +92,156 @@ def blocks(run: Run, mode: str, holomorphic: bool) -> list[list[Any]]:
         row = by_var.get(x) if isinstance(x, Var) else None
         shape, dtype = _leaf_shape(x)
         out.append([b if (b := None if row is None else row[k]) is not None else
-                    np.zeros((*shape, *v.type.shape), v.type.dtype if mode == "reverse" else dtype)
+                    np.zeros((*shape, *v.type.shape), v.type.dtype if found.adjoint else dtype)
                     for k, v in enumerate(run.inputs)])
     return out
 
 
-def _matrix(run: Run, mode: str) -> Matrix:
-    """The graph of the blocks, kept with the interned graph."""
-    price = EQUATION if active_frame() is None else 0.0
-    key, derived = ("matrix", mode, price, tuple(run.inputs), tuple(run.out_vars)), run.trace.build.derived
+# ---------------------------------------------------------------- the ways
+
+def _price() -> float:
+    return EQUATION if active_frame() is None else 0.0
+
+
+def way(run: Run, mode: str, price: float | None = None) -> Way:
+    """The graph of the blocks by a mode, kept with the interned graph."""
+    price = _price() if price is None else price
+    key: Any = ("way", mode, price, tuple(run.inputs), tuple(run.out_vars))
+    if mode == "colored":
+        from wengert.sparse import pattern_key
+        key = (*key, pattern_key(run))
+    derived = run.trace.build.derived
     found = derived.get(key)
     if found is None:
         found = derived[key] = _MAKE[mode](run, price)
     return found  # type: ignore[no-any-return]
 
 
-def _forward(run: Run, price: float) -> Matrix:
-    return accumulated(run.forward(), run.linear().count, False, price)
+def _sizes(run: Run) -> tuple[int, int]:
+    """Elements of the inputs, and of the outputs that depend on them."""
+    return sum(v.type.size for v in run.inputs), sum(o.type.size for o in run.linear().graph.outputs)
 
 
-def _reverse(run: Run, price: float) -> Matrix:
+def _forward(run: Run, price: float) -> Way:
+    found = accumulated(run.forward(), run.linear().count, False, price)
+    return Way("forward", found, _sizes(run)[0], "one direction for each input element")
+
+
+def _reverse(run: Run, price: float) -> Way:
     adjoint, linear = run.adjoint(), run.linear()
     found = accumulated(adjoint.graph, sum(linear.nonzero), True, price)
-    wide = [_widened(row, adjoint.nonzero) for row in found.present]
-    return Matrix(found.graph, tuple(wide))
+    return Way("reverse", found.widened(adjoint.nonzero), _sizes(run)[1], "one direction for each output element", True)
 
 
-def _widened(row: Sequence[bool], nonzero: Sequence[bool]) -> tuple[bool, ...]:
-    it = iter(row)
-    return tuple(next(it) if flag else False for flag in nonzero)
+def _colored(run: Run, price: float) -> Way:
+    from wengert.sparse import colored_groups
+    linear = run.linear()
+    pattern, by_column, by_row = colored_groups(run)
+    counts = [int(g.max(initial=-1)) + 1 for g in (by_column, by_row)]
+    entries = f"{pattern.count:,} of {pattern.size * pattern.width:,} entries may be nonzero"
+    if counts[0] <= counts[1]:
+        found = compressed(run.forward(), linear.count, False, price, by_column, pattern)
+        return Way("colored", found, counts[0], f"{counts[0]} groups of columns; {entries}")
+    adjoint = run.adjoint()
+    found = compressed(adjoint.graph, sum(linear.nonzero), True, price, by_row, pattern,
+                       [(v.type.size, flag) for v, flag in zip(run.inputs, adjoint.nonzero, strict=True)])
+    found = found.widened(adjoint.nonzero)
+    return Way("colored", found, counts[1], f"{counts[1]} groups of rows; {entries}", True)
 
 
-_MAKE = {"forward": _forward, "reverse": _reverse}
+def _mixed(run: Run, price: float) -> Way:
+    """The fewest multiplications of all that is known; forward and reverse mode are among it."""
+    forward, reverse = way(run, "forward", price), way(run, "reverse", price)
+    tried, reasons = [forward, reverse], []
+    for make in (_by_segments, _by_numbers):
+        try:
+            tried.append(make(run, price))
+        except UnsupportedError as error:
+            reasons.append(str(error).removeprefix("symbolic: ").partition(". ")[0])
+    best = min(tried, key=lambda w: (w.count(multiplications), w.count()))
+    if best is forward or best is reverse:
+        why = f" ({'; '.join(reasons)})" if reasons else ""
+        return replace(best, name="mixed", how=f"{best.name} mode: nothing takes fewer multiplications{why}")
+    return best
+
+
+def _require_real(run: Run) -> None:
+    linear = run.linear().graph
+    types = {v.type.dtype for v in linear.inputs[:run.linear().count]} | {o.type.dtype for o in linear.outputs}
+    if len(types) != 1 or next(iter(types)).kind != "f":
+        raise UnsupportedError("complex values, or several dtypes, are not eliminated")
+
+
+def _by_segments(run: Run, price: float) -> Way:
+    linear = run.linear()
+    _require_real(run)
+    if run.forward() is not linear.graph:
+        raise UnsupportedError("the program chooses between values, so arrays are not multiplied apart")
+    if waist(linear.graph, linear.count) is None:
+        raise UnsupportedError("no waist is narrower than inputs and outputs")
+    found, text = segmented(linear.graph, linear.count, price, lambda e: total(Graph((), (e,), ()), operations, UNKNOWN))
+    return Way("mixed", found, 0, text)
+
+
+def _by_numbers(run: Run, price: float) -> Way:
+    linear = run.linear()
+    _require_real(run)
+    if not total(linear.graph, operations, UNKNOWN) <= NUMBERS:
+        raise UnsupportedError(f"more than {NUMBERS:,} operations are not written out in numbers")
+    found = eliminated(linear.graph, linear.count)
+    text = f"{len(found.network.inner())} numbers eliminated, order: {found.taken}"
+    return Way("mixed", found.matrix, 0, text, elimination=found)
+
+
+_MAKE: dict[str, Callable[[Run, float], Way]] = {
+    "forward": _forward, "reverse": _reverse, "colored": _colored, "mixed": _mixed}
+
+
+# ---------------------------------------------------------------- the choice
+
+def choice(run: Run, price: float | None = None) -> tuple[str, str]:
+    """The mode that "auto" takes, and why; kept with the interned graph."""
+    price = _price() if price is None else price
+    key, derived = ("choice", price, tuple(run.inputs), tuple(run.out_vars)), run.trace.build.derived
+    found = derived.get(key)
+    if found is None:
+        found = derived[key] = _chosen(run, price)
+    return found  # type: ignore[no-any-return]
+
+
+def _chosen(run: Run, price: float) -> tuple[str, str]:
+    n, m = _sizes(run)
+    if any(v.type.dtype.kind == "c" for v in run.out_vars) and not any(v.type.dtype.kind == "c" for v in run.inputs):
+        return "forward", "the output is complex and the input real"
+    if n <= 1 or m <= 1:
+        return ("reverse", "one output element") if m <= 1 < n else ("forward", "one input element")
+    first, few = ("forward", f"{n} directions against {m}") if n < m else ("reverse", f"{m} directions against {n}")
+    plain = [way(run, first, price)]
+    if max(n, m) < CLEAR * min(n, m):
+        plain.append(way(run, "reverse" if first == "forward" else "forward", price))
+    best = min(plain, key=lambda w: w.seconds(price))
+    time = best.seconds(price)
+    for other in _others(run, price, time):
+        if other.seconds(price) < GAIN * time:
+            best, time = other, other.seconds(price)
+    if len(plain) == 1 and best is plain[0]:
+        return best.name, few
+    return best.name, f"{best.count():,.0f} operations, against {min(w.count() for w in plain if w is not best):,.0f}"
+
+
+def _others(run: Run, price: float, time: float) -> list[Way]:
+    """Modes that may be faster, where finding out is worth it."""
+    linear = run.linear()
+    if price and time < WORTH:
+        return []
+    out = []
+    small = total(linear.graph, operations, UNKNOWN) <= FEW and not price
+    if small or (run.forward() is linear.graph and waist(linear.graph, linear.count) is not None):
+        out.append(way(run, "mixed", price))
+    if not small and time > WORTH:
+        with contextlib.suppress(UnsupportedError):  # a dense pattern of many entries
+            out.append(way(run, "colored", price))
+    return out
 
 
 def _leaf_shape(x: Any) -> tuple[tuple[int, ...], Any]:

@@ -30,7 +30,7 @@ from wengert.transforms.sparsity import Nonzero, known_values, propagate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Prepared", "SparseDerivative", "lagrangian"]
+__all__ = ["Prepared", "SparseDerivative", "colored_groups", "lagrangian", "pattern_key"]
 
 Function = Callable[..., Any]
 _KEPT = 32  # structures of one function
@@ -454,6 +454,16 @@ def _key(run: Run) -> Any:
 
 def _detected(run: Run, local: bool = False) -> Pattern:
     """The pattern of the Jacobian: global, or of the values that this run met."""
+    width = sum(v.type.size for v in run.inputs)
+    found = iter(_rows(run, local))
+    by_var = {v: next(found) for v, nonzero in zip(run.out_vars, run.linear().nonzero, strict=True) if nonzero}
+    parts = [by_var.get(x) if isinstance(x, Var) else None for x in run.out_leaves]
+    return Pattern.stacked([Pattern.empty(_leaf_size(x), width) if p is None else p
+                            for x, p in zip(run.out_leaves, parts, strict=True)])
+
+
+def _rows(run: Run, local: bool = False) -> list[Pattern | None]:
+    """The pattern of each output of the tangent graph."""
     linear, width = run.linear(), sum(v.type.size for v in run.inputs)
     if local and run.plain:
         run.residuals()
@@ -466,12 +476,22 @@ def _detected(run: Run, local: bool = False) -> Pattern:
         patterns.append(Pattern.identity(v.type.size, start, width))
         start += v.type.size
     residuals = [known.get(v) for v in linear.residuals]
-    _, out = propagate(linear.graph, [*[None] * len(patterns), *residuals], [*patterns, *[None] * len(residuals)], width)
-    found = iter(out)
-    by_var = {v: next(found) for v, nonzero in zip(run.out_vars, linear.nonzero, strict=True) if nonzero}
-    parts = [by_var.get(x) if isinstance(x, Var) else None for x in run.out_leaves]
-    return Pattern.stacked([Pattern.empty(_leaf_size(x), width) if p is None else p
-                            for x, p in zip(run.out_leaves, parts, strict=True)])
+    return propagate(linear.graph, [*[None] * len(patterns), *residuals], [*patterns, *[None] * len(residuals)], width)[1]
+
+
+def pattern_key(run: Run) -> Any:
+    """What the pattern depends on beside the graph."""
+    return _key(run)[1:]
+
+
+def colored_groups(run: Run) -> tuple[Pattern, Any, Any]:
+    """The pattern of the outputs that depend on the inputs, and the groups of its columns and of its rows."""
+    width, outputs = sum(v.type.size for v in run.inputs), run.linear().graph.outputs
+    p = Pattern.stacked([Pattern.empty(o.type.size, width) if q is None else q
+                         for o, q in zip(outputs, _rows(run), strict=True)])
+    shape = run.inputs[0].type.shape if len(run.inputs) == 1 else ()
+    out = outputs[0].type.shape if len(outputs) == 1 else ()
+    return p, coloring.best_columns(p, shape), coloring.best_columns(p.transposed(), out)
 
 
 def _missing(p: Pattern, other: Pattern) -> tuple[int, int] | None:

@@ -6,14 +6,13 @@ anything; what only moves or relabels numbers costs nothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from wengert.api import make_graph
 from wengert.backends.cost import operations as of_equation
-from wengert.graph import Equation, Graph
-from wengert.graph.walk import subgraphs
+from wengert.backends.cost import total
+from wengert.graph import Graph
 
 __all__ = ["count_operations", "operations"]
 
@@ -50,14 +49,4 @@ def count_operations(f: Callable[..., Any], *args: Any, **kwargs: Any) -> float:
 
 def operations(graph: Graph) -> float:
     """Arithmetic operations of a graph; NaN where a loop of unknown length decides."""
-    return float(sum(_of_graphs(e) if e.primitive.holds_graphs else of_equation(e) for e in graph.equations))
-
-
-def _of_graphs(e: Equation) -> float:
-    inner = [operations(g) for g in subgraphs(e)]
-    if e.primitive.name == "while_loop":
-        return math.nan
-    if e.primitive.name == "scan":
-        size = e.params.get("size")
-        return math.nan if size is None else size * sum(inner)
-    return max(inner, default=0.0)
+    return total(graph, of_equation)

@@ -18,11 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from wengert.errors import UnsupportedError
 from wengert.graph import REGISTRY, ArrayType, Build, Const, Equation, Graph, Handle, Var
 from wengert.primitives.contract import split_spec
 from wengert.transforms.batch import batched_equation
+from wengert.transforms.pattern import Pattern
 
-__all__ = ["Matrix", "Sweep", "Terms", "accumulated", "identity"]
+__all__ = ["Matrix", "Sweep", "Terms", "accumulated", "compressed", "identity"]
 
 _LARGEST = 4_000_000  # places that are computed beforehand, for one equation
 _REGISTERS = 64  # elements of an array with all directions that nothing is gained by taking apart
@@ -49,6 +51,12 @@ class Matrix:
 
     graph: Graph
     present: tuple[tuple[bool, ...], ...]
+
+    def widened(self, nonzero: Sequence[bool]) -> Matrix:
+        """With columns of zeros where the mark is False."""
+        places = iter(range(len(nonzero)))
+        at = [next(places) if flag else None for flag in nonzero]
+        return Matrix(self.graph, tuple(tuple(k is not None and row[k] for k in at) for row in self.present))
 
 
 def identity(types: Sequence[ArrayType]) -> list[Terms]:
@@ -93,6 +101,63 @@ def accumulated(graph: Graph, count: int, rows: bool, price: float) -> Matrix:
     height, width = (count, len(graph.outputs)) if rows else (len(graph.outputs), count)
     present = tuple(tuple((j, k) in there for k in range(width)) for j in range(height))
     return Matrix(build.graph([there[p] for p in sorted(pairs) if p in there]), present)
+
+
+def compressed(graph: Graph, count: int, rows: bool, price: float, groups: Any, pattern: Pattern,
+               nonzero: Sequence[tuple[int, bool]] = ()) -> Matrix:
+    """As `accumulated`, from one direction for each group of columns (of rows, if the graph is an adjoint).
+
+    Parameters
+    ----------
+    groups : array of int
+        The group of each column (row), -1 for none; no two columns of a group share a row of the pattern.
+    pattern : Pattern
+        Of the whole matrix.
+    nonzero : sequence of (int, bool)
+        Of an adjoint: the size of each block of columns, and whether it is among the outputs.
+    """
+    if len({x.type.dtype for x in (*graph.inputs[:count], *graph.outputs)}) > 1:
+        raise UnsupportedError("colored: values of several dtypes")
+    build = Build()
+    residuals = {v: build.input(v.type).atom for v in graph.inputs[count:]}
+    lanes = int(groups.max(initial=-1)) + 1
+    sweep, at = Sweep(build, residuals, lanes, price), 0
+    for v in graph.inputs[:count]:
+        sweep.states[v] = Terms(((groups[at:at + v.type.size], None),))
+        at += v.type.size
+    sweep.run(graph, graph.inputs[:count])
+    found = [sweep.dense(sweep.states[o], o.type) if o in sweep.states else sweep.filled(
+        0.0, ArrayType((lanes, *o.type.shape), o.type.dtype)) for o in graph.outputs]
+    parts = [REGISTRY["reshape"](x, shape=(lanes, x.type.size // max(lanes, 1))) for x in found]
+    sums = parts[0] if len(parts) == 1 else REGISTRY["concatenate"](*parts, axis=1)
+    return _decompressed(build, sums, graph, count, rows, (groups, pattern, nonzero))
+
+
+def _decompressed(build: Build, sums: Handle, graph: Graph, count: int, rows: bool, structure: Any) -> Matrix:
+    """Each entry of the pattern, read from the sum that it is in, as blocks."""
+    groups, pattern, nonzero = structure
+    across, down = [v.type for v in graph.inputs[:count]], [o.type for o in graph.outputs]
+    i, j = pattern.rows(), pattern.indices
+    if rows:
+        kept = np.concatenate([np.full(n, flag) for n, flag in nonzero]) if len(nonzero) else np.zeros(0, bool)
+        place = np.cumsum(kept) - 1
+        i, j = i[kept[j]], j[kept[j]]
+        j = place[j]
+        across, down = down, across
+    height, width = sum(t.size for t in down), sum(t.size for t in across)
+    read = groups[i] * width + j if rows else groups[j] * height + i
+    flat = REGISTRY["index"](REGISTRY["reshape"](sums, shape=(sums.type.size,)), Handle(build, Const(read)), spec=(("a",),))
+    zeros = REGISTRY["broadcast"](Handle(build, Const(np.zeros((), sums.dtype))), shape=(height * width,))
+    whole = REGISTRY["index_set"](zeros, flat, Handle(build, Const(i * width + j)), spec=(("a",),))
+    whole, out, top = REGISTRY["reshape"](whole, shape=(height, width)), [], 0
+    for t in down:
+        left = 0
+        for u in across:
+            cut = REGISTRY["index"](whole, spec=(("s", top, top + t.size, None), ("s", left, left + u.size, None)))
+            out.append(REGISTRY["reshape"](cut, shape=(*t.shape, *u.shape)))
+            left += u.size
+        top += t.size
+    return Matrix(build.graph(out), ((True,) * len(across),) * len(down))
 
 
 def _groups(sizes: Sequence[int]) -> list[list[int]]:

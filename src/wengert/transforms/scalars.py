@@ -25,8 +25,14 @@ _LARGEST = 1_000  # elements of an array
 _LONGEST = 100_000  # equations
 
 
-def scalar_graph(graph: Graph) -> Graph:
+def scalar_graph(graph: Graph, count: int | None = None) -> Graph:
     """The graph with numbers in the place of arrays.
+
+    Parameters
+    ----------
+    graph : Graph
+    count : int, optional
+        How many inputs become numbers; of the others, which stay arrays, the elements are read. The default is all.
 
     Raises
     ------
@@ -46,7 +52,8 @@ def scalar_graph(graph: Graph) -> Graph:
     }
     """
     walk = _Walk()
-    inputs = [walk.fresh(v.type) for v in graph.inputs]
+    count = len(graph.inputs) if count is None else count
+    inputs = [walk.fresh(v.type) for v in graph.inputs[:count]] + [walk.elements(v.type) for v in graph.inputs[count:]]
     outputs = walk.run(graph, inputs)
     return walk.build.graph([h for a in outputs for h in a.reshape(-1)])
 
@@ -65,6 +72,14 @@ class _Walk:
         if not isinstance(type, ArrayType) or type.size > _LARGEST:
             raise _refuse(f"an input of type {type} is too large for a formula")
         return self.array([self.build.input(ArrayType((), type.dtype)) for _ in range(type.size)], type.shape)
+
+    def elements(self, type: Any) -> Any:
+        """The elements of an input that stays an array."""
+        if not isinstance(type, ArrayType) or type.size > _LARGEST:
+            raise _refuse(f"an input of type {type} is too large for a formula")
+        x = self.build.input(type)
+        places = [tuple([("i", k) for k in place]) for place in np.ndindex(type.shape)]
+        return self.array([REGISTRY["index"](x, spec=p) if p else x for p in places], type.shape)
 
     def array(self, handles: Sequence[Any], shape: tuple[int, ...]) -> Any:
         out = np.empty(len(handles), object)
