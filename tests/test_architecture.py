@@ -27,7 +27,7 @@ TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
 API_MODULES = ("progress", "flatten", "run", "mapping", "custom", "sparse", "modes", "api", "second_order", "series", "check",
-               "forms", "staging", "compilation", "adjoints", "sources", "expressions", "with_sympy", "formulas",
+               "forms", "staging", "planning", "compilation", "adjoints", "sources", "expressions", "with_sympy", "formulas",
                "symbolic", "lines", "recording", "explanation", "structured", "random", "doctor", "rounding_model",
                "rounding", "profiling", "comparison")
 # What users of the api see; "" is `import wengert` itself.

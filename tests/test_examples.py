@@ -242,7 +242,22 @@ def test_modes_cross_where_outputs_are_as_many_as_inputs(example: ModuleType) ->
     assert example.crossing(sizes, [1.0, 1.0], [2.0, 2.0]) is None
 
 
-@pytest.mark.parametrize("name", ["zero_order", "mode_crossing"])
+@named("modes")
+def test_mixed_mode_wins(example: ModuleType) -> None:
+    """Multiplications of the table; Roe's flux of two equal states is that of the gas, and its derivative by halves."""
+    for plan, difference in example.table().values():
+        counts = {mode: plan[mode].multiplications for mode in example.MODES}
+        assert counts["mixed"] < min(counts["forward"], counts["reverse"]) and difference < 1e-12
+    state = np.array([1.0, 0.2, 0.1, 0.05, 2.5])
+    rho, velocity, pressure = state[0], state[1:4] / state[0], 0.4 * (state[4] - 0.5 * state[1:4] @ state[1:4] / state[0])
+    expected = example.euler_flux(rho, *velocity, pressure, state[4])
+    np.testing.assert_allclose(example.flux(np.concatenate([state, state])), expected, rtol=1e-14)
+    derivative = wg.jacobian(example.flux, mode="mixed")(np.concatenate([state, state]))
+    exact = wg.numeric.jacobian(lambda s: example.flux(np.concatenate([s, s])), state, method="central")
+    np.testing.assert_allclose(derivative[:, :5] + derivative[:, 5:], exact, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["zero_order", "mode_crossing", "modes"])
 def test_examples_draw(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     monkeypatch.syspath_prepend(str(EXAMPLES))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wengert.explanation import explain
     from wengert.formulas import formula, from_sympy
     from wengert.frontends.numpy_api.convolution import convolve_nd
+    from wengert.planning import plan
     from wengert.profiling import profile
     from wengert.rounding import rounding_error
     from wengert.second_order import gauss_newton_product, hvp
@@ -44,7 +45,7 @@ __all__ = [
     "StagingWarning", "check_grads", "compare", "cond", "config", "convolve_nd", "count_operations", "custom_jvp",
     "custom_vjp", "errors", "explain", "explain_compilation", "fori_loop", "formula", "from_sympy",
     "gauss_newton_product", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize",
-    "make_graph", "numeric", "opaque", "optim", "profile", "propagate", "random", "rounding_error", "scan", "source",
+    "make_graph", "numeric", "opaque", "optim", "plan", "profile", "propagate", "random", "rounding_error", "scan", "source",
     "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "value_and_grad", "vjp", "vmap",
     "while_loop",
 ]
@@ -61,6 +62,7 @@ _HOME = {
     "explain": "explanation",
     "explain_compilation": "compilation",
     "formula": "formulas",
+    "plan": "planning",
     "profile": "profiling",
     "propagate": "stochastic.propagation",
     "rounding_error": "rounding",

@@ -141,12 +141,16 @@ def _colored(run: Run, price: float) -> Way:
     entries = f"{pattern.count:,} of {pattern.size * pattern.width:,} entries may be nonzero"
     if counts[0] <= counts[1]:
         found = compressed(run.forward(), linear.count, False, price, by_column, pattern)
-        return Way("colored", found, counts[0], f"{counts[0]} groups of columns; {entries}")
+        return Way("colored", found, counts[0], f"{_groups(counts[0], 'column')}; {entries}")
     adjoint = run.adjoint()
     found = compressed(adjoint.graph, sum(linear.nonzero), True, price, by_row, pattern,
                        [(v.type.size, flag) for v, flag in zip(run.inputs, adjoint.nonzero, strict=True)])
     found = found.widened(adjoint.nonzero)
-    return Way("colored", found, counts[1], f"{counts[1]} groups of rows; {entries}", True)
+    return Way("colored", found, counts[1], f"{_groups(counts[1], 'row')}; {entries}", True)
+
+
+def _groups(count: int, side: str) -> str:
+    return f"{count} group{'s' * (count != 1)} of {side}s"
 
 
 def _mixed(run: Run, price: float) -> Way:
@@ -157,7 +161,7 @@ def _mixed(run: Run, price: float) -> Way:
         try:
             tried.append(make(run, price))
         except UnsupportedError as error:
-            reasons.append(str(error).removeprefix("symbolic: ").partition(". ")[0])
+            reasons.append(str(error).partition(". ")[0].rpartition(": ")[2])
     best = min(tried, key=lambda w: (w.count(multiplications), w.count()))
     if best is forward or best is reverse:
         why = f" ({'; '.join(reasons)})" if reasons else ""
@@ -176,7 +180,7 @@ def _by_segments(run: Run, price: float) -> Way:
     linear = run.linear()
     _require_real(run)
     if run.forward() is not linear.graph:
-        raise UnsupportedError("the program chooses between values, so arrays are not multiplied apart")
+        raise UnsupportedError("selections or writes, whose zeros are kept within one pass")
     if waist(linear.graph, linear.count) is None:
         raise UnsupportedError("no waist is narrower than inputs and outputs")
     found, text = segmented(linear.graph, linear.count, price, lambda e: total(Graph((), (e,), ()), operations, UNKNOWN))

@@ -487,6 +487,8 @@ def pattern_key(run: Run) -> Any:
 def colored_groups(run: Run) -> tuple[Pattern, Any, Any]:
     """The pattern of the outputs that depend on the inputs, and the groups of its columns and of its rows."""
     width, outputs = sum(v.type.size for v in run.inputs), run.linear().graph.outputs
+    if not outputs:
+        return Pattern.empty(0, width), np.full(width, -1), np.full(0, -1)
     p = Pattern.stacked([Pattern.empty(o.type.size, width) if q is None else q
                          for o, q in zip(outputs, _rows(run), strict=True)])
     shape = run.inputs[0].type.shape if len(run.inputs) == 1 else ()

@@ -145,7 +145,7 @@ class Machine:
 
 
 INTERPRETED = Machine(1.5e-6, 1e-9, 8e-9, 1e-10)  # the usual, where nothing is measured
-COMPILED = Machine(1e-9, 4e-10, 2e-9, 1e-10)
+COMPILED = Machine(1e-10, 4e-10, 2e-9, 1e-10)
 _UNKNOWN = 100.0  # iterations of a loop whose number nobody knows
 
 

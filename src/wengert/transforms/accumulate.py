@@ -119,6 +119,8 @@ def compressed(graph: Graph, count: int, rows: bool, price: float, groups: Any, 
     if len({x.type.dtype for x in (*graph.inputs[:count], *graph.outputs)}) > 1:
         raise UnsupportedError("colored: values of several dtypes")
     build = Build()
+    if not graph.outputs:
+        return Matrix(build.graph([], graph.inputs[count:]), () if not rows else ((),) * count)
     residuals = {v: build.input(v.type).atom for v in graph.inputs[count:]}
     lanes = int(groups.max(initial=-1)) + 1
     sweep, at = Sweep(build, residuals, lanes, price), 0
@@ -173,9 +175,10 @@ class Sweep:
     def __init__(self, build: Build, env: dict[Any, Any], lanes: int, price: float):
         self.build, self.env, self.lanes, self.price = build, env, lanes, price
         self.states: dict[Any, State] = {}
+        self.linear: set[Any] = set()
 
     def run(self, graph: Graph, tangents: Sequence[Var]) -> None:
-        linear = set(tangents)
+        linear = self.linear = set(tangents)
         for e in graph.equations:
             self.build.at = graph.lines.get(e, frozenset())
             if any(o in linear for o in e.operands):
@@ -191,7 +194,7 @@ class Sweep:
 
     def handle(self, o: Any) -> Handle:
         """A residual operand, or zeros for a linear one that no direction reaches."""
-        if isinstance(o, Var) and o not in self.env:
+        if o in self.linear:
             return self.filled(0.0, o.type)
         return Handle(self.build, self.atom(o))
 
@@ -270,8 +273,8 @@ class Sweep:
         f = f if f is not None else Handle(self.build, Const(np.ones((), e.operands[i].type.dtype)))
         if name == "subtract":
             return self.factor(-f, out)
-        zero = Handle(self.build, Const(np.zeros((), out.dtype)))
-        operands = [f if j == i else zero if o in self.states else self.handle(o) for j, o in enumerate(e.operands)]
+        operands = [f if j == i else Handle(self.build, Const(np.zeros((), o.type.dtype))) if o in self.linear else
+                    self.handle(o) for j, o in enumerate(e.operands)]
         return self.factor(e.primitive(*operands, **e.params), out)
 
     def moved(self, e: Equation) -> Terms | None:
@@ -463,7 +466,7 @@ class Sweep:
                 zero = Handle(self.build, Const(np.zeros((), type.dtype)))
                 term = REGISTRY["select"](Handle(self.build, Const(there)), f, zero)
             total = term if total is None else total + term
-        return total  # type: ignore[no-any-return]
+        return self.filled(0.0, type) if total is None else total
 
     def blocks(self, v: Any, inputs: Sequence[Var], rows: bool) -> list[Handle]:
         """The state of a variable, cut into one block for each input."""

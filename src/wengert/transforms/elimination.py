@@ -31,8 +31,9 @@ from wengert.transforms.scalars import scalar_graph
 __all__ = ["Elimination", "Network", "eliminated", "orders"]
 
 _MOST = 2_000  # entries of a matrix that is put together from numbers
-_SEARCH = 400  # vertices up to which ties are broken at random, too
-_TRIES = 12
+_SEARCH = 400  # vertices up to which the best order is searched on
+_TRIES = 16
+_LOCAL = (0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,13 @@ class Network:
     def degree(self, v: int) -> int:
         """Multiplications that eliminating the vertex takes now: its Markowitz degree, ones not counted."""
         return sum(self.into[v].values()) * sum(self.out[v].values())
+
+    def growth(self, v: int) -> int:
+        """How many more edges multiply after eliminating the vertex."""
+        after = {(p, s) for p, heavy in self.into[v].items() for s, other in self.out[v].items()
+                 if heavy or other or s in self.out[p]}
+        known = sum(self.out[p].get(s, False) for p, s in after)
+        return len(after) - known - sum(self.into[v].values()) - sum(self.out[v].values())
 
     def eliminate(self, v: int) -> tuple[int, list[int]]:
         """Take a vertex away; gives the multiplications and its neighbors."""
@@ -165,15 +173,30 @@ def orders(network: Network) -> dict[str, tuple[list[int], int]]:
     def relative(net: Network, v: int) -> tuple[float, ...]:
         return net.degree(v) - before[v] * after[v], len(net.into[v]) * len(net.out[v])
     found = {"forward": _greedy(network, lambda net, v: (v,)), "reverse": _greedy(network, lambda net, v: (-v,)),
-             "lowest Markowitz": _greedy(network, markowitz), "relative Markowitz": _greedy(network, relative)}
+             "lowest Markowitz": _greedy(network, markowitz), "relative Markowitz": _greedy(network, relative),
+             "local, then forward": min((_greedy(network, _local(most, 1)) for most in _LOCAL), key=lambda x: x[1]),
+             "local, then reverse": min((_greedy(network, _local(most, -1)) for most in _LOCAL), key=lambda x: x[1])}
     if len(network.inner()) <= _SEARCH:
-        for seed in range(_TRIES):
-            rng = random.Random(seed)
-            key: Key = relative if seed % 2 else markowitz
-            tried = _greedy(network, lambda net, v, key=key, rng=rng: (key(net, v)[0], rng.random()))  # type: ignore[misc]
-            if "search" not in found or tried[1] < found["search"][1]:
-                found["search"] = tried
+        found["search"] = _searched(network, min(found.values(), key=lambda x: x[1]))
     return found
+
+
+def _local(most: int, sign: int) -> Key:
+    """Links of a chain that take at most so many multiplications and leave no more that multiplies; the rest in order."""
+    def key(net: Network, v: int) -> tuple[float, ...]:
+        local = net.degree(v) <= most and min(len(net.into[v]), len(net.out[v])) <= 1 and net.growth(v) <= 0
+        return (0, net.degree(v), sign * v) if local else (1, sign * v, 0)
+    return key
+
+
+def _searched(network: Network, best: tuple[list[int], int]) -> tuple[list[int], int]:
+    """Vertices moved about at random in the best order, as long as that helps."""
+    rng = random.Random(0)
+    for _ in range(_TRIES):
+        width = len(best[0]) * rng.choice((0.02, 0.05, 0.2))
+        place = {v: k + rng.gauss(0.0, width) * (rng.random() < 0.3) for k, v in enumerate(best[0])}
+        best = min(best, _greedy(network, lambda net, v, place=place: (place[v],)), key=lambda x: x[1])  # type: ignore[misc]
+    return best
 
 
 @dataclass(frozen=True)

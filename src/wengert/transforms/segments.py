@@ -88,10 +88,11 @@ def _cuts(graph: Graph, count: int, moving: Sequence[Equation]) -> list[Cut]:
 
 
 def waist(graph: Graph, count: int) -> int | None:
-    """The size of the narrowest frontier, if it is narrower than both ends."""
+    """The size of the narrowest frontier, if it is narrower than both ends, and all that passes is of one real dtype."""
     moving, _ = _linear_part(graph, count)
-    if any(not isinstance(r.type, ArrayType) for e in moving for r in e.results):
-        return None  # a stack passes
+    types = [v.type for v in graph.inputs[:count]] + [r.type for e in moving for r in e.results]
+    if not all(isinstance(t, ArrayType) for t in types) or len({t.dtype for t in types}) != 1 or types[0].dtype.kind != "f":
+        return None
     sizes = [c.size for c in _cuts(graph, count, moving)]
     least = min(sizes)
     return least if least < min(sizes[0], sizes[-1]) else None
@@ -182,6 +183,7 @@ class _Segments:
         if adjoint:
             back = transpose(Linear(inner, len(a.values), residuals, (True,) * len(b.values), inner))
             outputs = iter(back.graph.outputs)
+            self.env.update({v: self.env[r] for v, r in zip(back.graph.inputs[len(b.values):], residuals, strict=True)})
             found = back.graph, list(back.graph.inputs[:len(b.values)]), [next(outputs) if x else None for x in back.nonzero]
         self.parts[key] = found
         return found
