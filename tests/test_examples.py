@@ -267,6 +267,8 @@ def test_examples_draw(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         course = 1.0 / np.arange(1.0, 9.0)
         results = {"convex": ("", [3] * len(example.SIZES), list(example.SIZES))}
         example.draw(results, {"convex": [(course, course)] * len(example.SIZES)}, file)
+    elif name == "modes":
+        example.draw(file)
     else:
         example.draw(np.outer(example.OUTPUTS, [1.0, 2.0, 3.0, 1.0]), file)
     assert file.read_bytes().startswith(b"\x89PNG\r\n")
