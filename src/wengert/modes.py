@@ -30,7 +30,7 @@ UNKNOWN = 100.0  # iterations of a loop of unknown length
 NUMBERS = 3_000  # operations of a linear graph that may be written out in numbers
 FEW = 400  # likewise where nobody asked for it
 CLEAR = 4  # so many times more directions decide without counting
-WORTH = 1e-3  # seconds of forward and reverse mode below which nothing else is tried, where the graph is interpreted
+WORTH = {True: 1e-3, False: 5e-5}  # seconds below which nothing dear is tried, where a graph is interpreted and compiled
 GAIN = 0.9  # of the time of the better of forward and reverse mode, that another mode may take
 
 
@@ -236,13 +236,13 @@ def _chosen(run: Run, price: float) -> tuple[str, str]:
 def _others(run: Run, price: float, time: float) -> list[Way]:
     """Modes that may be faster, where finding out is worth it."""
     linear = run.linear()
-    if price and time < WORTH:
+    if price and time < WORTH[True]:
         return []
     out = []
     small = total(linear.graph, operations, UNKNOWN) <= FEW and not price
     if small or (run.forward() is linear.graph and waist(linear.graph, linear.count) is not None):
         out.append(way(run, "mixed", price))
-    if not small and time > WORTH:
+    if not small and time > WORTH[price > 0.0]:
         with contextlib.suppress(UnsupportedError):  # a dense pattern of many entries
             out.append(way(run, "colored", price))
     return out
