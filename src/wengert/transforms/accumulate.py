@@ -351,11 +351,13 @@ class Sweep:
         mine, other, out = spec[i], spec[1 - i], spec[2]
         sizes = dict(zip(mine + other, (*e.operands[i].type.shape, *e.operands[1 - i].type.shape), strict=True))
         both = mine + "".join(c for c in other if c not in mine)
-        if e.operands[1 - i] in self.states or len(set(mine)) != len(mine) or len(set(other)) != len(other) or (
-                math.prod(sizes.values()) > _LARGEST):
+        if e.operands[1 - i] in self.states or len(set(mine)) != len(mine) or len(set(other)) != len(other):
             return None
         result, parts = e.results[0].type, []
         factor = self.handle(e.operands[1 - i])
+        whole = self.product(e, i, factor, (mine, other, out), sizes)
+        if whole is not None or math.prod(sizes.values()) > _LARGEST:
+            return whole
         for source, f in self.states[e.operands[i]].terms:  # type: ignore[union-attr]
             term = self.spread(factor, other, both, sizes)
             if f is not None:
@@ -366,6 +368,19 @@ class Sweep:
             origin = np.broadcast_to(_arranged(source.reshape(e.operands[i].type.shape), mine, both), shape)
             parts.append((origin, target, self.factor(term, ArrayType(shape, term.dtype))))
         return self.shaped(self.scattered(parts, result), (self.lanes, *result.shape))
+
+    def product(self, e: Equation, i: int, factor: Handle, spec: tuple[str, str, str],
+                sizes: Mapping[str, int]) -> Handle | None:
+        """The matrix itself, or its scaled columns, where there is one direction for each element, in order."""
+        mine, other, out = spec
+        terms, type = self.states[e.operands[i]].terms, e.operands[i].type  # type: ignore[union-attr]
+        if len(terms) != 1 or set(other) != {*mine, *out} or not set(mine).isdisjoint(out) or (
+                type.size != self.lanes or not np.array_equal(terms[0][0], np.arange(self.lanes))):
+            return None
+        found = self.spread(factor, other, mine + out, sizes)
+        if terms[0][1] is not None:
+            found = found * self.spread(self.factor(terms[0][1], type), mine, mine + out, sizes)
+        return self.shaped(found, (self.lanes, *e.results[0].type.shape))
 
     def spread(self, x: Handle, labels: str, both: str, sizes: Mapping[str, int]) -> Handle:
         """An operand with an axis for each label, of length 1 for those that it does not have."""
