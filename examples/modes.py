@@ -140,7 +140,8 @@ def draw(file):
     figure.colorbar(dots, ax=left, label="eliminated as number")
     left.set(title=f"the camera's derivatives, order: {found.taken}", xlabel="depth", yticks=[])
     left.legend(loc="lower right")
-    for name, (order, _) in sorted(found.orders.items(), key=lambda item: -item[1][1]):
+    others = {name: order for name, (order, _) in found.orders.items() if name != "search"}
+    for name, order in sorted(others.items(), key=lambda item: -found.orders[item[0]][1]):
         current = net.copy()
         costs = np.cumsum([current.eliminate(v)[0] for v in order])
         right.plot(costs, label=f"{name}: {costs[-1]}")

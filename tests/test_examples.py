@@ -270,6 +270,8 @@ def test_mixed_mode_wins(example: ModuleType) -> None:
     derivative = wg.jacobian(example.flux, mode="mixed")(np.concatenate([state, state]))
     exact = wg.numeric.jacobian(lambda s: example.flux(np.concatenate([s, s])), state, method="central")
     np.testing.assert_allclose(derivative[:, :5] + derivative[:, 5:], exact, atol=1e-7)
+
+
 @pytest.mark.parametrize("name", ["zero_order", "mode_crossing", "modes"])
 def test_examples_draw(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
@@ -280,6 +282,8 @@ def test_examples_draw(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         course = 1.0 / np.arange(1.0, 9.0)
         results = {"convex": ("", [3] * len(example.SIZES), list(example.SIZES))}
         example.draw(results, {"convex": [(course, course)] * len(example.SIZES)}, file)
+    elif name == "modes":
+        example.draw(file)
     else:
         example.draw(np.outer(example.OUTPUTS, [1.0, 2.0, 3.0, 1.0]), file)
     assert file.read_bytes().startswith(b"\x89PNG\r\n")

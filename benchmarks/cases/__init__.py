@@ -6,5 +6,5 @@ The first word of a system's name is the package that it imports; `C` and the ba
 NumPy only: wengert and its peers are imported by the functions of `SYSTEMS`, each in a process of its own.
 """
 
-NAMES = ["rosenbrock", "unstaged", "first", "steps", "chain", "gmm", "bundle", "lstm", "mlp", "kalman", "hessian", "sparse",
-         "minimize", "linalg", "convolution"]
+NAMES = ["rosenbrock", "unstaged", "first", "steps", "chain", "gmm", "bundle", "lstm", "mlp", "kalman", "hessian",
+         "sparse", "minimize", "linalg", "convolution", "jacobian"]

@@ -28,8 +28,8 @@ from wengert.primitives.control import call
 from wengert.run import Run
 from wengert.schedules import forward_steps
 from wengert.settings import config
-from wengert.transforms.stretches import Stretch, cut, loops, saved_bytes, segmented, with_room
 from wengert.transforms.simplify import simplify
+from wengert.transforms.stretches import Stretch, cut, loops, saved_bytes, segmented, with_room
 from wengert.transforms.vjp import vjp
 
 __all__ = ["MemoryPlan", "bytes_in", "plan_memory", "stage_with", "within_budget"]

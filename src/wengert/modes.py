@@ -30,7 +30,8 @@ UNKNOWN = 100.0  # iterations of a loop of unknown length
 NUMBERS = 3_000  # operations of a linear graph that may be written out in numbers
 FEW = 400  # likewise where nobody asked for it
 CLEAR = 4  # so many times more directions decide without counting
-WORTH = 1e-3  # seconds of forward and reverse mode below which nothing else is tried, where the graph is interpreted
+WORTH = {True: 1e-3, False: 5e-5}  # seconds below which nothing dear is tried, where a graph is interpreted and compiled
+DENSE = 10  # operations for each entry, below which a dense matrix is cheap enough
 GAIN = 0.9  # of the time of the better of forward and reverse mode, that another mode may take
 
 
@@ -225,7 +226,7 @@ def _chosen(run: Run, price: float) -> tuple[str, str]:
         plain.append(way(run, "reverse" if first == "forward" else "forward", price))
     best = min(plain, key=lambda w: w.seconds(price))
     time = best.seconds(price)
-    for other in _others(run, price, time):
+    for other in _others(run, price, best):
         if other.seconds(price) < GAIN * time:
             best, time = other, other.seconds(price)
     if len(plain) == 1 and best is plain[0]:
@@ -233,16 +234,16 @@ def _chosen(run: Run, price: float) -> tuple[str, str]:
     return best.name, f"{best.count():,.0f} operations, against {min(w.count() for w in plain if w is not best):,.0f}"
 
 
-def _others(run: Run, price: float, time: float) -> list[Way]:
+def _others(run: Run, price: float, best: Way) -> list[Way]:
     """Modes that may be faster, where finding out is worth it."""
-    linear = run.linear()
-    if price and time < WORTH:
+    linear, (n, m), time = run.linear(), _sizes(run), best.seconds(price)
+    if price and time < WORTH[True]:
         return []
     out = []
     small = total(linear.graph, operations, UNKNOWN) <= FEW and not price
     if small or (run.forward() is linear.graph and waist(linear.graph, linear.count) is not None):
         out.append(way(run, "mixed", price))
-    if not small and time > WORTH:
+    if not small and time > WORTH[price > 0.0] and best.count() > DENSE * n * m:
         with contextlib.suppress(UnsupportedError):  # a dense pattern of many entries
             out.append(way(run, "colored", price))
     return out

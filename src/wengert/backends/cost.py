@@ -120,7 +120,8 @@ class Work:
     equations : float
         Calls of the interpreter.
     light, heavy, products : float
-        Elements of arithmetic (and of copies), elements of functions such as ``exp``, and operations of matrix products.
+        Elements of arithmetic (of copies and of what products read, too), elements of functions such as ``exp``, and
+        operations of matrix products.
     """
 
     equations: float
@@ -153,7 +154,8 @@ def work(graph: Graph) -> Work:
     """What running a graph takes."""
     def part(kind: str) -> float:
         return total(graph, lambda e: _element_work(e) if _kind(e) == kind else 0.0, _UNKNOWN)
-    return Work(total(graph, lambda e: 1.0, _UNKNOWN), part("light"), part("heavy"), part("products"))
+    read = total(graph, lambda e: float(sum(map(_size, e.operands))) if _kind(e) == "products" else 0.0, _UNKNOWN)
+    return Work(total(graph, lambda e: 1.0, _UNKNOWN), part("light") + read, part("heavy"), part("products"))
 
 
 def _kind(e: Equation) -> str:

@@ -341,7 +341,8 @@ class Sweep:
             return Terms(tuple(made))
         target = np.empty(x.type.size, int)
         target[order] = np.arange(out.size)[:, None]
-        return self.shaped(self.scattered([(source, target, self.factor(f, x.type)) for source, f in terms], out), out)
+        return self.shaped(self.scattered([(source, target, self.factor(f, x.type)) for source, f in terms], out),
+                           (self.lanes, *out.shape))
 
     def contracted(self, e: Equation) -> Handle | None:
         """A product with a matrix: its columns, each scaled, each at its direction."""
@@ -350,11 +351,13 @@ class Sweep:
         mine, other, out = spec[i], spec[1 - i], spec[2]
         sizes = dict(zip(mine + other, (*e.operands[i].type.shape, *e.operands[1 - i].type.shape), strict=True))
         both = mine + "".join(c for c in other if c not in mine)
-        if e.operands[1 - i] in self.states or len(set(mine)) != len(mine) or len(set(other)) != len(other) or (
-                math.prod(sizes.values()) > _LARGEST):
+        if e.operands[1 - i] in self.states or len(set(mine)) != len(mine) or len(set(other)) != len(other):
             return None
         result, parts = e.results[0].type, []
         factor = self.handle(e.operands[1 - i])
+        whole = self.product(e, i, factor, (mine, other, out), sizes)
+        if whole is not None or math.prod(sizes.values()) > _LARGEST:
+            return whole
         for source, f in self.states[e.operands[i]].terms:  # type: ignore[union-attr]
             term = self.spread(factor, other, both, sizes)
             if f is not None:
@@ -364,7 +367,20 @@ class Sweep:
             target = np.broadcast_to(_arranged(number, out, both), shape)
             origin = np.broadcast_to(_arranged(source.reshape(e.operands[i].type.shape), mine, both), shape)
             parts.append((origin, target, self.factor(term, ArrayType(shape, term.dtype))))
-        return self.shaped(self.scattered(parts, result), result)
+        return self.shaped(self.scattered(parts, result), (self.lanes, *result.shape))
+
+    def product(self, e: Equation, i: int, factor: Handle, spec: tuple[str, str, str],
+                sizes: Mapping[str, int]) -> Handle | None:
+        """The matrix itself, or its scaled columns, where there is one direction for each element, in order."""
+        mine, other, out = spec
+        terms, type = self.states[e.operands[i]].terms, e.operands[i].type  # type: ignore[union-attr]
+        if len(terms) != 1 or set(other) != {*mine, *out} or not set(mine).isdisjoint(out) or (
+                type.size != self.lanes or not np.array_equal(terms[0][0], np.arange(self.lanes))):
+            return None
+        found = self.spread(factor, other, mine + out, sizes)
+        if terms[0][1] is not None:
+            found = found * self.spread(self.factor(terms[0][1], type), mine, mine + out, sizes)
+        return self.shaped(found, (self.lanes, *e.results[0].type.shape))
 
     def spread(self, x: Handle, labels: str, both: str, sizes: Mapping[str, int]) -> Handle:
         """An operand with an axis for each label, of length 1 for those that it does not have."""
@@ -384,8 +400,8 @@ class Sweep:
         few = states[1 - array]
         if not isinstance(few, Terms):
             return states[array] if few is None else None  # type: ignore[return-value]
-        total = REGISTRY["reshape"](states[array], shape=(self.lanes * out.size,))
-        return self.shaped(self.scattered(self.parts(few, out), out, onto=total), out)
+        total = REGISTRY["reshape"](states[array], shape=(self.lanes, out.size))
+        return self.shaped(self.scattered(self.parts(few, out), out, onto=total), (self.lanes, *out.shape))
 
     # ------------------------------------------------------------ arrays
 
@@ -399,10 +415,10 @@ class Sweep:
 
     def scattered(self, parts: Sequence[tuple[Any, Any, Handle]], out: ArrayType, last: bool = False,
                   onto: Handle | None = None) -> Handle:
-        """Factors, each with its directions and elements, added up in a flat array of both; `last`: directions come last."""
-        size = self.lanes * out.size
+        """Factors, each with its directions and elements, added up in a matrix of both; `last`: directions are columns."""
+        shape = (out.size, self.lanes) if last else (self.lanes, out.size)
         if not parts:
-            return self.filled(0.0, ArrayType((size,), out.dtype)) if onto is None else onto
+            return self.filled(0.0, ArrayType(shape, out.dtype)) if onto is None else onto
         flats: list[Any] = []
         places: list[Any] = []
         for source, target, f in parts:
@@ -412,30 +428,29 @@ class Sweep:
             if len(valid) < len(source):
                 flat, source, target = self.read(flat, valid), source[valid], target[valid]
             flats.append(flat)
-            places.append(target * self.lanes + source if last else source * out.size + target)
+            places.append(target * shape[1] + source if last else source * shape[1] + target)
         at = np.concatenate(places)
         once = np.unique(at).size == at.size
-        if onto is None and once and at.size == size:
+        if onto is None and once and at.size == math.prod(shape):
             flat = flats[0] if len(flats) == 1 else REGISTRY["concatenate"](*flats, axis=0)
-            return self.placed(flat, at, (out.size, self.lanes) if last else (self.lanes, out.size))
-        total = onto if onto is not None else self.filled(0.0, ArrayType((size,), out.dtype))
+            return self.placed(flat, at, shape)
+        total = onto if onto is not None else self.filled(0.0, ArrayType(shape, out.dtype))
         set_first = onto is None and np.unique(places[0]).size == places[0].size
         for k, (flat, place) in enumerate(zip(flats, places, strict=True)):
             name = "index_set" if set_first and (k == 0 or once) else "index_add"
-            total = REGISTRY[name](total, flat, Handle(self.build, Const(place)), spec=(("a",),))
+            row, column = (Handle(self.build, Const(k)) for k in np.divmod(place, max(shape[1], 1)))
+            total = REGISTRY[name](total, flat, row, column, spec=(("a",), ("a",)))
         return total
 
     def placed(self, flat: Handle, at: Any, shape: tuple[int, int]) -> Handle:
         """Factors that fill the whole array: in order, transposed, or read where they are."""
-        if np.array_equal(at, np.arange(at.size)):
-            return flat
-        if np.array_equal(at.reshape(shape[::-1]).T.ravel(), np.arange(at.size)):
-            turned = REGISTRY["transpose"](REGISTRY["reshape"](flat, shape=shape[::-1]), axes=(1, 0))
-            return REGISTRY["reshape"](turned, shape=(at.size,))  # type: ignore[no-any-return]
-        return self.read(flat, np.argsort(at))
+        if np.array_equal(at.reshape(shape[::-1]).T.ravel(), np.arange(at.size)) and not np.array_equal(at, np.arange(at.size)):
+            turned = REGISTRY["reshape"](flat, shape=shape[::-1])
+            return REGISTRY["transpose"](turned, axes=(1, 0))  # type: ignore[no-any-return]
+        return REGISTRY["reshape"](self.read(flat, np.argsort(at)), shape=shape)  # type: ignore[no-any-return]
 
-    def shaped(self, flat: Handle, out: ArrayType) -> Handle:
-        return REGISTRY["reshape"](flat, shape=(self.lanes, *out.shape))  # type: ignore[no-any-return]
+    def shaped(self, x: Handle, shape: tuple[int, ...]) -> Handle:
+        return x if x.shape == shape else REGISTRY["reshape"](x, shape=shape)  # type: ignore[no-any-return]
 
     def parts(self, state: Terms, type: ArrayType) -> list[tuple[Any, Any, Handle]]:
         return [(source, np.arange(type.size), self.factor(f, type)) for source, f in state.terms]
@@ -450,8 +465,7 @@ class Sweep:
         size = self.lanes * type.size
         if size <= _REGISTERS or (not self.price and size <= _SMALL):
             return self.selected(state, ArrayType(shape, type.dtype), last)
-        total = self.scattered(self.parts(state, type), type, last)
-        return REGISTRY["reshape"](total, shape=shape)  # type: ignore[no-any-return]
+        return self.shaped(self.scattered(self.parts(state, type), type, last), shape)
 
     def selected(self, state: Terms, type: ArrayType, last: bool) -> Handle:
         """The terms side by side without a write, for arrays that fit into registers."""
