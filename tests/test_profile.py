@@ -132,7 +132,7 @@ def test_every_operation_count_is_finite() -> None:
     for p in REGISTRY.values():
         for operands, params in p.sample(rng)[:2] if p.sample else ():
             build = Build()
-            operands = p.follows(*operands) if p.follows else operands
+            operands = p.follows(*operands, **params) if p.follows else operands
             p(*[build.input(type_of(o)) for o in operands], **params) if operands else None
             for e in build.equations:
                 assert operations(e) >= 0

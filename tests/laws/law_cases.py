@@ -65,7 +65,7 @@ def direction(rng, value):
 def build(primitive, operands, params):
     b = Build()
     handles = [b.input(type_of(o)) for o in operands]
-    out = primitive(*(primitive.follows(*handles) if primitive.follows else handles), **params)
+    out = primitive(*(primitive.follows(*handles, **params) if primitive.follows else handles), **params)
     return b.graph(out if primitive.multiple else (out,))
 
 

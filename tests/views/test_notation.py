@@ -23,7 +23,7 @@ def cases(name):
         drawn = primitive.sample(np.random.default_rng(0))
     for operands, params in drawn:
         if primitive.follows is not None:
-            operands = primitive.follows(*operands)
+            operands = primitive.follows(*operands, **params)
         build = Build()
         ins = [build.input(type_of(o)) for o in operands]
         results = build.emit(primitive, tuple(h.atom for h in ins), params)

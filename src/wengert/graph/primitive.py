@@ -77,7 +77,7 @@ class Primitive:
     holds_graphs : bool
         Its parameters hold graphs; its jvp then gets a keyword ``transform``, the linearization that is running.
     follows : callable, optional
-        For operands that follow from others (the factors of a matrix): ``follows(*free)`` gives all operands. Samples
+        For operands that follow from others (the factors of a matrix): ``follows(*free, **params)`` gives all. Samples
         then hold the free ones, and the law tests vary those.
     sample : callable, optional
         ``sample(rng)`` gives a list of cases ``(operands, params)`` inside the domain, for the law tests.

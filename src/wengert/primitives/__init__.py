@@ -2,6 +2,7 @@
 
 from wengert.primitives import (
     add_contract,
+    banded,
     bessel,
     contract,
     control,
@@ -12,6 +13,7 @@ from wengert.primitives import (
     eigen,
     elementary,
     elementwise,
+    filters,
     fourier,
     gauge,
     incomplete,
@@ -29,7 +31,7 @@ from wengert.primitives import (
 )
 
 __all__ = [
-    "add_contract", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen", "elementary",
-    "elementwise", "fourier", "gauge", "incomplete", "index", "inverse", "matrix_functions", "random", "reduce",
+    "add_contract", "banded", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen", "elementary",
+    "elementwise", "filters", "fourier", "gauge", "incomplete", "index", "inverse", "matrix_functions", "random", "reduce",
     "softmax", "solve", "sort", "special", "structure", "window",
 ]
