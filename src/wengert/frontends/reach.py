@@ -111,7 +111,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
 def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if is_draw(function) and any(_traced(a) for a in (*args, *kwargs.values())):
         return pick(function, *args, **kwargs)
-    if kind is type:
+    if kind is type and not function.__module__.startswith("scipy"):
         return _construct(function, args, kwargs)
     if kind in INSTANCES:
         return INSTANCES[kind](function, *args, **kwargs)

@@ -6,15 +6,19 @@ one idea: implementations are registered by module and name, so that SciPy is ne
 
 from __future__ import annotations
 
+import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["AS_GIVEN", "BY_NAME", "find", "scipy_function"]
+__all__ = ["AS_GIVEN", "BY_NAME", "find", "scipy_function", "scipy_object"]
 
 # "scipy.special.logsumexp" -> implementation
 BY_NAME: dict[str, Callable[..., Any]] = {}
 # Implementations that take a tuple as it is, such as ``(lu, piv)``: elsewhere one that holds tracers is an array
 AS_GIVEN: set[Callable[..., Any]] = set()
+# "scipy.interpolate.PPoly" -> what takes such an object, made of plain data, and gives one that takes traced values
+OBJECTS: dict[str, Callable[[Any], Any]] = {}
 
 
 def scipy_function(*names: str, as_given: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -28,13 +32,35 @@ def scipy_function(*names: str, as_given: bool = False) -> Callable[[Callable[..
     return register
 
 
-def find(function: Any) -> Callable[..., Any] | None:
-    """The implementation of a SciPy function, found by the public module that holds it."""
-    import sys
+def scipy_object(*names: str) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
+    """Register what objects of these classes, made of plain data, become when they are given traced values."""
+    def register(implementation: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        for name in names:
+            OBJECTS[name] = implementation
+        return implementation
+    return register
 
-    from wengert.frontends import scipy_integrate, scipy_linalg, scipy_special, scipy_stats  # noqa: F401  (they register)
+
+def find(function: Any) -> Callable[..., Any] | None:
+    """The implementation of a function, a class, an object or a method of SciPy, found by the public module that holds it."""
+    from wengert.frontends import (  # noqa: F401  (they register)
+        scipy_integrate,
+        scipy_interpolate,
+        scipy_linalg,
+        scipy_special,
+        scipy_splines,
+        scipy_stats,
+    )
     for name, implementation in BY_NAME.items():
-        module, _, attribute = name.rpartition(".")
-        if getattr(sys.modules.get(module), attribute, None) is function:
+        if _named(name) is function:
             return implementation
+    owner = function.__self__ if type(function) is types.MethodType else function
+    for name, implementation in OBJECTS.items():
+        if type(owner) is _named(name):
+            return implementation(owner) if owner is function else getattr(implementation(owner), function.__name__, None)
     return scipy_stats.method_of(function) if "scipy.stats" in sys.modules else None
+
+
+def _named(name: str) -> Any:
+    module, _, attribute = name.rpartition(".")
+    return getattr(sys.modules.get(module), attribute, None)

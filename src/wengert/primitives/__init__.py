@@ -16,6 +16,7 @@ from wengert.primitives import (
     filters,
     fourier,
     gauge,
+    guard,
     incomplete,
     index,
     inverse,
@@ -32,6 +33,6 @@ from wengert.primitives import (
 
 __all__ = [
     "add_contract", "banded", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen", "elementary",
-    "elementwise", "filters", "fourier", "gauge", "incomplete", "index", "inverse", "matrix_functions", "random", "reduce",
+    "elementwise", "filters", "fourier", "gauge", "guard", "incomplete", "index", "inverse", "matrix_functions", "random", "reduce",
     "softmax", "solve", "sort", "special", "structure", "window",
 ]
