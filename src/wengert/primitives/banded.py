@@ -100,7 +100,8 @@ def _solve_evaluate(ab: Any, lu: Any, pivots: Any, b: Any, *, below: int, defini
         pbtrs, turned = lapack("pbtrs", b.dtype), trans == "T" and b.dtype.kind == "c"
         return mapped(lambda f, r: pbtrs(f.conj() if turned else f, r, lower=1)[0], (2, 2), lu, b)
     gbtrs, code, above = lapack("gbtrs", b.dtype), _CODE[trans], ab.shape[-2] - below - 1
-    return mapped(lambda f, p, r: gbtrs(f, below, above, r, p, trans=code)[0], (2, 1, 2), lu, pivots, b)
+    # SciPy's wrapper counts the pivots from 1 in place, and they may lie where nothing can be written
+    return mapped(lambda f, p, r: gbtrs(f, below, above, r, p.copy(), trans=code)[0], (2, 1, 2), lu, pivots, b)
 
 
 def banded_product(ab: Any, x: Any, below: int, trans: str = "N") -> Any:

@@ -93,7 +93,7 @@ def _solve_evaluate(a: Any, lu: Any, pivots: Any, b: Any, *, trans: str) -> Any:
     if not b.size or 0 in stack:
         return np.zeros(stack + b.shape[-2:], b.dtype)
     getrs, code = lapack("getrs", b.dtype), _CODE[trans]
-    return mapped(lambda f, p, r: getrs(f, p, r, trans=code)[0], (2, 1, 2), lu, pivots, b)
+    return mapped(lambda f, p, r: getrs(f, p.copy(), r, trans=code)[0], (2, 1, 2), lu, pivots, b)
 
 
 def _solve_transpose(ct: Any, i: int, ops: Any, *, trans: str) -> Any:
