@@ -47,6 +47,7 @@ def find(function: Any) -> Callable[..., Any] | None:
         scipy_integrate,
         scipy_interpolate,
         scipy_linalg,
+        scipy_scattered,
         scipy_special,
         scipy_splines,
         scipy_stats,
