@@ -44,6 +44,8 @@ def scipy_object(*names: str) -> Callable[[Callable[[Any], Any]], Callable[[Any]
 def find(function: Any) -> Callable[..., Any] | None:
     """The implementation of a function, a class, an object or a method of SciPy, found by the public module that holds it."""
     from wengert.frontends import (  # noqa: F401  (they register)
+        scipy_design,
+        scipy_filters,
         scipy_integrate,
         scipy_interpolate,
         scipy_linalg,

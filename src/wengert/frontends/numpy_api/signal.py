@@ -98,9 +98,9 @@ def _by_fourier(a: Any, b: Any, mode: str, axes: Any) -> Any:
     return _cut(basic_index(full, tuple(key)), first, second, mode, wanted)
 
 
-@scipy_function("scipy.signal.fftconvolve")
+@scipy_function("scipy.signal.fftconvolve", "scipy.signal.oaconvolve")
 def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
-    """``scipy.signal.fftconvolve``."""
+    """``scipy.signal.fftconvolve``, and ``oaconvolve``, which gives the same."""
     a, b = _checked(in1, in2, mode)
     return multiply(a, b) if a.ndim == 0 else _by_fourier(a, b, mode, axes)
 
