@@ -49,8 +49,10 @@ def find(function: Any) -> Callable[..., Any] | None:
         scipy_integrate,
         scipy_interpolate,
         scipy_linalg,
+        scipy_ndimage,
         scipy_scattered,
         scipy_special,
+        scipy_spectral,
         scipy_splines,
         scipy_stats,
     )
