@@ -334,7 +334,7 @@ def test_arrays_with_rules_of_their_own_are_refused():
 def test_a_refusal_inside_a_library_names_the_users_line():
     def f(x):
         return scipy.integrate.quad(lambda t: t * x, 0.0, 1.0)[0]
-    g = lambda x: np.sum(scipy.signal.lfilter([1.0], [1.0, -0.5], x))
+    g = lambda x: np.sum(scipy.signal.wiener(x))
     for function, x, inside in ((f, 2.0, "scipy.integrate"), (g, np.ones(3), "scipy.signal")):
         with pytest.raises(ConversionError, match=rf"test_regressions\.py:\d+, inside {inside}.*wg\.opaque"):
             wg.grad(function)(x)
@@ -603,7 +603,7 @@ def test_a_refusal_is_not_swallowed_by_an_except_clause():
 
     def filtered(x):
         try:
-            y = scipy.signal.savgol_filter(x, 3, 1).sum()
+            y = scipy.signal.wiener(x, 3).sum()
         except (TypeError, ValueError):
             y = 0.0 * x[0]
         return y

@@ -23,7 +23,7 @@ def cases(name):
     p, rng = REGISTRY[name], np.random.default_rng(3)
     for operands, params in p.sample(rng):
         if p.follows is not None:
-            operands = p.follows(*operands)
+            operands = p.follows(*operands, **params)
         if any(isinstance(o, Stack) for o in operands):
             continue
         yield p, [np.asarray(o) for o in operands], params
@@ -85,13 +85,13 @@ def test_constants_small_and_large():
 
 # What some sample of leaves to Python, at some microseconds a call; a name that comes or goes is worth noticing.
 CALLS_PYTHON = {
-    "adjugate", "adjugate_tangent", "argpartition", "beta_density", "betainc_derivative", "corotation",
+    "adjugate", "adjugate_tangent", "argpartition", "banded_factor", "beta_density", "betainc_derivative", "corotation",
     "custom_jvp", "custom_vjp", "custom_vjp_linear", "dawsn_derivative", "dct", "discrete_lyapunov", "dst",
     "eig_rotation", "eig_rotation_adjoint", "erfcx_derivative", "exprel_derivative", "frechet", "free_rotation",
-    "free_rotation_adjoint", "function_of_matrix", "gamma_density", "gammainc_derivative",
+    "free_rotation_adjoint", "function_of_matrix", "gamma_density", "gammainc_derivative", "guard", "lfilter",
     "largest_entries", "logsumexp", "logsumexp_sign", "lstsq", "over_values", "partition", "phase", "pinv",
     "polygamma", "psi_rise", "python_integer", "reduce_sum", "rotation", "rotation_adjoint",
-    "sinc_derivative", "sqrtm", "sylvester", "unwrap", "well_conditioned",
+    "sinc_derivative", "solve_banded_factored", "sqrtm", "sylvester", "unwrap", "well_conditioned",
 }
 
 

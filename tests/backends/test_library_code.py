@@ -35,7 +35,7 @@ def samples(*names: str) -> list[Case]:
     for name in names:
         p = REGISTRY[name]
         for operands, params in p.sample(np.random.default_rng(1)):
-            operands = p.follows(*operands) if p.follows else operands
+            operands = p.follows(*operands, **params) if p.follows else operands
             out.append(Case(name, operands, params))
     return out
 

@@ -112,14 +112,14 @@ def _expanded(roots: Any) -> Any:
 
 
 def _kind(btype: str, w: Any) -> str:
-    names = {"band": "bandpass", "bp": "bandpass", "pass": "bandpass", "bs": "bandstop", "stop": "bandstop", "bands": "bandstop",
-             "l": "lowpass", "low": "lowpass", "lp": "lowpass", "h": "highpass", "high": "highpass", "hp": "highpass"}
+    short = {"bandpass": "band bp pass", "bandstop": "bands bs stop", "lowpass": "l low lp", "highpass": "h high hp"}
+    names = {name: kind for kind, words in short.items() for name in words.split()}
     kind = names.get(btype.lower(), btype.lower())
     if kind not in ("bandpass", "bandstop", "lowpass", "highpass"):
         raise ValueError(f"'{btype}' is an invalid bandtype for filter.")
     if w.shape != ((2,) if kind.startswith("band") else (1,)):
-        raise ValueError(f"Must specify {'two critical frequencies' if kind.startswith('band') else 'a single critical frequency'}"
-                         f" Wn for {kind} filter")
+        wanted = "two critical frequencies" if kind.startswith("band") else "a single critical frequency"
+        raise ValueError(f"Must specify {wanted} Wn for {kind} filter")
     return kind
 
 
@@ -142,7 +142,7 @@ def _sections(z: Any, p: Any, k: Any, analog: bool, kind: str, typical: Any) -> 
                 if free and np.min(np.abs(np.asarray(roots)[free] - root)) < 1e-3 * (1.0 + abs(root)):
                     pair.append(free.pop(int(np.argmin(np.abs(np.asarray(roots)[free] - root)))))
             found[which].append(pair)
-    rows = []
+    rows: list[Any] = []
     for zeros, poles in zip(*found, strict=True):
         parts = []
         for roots, at in ((z, zeros), (p, poles)):
@@ -197,7 +197,8 @@ def cheby2(N: int, rs: Any, Wn: Any, btype: str = "low", analog: bool = False, o
 
 
 @scipy_function("scipy.signal.ellip")
-def ellip(N: int, rp: Any, rs: Any, Wn: Any, btype: str = "low", analog: bool = False, output: str = "ba", fs: Any = None) -> Any:
+def ellip(N: int, rp: Any, rs: Any, Wn: Any, btype: str = "low", analog: bool = False, output: str = "ba",
+          fs: Any = None) -> Any:
     """``scipy.signal.ellip`` with a traced cutoff."""
     return _designed("ellip", N, Wn, rp, rs, btype, analog, output, fs)
 

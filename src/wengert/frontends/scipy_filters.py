@@ -10,6 +10,7 @@ Gustafsson, IEEE Trans. Signal Process. 44 (1996), for what filters begin with.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -109,9 +110,8 @@ def lfiltic(b: Any, a: Any, y: Any, x: Any = None) -> Any:
     b, a, y, *rest = _coefficients(b, a, _vector(floating(y)), *([] if x is None else [_vector(floating(x))]))
     order = max(b.shape[0], a.shape[0]) - 1
     x = rest[0] if rest else np.zeros(order, y.dtype)
-    back = [_fitted(v, order)[..., ::-1] for v in (x, y)]
-    zero = np.zeros(order, y.dtype)
-    return _final(_fitted(b / a[0], order + 1), _fitted(a / a[0], order + 1), *back, zero, order)
+    x, y = [_fitted(v, order)[..., ::-1] for v in (x, y)]
+    return _final(b / a[0], a / a[0], x, y, np.zeros(order, y.dtype), order)
 
 
 def _sections(sos: Any, *others: Any) -> list[Any]:
@@ -198,8 +198,8 @@ def sosfiltfilt(sos: Any, x: Any, axis: int = -1, padtype: Any = "odd", padlen: 
     start = sosfilt_zi(sos)
 
     def run(v: Any) -> Any:
+        first = v[..., :1]
         for k in range(sos.shape[0]):
-            first = v[..., :1] if not k else first
             v = _run(sos[k, :3], sos[k, 3:], v, start[k] * first)[0]
         return v
     return under_last(_both_ways(run, along_last(x, axis), padtype, padlen), axis)
@@ -240,7 +240,8 @@ def savgol_filter(x: Any, window_length: int, polyorder: int, deriv: int = 0, de
     x = along_last(floating(x), axis)
     n, w, half = x.shape[-1], window_length, window_length // 2
     if not w % 2 or isinstance(delta, Tracer):
-        refuse("scipy.signal.savgol_filter", "windows of even length and a traced delta= have no rule; divide by delta ** deriv")
+        refuse("scipy.signal.savgol_filter", "windows of even length and a traced delta= have no rule; divide by "
+               "delta ** deriv")
 
     def weights(place: int) -> Any:
         return scipy.signal.savgol_coeffs(w, polyorder, deriv, delta, pos=place, use="dot").astype(x.dtype)
@@ -251,7 +252,8 @@ def savgol_filter(x: Any, window_length: int, polyorder: int, deriv: int = 0, de
     if w > n:
         raise ValueError("If mode is 'interp', window_length must be less than or equal to the size of x.")
     ends = [np.stack([weights(k) for k in r], 1) for r in (range(half), range(half + 1, w))]
-    parts = [FUNCTIONS[np.matmul](x[..., :w], ends[0]), sliding(x, weights(half)), FUNCTIONS[np.matmul](x[..., n - w:], ends[1])]
+    first, last = [FUNCTIONS[np.matmul](v, e) for v, e in zip((x[..., :w], x[..., n - w:]), ends, strict=True)]
+    parts = [first, sliding(x, weights(half)), last]
     return under_last(FUNCTIONS[np.concatenate](parts, -1), axis)
 
 
@@ -280,7 +282,7 @@ def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwr
     if cuts[-1] > n:
         raise ValueError("Breakpoints must be less than length of data along given axis.")
     parts = []
-    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, stop in itertools.pairwise(cuts):
         piece, t = x[..., start:stop], np.arange(stop - start) - (stop - start - 1) / 2.0
         t = (t / max(float(np.sqrt(np.sum(t * t))), 1e-300)).astype(x.dtype)
         slope = FUNCTIONS[np.sum](piece * t, axis=-1, keepdims=True)
@@ -383,7 +385,7 @@ def resample_poly(x: Any, up: int, down: int, axis: int = 0, window: Any = ("kai
     if up == down == 1:
         return x * 1.0
     x = along_last(x, axis)
-    n, n_out = x.shape[-1], -(-x.shape[-1] * up // down)
+    n_out = -(-x.shape[-1] * up // down)
     if isinstance(window, (list, np.ndarray, Tracer)):
         h = floating(window)
         half = (h.shape[0] - 1) // 2

@@ -35,7 +35,7 @@ def shaped(v: Any, n: int) -> Any:
 
 
 def solve_tridiagonal(lower: Any, middle: Any, upper: Any, b: Any) -> Any:
-    """``lower[i] x[i] + middle[i + 1] x[i + 1] + upper[i + 1] x[i + 2] = b[i + 1]``; b has the unknowns along its first axis."""
+    """``lower[i] x[i] + middle[i + 1] x[i + 1] + upper[i + 1] x[i + 2] = b[i + 1]``; unknowns along the first axis."""
     zero = np.zeros(1)
     ab = np.stack([np.concatenate([zero, upper]), middle, np.concatenate([lower, zero])])
     right = np.reshape(b, (b.shape[0], -1))
@@ -81,7 +81,8 @@ class PiecewisePolynomial:
             return self.antiderivative(-nu)
         k, c = self.c.shape[0], self.c
         if nu:
-            c = c[:k - nu] * shaped(np.array([_falling(k - 1 - i, nu) for i in range(k - nu)]), c.ndim) if k > nu else c[:1] * 0.0
+            factors = np.array([_falling(k - 1 - i, nu) for i in range(k - nu)])
+            c = c[:k - nu] * shaped(factors, c.ndim) if k > nu else c[:1] * 0.0
         return PiecewisePolynomial(c, self.x, self.extrapolate, self.axis)
 
     def antiderivative(self, nu: int = 1) -> PiecewisePolynomial:
@@ -106,8 +107,8 @@ class PiecewisePolynomial:
         return whole(b, 0, extrapolate) - whole(a, 0, extrapolate)
 
     def _refused(self, *args: Any, **kwargs: Any) -> Any:
-        refuse("scipy.interpolate", "where a spline takes a value has no rule here; find it outside, and use the derivative of an "
-               "implicit function")
+        refuse("scipy.interpolate", "where a spline takes a value has no rule here; find it outside, and use the derivative "
+               "of an implicit function")
 
     roots = solve = _refused
 
@@ -282,7 +283,8 @@ def cubic_spline(x: Any, y: Any, axis: int = 0, bc_type: Any = "not-a-knot", ext
     if len(pair) != 2:
         raise ValueError("`bc_type` must contain 2 elements to specify start and end conditions.")
     if any(isinstance(c, str) and c == "periodic" for c in pair):
-        raise ValueError("'periodic' `bc_type` is defined for both curve ends and cannot be used with other boundary conditions.")
+        raise ValueError("'periodic' `bc_type` is defined for both curve ends and cannot be used with other boundary "
+                         "conditions.")
     first, last = [_end(c, y.shape[1:]) for c in pair]
     return _hermite(x, y, _slopes(x, y, first, last), extrapolate, place)
 

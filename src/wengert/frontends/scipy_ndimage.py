@@ -1,7 +1,7 @@
 """``scipy.ndimage`` on tracers: smoothing with kernels, and interpolation between pixels.
 
-What comes in: arrays, kernels, coordinates. What goes out: filtered arrays, or values between the pixels. The one idea: the array
-is continued beyond its edges as the mode says, and each window of it meets the kernel.
+What comes in: arrays, kernels, coordinates. What goes out: filtered arrays, or values between the pixels. The one idea: the
+array is continued beyond its edges as the mode says, and each window of it meets the kernel.
 """
 
 from __future__ import annotations

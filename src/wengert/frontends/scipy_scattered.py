@@ -77,7 +77,8 @@ class _Grid:
 
     def _inside(self, at: Any) -> Any:
         if self.method in _DEGREES:
-            return _tensor(*self._coefficients(), at)
+            knots, c, degrees = self._coefficients()
+            return _tensor(knots, c, degrees, at)
         corners: list[list[tuple[Any, Any]]] = []
         for i, p in enumerate(self.grid):
             n, x = p.shape[0], at[:, i]
@@ -147,7 +148,8 @@ def _grid_made_outside(made: Any) -> _Grid:
 
 
 @scipy_function("scipy.interpolate.interpn", as_given=True)
-def interpn(points: Any, values: Any, xi: Any, method: str = "linear", bounds_error: bool = True, fill_value: Any = np.nan) -> Any:
+def interpn(points: Any, values: Any, xi: Any, method: str = "linear", bounds_error: bool = True,
+            fill_value: Any = np.nan) -> Any:
     """``scipy.interpolate.interpn``."""
     if method == "splinef2d":
         refuse("scipy.interpolate.interpn", "method='splinef2d' is not traced; use 'cubic'")
@@ -190,8 +192,8 @@ class _Simplices:
 
     def __call__(self, *xi: Any) -> Any:
         d = self.points.shape[-1]
-        xi = _points(xi[0] if len(xi) == 1 else xi, d)
-        shape, at = xi.shape[:-1], np.reshape(xi, (-1, d))
+        where = _points(xi[0] if len(xi) == 1 else xi, d)
+        shape, at = where.shape[:-1], np.reshape(where, (-1, d))
         simplex = self.triangulation.find_simplex(plain(at, "the simplex of a point"))
         inside, corners = simplex >= 0, self.triangulation.simplices[simplex]
         at = chosen(inside[:, None], at, 0.0)
@@ -229,7 +231,7 @@ def _linear_nd_made_outside(made: Any) -> _Simplices:
 @scipy_function("scipy.interpolate.griddata", as_given=True)
 def griddata(points: Any, values: Any, xi: Any, method: str = "linear", fill_value: Any = np.nan, rescale: bool = False) -> Any:
     """``scipy.interpolate.griddata``: linear, or the nearest value."""
-    points = _points(points, len(points)) if isinstance(points, tuple) else data(points)
+    points = data(_points(points, len(points)) if isinstance(points, tuple) else points)
     if points.ndim == 1 or points.shape[-1] == 1:
         if method not in ("linear", "nearest", "cubic"):
             raise ValueError(f"Unknown interpolation method {method!r} for 1 dimensional data")
@@ -344,7 +346,7 @@ def rbf(y: Any, d: Any, neighbors: Any = None, smoothing: Any = 0.0, kernel: str
 
 @scipy_object("scipy.interpolate.RBFInterpolator")
 def _rbf_made_outside(made: Any) -> _Radial:
-    if made.neighbors is not None or made.d_dtype == complex:
+    if made.neighbors is not None or np.dtype(made.d_dtype).kind == "c":
         refuse("scipy.interpolate.RBFInterpolator", "neighbors= and complex data are not traced")
     found = _Radial(made.y, made.kernel, made.epsilon, made.powers, made._shift, made._scale)
     found.coefficients, found.tail = made._coeffs, made.d_shape

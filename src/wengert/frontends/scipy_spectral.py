@@ -122,8 +122,8 @@ def _averaged(power: Any, average: str, axis: int) -> Any:
 
 
 @scipy_function("scipy.signal.csd")
-def csd(x: Any, y: Any, fs: Any = 1.0, window: Any = "hann_periodic", nperseg: Any = None, noverlap: Any = None, nfft: Any = None,
-        detrend: Any = "constant", return_onesided: bool = True, scaling: str = "density", axis: int = -1,
+def csd(x: Any, y: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = None, noverlap: Any = None,
+        nfft: Any = None, detrend: Any = "constant", return_onesided: bool = True, scaling: str = "density", axis: int = -1,
         average: str = "mean") -> Any:
     """``scipy.signal.csd``."""
     same = None if x is y else y
@@ -132,7 +132,7 @@ def csd(x: Any, y: Any, fs: Any = 1.0, window: Any = "hann_periodic", nperseg: A
 
 
 @scipy_function("scipy.signal.welch")
-def welch(x: Any, fs: Any = 1.0, window: Any = "hann_periodic", nperseg: Any = None, noverlap: Any = None, nfft: Any = None,
+def welch(x: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = None, noverlap: Any = None, nfft: Any = None,
           detrend: Any = "constant", return_onesided: bool = True, scaling: str = "density", axis: int = -1,
           average: str = "mean") -> Any:
     """``scipy.signal.welch``."""
@@ -150,7 +150,7 @@ def periodogram(x: Any, fs: Any = 1.0, window: Any = "boxcar", nfft: Any = None,
 
 
 @scipy_function("scipy.signal.coherence")
-def coherence(x: Any, y: Any, fs: Any = 1.0, window: Any = "hann_periodic", nperseg: Any = None, noverlap: Any = None,
+def coherence(x: Any, y: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = None, noverlap: Any = None,
               nfft: Any = None, detrend: Any = "constant", axis: int = -1) -> Any:
     """``scipy.signal.coherence``."""
     how = {"fs": fs, "window": window, "nperseg": nperseg, "noverlap": noverlap, "nfft": nfft, "detrend": detrend, "axis": axis}
@@ -165,9 +165,9 @@ def _placed(f: Any, t: Any, out: Any, axis: int) -> Any:
 
 
 @scipy_function("scipy.signal.spectrogram")
-def spectrogram(x: Any, fs: Any = 1.0, window: Any = ("tukey_periodic", 0.25), nperseg: Any = None, noverlap: Any = None,
-                nfft: Any = None, detrend: Any = "constant", return_onesided: bool = True, scaling: str = "density", axis: int = -1,
-                mode: str = "psd") -> Any:
+def spectrogram(x: Any, fs: Any = 1.0, window: Any = ("tukey", 0.25), nperseg: Any = None, noverlap: Any = None,
+                nfft: Any = None, detrend: Any = "constant", return_onesided: bool = True, scaling: str = "density",
+                axis: int = -1, mode: str = "psd") -> Any:
     """``scipy.signal.spectrogram``."""
     if mode not in ("psd", "complex", "magnitude"):
         refuse("scipy.signal.spectrogram", f"mode={mode!r} is not traced; use 'psd', 'complex' or 'magnitude'")
@@ -188,7 +188,7 @@ _BOUNDARIES = {"even": "reflect", "odd": "reflect", "constant": "edge", "zeros":
 
 
 @scipy_function("scipy.signal.stft")
-def stft(x: Any, fs: Any = 1.0, window: Any = "hann_periodic", nperseg: Any = 256, noverlap: Any = None, nfft: Any = None,
+def stft(x: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = 256, noverlap: Any = None, nfft: Any = None,
          detrend: Any = False, return_onesided: bool = True, boundary: Any = "zeros", padded: bool = True, axis: int = -1,
          scaling: str = "spectrum") -> Any:
     """``scipy.signal.stft``."""

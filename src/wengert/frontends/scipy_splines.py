@@ -137,14 +137,14 @@ def made_outside(made: Any) -> Spline:
 @scipy_object("scipy.interpolate.UnivariateSpline", "scipy.interpolate.InterpolatedUnivariateSpline",
               "scipy.interpolate.LSQUnivariateSpline")
 def _univariate_made_outside(made: Any) -> Any:
-    return _Univariate(*made._eval_args, made.ext)
+    return _Univariate(made._eval_args, made.ext)
 
 
 class _Univariate:
     """``UnivariateSpline`` and its descendants at a traced point."""
 
-    def __init__(self, t: Any, c: Any, k: int, ext: Any):
-        self.tck, self.ext = (t, c, k), ext
+    def __init__(self, tck: Any, ext: Any):
+        self.tck, self.ext = tck, ext
 
     def __call__(self, x: Any, nu: int = 0, ext: Any = None) -> Any:
         return splev(x, self.tck, nu, self.ext if ext is None else ext)
@@ -153,10 +153,10 @@ class _Univariate:
         return splint(a, b, self.tck)
 
     def derivative(self, n: int = 1) -> Any:
-        return _Univariate(*splder(self.tck, n), self.ext)
+        return _Univariate(splder(self.tck, n), self.ext)
 
     def antiderivative(self, n: int = 1) -> Any:
-        return _Univariate(*splantider(self.tck, n), self.ext)
+        return _Univariate(splantider(self.tck, n), self.ext)
 
 
 @scipy_function("scipy.interpolate.InterpolatedUnivariateSpline", as_given=True)
@@ -165,7 +165,7 @@ def interpolated_univariate_spline(x: Any, y: Any, w: Any = None, bbox: Any = (N
     """``scipy.interpolate.InterpolatedUnivariateSpline``; the weights do not matter."""
     if any(b is not None for b in bbox):
         refuse("InterpolatedUnivariateSpline", "bbox= is not traced; leave it away")
-    return _Univariate(*splrep(x, y, k=k), ext)
+    return _Univariate(splrep(x, y, k=k), ext)
 
 
 @scipy_function("scipy.interpolate.BSpline")
@@ -268,10 +268,10 @@ def _scattered(size: int, at: Any, values: Any) -> Any:
 # ---------------------------------------------------------------- FITPACK's names
 
 @scipy_function("scipy.interpolate.splrep", as_given=True)
-def splrep(x: Any, y: Any, w: Any = None, xb: Any = None, xe: Any = None, k: int = 3, task: int = 0, s: Any = None, t: Any = None,
-           full_output: int = 0, per: int = 0, quiet: int = 1) -> Any:
+def splrep(x: Any, y: Any, w: Any = None, xb: Any = None, xe: Any = None, k: int = 3, task: int = 0, s: Any = None,
+           t: Any = None, full_output: int = 0, per: int = 0, quiet: int = 1) -> Any:
     """``scipy.interpolate.splrep`` without smoothing: the coefficients are followed by k + 1 zeros."""
-    if s is None and w is not None or s is not None and plain(s, "the smoothing of splrep") != 0:
+    if (s is None and w is not None) or (s is not None and plain(s, "the smoothing of splrep") != 0):
         refuse("scipy.interpolate.splrep", "smoothing chooses knots by the data, which has no derivative; use s=0")
     if task or t is not None or per or full_output or xb is not None or xe is not None:
         refuse("scipy.interpolate.splrep", "only x, y and k are traced")

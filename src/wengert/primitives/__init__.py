@@ -32,7 +32,7 @@ from wengert.primitives import (
 )
 
 __all__ = [
-    "add_contract", "banded", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen", "elementary",
-    "elementwise", "filters", "fourier", "gauge", "guard", "incomplete", "index", "inverse", "matrix_functions", "random", "reduce",
-    "softmax", "solve", "sort", "special", "structure", "window",
+    "add_contract", "banded", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen",
+    "elementary", "elementwise", "filters", "fourier", "gauge", "guard", "incomplete", "index", "inverse",
+    "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special", "structure", "window",
 ]

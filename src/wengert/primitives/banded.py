@@ -50,8 +50,8 @@ def _factor_one(ab: Any, below: int, definite: bool) -> tuple[Any, Any]:
 def _factor_evaluate(ab: Any, *, below: int, definite: bool) -> Any:
     ab = np.asarray(ab)
     if not ab.size:
-        return tuple([np.zeros(t.shape, t.dtype) for t in _factor_type(
-            ArrayType(ab.shape, ab.dtype), below=below, definite=definite)])
+        stored = below + 1 if definite else ab.shape[-2] + below
+        return np.zeros((*ab.shape[:-2], stored, ab.shape[-1]), ab.dtype), np.zeros((*ab.shape[:-2], ab.shape[-1]), np.int32)
     return mapped(lambda m: _factor_one(m, below, definite), (2,), ab)
 
 
@@ -113,7 +113,8 @@ def banded_product(ab: Any, x: Any, below: int, trans: str = "N") -> Any:
         if abs(d) >= n:
             continue
         first, count = max(0, -d), n - abs(d)
-        diagonal = reshape(rest(ab, rows=slice(k, k + 1), columns=slice(first, first + count)), shape=(*ab.shape[:-2], count, 1))
+        diagonal = rest(ab, rows=slice(k, k + 1), columns=slice(first, first + count))
+        diagonal = reshape(diagonal, shape=(*ab.shape[:-2], count, 1))
         if trans == "C":
             diagonal = conj(diagonal)
         source, target = (first, first + d) if trans == "N" else (first + d, first)

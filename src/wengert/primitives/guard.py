@@ -1,8 +1,8 @@
 """A value that is only there if a condition holds.
 
-What comes in: an array and a condition, which is known when the graph runs. What goes out: the array. The one idea: the identity,
-which raises what the plain program would raise at this place; it is no effect, so it can be batched, and it goes where its
-result is not used.
+What comes in: an array and a condition, which is known when the graph runs. What goes out: the array. The one idea: the
+identity, which raises what the plain program would raise at this place; it is no effect, so it can be batched, and it goes
+where its result is not used.
 """
 
 from __future__ import annotations

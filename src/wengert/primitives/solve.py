@@ -122,7 +122,8 @@ def _solve_sample(rng: np.random.Generator) -> Any:
 solve_factored: Primitive = Primitive(
     "solve_factored", type=_solve_type, evaluate=_solve_evaluate, linear=(3,), transpose=_solve_transpose,
     jvp=_solve_jvp, batch=lambda n, ops, batched, *, trans: solve_factored(
-        *aligned(n, ops, batched, (2, 2, 1, 2)), trans=trans), follows=lambda a, b, *, trans: (a, *lu_factor(a), b), sample=_solve_sample)
+        *aligned(n, ops, batched, (2, 2, 1, 2)), trans=trans),
+    follows=lambda a, b, *, trans: (a, *lu_factor(a), b), sample=_solve_sample)
 
 
 def lu_solve(a: Any, factors: Any, b: Any, trans: str = "N") -> Any:
