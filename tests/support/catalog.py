@@ -17,6 +17,8 @@ import scipy.linalg
 import scipy.special as sp
 import scipy.stats
 
+from tests.support import scipy_entries
+
 Entry = tuple[Callable[..., Any], Any]
 ENTRIES: dict[str, Entry] = {}
 
@@ -523,6 +525,8 @@ for name, x in {"erfi": UNIT, "rgamma": POSITIVE, "spence": POSITIVE, "ellipk": 
                 "expi": POSITIVE, "cosm1": ANY, "exp10": UNIT, "softplus": ANY}.items():
     if hasattr(sp, name):
         entry(f"scipy.special.{name}", getattr(sp, name), x)
+
+ENTRIES.update(scipy_entries.ENTRIES)
 
 # ---------------------------------------------------------------- what is refused, and why
 

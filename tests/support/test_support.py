@@ -51,6 +51,9 @@ ROUNDED = (
     "np.corrcoef",
     "np.polyfit",
     "scipy.integrate",
+    "scipy.interpolate",
+    "scipy.ndimage",
+    "scipy.signal",
     "scipy.stats",
 )
 
