@@ -90,8 +90,9 @@ CALLS_PYTHON = {
     "eig_rotation", "eig_rotation_adjoint", "erfcx_derivative", "exprel_derivative", "frechet", "free_rotation",
     "free_rotation_adjoint", "function_of_matrix", "gamma_density", "gammainc_derivative", "guard", "lfilter",
     "largest_entries", "logsumexp", "logsumexp_sign", "lstsq", "over_values", "partition", "phase", "pinv",
-    "polygamma", "psi_rise", "python_integer", "reduce_sum", "rotation", "rotation_adjoint",
-    "sinc_derivative", "solve_banded_factored", "sqrtm", "sylvester", "unwrap", "well_conditioned",
+    "polar_factor", "polygamma", "psi_rise", "python_integer", "reduce_sum", "rotation", "rotation_adjoint",
+    "sinc_derivative", "solve_banded_factored", "spherical_in", "spherical_jn",
+    "spherical_kn", "spherical_yn", "sqrtm", "sylvester", "unwrap", "well_conditioned",
 }
 
 

@@ -45,6 +45,7 @@ def find(function: Any) -> Callable[..., Any] | None:
     """The implementation of a function, a class, an object or a method of SciPy, found by the public module that holds it."""
     from wengert.frontends import (  # noqa: F401  (they register)
         scipy_design,
+        scipy_distributions,
         scipy_filters,
         scipy_integrate,
         scipy_interpolate,
@@ -55,6 +56,7 @@ def find(function: Any) -> Callable[..., Any] | None:
         scipy_spectral,
         scipy_splines,
         scipy_stats,
+        scipy_structured,
     )
     for name, implementation in BY_NAME.items():
         if _named(name) is function:

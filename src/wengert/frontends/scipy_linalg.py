@@ -239,20 +239,34 @@ def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full",
 def eigh(a: Any, b: Any = None, lower: bool = True, eigvals_only: bool = False, overwrite_a: bool = False,
          overwrite_b: bool = False, type: int = 1, check_finite: bool = True, subset_by_index: Any = None,
          subset_by_value: Any = None, driver: Any = None) -> Any:
-    """``scipy.linalg.eigh``; of the generalized problem the eigenvalues only."""
+    """``scipy.linalg.eigh``; the generalized problem is reduced by the factor of Cholesky of b."""
     if subset_by_index is not None or subset_by_value is not None or driver is not None:
         _refuse("eigh", "subsets and drivers are not traced; take a slice of the whole")
     a = square(a)
     if b is not None:
-        if type != 1 or not eigvals_only:
-            _refuse("eigh", "the generalized problem has eigenvalues only here; with L = cholesky(b, lower=True), take eigh of "
-                            "inv(L) @ a @ inv(L).conj().T")
-        factor = cholesky(b, lower)
-        factor = factor if lower else mH(factor)
-        half = solve_triangular(factor, from_triangle(a, not lower), 0, True)
-        return eigen.eigvalsh(solve_triangular(factor, mH(half), 0, True), uplo="L", by="scipy")
+        if type != 1:
+            _refuse("eigh", "of the generalized problems only a v = w b v is traced")
+        return _generalized(a, square(b), lower, eigvals_only)
     uplo = "L" if lower else "U"
     return eigen.eigvalsh(a, uplo=uplo, by="scipy") if eigvals_only else eigen.eigh(a, uplo=uplo, by="scipy")
+
+
+def _generalized(a: Any, b: Any, lower: bool, eigvals_only: bool) -> Any:
+    """``a v = w b v``, with the signs (or phases) of the eigenvectors that SciPy gives."""
+    a, b = arrays(a, b)
+    factor = cholesky(b, lower)
+    factor = factor if lower else mH(factor)
+    half = solve_triangular(factor, from_triangle(a, not lower), 0, True)
+    reduced = solve_triangular(factor, mH(half), 0, True)
+    if eigvals_only:
+        return eigen.eigvalsh(reduced, uplo="L", by="scipy")
+    import scipy.linalg
+    w, v = eigen.eigh(reduced, uplo="L", by="scipy")
+    v = solve_triangular(factor, v, "C", True)
+    what = "the signs of generalized eigenvectors"
+    wanted = scipy.linalg.eigh(a.concrete(what), b.concrete(what), lower=lower)[1]
+    overlap = np.sum(np.conj(v.concrete(what)) * wanted, axis=-2)
+    return w, v * (overlap / np.abs(overlap))
 
 
 @scipy_function("scipy.linalg.eigvalsh")

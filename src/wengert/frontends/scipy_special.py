@@ -18,6 +18,7 @@ from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, ufunc_call
 from wengert.primitives import bessel, softmax, special
 from wengert.primitives import structure as s
+from wengert.primitives.spherical import spherical
 
 __all__: list[str] = []
 
@@ -153,3 +154,65 @@ def lambertw(z: Any, k: Any = 0, tol: float = 1e-8) -> Any:
         raise UnsupportedError(f"lambertw of several branches at once (at {user_line()}); call it once for each")
     z = _floating(z)
     return bessel.lambertw(z if z.dtype == np.complex128 else s.convert(z, dtype=np.dtype(complex)), k=int(branch))
+
+
+# ---------------------------------------------------------------- spherical Bessel functions, derivatives of Bessel functions
+
+def _by_order(orders: Any, x: Any, one: Any) -> Any:
+    """``one(n, x)`` for each order n, which are whole constants and broadcast against x."""
+    orders, x = np.asarray(_plain(orders, "the order of a Bessel function")), _floating(x)
+    if np.any(orders != np.floor(orders)) or np.any(orders < 0):
+        raise UnsupportedError(f"orders of spherical Bessel functions are whole numbers from 0 on (at {user_line()})")
+    shape, out = np.broadcast_shapes(orders.shape, x.shape), None
+    for n in np.unique(orders):
+        value = s.broadcast(one(int(n), x), shape=shape)
+        out = value if out is None else s.select(np.broadcast_to(orders == n, shape), value, out)
+    return s.broadcast(x, shape=shape) if out is None else out
+
+
+def _spherical(name: str, below: float, above: float) -> None:
+    primitive = spherical[name]
+
+    def function(n: Any, z: Any, derivative: bool = False) -> Any:
+        def one(n: int, z: Any) -> Any:
+            if not derivative:
+                return primitive(z, n=n)
+            after = primitive(z, n=n + 1) * above
+            return after if not n else (primitive(z, n=n - 1) * (below * n) + after * (n + 1.0)) / (2.0 * n + 1.0)
+        return _by_order(n, z, one)
+    scipy_function(f"scipy.special.{name}")(function)
+
+
+for _name, _below, _above in (("spherical_jn", 1.0, -1.0), ("spherical_yn", 1.0, -1.0), ("spherical_in", 1.0, 1.0),
+                              ("spherical_kn", -1.0, -1.0)):
+    _spherical(_name, _below, _above)
+
+
+def _derivatives(name: str, ufunc: str, sign: float, outer: float) -> None:
+    """``f_v^(n) = (outer / 2)^n Σ_i sign^i C(n, i) f_{v - n + 2i}`` (DLMF 10.6.7, 10.29.5)."""
+    import math
+
+    def function(v: Any, z: Any, n: int = 1) -> Any:
+        n = int(_plain(n, f"the order of scipy.special.{name}"))
+        v = np.asarray(_plain(v, f"the order of scipy.special.{name}"))
+        total = None
+        for i in range(n + 1):
+            term = _ufunc(ufunc, v - n + 2.0 * i, _floating(z)) * (sign ** i * math.comb(n, i) * (0.5 * outer) ** n)
+            total = term if total is None else total + term
+        return total
+    scipy_function(f"scipy.special.{name}")(function)
+
+
+for _name, _of, _sign, _outer in (("jvp", "jv", -1.0, 1.0), ("yvp", "yv", -1.0, 1.0), ("ivp", "iv", 1.0, 1.0),
+                                  ("kvp", "kv", 1.0, -1.0), ("h1vp", "hankel1", -1.0, 1.0), ("h2vp", "hankel2", -1.0, 1.0)):
+    _derivatives(_name, _of, _sign, _outer)
+
+
+@scipy_function("scipy.special.perm")
+def perm(N: Any, k: Any, exact: bool = False) -> Any:
+    """``scipy.special.perm``: ``(N - k + 1)`` to the rising power k."""
+    if exact:
+        raise UnsupportedError(f"perm(exact=True) at {user_line()} counts in whole numbers; use exact=False")
+    N, k = _floating(N), np.asarray(_plain(k, "k of perm"), float)
+    inside = (k <= (N.value if N.value is not None else N)) & (k >= 0)
+    return FUNCTIONS[np.where](inside, _ufunc("poch", N - k + 1.0, k), 0.0)

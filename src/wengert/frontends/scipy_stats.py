@@ -21,7 +21,7 @@ from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced, ufunc_call
 from wengert.primitives import structure as s
 
-__all__ = ["frozen", "method_of"]
+__all__ = ["LOG_ROOT", "TABLE", "Distribution", "all_positive", "frozen", "log1mexp", "method_of", "sp", "unsupported"]
 
 Formula = Callable[..., Any]
 
@@ -39,15 +39,17 @@ sp: Any = _Special()
 
 
 @dataclass(frozen=True)
-class _Distribution:
+class Distribution:
     """Formulas in the standardized variable and the shape parameters.
 
     Attributes
     ----------
     logpdf, pdf, cdf, sf, ppf, isf, logcdf, logsf
         What is not stated follows from the others.
-    low, high : float
-        The support.
+    low, high : float or callable
+        The support, a function of the shape parameters if it moves with them.
+    middle : float or callable
+        A place inside.
     allowed : callable
         Whether the shape parameters are.
     shapes : int
@@ -64,10 +66,10 @@ class _Distribution:
     logcdf: Formula | None = None
     logsf: Formula | None = None
     pdf: Formula | None = None
-    low: float = -np.inf
-    high: float = np.inf
-    middle: float = 0.5
-    allowed: Formula = field(default=lambda *shapes: np.asarray(True) if not shapes else _all_positive(*shapes))
+    low: Any = -np.inf
+    high: Any = np.inf
+    middle: Any = 0.5
+    allowed: Formula = field(default=lambda *shapes: np.asarray(True) if not shapes else all_positive(*shapes))
     shapes: int = 0
     discrete: bool = False
 
@@ -85,7 +87,7 @@ class _Distribution:
 _FROM: dict[str, tuple[str, Formula]] = {"pdf": ("logpdf", np.exp), "logcdf": ("cdf", np.log), "logsf": ("sf", np.log)}
 
 
-def _all_positive(*shapes: Any) -> Any:
+def all_positive(*shapes: Any) -> Any:
     out = _plain(shapes[0]) > 0
     for x in shapes[1:]:
         out = out & (_plain(x) > 0)
@@ -105,62 +107,64 @@ _OUTSIDE = {
     "sf": (1.0, 0.0), "logcdf": (-np.inf, 0.0), "logsf": (0.0, -np.inf)}
 
 
-def _log1mexp(x: Any) -> Any:
+def log1mexp(x: Any) -> Any:
     """``log(1 - exp(-x))``."""
     return np.log(-np.expm1(-x))
 
 
-_LOG_ROOT = 0.5 * np.log(2.0 * np.pi)
-_TABLE = {
-    "norm": _Distribution(
-        lambda z: -z * z / 2.0 - _LOG_ROOT, cdf=lambda z: sp.ndtr(z), sf=lambda z: sp.ndtr(-z),
+LOG_ROOT = 0.5 * np.log(2.0 * np.pi)
+TABLE = {
+    "norm": Distribution(
+        lambda z: -z * z / 2.0 - LOG_ROOT, cdf=lambda z: sp.ndtr(z), sf=lambda z: sp.ndtr(-z),
         ppf=lambda q: sp.ndtri(q), isf=lambda q: -sp.ndtri(q), logcdf=lambda z: sp.log_ndtr(z),
         logsf=lambda z: sp.log_ndtr(-z),
         pdf=lambda z: np.exp(-z * z / 2.0) / np.sqrt(2.0 * np.pi)),
-    "expon": _Distribution(
+    "expon": Distribution(
         lambda z: -z, cdf=lambda z: -np.expm1(-z), sf=lambda z: np.exp(-z), ppf=lambda q: -np.log1p(-q),
-        isf=lambda q: -np.log(q), logcdf=_log1mexp, logsf=lambda z: -z, low=0.0),
-    "uniform": _Distribution(
+        isf=lambda q: -np.log(q), logcdf=log1mexp, logsf=lambda z: -z, low=0.0),
+    "uniform": Distribution(
         lambda z: z * 0.0, cdf=lambda z: z * 1.0, sf=lambda z: 1.0 - z, ppf=lambda q: q * 1.0, isf=lambda q: 1.0 - q,
         low=0.0, high=1.0),
-    "gamma": _Distribution(
+    "gamma": Distribution(
         lambda z, a: sp.xlogy(a - 1.0, z) - z - sp.gammaln(a), cdf=lambda z, a: sp.gammainc(a, z),
         sf=lambda z, a: sp.gammaincc(a, z), ppf=lambda q, a: sp.gammaincinv(a, q),
         isf=lambda q, a: sp.gammainccinv(a, q), low=0.0, shapes=1),
-    "chi2": _Distribution(
+    "chi2": Distribution(
         lambda z, k: sp.xlogy(k / 2.0 - 1.0, z) - z / 2.0 - sp.gammaln(k / 2.0) - k * (np.log(2.0) / 2.0),
         cdf=lambda z, k: sp.gammainc(k / 2.0, z / 2.0), sf=lambda z, k: sp.gammaincc(k / 2.0, z / 2.0),
         ppf=lambda q, k: 2.0 * sp.gammaincinv(k / 2.0, q), isf=lambda q, k: 2.0 * sp.gammainccinv(k / 2.0, q), low=0.0,
         shapes=1),
-    "beta": _Distribution(
+    "beta": Distribution(
         lambda z, a, b: sp.xlog1py(b - 1.0, -z) + sp.xlogy(a - 1.0, z) - sp.betaln(a, b),
         cdf=lambda z, a, b: sp.betainc(a, b, z), sf=lambda z, a, b: sp.betaincc(a, b, z),
         ppf=lambda q, a, b: sp.betaincinv(a, b, q), isf=lambda q, a, b: sp.betainccinv(a, b, q), low=0.0, high=1.0,
         shapes=2),
-    "t": _Distribution(
+    "t": Distribution(
         lambda z, k: sp.gammaln((k + 1.0) / 2.0) - sp.gammaln(k / 2.0) - (
             np.log(k * np.pi) + (k + 1.0) * np.log1p(z * z / k)) / 2.0,
-        cdf=lambda z, k: sp.stdtr(k, z), sf=lambda z, k: sp.stdtr(k, -z), shapes=1),
-    "cauchy": _Distribution(
+        cdf=lambda z, k: sp.stdtr(k, z), sf=lambda z, k: sp.stdtr(k, -z), ppf=lambda q, k: sp.stdtrit(k, q),
+        isf=lambda q, k: -sp.stdtrit(k, q), shapes=1),
+    "cauchy": Distribution(
         lambda z: -np.log(np.pi) - np.log1p(z * z), cdf=lambda z: np.arctan2(1.0, -z) / np.pi,
         sf=lambda z: np.arctan2(1.0, z) / np.pi, ppf=lambda q: np.tan(np.pi * q - np.pi / 2.0),
         isf=lambda q: np.tan(np.pi / 2.0 - np.pi * q)),
-    "logistic": _Distribution(
+    "logistic": Distribution(
         lambda z: sp.log_expit(z) + sp.log_expit(-z), cdf=lambda z: sp.expit(z), sf=lambda z: sp.expit(-z),
         ppf=lambda q: sp.logit(q), isf=lambda q: -sp.logit(q), logcdf=lambda z: sp.log_expit(z),
         logsf=lambda z: sp.log_expit(-z)),
-    "lognorm": _Distribution(
-        lambda z, k: -np.square(np.log(z) / k) / 2.0 - np.log(k * z) - _LOG_ROOT,
+    "lognorm": Distribution(
+        lambda z, k: -np.square(np.log(z) / k) / 2.0 - np.log(k * z) - LOG_ROOT,
         cdf=lambda z, k: sp.ndtr(np.log(z) / k),
         sf=lambda z, k: sp.ndtr(-np.log(z) / k), ppf=lambda q, k: np.exp(k * sp.ndtri(q)),
         isf=lambda q, k: np.exp(-k * sp.ndtri(q)), logcdf=lambda z, k: sp.log_ndtr(np.log(z) / k),
         logsf=lambda z, k: sp.log_ndtr(-np.log(z) / k), low=0.0, shapes=1),
-    "poisson": _Distribution(
+    "poisson": Distribution(
         lambda k, mu: sp.xlogy(k, mu) - sp.gammaln(k + 1.0) - mu, cdf=lambda k, mu: sp.gammaincc(np.floor(k) + 1.0, mu),
         sf=lambda k, mu: sp.gammainc(np.floor(k) + 1.0, mu), low=0.0, middle=1.0, shapes=1, discrete=True,
         allowed=lambda mu: _plain(mu) >= 0),
-    "bernoulli": _Distribution(
-        lambda k, p: sp.xlogy(k, p) + sp.xlog1py(1.0 - k, -p), low=0.0, high=1.0, middle=1.0, shapes=1, discrete=True,
+    "bernoulli": Distribution(
+        lambda k, p: sp.xlogy(k, p) + sp.xlog1py(1.0 - k, -p), cdf=lambda k, p: 1.0 - p * (_plain(k) < 1.0),
+        sf=lambda k, p: p * (_plain(k) < 1.0), low=0.0, high=1.0, middle=1.0, shapes=1, discrete=True,
         allowed=lambda p: (_plain(p) >= 0) & (_plain(p) <= 1)),
 }
 
@@ -177,10 +181,10 @@ def _double(x: Any) -> Any:
 
 def _evaluated(name: str, method: str, args: Any, kwds: Any) -> Any:
     """One method of one distribution."""
-    known = _TABLE[name]
+    known = TABLE[name]
     formula = known.formula(method)
     if formula is None:
-        raise _unsupported(f"scipy.stats.{name}.{method}")
+        raise unsupported(f"scipy.stats.{name}.{method}")
     x, shapes, loc, scale = _bound(name, known, args, kwds)
     good = known.allowed(*shapes) & (_plain(scale) > 0)
     where = FUNCTIONS[np.where]
@@ -190,16 +194,17 @@ def _evaluated(name: str, method: str, args: Any, kwds: Any) -> Any:
         return _masked(inside, out, np.nan)
     z = (x - loc) / scale
     at = _plain(z)
-    inside = (at >= known.low) & (at <= known.high) & good
+    low, high, middle = [_plain(v(*shapes)) if callable(v) else v for v in (known.low, known.high, known.middle)]
+    inside = (at >= low) & (at <= high) & good
     if known.discrete and method in _DENSITIES:
         inside = inside & (at == np.floor(at))
-    out = formula(where(inside, z, known.middle), *shapes)
+    out = formula(where(inside, z, middle), *shapes)
     if not known.discrete and method == "pdf":
         out = out / scale
     elif not known.discrete and method == "logpdf":
         out = out - np.log(scale)
     below, above = _OUTSIDE[method]
-    out = _masked(inside, out, where(at < known.low, below, above))
+    out = _masked(inside, out, where(at < low, below, above))
     return _masked(good & (at == at), out, np.nan)
 
 
@@ -208,7 +213,7 @@ def _masked(mask: Any, x: Any, other: Any) -> Any:
     return x if not isinstance(mask, Tracer) and np.all(mask) else FUNCTIONS[np.where](mask, x, other)
 
 
-def _bound(name: str, known: _Distribution, args: Any, kwds: Any) -> tuple[Any, list[Any], Any, Any]:
+def _bound(name: str, known: Distribution, args: Any, kwds: Any) -> tuple[Any, list[Any], Any, Any]:
     """The argument, the shape parameters, location and scale."""
     names = [n.strip() for n in (getattr(sys.modules["scipy.stats"], name).shapes or "").split(",") if n.strip()]
     order = ["x", *names, "loc"] + ([] if known.discrete else ["scale"])
@@ -222,10 +227,11 @@ def _bound(name: str, known: _Distribution, args: Any, kwds: Any) -> tuple[Any, 
     return (_double(given["x"]), [_double(given[n]) for n in names], _double(given["loc"]), _double(given["scale"]))
 
 
-def _unsupported(what: str) -> UnsupportedError:
+def unsupported(what: str) -> UnsupportedError:
     return UnsupportedError(
         f"{what} cannot be traced (at {user_line()}). The densities, distribution functions and their inverses of "
-        f"{', '.join(_TABLE)} can, and the densities of multivariate_normal; write others with np and scipy.special "
+        f"{', '.join(TABLE)} can, and the densities of multivariate_normal, multivariate_t, dirichlet, multinomial, wishart and "
+        f"invwishart; write others with np and scipy.special "
         f"functions, or wrap the call: wg.opaque(f, derivative=...)")
 
 
@@ -237,8 +243,8 @@ class _Frozen:
 
     def __getattr__(self, method: str) -> Any:
         name, args, kwds = self._given
-        if _TABLE[name].formula(method) is None:
-            raise _unsupported(f"scipy.stats.{name}.{method}")
+        if TABLE[name].formula(method) is None:
+            raise unsupported(f"scipy.stats.{name}.{method}")
         return lambda x: _evaluated(name, method, (x, *args), kwds)
 
 
@@ -255,8 +261,8 @@ def frozen(distribution: Any, args: Any, kwds: Any) -> Any:
     name = _name_of(distribution)
     if not name:
         return None
-    if name not in _TABLE:
-        raise _unsupported(f"scipy.stats.{name}")
+    if name not in TABLE:
+        raise unsupported(f"scipy.stats.{name}")
     return _Frozen(name, args, kwds)
 
 
@@ -268,48 +274,32 @@ def method_of(function: Any) -> Any:
     method = function.__name__
     inner = getattr(owner, "dist", None)
     name = _name_of(owner if inner is None else inner)
-    if name not in _TABLE or _TABLE[name].formula(method) is None:
-        if name or type(owner).__name__.startswith("multivariate_normal"):
-            return _multivariate(owner, method)
-        return None
+    if name not in TABLE or TABLE[name].formula(method) is None:
+        many = type(owner).__name__.endswith(("_gen", "_frozen")) and (type(owner).__module__ or "").startswith("scipy.stats")
+        return _multivariate(owner, method) if name or many else None
     if inner is None:
         return lambda *args, **kwds: _evaluated(name, method, args, kwds)
     return lambda x: _evaluated(name, method, (x, *owner.args), owner.kwds)
 
 
-# ---------------------------------------------------------------- the normal distribution of vectors
+# ---------------------------------------------------------------- distributions of vectors and matrices
 
 def _multivariate(owner: Any, method: str) -> Any:
-    if type(owner).__name__ != "multivariate_normal_gen" or method not in ("pdf", "logpdf"):
-        raise _unsupported(f"scipy.stats.{getattr(owner, 'name', type(owner).__name__)}.{method}")
-    return (lambda *args, **kwds: np.exp(_log_normal(*args, **kwds))) if method == "pdf" else _log_normal
-
-
-def _log_normal(x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
-    """``multivariate_normal.logpdf``: by the factor of Cholesky, which reads the lower triangle, as SciPy does."""
-    if allow_singular:
-        raise _unsupported("multivariate_normal.logpdf(allow_singular=True)")
-    x, cov = _double(x), _double(cov)
-    mean = None if mean is None else _double(mean)
-    n = cov.shape[-1] if cov.ndim else (1 if mean is None or not mean.ndim else mean.shape[0])
-    if cov.ndim < 2:
-        cov = cov * np.eye(n)
-    if cov.shape != (n, n) or (mean is not None and mean.ndim and mean.shape != (n,)):
-        raise ValueError(f"multivariate_normal: the mean has {n} elements, the covariance matrix shape {cov.shape}")
-    if x.ndim == 0:
-        x = x.reshape((1, 1))
-    elif x.ndim == 1:
-        x = x.reshape((x.shape[0], 1)) if n == 1 else x.reshape((1, x.shape[0]))
-    if x.shape[-1] != n:
-        raise ValueError(f"multivariate_normal: points of {x.shape[-1]} elements, a mean of {n}")
-    d = x if mean is None else x - mean
-    root = np.linalg.cholesky(cov)
-    z = np.linalg.solve(root, FUNCTIONS[np.reshape](d, (-1, n)).T)
-    squares = FUNCTIONS[np.reshape](FUNCTIONS[np.sum](z * z, axis=0), d.shape[:-1]) if isinstance(z, Tracer) \
-        else np.sum(z * z, axis=0).reshape(d.shape[:-1])
-    logs = np.sum(np.log(np.diagonal(root)))
-    out = -0.5 * squares - logs - 0.5 * n * np.log(2.0 * np.pi)
-    return out[()] if out.shape != (1,) else out[0]
+    from wengert.frontends.scipy_multivariate import LOGARITHMS
+    kind = type(owner).__name__
+    name, is_frozen = kind.removesuffix("_gen").removesuffix("_frozen"), kind.endswith("_frozen")
+    if name not in LOGARITHMS or method not in ("pdf", "logpdf", "pmf", "logpmf"):
+        raise unsupported(f"scipy.stats.{getattr(owner, 'name', kind)}.{method}")
+    names, logarithm = LOGARITHMS[name]
+    given: dict[str, Any] = {}
+    if is_frozen:
+        if name == "multivariate_normal":
+            given = {"mean": owner.mean, "cov": owner.cov}
+        else:
+            given = {n: getattr(owner, n) for n in names}
+    out: Any = (lambda *args, **kwds: np.exp(logarithm(*args, **given, **kwds))) if method in ("pdf", "pmf") else (
+        lambda *args, **kwds: logarithm(*args, **given, **kwds))
+    return out
 
 
 # ---------------------------------------------------------------- Python's statistics

@@ -27,6 +27,7 @@ from wengert.primitives import (
     solve,
     sort,
     special,
+    spherical,
     structure,
     window,
 )
@@ -34,5 +35,5 @@ from wengert.primitives import (
 __all__ = [
     "add_contract", "banded", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen",
     "elementary", "elementwise", "filters", "fourier", "gauge", "guard", "incomplete", "index", "inverse",
-    "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special", "structure", "window",
+    "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special", "spherical", "structure", "window",
 ]

@@ -382,3 +382,6 @@ def _stdtr_slope(y: Any, v: Any, t: Any) -> Any:
 
 
 stdtr = special("stdtr", partials=(_stdtr_freedom, _stdtr_slope), sample=interval((1.5, 5.0), (-2.0, 2.0)))
+stdtrit = special("stdtrit", partials=(
+    lambda y, v, p: -_stdtr_freedom(p, v, y) / _stdtr_slope(p, v, y), lambda y, v, p: 1.0 / _stdtr_slope(p, v, y)),
+    sample=interval((1.5, 5.0), (0.1, 0.9)))

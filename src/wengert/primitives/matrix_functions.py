@@ -17,9 +17,10 @@ from wengert.errors import NonDifferentiableError
 from wengert.graph import ArrayType, Primitive
 from wengert.primitives.contract import matmul
 from wengert.primitives.matrices import block, lifted, mapped, mH, rest, square_only
+from wengert.primitives.solve import solve
 from wengert.primitives.structure import zeros_like
 
-__all__ = ["discrete_lyapunov", "frechet", "function_of_matrix", "sqrtm", "sylvester"]
+__all__ = ["discrete_lyapunov", "frechet", "function_of_matrix", "polar_factor", "sqrtm", "sylvester"]
 
 
 def _by_name(name: str) -> Any:
@@ -172,3 +173,38 @@ discrete_lyapunov: Primitive = Primitive(
     "discrete_lyapunov", type=lambda a, q: _sylvester_type(a, a, q), evaluate=_lyapunov_evaluate, linear=(1,),
     transpose=lambda ct, i, ops: discrete_lyapunov(mH(ops[0]), ct), jvp=_lyapunov_jvp,
     batch=lambda n, ops, batched: discrete_lyapunov(*lifted(n, ops, batched)), sample=_lyapunov_sample)
+
+
+# ---------------------------------------------------------------- the polar decomposition
+
+def _polar_type(a: ArrayType) -> ArrayType:
+    if a.ndim < 2 or a.shape[-2] < a.shape[-1]:
+        raise ValueError(f"the polar factor of {a}: at least as many rows as columns")
+    return a
+
+
+def _polar_evaluate(a: Any) -> Any:
+    if not a.size:
+        return np.array(a)
+    w, _, vh = np.linalg.svd(a, full_matrices=False)
+    return w @ vh
+
+
+def _polar_jvp(u: Any, ops: Any, tangents: Any) -> Any:
+    """``dU = U W + (1 - U Uᴴ) dA P⁻¹`` with ``P W + W P = Uᴴ dA - dAᴴ U`` and ``P = Uᴴ A``."""
+    a, da = ops[0], tangents[0]
+    uh = mH(u)
+    inner, p = matmul(uh, da), matmul(uh, a)
+    p = (p + mH(p)) * 0.5
+    out = matmul(u, sylvester(p, p, inner - mH(inner)))
+    if a.shape[-2] == a.shape[-1]:
+        return out
+    return out + mH(solve(p, mH(da - matmul(u, inner))))
+
+
+# U of A = U P, with orthonormal columns, for A of full rank: no singular vectors in it, so equal singular values do not matter.
+polar_factor: Primitive = Primitive(
+    "polar_factor", type=_polar_type, evaluate=_polar_evaluate, jvp=_polar_jvp,
+    batch=lambda n, ops, batched: polar_factor(ops[0]),
+    sample=lambda rng: [((_draw(rng, 3, 3),), {}), ((rng.normal(size=(2, 4, 2)),), {}), ((np.eye(2) * 1.5,), {}),
+                        ((_draw(rng, 2, 2, is_complex=True),), {}), ((rng.normal(size=(3, 2)) + 1j * rng.normal(size=(3, 2)),), {})])

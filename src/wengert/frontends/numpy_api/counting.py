@@ -128,6 +128,30 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     return counts / widths / FUNCTIONS[np.sum](counts), edges
 
 
+@implements(np.histogram2d)
+def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> Any:
+    """``np.histogram2d``: differentiable in the weights and the edges."""
+    points, bins = [strong(x), strong(y)], as_traced(bins)
+    each = list(bins) if np.ndim(bins) == 2 or (isinstance(bins, (list, tuple)) and len(bins) == 2) else [bins, bins]
+    ranges = [None, None] if range is None else list(range)
+    edges = [histogram_bin_edges(v, b, r) for v, b, r in zip(points, each, ranges, strict=True)]
+    places: Any = 0
+    inside: Any = np.ones(points[0].shape, bool)
+    for v, e in zip(points, edges, strict=True):
+        at, ends = np.asarray(v.concrete("np.histogram2d")), np.asarray(value_of(as_array(e)))
+        inside = inside & (at >= ends[0]) & (at <= ends[-1])
+        places = places * (len(ends) - 1) + np.minimum(np.searchsorted(ends, at, "right") - 1, len(ends) - 2)
+    chosen = np.flatnonzero(inside)
+    shape = tuple([int(e.shape[0]) - 1 for e in edges])
+    counted = strong(np.ones(points[0].shape) if weights is None else weights)
+    summed = _summed(places[chosen], _double(gather(counted, chosen)), shape[0] * shape[1])
+    counts: Any = s.reshape(summed, shape=shape)
+    if density:
+        wide, high = [diff(as_array(e)) for e in edges]
+        counts = counts / wide[:, None] / high[None, :] / FUNCTIONS[np.sum](counts)
+    return counts, *edges
+
+
 _BLOCK = 65536  # NumPy adds up in blocks of this size
 
 

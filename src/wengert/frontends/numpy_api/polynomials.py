@@ -14,11 +14,13 @@ import numpy as np
 
 from wengert.errors import UnsupportedError
 from wengert.frontends.numpy_api.calculus import convolve, strong
+from wengert.frontends.numpy_api.products import operands
 from wengert.frontends.numpy_api.stacking import concatenate
 from wengert.frontends.numpy_api.structure import as_array, atleast_1d
 from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import Tracer, implements, ufunc_call, value_of
 from wengert.primitives.elementwise import negative, real
+from wengert.primitives.filters import lfilter
 
 __all__ = ["polyval"]
 
@@ -165,3 +167,40 @@ def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: 
         raise ValueError("the number of data points must exceed order to scale the covariance matrix")
     factor = rest / (len(x) - order)
     return c, base * factor if y.ndim == 1 else base[:, :, None] * factor
+
+
+@implements(np.polydiv)
+def polydiv(u: Any, v: Any) -> Any:
+    """``np.polydiv``: the quotient is the response of the recursive filter ``u / v`` to an impulse."""
+    u, v = atleast_1d(_coefficients(u)) + 0.0, atleast_1d(_coefficients(v)) + 0.0
+    u, v = operands(u, v)
+    n, m = u.shape[0], v.shape[0]
+    impulse = np.zeros(max(n - m + 1, 1), u.dtype)
+    impulse[0] = n >= m
+    quotient = lfilter(u, v, impulse)
+    if n < m:
+        return quotient, u
+    rest = u - convolve(v, quotient)
+    left = np.asarray(rest.concrete("np.polydiv: how long the remainder is"))
+    start = 0
+    while start < n - 1 and np.allclose(left[start], 0, rtol=1e-14):
+        start += 1
+    return quotient, rest[start:]
+
+
+@implements(np.roots)
+def roots(p: Any) -> Any:
+    """``np.roots``: eigenvalues of the companion matrix, as there; where two roots meet they have no derivative."""
+    p = atleast_1d(_coefficients(p))
+    if p.ndim != 1:
+        raise ValueError("Input must be a rank-1 array.")
+    filled = np.flatnonzero(np.asarray(p.concrete("np.roots: which coefficients are zero")))
+    if not len(filled):
+        return np.array([])
+    zeros, p = p.shape[0] - 1 - filled[-1], p[int(filled[0]):int(filled[-1]) + 1] + 0.0
+    n = p.shape[0] - 1
+    found: Any = np.zeros(0)
+    if n:
+        first = -p[1:] / p[0]
+        found = np.linalg.eigvals(concatenate([first[None], np.eye(n - 1, n, dtype=first.dtype)]))
+    return concatenate([found, np.zeros(zeros, found.dtype)])
