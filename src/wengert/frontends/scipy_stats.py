@@ -230,9 +230,8 @@ def _bound(name: str, known: Distribution, args: Any, kwds: Any) -> tuple[Any, l
 def unsupported(what: str) -> UnsupportedError:
     return UnsupportedError(
         f"{what} cannot be traced (at {user_line()}). The densities, distribution functions and their inverses of "
-        f"{', '.join(TABLE)} can, and the densities of multivariate_normal, multivariate_t, dirichlet, multinomial, wishart and "
-        f"invwishart; write others with np and scipy.special "
-        f"functions, or wrap the call: wg.opaque(f, derivative=...)")
+        f"{', '.join(TABLE)} can, and the densities of multivariate_normal, multivariate_t, dirichlet, multinomial, wishart "
+        f"and invwishart; write others with np and scipy.special functions, or wrap the call: wg.opaque(f, derivative=...)")
 
 
 class _Frozen:
@@ -245,7 +244,8 @@ class _Frozen:
         name, args, kwds = self._given
         if TABLE[name].formula(method) is None:
             raise unsupported(f"scipy.stats.{name}.{method}")
-        return lambda x: _evaluated(name, method, (x, *args), kwds)
+        bound = self.__dict__[method] = lambda x: _evaluated(name, method, (x, *args), kwds)  # the same whenever it is read
+        return bound
 
 
 def _name_of(distribution: Any) -> str:

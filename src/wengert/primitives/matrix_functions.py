@@ -207,4 +207,5 @@ polar_factor: Primitive = Primitive(
     "polar_factor", type=_polar_type, evaluate=_polar_evaluate, jvp=_polar_jvp,
     batch=lambda n, ops, batched: polar_factor(ops[0]),
     sample=lambda rng: [((_draw(rng, 3, 3),), {}), ((rng.normal(size=(2, 4, 2)),), {}), ((np.eye(2) * 1.5,), {}),
-                        ((_draw(rng, 2, 2, is_complex=True),), {}), ((rng.normal(size=(3, 2)) + 1j * rng.normal(size=(3, 2)),), {})])
+                        ((_draw(rng, 2, 2, is_complex=True),), {}),
+                        ((rng.normal(size=(3, 2)) + 1j * rng.normal(size=(3, 2)),), {})])
