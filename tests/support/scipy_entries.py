@@ -55,14 +55,14 @@ for name, f in {
     "CubicSpline": lambda v: si.CubicSpline(knots(v), v)(points(v)),
     "CubicSpline (periodic)": lambda v: si.CubicSpline(
         knots(v), np.concatenate([v[:-1], v[:1]]), bc_type="periodic")(points(v)),
-    "CubicSpline.derivative": lambda v: si.CubicSpline(knots(v), v).derivative()(points(v)),
+    "CubicSpline (derivative)": lambda v: si.CubicSpline(knots(v), v).derivative()(points(v)),
     "CubicHermiteSpline": lambda v: si.CubicHermiteSpline(knots(v), v, np.cos(v))(points(v)),
     "PchipInterpolator": lambda v: si.PchipInterpolator(knots(v), v)(points(v)),
     "Akima1DInterpolator": lambda v: si.Akima1DInterpolator(knots(v), v)(points(v)),
     "PPoly": lambda v: si.PPoly(np.stack([v[:5], v[1:] ** 2]), knots(v))(points(v)),
     "make_interp_spline": lambda v: si.make_interp_spline(knots(v), v)(points(v)),
     "BSpline": lambda v: si.BSpline(np.concatenate([X[:1] - 1.0, knots(v), X[-1:] + 1.0, X[-1:] + 2.0]), v, 2)(points(v)),
-    "BSpline.derivative": lambda v: si.BSpline(
+    "BSpline (derivative)": lambda v: si.BSpline(
         np.concatenate([X[:1] - 1.0, knots(v), X[-1:] + 1.0, X[-1:] + 2.0]), v, 2).derivative()(points(v)),
     "splrep": lambda v: si.splrep(knots(v), v)[1],
     "splev": lambda v: si.splev(points(v), si.splrep(knots(v), v), der=1),
