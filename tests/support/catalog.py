@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import scipy.fft
 import scipy.integrate
+import scipy.interpolate
 import scipy.linalg
 import scipy.optimize as so
+import scipy.signal
 import scipy.sparse
 import scipy.sparse.linalg as sl
 import scipy.special as sp
@@ -580,16 +582,20 @@ ENTRIES.update(scipy_entries.ENTRIES)
 
 REFUSED: dict[str, str] = {}
 for name, f, x, why in [
-    ("np.roots", np.roots, POSITIVE, "roots of polynomials have no rule: take the eigenvalues of the companion matrix"),
-    ("np.polydiv", lambda x: np.polydiv(x, x[:2])[0], POSITIVE, "the division of polynomials has no rule"),
-    ("np.histogram2d", lambda x: np.histogram2d(V, V, 2, weights=x)[0], V, "use np.add.at with the numbers of the bins"),
     ("np.trim_zeros", np.trim_zeros, V, "it cuts by value: take a slice"),
     ("scipy.linalg.schur", lambda x: scipy.linalg.schur(x)[0], S, "the Schur factors have no rule"),
-    ("scipy.linalg.polar", lambda x: scipy.linalg.polar(x)[0], S, "the polar factors have no rule: take those of the SVD"),
-    ("scipy.linalg.solve_banded", lambda x: scipy.linalg.solve_banded((1, 1), x, x[0]), S, "use scipy.linalg.solve"),
+    ("scipy.interpolate.UnivariateSpline", lambda x: scipy.interpolate.UnivariateSpline(ABOVE, x, s=0.1)(ABOVE), POSITIVE,
+     "smoothing chooses knots by the data: made outside it takes traced points; InterpolatedUnivariateSpline takes data"),
+    ("scipy.interpolate.CloughTocher2DInterpolator", lambda x: scipy.interpolate.CloughTocher2DInterpolator(
+        np.reshape(V, (3, 2)), x)(np.zeros((1, 2))), ANY[:3], "use RBFInterpolator, or LinearNDInterpolator"),
+    ("scipy.signal.wiener", scipy.signal.wiener, ANY, "it is a formula in means and variances of windows: write it with "
+     "scipy.ndimage.uniform_filter"),
+    ("scipy.signal.lombscargle", lambda x: scipy.signal.lombscargle(ANY, x, np.array([0.5])), ANY,
+     "solve the least squares problem of sines: np.linalg.lstsq"),
+    ("scipy.fft.fht", lambda x: scipy.fft.fht(x, 0.1, 0.5), ANY, "its coefficients have no public name in SciPy: write it with "
+     "scipy.special.loggamma and scipy.fft.rfft"),
     ("scipy.special.jv (in its order)", lambda x: sp.jv(x, 1.5), POSITIVE, "the derivative in the order is not known"),
     ("scipy.special.zeta (in its exponent)", lambda x: sp.zeta(x + 1.0), POSITIVE, "its derivative is not known"),
-    ("scipy.special.spherical_jn", lambda x: sp.spherical_jn(1, x), POSITIVE, "write it with sp.jv"),
 ]:
     entry(name, f, x)
     REFUSED[name] = why

@@ -10,9 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.fft
 import scipy.interpolate as si
+import scipy.linalg as sl
 import scipy.ndimage as nd
 import scipy.signal as ss
+import scipy.special as sp
+import scipy.stats as st
 
 ENTRIES: dict[str, tuple[Callable[..., Any], Any]] = {}
 
@@ -49,30 +53,19 @@ def joined(*parts: Any) -> Any:
 
 for name, f in {
     "CubicSpline": lambda v: si.CubicSpline(knots(v), v)(points(v)),
-    "CubicSpline (natural)": lambda v: si.CubicSpline(knots(v), v, bc_type="natural")(points(v)),
-    "CubicSpline (clamped)": lambda v: si.CubicSpline(knots(v), v, bc_type="clamped")(points(v)),
-    "CubicSpline (derivatives at the ends)": lambda v: si.CubicSpline(
-        knots(v), v, bc_type=((1, v[0]), (2, v[1])))(points(v)),
     "CubicSpline (periodic)": lambda v: si.CubicSpline(
         knots(v), np.concatenate([v[:-1], v[:1]]), bc_type="periodic")(points(v)),
-    "CubicSpline.derivative": lambda v: si.CubicSpline(knots(v), v).derivative()(points(v)),
-    "CubicSpline.integrate": lambda v: si.CubicSpline(knots(v), v).integrate(v[0], points(v)[1]),
+    "CubicSpline (derivative)": lambda v: si.CubicSpline(knots(v), v).derivative()(points(v)),
     "CubicHermiteSpline": lambda v: si.CubicHermiteSpline(knots(v), v, np.cos(v))(points(v)),
     "PchipInterpolator": lambda v: si.PchipInterpolator(knots(v), v)(points(v)),
     "Akima1DInterpolator": lambda v: si.Akima1DInterpolator(knots(v), v)(points(v)),
     "PPoly": lambda v: si.PPoly(np.stack([v[:5], v[1:] ** 2]), knots(v))(points(v)),
     "make_interp_spline": lambda v: si.make_interp_spline(knots(v), v)(points(v)),
-    "make_interp_spline (degree 2)": lambda v: si.make_interp_spline(knots(v), v, 2)(points(v)),
-    "make_interp_spline (natural)": lambda v: si.make_interp_spline(knots(v), v, bc_type="natural")(points(v)),
     "BSpline": lambda v: si.BSpline(np.concatenate([X[:1] - 1.0, knots(v), X[-1:] + 1.0, X[-1:] + 2.0]), v, 2)(points(v)),
-    "BSpline.derivative": lambda v: si.BSpline(
+    "BSpline (derivative)": lambda v: si.BSpline(
         np.concatenate([X[:1] - 1.0, knots(v), X[-1:] + 1.0, X[-1:] + 2.0]), v, 2).derivative()(points(v)),
-    "BSpline.integrate": lambda v: si.BSpline(
-        np.concatenate([X[:1] - 1.0, knots(v), X[-1:] + 1.0, X[-1:] + 2.0]), v, 2).integrate(points(v)[0], points(v)[2]),
     "splrep": lambda v: si.splrep(knots(v), v)[1],
     "splev": lambda v: si.splev(points(v), si.splrep(knots(v), v), der=1),
-    "splint": lambda v: si.splint(points(v)[0], points(v)[2], si.splrep(knots(v), v)),
-    "InterpolatedUnivariateSpline": lambda v: si.InterpolatedUnivariateSpline(knots(v), v)(points(v)),
     "UnivariateSpline (made outside)": (lambda made: lambda v: made(points(v)))(si.UnivariateSpline(X, V, s=0.1)),
     "RectBivariateSpline (made outside)": (lambda made: lambda v: made.ev(points(v), points(v[::-1]) - 0.5))(
         si.RectBivariateSpline(X, G, _rng.normal(size=(6, 6)))),
@@ -80,14 +73,12 @@ for name, f in {
     "KroghInterpolator": lambda v: si.KroghInterpolator(knots(v)[:4], v[:4])(points(v)),
     "RegularGridInterpolator": lambda v: si.RegularGridInterpolator((knots(v), G), np.outer(v, v))(
         np.stack([points(v), points(v[::-1]) - 1.0], -1)),
-    "interpn": lambda v: si.interpn((knots(v), G), np.outer(v, v), np.stack([points(v), points(v) - 1.0], -1)),
     "RBFInterpolator": lambda v: si.RBFInterpolator(SCATTERED + 0.1 * v[:, None], v)(INSIDE + 0.1 * v[:3, None]),
     "LinearNDInterpolator": lambda v: si.LinearNDInterpolator(SCATTERED + 0.1 * v[:, None], v)(INSIDE + 0.1 * v[:3, None]),
     "griddata": lambda v: si.griddata(SCATTERED, v, INSIDE + 0.01 * v[:3, None]),
-    "pchip_interpolate": lambda v: si.pchip_interpolate(knots(v), v, points(v)),
 }.items():
     entry(f"scipy.interpolate.{name}", f, V)
-for kind in ("linear", "quadratic", "cubic", "previous", "nearest"):
+for kind in ("linear", "cubic", "previous", "nearest"):
     entry(f"scipy.interpolate.interp1d ({kind})",
           (lambda kind: lambda v: si.interp1d(knots(v), v, kind=kind)(points(v)))(kind), V)
 
@@ -153,3 +144,71 @@ for name, f, x in [
     ("map_coordinates", lambda x: nd.map_coordinates(x, np.stack([x[0] ** 2, x[1] ** 2]), order=1), PLANE),
 ]:
     entry(f"scipy.ndimage.{name}", f, x)
+
+
+# ---------------------------------------------------------------- linear algebra, special functions
+
+BANDS = _rng.uniform(-0.3, 0.3, (3, 5)) + np.array([[0.0], [2.0], [0.0]])
+SQUARE = _rng.normal(size=(3, 3)) + 2.0 * np.eye(3)
+Z = np.array([0.3, 0.8, 1.4, 2.2])
+PART = np.array([0.1, 0.35, 0.6, 0.93])
+
+for name, f, x in [
+    ("solve_banded", lambda x: sl.solve_banded((1, 1), x, x[1] ** 2), BANDS),
+    ("solveh_banded", lambda x: sl.solveh_banded(x[:2], x[1] ** 2), BANDS),
+    ("solve_toeplitz", lambda x: sl.solve_toeplitz(x[1], x[0]), BANDS + np.eye(3, 5, -1)),
+    ("solve_circulant", lambda x: sl.solve_circulant(x[1] * [1.0, 0.1, 0.1, 0.1, 0.1], x[0]), BANDS),
+    ("matmul_toeplitz", lambda x: sl.matmul_toeplitz(x[1], x[0]), BANDS),
+    ("polar", lambda x: joined(*sl.polar(x)), SQUARE),
+    ("orthogonal_procrustes", lambda x: joined(*sl.orthogonal_procrustes(x, x.T)), SQUARE),
+    ("eigh (generalized)", lambda x: joined(*sl.eigh(x + x.T, x @ x.T + np.eye(3))), SQUARE),
+    ("companion", sl.companion, Z),
+    ("khatri_rao", lambda x: sl.khatri_rao(x, x[:2]), SQUARE),
+    ("expm_frechet", lambda x: sl.expm_frechet(x, x.T, compute_expm=False), 0.3 * SQUARE),
+    ("fractional_matrix_power", lambda x: sl.fractional_matrix_power(x, 3), SQUARE),
+]:
+    entry(f"scipy.linalg.{name}", f, x)
+for name in ("spherical_jn", "spherical_yn", "spherical_in", "spherical_kn"):
+    entry(f"scipy.special.{name}", (lambda f: lambda x: f(2, x) * f(0, x, derivative=True))(getattr(sp, name)), Z)
+for name in ("jvp", "yvp", "ivp", "kvp"):
+    entry(f"scipy.special.{name}", (lambda f: lambda x: f(1.5, x, 2))(getattr(sp, name)), Z)
+entry("scipy.special.stdtrit", lambda x: sp.stdtrit(2.0 + x, PART), Z)
+entry("scipy.special.perm", lambda x: sp.perm(x + 3.0, 2.0), Z)
+for name in ("fft2", "ifft2", "rfft2", "fftn", "rfftn", "hfft", "ihfft"):
+    entry(f"scipy.fft.{name}", (lambda f: lambda x: np.abs(f(x)) ** 2)(getattr(scipy.fft, name)), SQUARE)
+for name in ("dctn", "idctn", "dstn", "idstn", "fftshift", "ifftshift"):
+    entry(f"scipy.fft.{name}", (lambda f: lambda x: f(x) * x)(getattr(scipy.fft, name)), SQUARE)
+
+
+# ---------------------------------------------------------------- distributions, in place, scale and shapes at once
+
+for name, shapes in {
+    "weibull_min": (1.7,), "pareto": (1.7,), "halfnorm": (), "halfcauchy": (), "invgamma": (2.3,), "rayleigh": (),
+    "maxwell": (), "chi": (3.2,), "f": (3.0, 5.0), "genpareto": (0.3,), "laplace": (), "gumbel_r": (), "gumbel_l": (),
+    "genextreme": (-0.2,), "skewnorm": (1.5,), "exponnorm": (1.2,), "vonmises": (1.4,), "truncnorm": (-0.5, 3.0),
+    "loguniform": (0.2, 5.0), "t": (4.5,),
+}.items():
+    known = () if name in ("skewnorm", "vonmises") else ("cdf",) if name in ("exponnorm", "truncnorm") else ("cdf", "ppf")
+    for way in ("logpdf", *known) if name != "t" else ("ppf",):
+        at = PART if way in ("ppf", "isf") else Z + (1.0 if name == "pareto" else 0.0)
+        entry(f"scipy.stats.{name}.{way}", (lambda n, w, s: lambda x: getattr(getattr(st, n), w)(
+            x, *[v * (1.0 + 0.01 * x[0]) for v in s], scale=1.1 + 0.1 * x[1]))(name, way, shapes), at)
+for name, f, x in [
+    ("binom.logpmf", lambda p: st.binom.logpmf(np.arange(4), 4, p), PART),
+    ("binom.cdf", lambda p: st.binom.cdf(np.arange(4), 4, p), PART),
+    ("nbinom.logpmf", lambda x: st.nbinom.logpmf(np.arange(4), 2.0 + x, x), PART),
+    ("nbinom.cdf", lambda x: st.nbinom.cdf(np.arange(4), 2.0 + x, x), PART),
+    ("geom.logpmf", lambda p: st.geom.logpmf(np.arange(1, 5), p), PART),
+    ("geom.cdf", lambda p: st.geom.cdf(np.arange(1, 5), p), PART),
+    ("bernoulli.cdf", lambda p: st.bernoulli.cdf(np.array([0, 1, 0, 2]), p), PART),
+    ("multivariate_t.logpdf", lambda x: st.multivariate_t.logpdf(x[0], x[1], x @ x.T + np.eye(3), 3.0 + x[0, 0]), SQUARE),
+    ("dirichlet.logpdf", lambda x: st.dirichlet.logpdf(x[:3] / np.sum(x), x), Z),
+    ("multinomial.logpmf", lambda x: st.multinomial.logpmf([1, 2, 0, 3], 6, x / np.sum(x)), Z),
+    ("wishart.logpdf", lambda x: st.wishart.logpdf(x @ x.T, 5.0, x.T @ x + np.eye(3)), SQUARE),
+    ("invwishart.logpdf", lambda x: st.invwishart.logpdf(x @ x.T, 5.0, x.T @ x + np.eye(3)), SQUARE),
+]:
+    entry(f"scipy.stats.{name}", f, x)
+
+entry("np.roots", lambda p: np.real(np.roots(p)), np.array([1.0, -6.2, 11.0, -6.0]))
+entry("np.polydiv", lambda x: joined(*np.polydiv(x, x[:2])), np.array([1.5, 0.4, 3.0, -0.7]))
+entry("np.histogram2d", lambda x: np.histogram2d(V, V[::-1], 2, weights=x)[0] ** 2, V)

@@ -2,7 +2,8 @@
 
 What comes in: `catalog.ENTRIES`. What goes out: a pass or a failure for each (function, way). The one idea: value
 against plain NumPy, forward against differences with an error estimate, reverse against forward, second order against
-differences of the gradient, batch against a loop. ``python -m tests.support.test_support`` writes docs/support.md.
+differences of the gradient, batch against a loop, the pattern of the Jacobian against its entries.
+``python -m tests.support.test_support`` writes docs/support.md.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import wengert as wg
 from tests.support.catalog import ENTRIES, REFUSED
 from wengert.numeric import directional_estimate
 
-WAYS = ("value", "forward", "reverse", "second order", "batch")
+WAYS = ("value", "forward", "reverse", "second order", "batch", "pattern")
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "support.md"
 
 
@@ -45,6 +46,12 @@ ROUNDED = (
     "np.vdot",
     "np.linalg",
     "scipy.linalg",
+    "np.polydiv",
+    "scipy.fft.i",
+    "scipy.special.ivp",
+    "scipy.special.jvp",
+    "scipy.special.kvp",
+    "scipy.special.yvp",
     "scipy.special.log",
     "scipy.special.soft",
     "np.cov",
@@ -58,7 +65,20 @@ ROUNDED = (
 )
 
 
+def pattern(f, x):
+    """How the pattern that is found without a value compares with the entries at this point: it misses none."""
+    def parts(x):
+        y = np.reshape(f(x), -1)
+        return np.concatenate([np.real(y), np.imag(y)]) if np.iscomplexobj(y) else y
+    found = wg.jacobian(parts, sparsity="detect").prepare(x).pattern.toarray()
+    entries = np.reshape(wg.jacobian(parts)(x), found.shape) != 0
+    assert not np.any(entries & ~found)
+    return "exact" if np.array_equal(entries, found) else "dense" if found.all() else "wider"
+
+
 def run(name, way, f, x):
+    if way == "pattern":
+        return pattern(f, x)
     v = directions(x)
     if way == "value":
         traced = wg.vjp(f, x)[0]
@@ -112,6 +132,10 @@ def table():
         "a function that is not here may be supported all the same, and if it is not, an error says so.",
         "Operators, methods of arrays and keyword forms follow the functions.",
         "",
+        "*Pattern* is that of the Jacobian, found from the program alone (`sparsity=\"detect\"`), against the entries at one",
+        "point: none is ever missing; *exact*: just these; *wider*: more, as it holds at every point (`np.maximum` may take",
+        "either side); *dense*: all, though some entries are zero.",
+        "",
         "| function | " + " | ".join(WAYS) + " |",
         "| --- |" + " --- |" * len(WAYS),
     ]
@@ -121,8 +145,7 @@ def table():
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    run(name, way, *ENTRIES[name])
-                marks.append("yes")
+                    marks.append(run(name, way, *ENTRIES[name]) or "yes")
             except Exception:
                 marks.append("-" if (name, way) in ABSENT else "**fails**")
         lines.append(f"| `{name}` | " + " | ".join(marks) + " |")

@@ -51,7 +51,8 @@ _VALUES: dict[str, tuple[int, ...] | None] = dict.fromkeys(
     numpy.array_equal numpy.array_equiv numpy.allclose numpy.trim_zeros numpy.histogram numpy.digitize numpy.piecewise
     numpy.geomspace numpy.linalg.eig numpy.linalg.eigvals numpy.linalg.lstsq scipy.linalg.lstsq scipy.linalg.lu
     scipy.linalg.lu_factor scipy.linalg.eig scipy.linalg.logm scipy.linalg.sqrtm
-    numpy.lexsort numpy.real_if_close scipy.linalg.lu_solve
+    numpy.lexsort numpy.real_if_close scipy.linalg.lu_solve numpy.roots numpy.polydiv numpy.histogram2d
+    scipy.interpolate.LinearNDInterpolator scipy.interpolate.griddata scipy.signal.find_peaks
     builtins.sorted builtins.str builtins.repr builtins.format builtins.iter
 """.split()
 ) | {
@@ -64,6 +65,7 @@ _VALUES: dict[str, tuple[int, ...] | None] = dict.fromkeys(
     "numpy.roll": (1,),
     "numpy.reshape": (1,),
     "numpy.polyfit": (0,),
+    "scipy.linalg.eigh": (1,),
 }
 _VALUE_METHODS: dict[str, tuple[int, ...] | None] = {"nonzero": None, "compress": (0,), "repeat": (0,), "tobytes": None}
 # Python's own number types and what is computed with them.

@@ -80,14 +80,27 @@ def find(function: Any) -> Callable[..., Any] | None:
         scipy_structured,
     )
     _load()
-    for name, implementation in list(BY_NAME.items()):
-        if _named(name) is function:
-            return implementation
-    owner = function.__self__ if type(function) is types.MethodType else function
-    for name, implementation in OBJECTS.items():
-        if type(owner) is _named(name):
-            return implementation(owner) if owner is function else getattr(implementation(owner), function.__name__, None)
+    method = type(function) is types.MethodType
+    name = None if method else _name_in(BY_NAME, function)
+    if name is not None:
+        return BY_NAME[name]
+    owner = function.__self__ if method else function
+    name = _name_in(OBJECTS, type(owner))
+    if name is not None:
+        made = OBJECTS[name](owner)
+        return getattr(made, function.__name__, None) if method else made  # type: ignore[no-any-return]
     return scipy_stats.method_of(function) if "scipy.stats" in sys.modules else None
+
+
+def _name_in(table: dict[str, Any], wanted: Any) -> str | None:
+    """The name in a table under which something is found: first where its own name leads to, then anywhere."""
+    own, module = getattr(wanted, "__name__", ""), getattr(wanted, "__module__", None) or ""
+    likely = ".".join(module.split(".")[:2]) + "." + own  # what scipy.signal._filter defines, scipy.signal names
+    if likely in table and _named(likely) is wanted:
+        return likely
+    if not own or not module.startswith(("scipy", "statistics")):
+        return None
+    return next((name for name in table if _named(name) is wanted), None)
 
 
 def _named(name: str) -> Any:

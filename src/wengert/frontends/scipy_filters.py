@@ -40,14 +40,14 @@ def _vector(x: Any) -> Any:
 
 def _run(b: Any, a: Any, x: Any, zi: Any = None) -> Any:
     """The filter along the last axis; with the state that it begins with, the signal and the state that it ends with."""
-    y = filtered(b, a, x)
     if zi is None:
-        return y, None
+        return filtered(b, a, x), None
     n, order = x.shape[-1], max(b.shape[0], a.shape[0]) - 1
     if zi.shape[-1] != order or zi.ndim != x.ndim:
         raise ValueError(f"Unexpected shape for zi: expected {(*x.shape[:-1], order)}, found {zi.shape}.")
-    started = _fitted(zi, n) * a[0]
-    y = y + filtered(np.ones(1, x.dtype), a, started + 0.0 * x)
+    one = np.ones(1, x.dtype)
+    started = _fitted(zi, n) * a[0]  # in one recursion with the signal: alone it would fade into slow subnormal numbers
+    y = filtered(one, a, filtered(b, one, x) + started)
     return y, _final(b / a[0], a / a[0], x, y, zi, order)
 
 
@@ -353,13 +353,16 @@ def resample(x: Any, num: int, t: Any = None, axis: int = 0, window: Any = None,
 
 def _polyphase(h: Any, x: Any, up: int, down: int, length: int) -> Any:
     """``Σ_k h[k] z[m · down - k]`` for m below `length`, z being x with ``up - 1`` zeros behind each element."""
-    m, n, taps = np.arange(length)[:, None] * down, x.shape[-1], h.shape[0]
-    j = m // up - np.arange(-(-taps // up))[None, :]
-    k = m - j * up
-    fine = (j >= 0) & (j < n) & (k < taps)
-    weights = FUNCTIONS[np.where](fine, take(h, np.where(fine, k, 0)), 0.0)
-    seen = take(x, np.where(fine, j, 0), x.ndim - 1)
-    return FUNCTIONS[np.sum](seen * weights.astype(x.dtype), axis=-1)
+    n, taps, rounds = x.shape[-1], h.shape[0], -(-length // up)
+    before = -(-taps // up) - 1
+    span = before + (up - 1) * down // up + 1  # elements of x that `up` successive results need; the next ones begin `down` on
+    k = np.arange(up) * down - (np.arange(span)[:, None] - before) * up
+    fine = (k >= 0) & (k < taps)
+    weights = FUNCTIONS[np.where](fine, take(h, np.where(fine, k, 0)), 0.0).astype(x.dtype)
+    after = max((rounds - 1) * down + span - before - n, 0)
+    wide = as_array(FUNCTIONS[np.pad](as_array(x), ((0, 0),) * (x.ndim - 1) + ((before, after),)))
+    seen = window(wide, windows=((x.ndim - 1, span, down, 1),))[..., :rounds, :]
+    return FUNCTIONS[np.reshape](FUNCTIONS[np.matmul](seen, weights), (*x.shape[:-1], -1))[..., :length]
 
 
 @scipy_function("scipy.signal.upfirdn")

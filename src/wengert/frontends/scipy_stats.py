@@ -244,7 +244,8 @@ class _Frozen:
         name, args, kwds = self._given
         if TABLE[name].formula(method) is None:
             raise unsupported(f"scipy.stats.{name}.{method}")
-        return lambda x: _evaluated(name, method, (x, *args), kwds)
+        bound = self.__dict__[method] = lambda x: _evaluated(name, method, (x, *args), kwds)  # the same whenever it is read
+        return bound
 
 
 def _name_of(distribution: Any) -> str:

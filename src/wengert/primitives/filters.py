@@ -34,6 +34,8 @@ def _evaluate(b: Any, a: Any, x: Any) -> Any:
     from scipy.signal import lfilter as scipy_lfilter
     x = np.asarray(x)
     if b.ndim == 1 and a.ndim == 1:
+        if a.size == 1 and x.ndim > 1:  # without a recursion SciPy would take one lane after the other, in Python
+            a = np.append(a, np.zeros(1, a.dtype))
         return np.asarray(scipy_lfilter(b, a, x), x.dtype) if x.size else np.zeros(x.shape, x.dtype)
     if not x.size or 0 in np.broadcast_shapes(b.shape[:-1], a.shape[:-1], x.shape[:-1]):
         return np.zeros((*np.broadcast_shapes(b.shape[:-1], a.shape[:-1], x.shape[:-1]), x.shape[-1]), x.dtype)

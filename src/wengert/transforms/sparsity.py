@@ -243,6 +243,18 @@ def _solved(e: Equation, values: Known, rows: Patterns, width: int) -> Pattern |
     return lines.take(np.broadcast_to(numbers, out).ravel())
 
 
+def _filtered(e: Equation, values: Known, rows: Patterns, width: int) -> Pattern | None:
+    """A filter along the last axis: each result depends on the signal before it; without a recursion, on as much as b spans."""
+    (b, a, x), p = [o.type.shape for o in e.operands], rows[2]
+    if p is None or rows[0] is not None or len(b) > 1 or len(a) > 1:
+        return _everything(e, values, rows, width)
+    n, reach = x[-1], b[0] - 1 if a[0] == 1 else x[-1]
+    lines = _numbers(x).reshape(-1, n)
+    late, early = np.nonzero(np.tri(n, dtype=bool) & ~np.tri(n, k=-reach - 1, dtype=bool))
+    bounded(p.count * min(n, reach + 1))
+    return p.send(lines[:, early].ravel(), lines[:, late].ravel(), p.size)
+
+
 # ---------------------------------------------------------------- reading and writing at indices
 
 def _indices(e: Equation, values: Known, first: int) -> tuple[list[Any], list[int]]:
@@ -482,6 +494,7 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("masked_sum", "reduce_sum"), _summed),
     **dict.fromkeys(("cumsum", "dct", "dst", "fft", "irfft", "rfft"), _along_axis),
     **dict.fromkeys(("index_add", "index_set"), _written),
-    **dict.fromkeys(("lstsq", "solve_factored", "solve_triangular"), _solved),
+    **dict.fromkeys(("lstsq", "solve_banded_factored", "solve_factored", "solve_triangular"), _solved),
     "index": _read, "permute": _permuted, "window_sum": _window_sum, "contract": _contraction, "correlate": _correlation,
+    "guard": lambda e, values, rows, width: rows[0], "lfilter": _filtered,
 }

@@ -226,12 +226,14 @@ for _name in _ONE_AXIS:
 
 # ---------------------------------------------------------------- shifts
 
+@scipy_function("scipy.fft.fftshift")
 @implements(np.fft.fftshift)
 def fftshift(x: Any, axes: Any = None) -> Any:
     """``np.fft.fftshift``."""
     return _shifted(x, axes, lambda n: n // 2)
 
 
+@scipy_function("scipy.fft.ifftshift")
 @implements(np.fft.ifftshift)
 def ifftshift(x: Any, axes: Any = None) -> Any:
     """``np.fft.ifftshift``."""
