@@ -324,3 +324,11 @@ def test_pictures_of_schedules(tmp_path):
     for bad in ((-1, 3), (3, 0), (2.5, 3)):
         with pytest.raises(InputError, match="checkpoint_schedule"):
             wg.checkpoint_schedule(*bad)
+
+
+def test_masks_of_a_checkpointed_function_are_carried_with_all_directions():
+    def put(x):
+        y = np.zeros(3)
+        y[0] = x[0]
+        return y
+    np.testing.assert_array_equal(wg.hessian(lambda x: np.sum(wg.checkpoint(put)(x) ** 2))(X), np.diag([2.0, 0.0, 0.0]))

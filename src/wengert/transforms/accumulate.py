@@ -225,7 +225,7 @@ class Sweep:
             return
         operands = [self.dense(self.states[o], o.type) if o in self.states else self.handle(o) for o in e.operands]
         found = batched_equation(e, self.lanes, operands, [o in self.states for o in e.operands])
-        self.states.update({r: h for r, h in zip(e.results, found, strict=True) if r.type.inexact})
+        self.states.update(zip(e.results, found, strict=True))  # masks, too, that a call gives beside its values
 
     def settled(self, state: Terms, type: ArrayType) -> State:
         """Terms with one source are one; many are an array."""
