@@ -16,7 +16,7 @@ from wengert.flatten import flatten
 from wengert.frontends import flow
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.reach import reach
-from wengert.frontends.stage import NothingTraced, once
+from wengert.frontends.stage import NothingTraced, loop
 from wengert.frontends.trace import Trace, active_frame, active_trace, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Const, Graph, Var
@@ -95,7 +95,8 @@ def _staged(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
         found[:] = leaves, spec
         return [x[()] if x.kind == "box" else x for x in leaves if isinstance(x, Tracer)]
     try:
-        results = iter(once(body, getattr(f, "__name__", "f")))
+        results = iter(loop(list, lambda values: None, (), body, length=1, sure=True, name=getattr(f, "__name__", "f"),
+                            checkpoint=True))
     except NothingTraced:
         return flow.call(f, *args, **kwargs)
     leaves, spec = found

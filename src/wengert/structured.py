@@ -324,8 +324,7 @@ def scan(
     """
     asked = _asked("scan", checkpoints)
     rows = _Rows(xs, length)
-    n = rows.length
-    if not n:
+    if not (n := rows.length):
         return _no_steps(f, init, rows)
     carry, ys = _Carry("scan", "init", init), _Stacked(n, reverse)
 
