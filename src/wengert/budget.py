@@ -154,7 +154,7 @@ class _Search:
             if same not in self.seen:
                 for level in stretches:
                     found = segmented(found, level)
-                self.progress(f"planning for {_text(self.budget)}: way {len(self.seen) + 1} to cut the program")
+                self.progress(f"planning for {_text(self.budget)}: cutting the program")
                 joint, nonzero = _joint(found, self.active)
                 self.seen[same] = _Candidate(found, joint, nonzero, self.peak(joint))
             self.seen[room, stretches] = self.seen[same]
