@@ -25,6 +25,7 @@ from wengert.frontends.tracer import Tracer
 from wengert.graph import Build, Const, Equation, Graph
 from wengert.graph.walk import subgraphs
 from wengert.primitives.control import call
+from wengert.progress import Progress
 from wengert.run import Run
 from wengert.schedules import forward_steps
 from wengert.settings import config
@@ -140,8 +141,8 @@ class _Candidate:
 class _Search:
     """Candidates for one graph, each looked at once."""
 
-    def __init__(self, graph: Graph, active: Sequence[bool], budget: int):
-        self.graph, self.active, self.budget = graph, active, budget
+    def __init__(self, graph: Graph, active: Sequence[bool], budget: int, progress: Progress):
+        self.graph, self.active, self.budget, self.progress = graph, active, budget, progress
         self.seen: dict[Any, _Candidate] = {}
         self.has_loops = bool(loops(graph))
 
@@ -153,6 +154,7 @@ class _Search:
             if same not in self.seen:
                 for level in stretches:
                     found = segmented(found, level)
+                self.progress(f"planning for {_text(self.budget)}: cutting the program")
                 joint, nonzero = _joint(found, self.active)
                 self.seen[same] = _Candidate(found, joint, nonzero, self.peak(joint))
             self.seen[room, stretches] = self.seen[same]
@@ -318,8 +320,9 @@ def plan_memory(graph: Graph, active: Sequence[bool], budget: int) -> MemoryPlan
         If it cannot be met; its `least` is the smallest that can.
     """
     graph = simplify(graph)
-    search = _Search(graph, active, budget)
-    found = search.run()
+    with Progress() as progress:
+        search = _Search(graph, active, budget, progress)
+        found = search.run()
     plain = search.candidate()
     work = sum(map(_work, plain.joint.equations))
     return MemoryPlan(budget, math.ceil(found.peak), search.everything(), work, _repeated(found.cut),

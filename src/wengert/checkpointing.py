@@ -16,10 +16,11 @@ from wengert.flatten import flatten
 from wengert.frontends import flow
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.reach import reach
-from wengert.frontends.stage import NothingTraced, once
+from wengert.frontends.stage import NothingTraced, loop
 from wengert.frontends.trace import Trace, active_frame, active_trace, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Const, Graph, Var
+from wengert.primitives.control import KNOWN
 from wengert.primitives.control import call as call_graph
 from wengert.run import run_traced
 
@@ -95,7 +96,8 @@ def _staged(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
         found[:] = leaves, spec
         return [x[()] if x.kind == "box" else x for x in leaves if isinstance(x, Tracer)]
     try:
-        results = iter(once(body, getattr(f, "__name__", "f")))
+        results = iter(loop(list, lambda values: None, (), body, length=1, sure=True, name=getattr(f, "__name__", "f"),
+                            checkpoint=True))
     except NothingTraced:
         return flow.call(f, *args, **kwargs)
     leaves, spec = found
@@ -124,10 +126,20 @@ def _traced(f: Callable[..., Any], leaves: list[Any], spec: Any) -> Any:
     graph, drawn = _without_effects(trace, inputs, wanted)
     operands = [*[g for x, g in zip(leaves, given, strict=True) if isinstance(x, Tracer) and x.build is not None],
                 *[t for _, t in trace.captured.values()], *[trace.values[v] for v in (*trace.lifted, *drawn)]]
-    first = next(x for x in operands if isinstance(x, Tracer))
-    results = iter(first.apply(call_graph, operands, {"graph": graph, "name": getattr(f, "__name__", "f"), "checkpoint": True})
-                   if wanted else ())
+    values = [trace.values.get(v) for v in wanted]
+    results = iter(_emitted(graph, operands, getattr(f, "__name__", "f"), values) if wanted else ())
     return out_spec.unflatten([_result(x, a, results) for x, a in zip(out, atoms, strict=True)])
+
+
+def _emitted(graph: Graph, operands: list[Any], name: str, values: list[Any]) -> Any:
+    """The equation, whose results are known already."""
+    first = next(x for x in operands if isinstance(x, Tracer))
+    if all(v is not None for v in values):
+        graph.derived[KNOWN] = values
+    try:
+        return first.apply(call_graph, operands, {"graph": graph, "name": name, "checkpoint": True})
+    finally:
+        graph.derived.pop(KNOWN, None)
 
 
 def _result(x: Any, atom: Any, results: Any) -> Any:

@@ -51,7 +51,7 @@ from wengert.graph import ArrayType, Const, Graph, Var
 from wengert.primitives.control import call, cond, scan, while_loop
 from wengert.primitives.structure import convert
 
-__all__ = ["NothingTraced", "branch", "loop", "once"]
+__all__ = ["NothingTraced", "branch", "loop"]
 
 
 # ---------------------------------------------------------------- branches
@@ -584,8 +584,3 @@ def loop(
     found = _Loop(get, put, names, body, test, step, reverse, asked)
     found.settle()
     return found.emit(length, sure)
-
-
-def once(body: Any, name: str) -> list[Any]:
-    """A block that runs once, as one equation: a `call` that keeps its operands alone. Gives what the body returns."""
-    return loop(list, lambda values: None, (), body, length=1, sure=True, name=name, checkpoint=True)
