@@ -209,3 +209,10 @@ def test_what_is_not_supported_says_what_to_do():
         wg.grad(lambda k: solve_ivp(lambda t, y: print(t) or -k * y, (0.0, 1.0), [1.0], t_eval=[1.0]).y[0, 0])(1.0)
     with pytest.raises(wg.errors.InputError, match="sens is"):
         wg.ode.solve_ivp(predator_prey, (0.0, 1.0), [1.0, 1.0], args=(1.0, 1.0, 1.0, 1.0), sens="both")
+
+
+def test_errors_of_the_function_are_its_own():
+    with pytest.raises(ValueError, match=r"shape \(3,\)"):
+        wg.grad(lambda k: solve_ivp(lambda t, y: np.array([k, k, k]), (0.0, 1.0), [1.0, 2.0]).y[0, -1])(0.3)
+    with pytest.raises(ConvergenceError, match="not finite at the start"), np.errstate(invalid="ignore"):
+        wg.grad(lambda k: solve_ivp(lambda t, y: np.sqrt(-k - y * y), (0.0, 1.0), [1.0]).y[0, -1])(0.3)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import UnstageableError, UnsupportedError
+from wengert.errors import UnstageableError, UnsupportedError, WengertError
 from wengert.frontends import flow
 from wengert.frontends.block import Block, attempt
 from wengert.frontends.numpy_api.structure import as_array
@@ -93,6 +93,8 @@ class Inner:
             try:  # without rewriting: plain operators and functions of NumPy
                 found = attempt(run_with(lambda *a: reach(f)(*a)), _nothing)[1]
             except (UnstageableError, NeedsValueError):
+                if first.__cause__ is not None and not isinstance(first.__cause__, WengertError):
+                    raise first.__cause__ from None  # an error of the function's own
                 raise UnsupportedError(f"{self.name}: the function it calls cannot become a graph ({first}), so its "
                                        f"derivative is "
                                        f"not known (at {user_line()}); write it with NumPy, in a file") from None

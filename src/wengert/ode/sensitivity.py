@@ -80,8 +80,11 @@ def solve_ivp(fun: Callable[..., Any], t_span: Any, y0: Any, method: str = "RK45
     --------
     >>> import numpy as np
     >>> import wengert as wg
-    >>> sol = wg.ode.solve_ivp(lambda t, y, k: -k * y, (0.0, 1.0), [2.0], t_eval=[0.5, 1.0], args=(3.0,), rtol=1e-10,
-    atol=1e-12) >>> np.allclose(sol.sens.args[0], -sol.t * 2.0 * np.exp(-3.0 * sol.t)) True
+    >>> def decay(t, y, k):
+    ...     return -k * y
+    >>> sol = wg.ode.solve_ivp(decay, (0.0, 1.0), [2.0], t_eval=[0.5, 1.0], args=(3.0,), rtol=1e-10, atol=1e-12)
+    >>> np.allclose(sol.sens.args[0], -sol.t * 2.0 * np.exp(-3.0 * sol.t))
+    True
     """
     if sens not in ("forward", "adjoint", None):
         raise InputError(f"solve_ivp: sens is 'forward', 'adjoint' or None, not {sens!r}")

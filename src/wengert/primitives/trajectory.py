@@ -134,6 +134,8 @@ def _integrated(graph: Graph, rate: Graph, layers: Sequence[int], end: float, t0
 
     def slope(t: float, y: Any) -> Any:
         return value(np.float64(t), y, p, *extras)[0]
+    if not known(slope(t0, y0)):  # SciPy would look for a first step for ever
+        raise ConvergenceError(f"the right-hand side is not finite at the start, t = {t0:g}")
     solver = watched(method, system_of(rate).jacobian, layers, p, extras)
     tol = tolerances(atol, y0, p, layers)
     out = solve_ivp(slope, (t0, end), y0, method=solver, rtol=rtol, atol=tol, dense_output=True, **given)
@@ -194,7 +196,7 @@ def _end(t0: Any, times: Any) -> Any:
 
 
 def known(*times: Any) -> bool:
-    """Whether times are numbers: that of an event that does not happen is NaN, and no integrator arrives there."""
+    """Whether all are finite numbers: the time of an event that does not happen is NaN, and no integrator arrives there."""
     return all(np.all(np.isfinite(t)) for t in times)
 
 
