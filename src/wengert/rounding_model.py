@@ -29,7 +29,7 @@ _EXACT = frozenset((
     "reshape transpose broadcast select concatenate pad flip negative positive real imag conjugate make_complex maximum "
     "minimum stop_gradient fabs sign copysign fmax fmin fmod floor ceil rint trunc ldexp modf frexp heaviside nextafter "
     "spacing clip clip_low clip_high index index_set sort partition permute reduce_max reduce_min cummax cummin window "
-    "over_values").split())
+    "over_values guard").split())
 # Rounded correctly by IEEE 754: half a unit in the last place.
 _ARITHMETIC = frozenset("add subtract multiply divide sqrt root square reciprocal convert remainder floor_divide".split())
 # Of libm and of NumPy's vector code: below 4 units, mostly near half a unit.
@@ -43,9 +43,10 @@ _OF_COMPLEX = {"multiply": math.sqrt(5.0), "square": math.sqrt(5.0), "divide": 4
 # Near their zeros libraries err as if the argument were rounded: by |x f'(x)| u, however small f(x) is.
 _OSCILLATING = frozenset("jv yv yn j0 j1 y0 y1 jve yve airy sici fresnel hankel1 hankel2 hankel1e hankel2e".split())
 # The computed result is the exact one of a matrix nearby: by Gaussian elimination, and by orthogonal transformations.
-_ELIMINATION = frozenset("solve_factored solve_triangular inv det slogdet cholesky lu adjugate".split())
+_ELIMINATION = frozenset("solve_factored solve_banded_factored solve_triangular inv det slogdet cholesky lu adjugate".split())
 _ORTHOGONAL = frozenset((
-    "qr svd svdvals eigh eigvalsh eig eigvals pinv lstsq sqrtm function_of_matrix sylvester discrete_lyapunov").split())
+    "qr svd svdvals eigh eigvalsh eig eigvals pinv lstsq sqrtm function_of_matrix sylvester discrete_lyapunov "
+    "polar_factor").split())
 
 
 def _ulp(y: Any, operands: Sequence[Any] = ()) -> Any:
