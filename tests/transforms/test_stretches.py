@@ -12,7 +12,7 @@ import wengert as wg
 from wengert.backends.interpret import evaluate
 from wengert.graph import Equation, Graph
 from wengert.graph.walk import with_subgraphs
-from wengert.transforms.segments import cut, segmented
+from wengert.transforms.stretches import cut, segmented
 from wengert.transforms.vjp import vjp
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "backends"))
