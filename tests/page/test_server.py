@@ -252,7 +252,8 @@ def test_stop_ends_what_is_running(page):
 def test_children_end_with_the_command(end):
     environment = {**os.environ, "PYTHONPATH": str(SRC)}
     command = [sys.executable, "-m", "wengert", "page", "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as process:  # a shell may ignore it
         address = process.stdout.readline().split()[-1]
         port, token = address.split(":")[2].split("/")[:2]
         connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=30)
@@ -262,7 +263,10 @@ def test_children_end_with_the_command(end):
             child = int(json.loads(connection.getresponse().read())["error"]["message"])
         os.kill(child, 0)
         process.send_signal(end)
-        _, said = process.communicate(timeout=20)
+        try:
+            _, said = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == (0 if end == signal.SIGINT else -end) and "Traceback" not in said
     deadline = time.monotonic() + 20
     with pytest.raises(ProcessLookupError):
