@@ -130,7 +130,7 @@ PROGRAMS: dict[str, tuple[str, tuple[Any, ...], str, str]] = {
     "fraction": ("def f(x):\n return float(fractions.Fraction(x))", (0.5,), "no", "no"),
     "decimal": ("def f(x):\n return float(decimal.Decimal(x))", (0.5,), "no", "no"),
     "json": ("def f(x):\n return x * len(json.dumps(x))", (0.5,), "no", "no"),
-    "quad": ("def f(x):\n return scipy.integrate.quad(lambda t: t * x, 0.0, 1.0)[0]", (0.5,), "no", "no"),
+    "quad": ("def f(x):\n return scipy.integrate.quad(lambda t: t * x, 0.0, 1.0)[0]", (0.5,), "yes", "yes"),
     "minimize": ("def f(x):\n return scipy.optimize.brentq(lambda t: t - x, 0.0, 9.0)", (0.5,), "yes", "yes"),
     "brute": ("def f(x):\n return scipy.optimize.brute(lambda t: (t[0] - x) ** 2, [(0.0, 9.0)])[0]", (0.5,), "no", "no"),
     "scipy of constants": ("def f(x):\n return x * scipy.integrate.quad(np.sin, 0.0, 1.0)[0]", (0.5,), "yes", "yes"),

@@ -56,7 +56,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> import wengert as wg
     >>> block = wg.checkpoint(lambda x: np.sin(np.exp(np.sin(x))))
     >>> wg.grad(lambda x: np.sum(block(block(x))))(np.zeros(2))
-    array([0.24036408, 0.24036408])
+    array([-0.38818489, -0.38818489])
     """
     if not callable(f):
         raise InputError(f"checkpoint: {not_a_function(f)}")

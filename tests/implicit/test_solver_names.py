@@ -310,7 +310,7 @@ def test_a_root_of_a_higher_multiplicity_has_no_derivative():
 def test_what_has_no_derivative_says_what_does():
     error = wg.errors.UnsupportedError
     constraint = {"type": "eq", "fun": lambda x: x[0] - 1.0}
-    refused(error, "minimize with constraints at .*test_scipy_names.py.*can be given as bounds",
+    refused(error, "minimize with constraints at .*test_solver_names.py.*can be given as bounds",
             lambda a: so.minimize(lambda x: np.sum((x - a) ** 2), np.ones(2), constraints=constraint).x[0])
     refused(error, "least_squares with loss='soft_l1'",
             lambda a: so.least_squares(lambda x: x - a, np.ones(2), loss="soft_l1").x[0])

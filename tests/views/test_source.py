@@ -24,7 +24,8 @@ from generator import program  # noqa: E402
 from harness import load, points  # noqa: E402
 from random_graphs import from_rng, random_graph  # noqa: E402
 
-OPAQUE = {"python_call", "effect", "stack_add", "empty_stack", "solution", "implicit", "regular", "linear_solve",
+OPAQUE = {"python_call", "effect", "stack_add", "empty_stack", "solution", "implicit", "regular", "linear_solve", "ivp",
+          "ivp_tangent", "ivp_adjoint", "ivp_curvature", "event_time", "transversal", "integral",
           "sparse_solve"}
 
 

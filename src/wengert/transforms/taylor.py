@@ -29,6 +29,7 @@ from wengert.graph import REGISTRY, ArrayType, Atom, Build, Const, Equation, Gra
 from wengert.primitives.contract import matmul
 from wengert.primitives.control_rules import zeros_of
 from wengert.primitives.elementwise import logical_or
+from wengert.primitives.revolve import plain_tangent_loop
 from wengert.primitives.solve import read_triangle, under
 from wengert.primitives.structure import broadcast, convert, full, pad, select
 from wengert.transforms.composed import even_power
@@ -36,8 +37,7 @@ from wengert.transforms.linearize import differential, jointly
 
 __all__ = ["Taylor", "taylor"]
 
-_LOOPS = ("scan", "while_loop")
-_CONTROL = ("cond", *_LOOPS)
+_CONTROL = ("cond", "scan", "tangent_loop", "while_loop")
 
 
 @dataclass(frozen=True)
@@ -436,6 +436,8 @@ def _branches(s: _Series, e: Equation, k: int) -> list[Row]:
 
 def _loop(s: _Series, e: Equation, k: int) -> list[Row]:
     """One loop over values and coefficients together; nothing is saved."""
+    if e.primitive.name == "tangent_loop":
+        e = plain_tangent_loop(e)
     is_scan, params, body = e.primitive.name == "scan", e.params, e.params["body"]
     operands = e.operands[1:] if is_scan else e.operands
     constants = params["constants"]

@@ -270,6 +270,8 @@ class Writer:
         raise UnsupportedError(f"source: what a solver gives ({what}), and its derivative, cannot be written without wengert")
 
     write_implicit = write_regular = write_linear_solve = write_sparse_solve = write_solution
+    write_ivp = write_ivp_tangent = write_ivp_adjoint = write_ivp_curvature = write_solution
+    write_event_time = write_transversal = write_integral = write_solution
 
     def write_custom_vjp_linear(self, e: Equation, counts: dict[Var, int], given: frozenset[int]) -> None:
         if e.params["tangent"] is None:
