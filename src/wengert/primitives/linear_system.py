@@ -155,7 +155,8 @@ def krylov(method: str, multiply: Callable[[Any], Any], b: Any, rtol: float) -> 
         return np.zeros_like(b)
     operator = sparse.LinearOperator((b.size, b.size), matvec=multiply, dtype=b.dtype)
     words = {"restart": min(b.size, 100), "maxiter": 100} if method == "gmres" else {"maxiter": 10 * b.size}
-    x, before, left = None, np.inf, size
+    x: Any = None
+    before, left = np.inf, size
     with np.errstate(all="ignore"):  # of a breakdown; the residual says so
         while 10.0 * rtol * size < left < 0.1 * before:  # from where it broke down, as long as that helps
             x, _ = getattr(sparse, method)(operator, b, x0=x, rtol=rtol, atol=0.0, **words)
