@@ -121,7 +121,7 @@ class Problem:
 
         def call(functions: Sequence[Any], at: Sequence[Any]) -> Any:
             return run({name: functions[k] for name, k in places.items()}, at, options)
-        key = (self.function, tuple(places), frozen(options))
+        key = (self.function, tuple(places), tuple(sorted(self.original)), frozen(options))  # x0 and x1 are no bracket
         return solutions.solve(Call(self.name, call, read, key), self.functions, starts, shape, equation, extra=extra)
 
 

@@ -141,6 +141,21 @@ def test_calls_as_users_write_them(solve):
     np.testing.assert_allclose(wg.grad(wg.grad(solve))(2.0), -slope / 3, rtol=2e-7)
 
 
+def test_a_bracket_is_not_two_starts():
+    """The same function, with the same numbers in other places, in one staged program."""
+    def roots(a):
+        def wave(x):
+            return np.sin(x) * a + 0.1 * a
+        return np.array([so.root_scalar(wave, bracket=(2.0, 10.0)).root, so.root_scalar(wave, x0=2.0, x1=10.0).root])
+
+    def minima(a):
+        def wave(x):
+            return np.sin(x * a)
+        return np.array([so.minimize_scalar(wave, bounds=(2.0, 10.0)).x, so.minimize_scalar(wave, bracket=(2.0, 10.0)).x])
+    for f in (roots, minima):
+        assert wg.jit(f)(1.0).tolist() == f(1.0).tolist() and abs(f(1.0)[0] - f(1.0)[1]) > 1.0
+
+
 def test_branches_are_those_at_the_solution():
     def branchy(a):
         return so.brentq(lambda x: x**3 - a if x > 0.0 else x - a, -1.0, 2.0, xtol=1e-15)
