@@ -86,6 +86,23 @@ def test_data_that_change_are_seen():
     assert s.jac(np.ones(2)).tolist() == [10.0, 10.0]
 
 
+def test_what_is_shared_does_not_outlive_a_change():
+    """Between a value and its gradient, an argument and what the function captured change in place."""
+    data, weight, factor = np.ones(2), np.ones(1), {"of": 1.0}
+    s = wg.for_scipy(lambda x, d: factor["of"] * weight[0] * np.sum(d * x ** 2))
+    x = np.ones(2)
+    for _ in range(2):
+        s.fun(x, data)
+        data += 1.0
+        assert s.jac(x, data).tolist() == (2.0 * data * weight * factor["of"]).tolist()
+        s.fun(x, data)
+        weight += 1.0
+        assert s.jac(x, data).tolist() == (2.0 * data * weight * factor["of"]).tolist()
+        s.jac(x, data)
+        factor["of"] += 1.0
+        assert s.fun(x, data) == 2.0 * data[0] * weight[0] * factor["of"]
+
+
 def test_results_are_the_callers_own():
     s = wg.for_scipy(rosenbrock)
     s.fun(START)
