@@ -333,6 +333,23 @@ def test_what_has_no_derivative_says_what_does():
     refused(error, "covariance matrix for sigma", lambda a: so.curve_fit(decay, T, Y * a, sigma=np.eye(12))[0][0])
 
 
+@pytest.mark.parametrize("search", [
+    lambda a: so.golden(lambda x: (x - a) ** 2, brack=(0.0, 1.0, 5.0)),  # in Python: its steps hold no traced value
+    lambda a: so.brent(lambda x: np.cosh(x - a), brack=(0.0, 1.0, 5.0)),
+    lambda a: so.fminbound(lambda x: np.cosh(x - a), 0.0, 5.0),
+    lambda a: so.golden(lambda x: (x - 1.0) ** 2, brack=(a - 5.0, 1.0, 5.0)),
+    lambda a: so.bracket(lambda x: (x - a) ** 2)[1],
+    lambda a: so.fmin(lambda x: (x[0] - a) ** 2, [0.0], disp=0)[0],
+    lambda a: so.leastsq(lambda x: x - a, [0.0])[0][0],
+    lambda a: so.differential_evolution(lambda x: (x[0] - a) ** 2, [(0.0, 5.0)], maxiter=1).x[0]])
+def test_other_solvers_are_refused(search):
+    refused(wg.errors.UnsupportedError, r"scipy.optimize.\w+ at .*test_solver_names.py:\d+.* wg.implicit", search)
+
+
+def test_other_solvers_of_plain_functions_are_scipys():
+    assert wg.grad(lambda a: a * so.golden(lambda x: (x - 1.5) ** 2))(2.0) == so.golden(lambda x: (x - 1.5) ** 2)
+
+
 def test_without_convergence_in_precision_the_point_decides():
     """BFGS with differences says "precision loss" at the minimum when too much is asked; its point is good all the same."""
     def best(a):
