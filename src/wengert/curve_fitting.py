@@ -87,8 +87,8 @@ def _curve_fit(p: Problem) -> Any:
         if "jac" in fs:
             words["jac"] = lambda x, *q: fs["jac"](np.array(q))
         return p.function(lambda x, *q: fs["f"](np.array(q)), np.zeros(np.shape(target)), target, p0=at[0], **words)
-    found = p.solved(starts, start.shape, solutions.bounded(solutions.normal) if limits else solutions.normal, run,
-                     lambda out, at: (out[0], True, report_way(out[0], at[0])), (lambda x: starts[1:3]) if limits else None)
+    found = p.solved(starts, start.shape, solutions.normal, run,
+                     lambda out, at: (out[0], True, report_way(out[0], at[0])), limits or ())
     if full:
         raise UnsupportedError(f"curve_fit(full_output=True) of traced data at {user_line()}; without it, it gives the "
                                f"parameters and their covariance")

@@ -115,14 +115,14 @@ class Problem:
         return {k: plain(v, f"the option {k} of {self.name}") for k, v in self.given.items()}
 
     def solved(self, starts: Sequence[Any], shape: tuple[int, ...], equation: Equation, run: Callable[..., Any],
-               read: Callable[..., Any], extra: Callable[[Any], Sequence[Any]] | None = None) -> Found:
+               read: Callable[..., Any], bounds: Sequence[Any] = ()) -> Found:
         """``run(functions by name, starts, options)`` gives SciPy's result."""
         options, places = self.options(), self.places
 
         def call(functions: Sequence[Any], at: Sequence[Any]) -> Any:
             return run({name: functions[k] for name, k in places.items()}, at, options)
         key = (self.function, tuple(places), tuple(sorted(self.original)), frozen(options))  # x0 and x1 are no bracket
-        return solutions.solve(Call(self.name, call, read, key), self.functions, starts, shape, equation, extra=extra)
+        return solutions.solve(Call(self.name, call, read, key), self.functions, starts, shape, equation, bounds=bounds)
 
 
 def solver(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -382,9 +382,7 @@ def _minimize(p: Problem) -> Any:
 
 
 def _minimum(p: Problem, starts: list[Any], shape: tuple[int, ...], run: Any, read: Any) -> Any:
-    has_bounds = len(starts) > 1
-    found = p.solved(starts, shape, solutions.bounded(solutions.gradient) if has_bounds else solutions.gradient, run, read,
-                     (lambda x: starts[1:]) if has_bounds else None)
+    found = p.solved(starts, shape, solutions.gradient, run, read, starts[1:])
     value = FUNCTIONS[np.reshape](_of(p.functions[0], found.x), ())
     return _report(found, found.result, x=found.x, fun=value)
 
@@ -407,7 +405,7 @@ def _minimize_scalar(p: Problem) -> Any:
         found = p.solved([_float(s) for s in starts], (), solutions.gradient, run, read)
     else:
         low, high = map(_float, starts)
-        found = p.solved([low, high], (), solutions.bounded(solutions.gradient), run, read, lambda x: [low, high])
+        found = p.solved([low, high], (), solutions.gradient, run, read, [low, high])
     return _report(found, found.result, x=found.x, fun=FUNCTIONS[np.reshape](_of(p.functions[0], found.x), ()))
 
 
@@ -430,7 +428,7 @@ def _least_squares(p: Problem) -> Any:
         words = {**fs, **options, **({"bounds": (at[1], at[2])} if len(at) > 1 else {})}
         return p.function(words.pop("fun"), at[0], **words)
     starts = [start, *(limits or ())]
-    found = p.solved(starts, start.shape, solutions.bounded(solutions.normal) if limits else solutions.normal, run,
-                     lambda out, at: (out.x, out.success, report_way(out.x, at[0])), (lambda x: starts[1:]) if limits else None)
+    found = p.solved(starts, start.shape, solutions.normal, run,
+                     lambda out, at: (out.x, out.success, report_way(out.x, at[0])), starts[1:])
     left = FUNCTIONS[np.reshape](_of(p.functions[0], found.x), -1)
     return _report(found, found.result, x=found.x, fun=left, cost=0.5 * FUNCTIONS[np.sum](left * left))

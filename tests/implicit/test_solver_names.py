@@ -223,6 +223,22 @@ def test_bounds_that_hold_have_their_own_derivative():
     np.testing.assert_allclose([by_a[1], by_high[1]], [-1 / 4 + 1 / 8, -1 / 8], rtol=1e-6)
 
 
+@pytest.mark.parametrize("solve", [
+    lambda f, n: so.minimize(f, np.full(n, 0.3), bounds=[(0.0, 1.0)] * n, tol=1e-12).x,
+    lambda f, n: wg.implicit.minimize(f, np.full(n, 0.3), bounds=[(0.0, 1.0)] * n)], ids=["scipy", "implicit"])
+@pytest.mark.parametrize("center", [(1e-5, 8e-5), (8e-5, 1e-5), (0.3, 1e-4), (1.0 - 1e-5, 1.0 - 8e-5)])
+def test_a_minimum_near_bounds_that_do_not_hold(solve, center):
+    """The coupling of two unknowns near their bounds tells nothing of whether one of these holds."""
+    coupled = np.array([[1.0, -0.9], [-0.9, 1.0]])
+
+    def best(c):
+        return solve(lambda x: 0.5 * (x - c) @ coupled @ (x - c), 2)
+    np.testing.assert_allclose(best(np.array(center)), center, atol=2e-6)
+    np.testing.assert_allclose(wg.jacobian(best)(np.array(center)), np.eye(2), atol=1e-8)
+    held = wg.jacobian(best)(np.array([-1e-4, 8e-5]))  # x0 = 0, x1 = c1 + 0.9 (0 - c0)
+    np.testing.assert_allclose(held, [[0.0, 0.0], [-0.9, 1.0]], atol=1e-8)
+
+
 def test_a_bounded_scalar_minimum():
     def best(a):
         return so.minimize_scalar(lambda x: np.cosh(x - a), bounds=(-1.0, 1.0), method="bounded", options={"xatol": 1e-9}).x
