@@ -338,6 +338,23 @@ def test_a_root_of_a_higher_multiplicity_has_no_derivative():
     np.testing.assert_allclose(steep, 0.05, rtol=1e-10)
 
 
+@pytest.mark.parametrize(("error", "solve"), [
+    (np.linalg.LinAlgError, lambda a: so.minimize_scalar(lambda x: np.abs(x - a)).x),
+    (wg.errors.ConvergenceError, lambda a: so.minimize_scalar(lambda x: np.abs(x - a) + 0.01 * x * x).x),
+    (wg.errors.ConvergenceError, lambda a: so.brentq(lambda x: np.where(x > a, 1.0 + x, 0.1 * x - 1.0), 0.0, 3.0))])
+def test_a_solution_where_the_equation_jumps_is_refused(error, solve):
+    """x = a, though the equation has no derivative in a on either side."""
+    for derivative in (wg.grad(solve), lambda a: wg.jvp(solve, (a,), (1.0,)), wg.jit(wg.grad(solve))):
+        with pytest.raises(error):
+            derivative(1.2)
+
+
+def test_steps_elsewhere_have_the_derivative_zero():
+    for solve in (lambda a: so.brentq(lambda x: x**3 - np.where(a > 0.0, 8.0, 1.0), 0.0, 3.0),
+                  lambda a: so.minimize_scalar(lambda x: np.abs(x - a) + (x - 5.0) ** 2).x):
+        assert wg.grad(solve)(1.2) == wg.jvp(solve, (1.2,), (1.0,))[1] == 0.0
+
+
 def test_what_has_no_derivative_says_what_does():
     error = wg.errors.UnsupportedError
     constraint = {"type": "eq", "fun": lambda x: x[0] - 1.0}

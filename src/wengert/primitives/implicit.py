@@ -12,6 +12,8 @@ multiplicity it does not).
 
 from __future__ import annotations
 
+import functools
+import operator
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,7 +26,8 @@ from wengert.primitives.control import ready_graph
 from wengert.primitives.control_rules import batch_lanes
 from wengert.primitives.elementary import sqrt
 from wengert.primitives.linear_system import System, is_rounding, solve_system, solver_of
-from wengert.primitives.structure import reshape
+from wengert.primitives.reduce import reduce_sum
+from wengert.primitives.structure import broadcast, reshape
 
 __all__ = ["KNOWN", "Solver", "as_type", "bind", "implicit", "regular", "solution"]
 
@@ -116,9 +119,12 @@ _MOST_BENT = 0.1  # how much the linear system may change over that step, or ove
 
 
 def _regular(v: Any, x: Any, converged: Any, way: Any, *rest: Any, residual: Graph, system: System, count: int,
-             name: str) -> Any:
-    """v, a tangent or cotangent on its way, unless a derivative at x would mean nothing; one that is zero asks for none."""
-    if not np.any(v):
+             name: str, always: bool) -> Any:
+    """v, a tangent or cotangent on its way, unless a derivative at x would mean nothing; one that is zero asks for none.
+
+    `always`: it asks for one all the same, since it is zero for every x, and x may lie where the equation jumps.
+    """
+    if not always and not np.any(v):
         return v
     shape, entries, parameters = np.shape(x), rest[:count], rest[count:]
     run = ready_graph(residual)
@@ -185,7 +191,8 @@ def _regular_batch(n: int, ops: Any, batched: Any, **params: Any) -> Any:
 
 def _regular_sample(rng: np.random.Generator) -> Any:
     residual = build_graph(lambda x, a: x * x - a, _SCALAR, _SCALAR)
-    return [((rng.normal(), rng.uniform(1.0, 2.0)), {"residual": residual, "system": ("dense",), "count": 1, "name": "newton"})]
+    return [((rng.normal(), rng.uniform(1.0, 2.0)), {"residual": residual, "system": ("dense",), "count": 1, "name": "newton",
+                                                          "always": False})]
 
 
 regular: Primitive = Primitive(
@@ -204,15 +211,30 @@ def _implicit_jvp(x: Any, ops: Any, tangents: Any, *, transform: Any, residual: 
     if all(t is None for t in moving):
         return None
     linear = transform(residual, [False, *[t is not None for t in moving]])
-    if not linear.nonzero[0]:
+    smooth, present = linear.nonzero[0], [t for t in moving if t is not None]
+    if not smooth and not _reaches(residual, [t is not None for t in moving]):
         return None
     build = x.build
     entries = build.inline(matrix, [x, *parameters])
-    env = build.inline_env(linear.primal, {v: build.atom(h) for v, h in zip(residual.inputs, (x, *parameters), strict=True)})[1]
-    given = [*[t for t in moving if t is not None], *[Handle(build, env[v]) for v in linear.residuals]]
-    change = regular(build.inline(linear.graph, given)[0], x, converged, way, *entries, *parameters, residual=residual,
-                     system=system, count=len(entries), name=name)
+    if smooth:
+        env = build.inline_env(linear.primal, {v: build.atom(h)
+                                               for v, h in zip(residual.inputs, (x, *parameters), strict=True)})[1]
+        change = build.inline(linear.graph, [*present, *[Handle(build, env[v]) for v in linear.residuals]])[0]
+    else:  # by the steps of a function alone, as of sign(x - θ): zero, unless x lies at one of them
+        sums = [reduce_sum(t, axes=tuple(range(len(t.shape)))) for t in present]
+        change = broadcast(functools.reduce(operator.add, sums) * 0.0, shape=x.shape)
+    change = regular(change, x, converged, way, *entries, *parameters, residual=residual, system=system, count=len(entries),
+                     name=name, always=not smooth)
     return -solve_system(system, entries, change)
+
+
+def _reaches(graph: Graph, moving: Sequence[bool]) -> bool:
+    """Whether what a graph gives depends in any way on these of its inputs after the first."""
+    reached = {v for v, moves in zip(graph.inputs[1:], moving, strict=True) if moves}
+    for e in graph.equations:
+        if any(o in reached for o in e.operands):
+            reached.update(e.results)
+    return graph.outputs[0] in reached
 
 
 def _implicit_sample(rng: np.random.Generator) -> Any:
