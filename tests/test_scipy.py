@@ -541,7 +541,7 @@ def test_misuse():
 ], ids=["captured", "args", "x0", "root", "least_squares", "curve_fit", "solve_ivp"])
 def test_solvers_are_not_differentiated(solve):
     """Nor traced: under jit the program runs as it stands."""
-    with pytest.raises(ConversionError, match="a traced value reaches SciPy's solver"):
+    with pytest.raises(ConversionError, match="a traced value reaches SciPy's solver .* at .*test_scipy.py:.* call scipy"):
         wg.grad(solve)(2.0)
     with pytest.warns(wg.StagingWarning):
         assert np.isclose(wg.jit(solve)(2.0), solve(2.0))
