@@ -47,6 +47,9 @@ def _curve_fit(p: Problem) -> Any:
     f, xdata, ydata = p.take("f"), p.take("xdata"), p.take("ydata")
     sigma, full = p.take("sigma"), p.take("full_output", False)
     absolute = p.given.get("absolute_sigma", False)
+    if p.given.get("loss", "linear") != "linear":
+        raise UnsupportedError(f"curve_fit with loss={p.given['loss']!r} at {user_line()}: minimize the sum of the losses by "
+                               f"scipy.optimize.minimize, which has a derivative")
     bounds = p.take("bounds")
     limits = limits_of_pair(bounds, None) if bounds is not None else None
     start = _start(p, limits)

@@ -137,8 +137,9 @@ def solver(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return register
 
 
-def report_way(x: Any, start: Any) -> float:
-    return float(np.max(np.abs(np.asarray(x, float) - np.asarray(start, float)), initial=0.0))
+def report_way(x: Any, *starts: Any) -> Any:
+    """How far each element went from the start that is farthest."""
+    return np.max([np.abs(np.asarray(x, float) - np.asarray(s, float)) for s in starts], axis=0)
 
 
 def _float(x: Any) -> Any:
@@ -193,7 +194,7 @@ def _newton(p: Problem) -> Any:
 
     def read(out: Any, at: Any) -> Any:
         converged = out[1].converged if not np.ndim(at[0]) else np.all(out[1])
-        return out[0], converged, max(report_way(out[0], s) for s in at)
+        return out[0], converged, report_way(out[0], *at)
     found = p.solved(starts, start.shape, solutions.root, run, read)
     if not full:
         return found.x
@@ -223,7 +224,7 @@ def _root_scalar(p: Problem) -> Any:
         words.update(zip([n for n, s in (("x0", x0), ("x1", x1)) if s is not None], rest, strict=True))
         return p.function(words.pop("f"), **words)
     found = p.solved([_float(s) for s in starts], (), solutions.root, run, lambda out, at: (
-        out.root, out.converged, max(report_way(out.root, s) for s in at)))
+        out.root, out.converged, report_way(out.root, *at)))
     return _report(found, found.result, root=found.x)
 
 
@@ -400,7 +401,7 @@ def _minimize_scalar(p: Problem) -> Any:
         return p.function(fs["fun"], **named, **options)
 
     def read(out: Any, at: Any) -> Any:
-        return out.x, out.success, max([report_way(out.x, s) for s in at], default=1.0)
+        return out.x, out.success, report_way(out.x, *at) if at else 1.0
     if bounds is None:
         found = p.solved([_float(s) for s in starts], (), solutions.gradient, run, read)
     else:

@@ -25,7 +25,7 @@ from wengert.graph import ArrayType, Build, Const, Graph, Handle, Var, build_gra
 from wengert.primitives.control import call
 from wengert.primitives.elementary import absolute
 from wengert.primitives.elementwise import less, logical_and, logical_not, maximum
-from wengert.primitives.implicit import KNOWN, Solver, as_type, bind, implicit, solution
+from wengert.primitives.implicit import KNOWN, Solver, as_type, as_way, bind, implicit, solution
 from wengert.primitives.index import index, index_add
 from wengert.primitives.linear_system import System, krylov, multiplier, solve_system, solver_of
 from wengert.primitives.structure import broadcast, reshape, select, transpose
@@ -392,12 +392,12 @@ class Call:
     run : callable
         ``run(functions, starts)`` gives SciPy's result.
     read : callable
-        ``read(result, starts)`` gives x, whether the solver converged, and how far it went.
+        ``read(result, starts)`` gives x, whether the solver converged, and how far each element went.
     key : hashable, optional
         The options; calls with equal keys are the same.
     """
 
-    def __init__(self, name: str, run: Callable[..., Any], read: Callable[..., tuple[Any, bool, float]], key: Any = None):
+    def __init__(self, name: str, run: Callable[..., Any], read: Callable[..., tuple[Any, bool, Any]], key: Any = None):
         self.name, self.run, self.read = name, run, read
         self.solver = Solver(name, lambda functions, starts: read(run(functions, starts), starts), key)
 
@@ -454,7 +454,7 @@ def solve(call: Call, functions: Sequence[Function], starts: Sequence[Any], shap
     else:
         if known is None:
             raise NeedsValueError(f"{call.name} at {user_line()}: the function branches on a value that is not known")
-        found, converged, way = (np.reshape(np.asarray(known[0], float), shape)[()], np.bool_(known[1]), np.float64(known[2]))
+        found, converged, way = (np.reshape(np.asarray(known[0], float), shape)[()], np.bool_(known[1]), as_way(known[2], shape))
         functions[0].at(found)
     graph = functions[0].graph
     assert graph is not None

@@ -321,6 +321,17 @@ def test_a_derivative_where_nothing_was_found_is_refused():
     assert wg.vmap(lambda a: so.root(lambda x: x**2 + a, np.ones(2)).x)(np.array([2.0])).shape == (1, 2)  # SciPy's value
 
 
+def test_a_small_unknown_is_looked_at_beside_a_large_one():
+    """The solver stops by the slopes, with the second unknown a tenth off; its derivative would be, too."""
+    def found(a, **tolerances):
+        return so.least_squares(lambda x: np.array([x[0] / 1e6 - a, 1e-4 * (x[1] ** 2 * (1 + a) - 1.0)]), [1e6, 30.0],
+                                **tolerances).x[1]
+    assert abs(found(1.0) - 0.5**0.5) > 0.05
+    refused(wg.errors.ConvergenceError, "would change an unknown by .*e-03 of its way", found, 1.0)
+    sharp = wg.grad(lambda a: found(a, xtol=1e-15, ftol=1e-15, gtol=1e-15))(1.0)
+    np.testing.assert_allclose(sharp, -0.5 * 2.0**-1.5, rtol=1e-9)
+
+
 def test_what_a_selection_leaves_out_is_not_looked_at():
     def selected(a):
         return np.where(a > 3.0, so.brentq(lambda x: x**3 - a, 0.0, 3.0, maxiter=3, disp=False), a)
@@ -362,6 +373,7 @@ def test_what_has_no_derivative_says_what_does():
             lambda a: so.minimize(lambda x: np.sum((x - a) ** 2), np.ones(2), constraints=constraint).x[0])
     refused(error, "least_squares with loss='soft_l1'",
             lambda a: so.least_squares(lambda x: x - a, np.ones(2), loss="soft_l1").x[0])
+    refused(error, "curve_fit with loss='soft_l1'", lambda a: so.curve_fit(decay, T, Y * a, loss="soft_l1", method="trf")[0][0])
     refused(error, "complex numbers", lambda a: so.newton(lambda x: x**3 - a, 1.0 + 1.0j).real)
     refused(error, "covariance matrix for sigma", lambda a: so.curve_fit(decay, T, Y * a, sigma=np.eye(12))[0][0])
 

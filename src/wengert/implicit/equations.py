@@ -125,7 +125,7 @@ def _by_scipy(function: Function, start: Any, method: str, tol: float, options: 
                   (method, tol, scipy_solvers.frozen(options), bool(more)), more)
 
 
-def _way(x: Any, at: Any) -> float:
+def _way(x: Any, at: Any) -> Any:
     return scipy_solvers.report_way(np.ravel(x), np.ravel(at[0]))
 
 

@@ -29,20 +29,20 @@ from wengert.primitives.linear_system import System, is_rounding, solve_system, 
 from wengert.primitives.reduce import reduce_sum
 from wengert.primitives.structure import broadcast, reshape
 
-__all__ = ["KNOWN", "Solver", "as_type", "bind", "implicit", "regular", "solution"]
+__all__ = ["KNOWN", "Solver", "as_type", "as_way", "bind", "implicit", "regular", "solution"]
 
 
 # ---------------------------------------------------------------- the solver
 
 class Solver:
-    """A solver with its options: ``run(functions, starts)`` gives x, whether it converged, and how far it went.
+    """A solver with its options: ``run(functions, starts)`` gives x, whether it converged, and how far each element went.
 
     `key` are the name and the options; solvers with equal keys are the same, so that programs with them are found again.
     """
 
     __slots__ = ("key", "name", "run")
 
-    def __init__(self, name: str, run: Callable[..., tuple[Any, bool, float]], key: Any = None):
+    def __init__(self, name: str, run: Callable[..., tuple[Any, bool, Any]], key: Any = None):
         self.name, self.run = name, run
         self.key = (name, run if key is None else key)
 
@@ -57,7 +57,7 @@ KNOWN = threading.local()  # `value`: (solver, result) of the equation that is a
 
 
 def _solution_type(*types: ArrayType, functions: tuple[Graph, ...], takes: Any, solver: Solver, result: ArrayType) -> Any:
-    return result, ArrayType((), np.bool_), ArrayType((), np.float64)
+    return result, ArrayType((), np.bool_), ArrayType(result.shape, np.float64)
 
 
 def _solution(*operands: Any, functions: tuple[Graph, ...], takes: tuple[tuple[int, ...], ...], solver: Solver,
@@ -68,7 +68,13 @@ def _solution(*operands: Any, functions: tuple[Graph, ...], takes: tuple[tuple[i
     else:
         x, converged, way = solver.run([bind(g, [operands[k] for k in places]) for g, places in
                                         zip(functions, takes[:-1], strict=True)], [operands[k] for k in takes[-1]])
-    return np.array(np.reshape(x, result.shape), result.dtype)[()], np.bool_(converged), np.float64(way)
+    return np.array(np.reshape(x, result.shape), result.dtype)[()], np.bool_(converged), as_way(way, result.shape)
+
+
+def as_way(way: Any, shape: tuple[int, ...]) -> Any:
+    """How far each element went, of the shape of x, where a solver knows it for all together or for each."""
+    way = np.asarray(way, np.float64)
+    return np.array(way.reshape(shape) if way.size == np.prod(shape, dtype=int) else np.broadcast_to(way, shape))[()]
 
 
 def bind(graph: Graph, parameters: Sequence[Any]) -> Callable[..., Any]:
@@ -113,8 +119,9 @@ solution = Primitive("solution", type=_solution_type, evaluate=_solution, multip
 
 # ---------------------------------------------------------------- what a derivative needs of it
 
-_MOST_LEFT = 1e-3  # of the distance: a step of Newton's method that is longer tells of no convergence
-_SURE = 1e-6  # likewise for a solver that says that it did not converge: one that asked for too much often stands there
+_MOST_LEFT = 1e-3  # of an element or of its way: a step of Newton's method that is longer tells of no convergence
+_LEAST = 1e-5  # of the largest element, for one that is smaller: it may be zero by chance
+_SURE = 1e-6  # of the largest, for a solver that says it did not converge: one that asked for too much often stands there
 _MOST_BENT = 0.1  # how much the linear system may change over that step, or over a step that is barely resolved
 
 
@@ -140,16 +147,18 @@ def _regular(v: Any, x: Any, converged: Any, way: Any, *rest: Any, residual: Gra
     if is_rounding(system, entries, x, at):
         return v
     step = solve(at)
-    scale = max(float(np.abs(flat).max()), float(way)) or 1.0
-    length = float(np.abs(step).max())
+    each = np.maximum(np.abs(flat), np.ravel(way))
+    scale, length = float(each.max()) or 1.0, float(np.abs(step).max())
     if not converged and not length <= _SURE * scale:
         raise ConvergenceError(f"{name} did not converge (a step of Newton's method from where it stopped has length "
                                f"{length:.1e}), and the derivative of what it gave is asked for. Start nearer to the solution, "
                                f"or allow more iterations")
-    if not length <= _MOST_LEFT * scale:
+    from_zero = np.ravel(way) == np.abs(flat)  # what starts at zero, and is there, shows no size of its own
+    left_of = np.abs(step) / np.maximum(each, np.where(from_zero, 1.0, _LEAST) * scale)
+    if not float(left_of.max()) <= _MOST_LEFT:
         raise ConvergenceError(f"{name} stopped at a point that does not solve its equation: a step of Newton's method from "
-                               f"there has length {length:.1e}. Its derivative would be wrong; ask {name} for a smaller "
-                               f"tolerance")
+                               f"there has length {length:.1e}, and would change an unknown by {float(left_of.max()):.1e} of "
+                               f"its way. Its derivative would be wrong; ask {name} for a smaller tolerance")
     if system[0] != "operator":
         _require_straight(name, flat, at, left, solve, max(length, scale * _precision(residual) ** 0.5), _precision(residual))
     return v
