@@ -530,6 +530,11 @@ def test_misuse():
         wg.scipy.curve_fit(lambda x, a: a * x, [1.0, 2.0, 3.0], [1.0, 2.0, 2.9]).band(1.0, level=95)
 
 
+def test_a_tree_and_its_gradient_by_hand():
+    with pytest.raises(InputError, match="minimize: jac=True is of functions of vectors"):
+        wg.scipy.minimize(lambda p: (p["a"] ** 2, {"a": 2 * p["a"]}), {"a": 1.0}, jac=True)
+
+
 @pytest.mark.parametrize("solve", [
     lambda a: wg.scipy.minimize(lambda x: np.sum((x - a) ** 2), np.zeros(2)).x[0],
     lambda a: wg.scipy.minimize(lambda x, b: np.sum((x - b) ** 2), np.zeros(2), args=(a,)).x[0],

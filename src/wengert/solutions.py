@@ -454,7 +454,8 @@ def solve(call: Call, functions: Sequence[Function], starts: Sequence[Any], shap
     else:
         if known is None:
             raise NeedsValueError(f"{call.name} at {user_line()}: the function branches on a value that is not known")
-        found, converged, way = (np.reshape(np.asarray(known[0], float), shape)[()], np.bool_(known[1]), as_way(known[2], shape))
+        found = np.reshape(np.asarray(known[0], float), shape)[()]
+        converged, way = np.bool_(known[1]), as_way(known[2], shape)
         functions[0].at(found)
     graph = functions[0].graph
     assert graph is not None
