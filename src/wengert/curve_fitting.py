@@ -47,6 +47,9 @@ def _curve_fit(p: Problem) -> Any:
     f, xdata, ydata = p.take("f"), p.take("xdata"), p.take("ydata")
     sigma, full = p.take("sigma"), p.take("full_output", False)
     absolute = p.given.get("absolute_sigma", False)
+    if p.given.get("loss", "linear") != "linear":
+        raise UnsupportedError(f"curve_fit with loss={p.given['loss']!r} at {user_line()}: minimize the sum of the losses by "
+                               f"scipy.optimize.minimize, which has a derivative")
     bounds = p.take("bounds")
     limits = limits_of_pair(bounds, None) if bounds is not None else None
     start = _start(p, limits)
@@ -87,8 +90,8 @@ def _curve_fit(p: Problem) -> Any:
         if "jac" in fs:
             words["jac"] = lambda x, *q: fs["jac"](np.array(q))
         return p.function(lambda x, *q: fs["f"](np.array(q)), np.zeros(np.shape(target)), target, p0=at[0], **words)
-    found = p.solved(starts, start.shape, solutions.bounded(solutions.normal) if limits else solutions.normal, run,
-                     lambda out, at: (out[0], True, report_way(out[0], at[0])), (lambda x: starts[1:3]) if limits else None)
+    found = p.solved(starts, start.shape, solutions.normal, run,
+                     lambda out, at: (out[0], True, report_way(out[0], at[0])), limits or ())
     if full:
         raise UnsupportedError(f"curve_fit(full_output=True) of traced data at {user_line()}; without it, it gives the "
                                f"parameters and their covariance")

@@ -149,7 +149,7 @@ def _iterative(name: str) -> Callable[..., Any]:
         def run(functions: Any, at: Any) -> Any:
             operator = a if _matrix(a) is not None else linalg.LinearOperator(a.shape, matvec=functions[1], dtype=like.dtype)
             return getattr(linalg, name)(operator, at[0], at[1], **options)
-        call = Call(name, run, lambda out, at: (out[0], out[1] == 0, float(np.abs(out[0]).max(initial=0.0))),
+        call = Call(name, run, lambda out, at: (out[0], out[1] == 0, np.abs(out[0]).max(initial=0.0)),
                     (name, id(a), frozen(options)))  # an equal one holds the same matrix
         found = solutions.solve(call, functions, [flat, start], like.shape, solutions.root, method=name)
         info = found.result[1] if found.result is not None else FUNCTIONS[np.where](found.converged, 0, 1)

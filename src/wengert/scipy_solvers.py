@@ -115,14 +115,14 @@ class Problem:
         return {k: plain(v, f"the option {k} of {self.name}") for k, v in self.given.items()}
 
     def solved(self, starts: Sequence[Any], shape: tuple[int, ...], equation: Equation, run: Callable[..., Any],
-               read: Callable[..., Any], extra: Callable[[Any], Sequence[Any]] | None = None) -> Found:
+               read: Callable[..., Any], bounds: Sequence[Any] = ()) -> Found:
         """``run(functions by name, starts, options)`` gives SciPy's result."""
         options, places = self.options(), self.places
 
         def call(functions: Sequence[Any], at: Sequence[Any]) -> Any:
             return run({name: functions[k] for name, k in places.items()}, at, options)
-        key = (self.function, tuple(places), frozen(options))
-        return solutions.solve(Call(self.name, call, read, key), self.functions, starts, shape, equation, extra=extra)
+        key = (self.function, tuple(places), tuple(sorted(self.original)), frozen(options))  # x0 and x1 are no bracket
+        return solutions.solve(Call(self.name, call, read, key), self.functions, starts, shape, equation, bounds=bounds)
 
 
 def solver(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -137,8 +137,9 @@ def solver(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return register
 
 
-def report_way(x: Any, start: Any) -> float:
-    return float(np.max(np.abs(np.asarray(x, float) - np.asarray(start, float)), initial=0.0))
+def report_way(x: Any, *starts: Any) -> Any:
+    """How far each element went from the start that is farthest."""
+    return np.max([np.abs(np.asarray(x, float) - np.asarray(s, float)) for s in starts], axis=0)
 
 
 def _float(x: Any) -> Any:
@@ -193,7 +194,7 @@ def _newton(p: Problem) -> Any:
 
     def read(out: Any, at: Any) -> Any:
         converged = out[1].converged if not np.ndim(at[0]) else np.all(out[1])
-        return out[0], converged, max(report_way(out[0], s) for s in at)
+        return out[0], converged, report_way(out[0], *at)
     found = p.solved(starts, start.shape, solutions.root, run, read)
     if not full:
         return found.x
@@ -223,7 +224,7 @@ def _root_scalar(p: Problem) -> Any:
         words.update(zip([n for n, s in (("x0", x0), ("x1", x1)) if s is not None], rest, strict=True))
         return p.function(words.pop("f"), **words)
     found = p.solved([_float(s) for s in starts], (), solutions.root, run, lambda out, at: (
-        out.root, out.converged, max(report_way(out.root, s) for s in at)))
+        out.root, out.converged, report_way(out.root, *at)))
     return _report(found, found.result, root=found.x)
 
 
@@ -382,9 +383,7 @@ def _minimize(p: Problem) -> Any:
 
 
 def _minimum(p: Problem, starts: list[Any], shape: tuple[int, ...], run: Any, read: Any) -> Any:
-    has_bounds = len(starts) > 1
-    found = p.solved(starts, shape, solutions.bounded(solutions.gradient) if has_bounds else solutions.gradient, run, read,
-                     (lambda x: starts[1:]) if has_bounds else None)
+    found = p.solved(starts, shape, solutions.gradient, run, read, starts[1:])
     value = FUNCTIONS[np.reshape](_of(p.functions[0], found.x), ())
     return _report(found, found.result, x=found.x, fun=value)
 
@@ -402,12 +401,12 @@ def _minimize_scalar(p: Problem) -> Any:
         return p.function(fs["fun"], **named, **options)
 
     def read(out: Any, at: Any) -> Any:
-        return out.x, out.success, max([report_way(out.x, s) for s in at], default=1.0)
+        return out.x, out.success, report_way(out.x, *at) if at else 1.0
     if bounds is None:
         found = p.solved([_float(s) for s in starts], (), solutions.gradient, run, read)
     else:
         low, high = map(_float, starts)
-        found = p.solved([low, high], (), solutions.bounded(solutions.gradient), run, read, lambda x: [low, high])
+        found = p.solved([low, high], (), solutions.gradient, run, read, [low, high])
     return _report(found, found.result, x=found.x, fun=FUNCTIONS[np.reshape](_of(p.functions[0], found.x), ()))
 
 
@@ -430,7 +429,7 @@ def _least_squares(p: Problem) -> Any:
         words = {**fs, **options, **({"bounds": (at[1], at[2])} if len(at) > 1 else {})}
         return p.function(words.pop("fun"), at[0], **words)
     starts = [start, *(limits or ())]
-    found = p.solved(starts, start.shape, solutions.bounded(solutions.normal) if limits else solutions.normal, run,
-                     lambda out, at: (out.x, out.success, report_way(out.x, at[0])), (lambda x: starts[1:]) if limits else None)
+    found = p.solved(starts, start.shape, solutions.normal, run,
+                     lambda out, at: (out.x, out.success, report_way(out.x, at[0])), starts[1:])
     left = FUNCTIONS[np.reshape](_of(p.functions[0], found.x), -1)
     return _report(found, found.result, x=found.x, fun=left, cost=0.5 * FUNCTIONS[np.sum](left * left))

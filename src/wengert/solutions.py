@@ -24,9 +24,9 @@ from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Build, Const, Graph, Handle, Var, build_graph, type_of
 from wengert.primitives.control import call
 from wengert.primitives.elementary import absolute
-from wengert.primitives.elementwise import greater, less, logical_and, maximum
-from wengert.primitives.implicit import KNOWN, Solver, as_type, bind, implicit, solution
-from wengert.primitives.index import index
+from wengert.primitives.elementwise import less, logical_and, logical_not, maximum
+from wengert.primitives.implicit import KNOWN, Solver, as_type, as_way, bind, implicit, solution
+from wengert.primitives.index import index, index_add
 from wengert.primitives.linear_system import System, krylov, multiplier, solve_system, solver_of
 from wengert.primitives.structure import broadcast, reshape, select, transpose
 from wengert.run import reached, run_traced
@@ -39,8 +39,8 @@ from wengert.transforms.strong_zeros import masked
 from wengert.transforms.transpose import transpose as adjoint_of
 from wengert.transforms.vjp import vjp
 
-__all__ = ["DENSE", "Call", "Equation", "Found", "Function", "array_of", "bounded", "fixed_point", "gradient", "is_traced",
-           "jacobian", "jacobian_system", "linear", "normal", "of_graph", "plain", "real", "root", "solve", "solver_of_arrays"]
+__all__ = ["DENSE", "Call", "Equation", "Found", "Function", "array_of", "fixed_point", "gradient", "is_traced", "jacobian",
+           "jacobian_system", "linear", "normal", "of_graph", "plain", "real", "root", "solve", "solver_of_arrays"]
 
 DENSE = 500  # unknowns up to which a matrix is made dense
 _FEW = 0.1  # colors, of as many as there are unknowns, with which a sparse matrix pays
@@ -210,28 +210,64 @@ def normal(graph: Graph) -> Graph:
 
 
 @functools.cache
-def bounded(equation: Equation) -> Equation:
-    """The equation of a minimum under bounds, which are the last two inputs: ``x - bound`` where a bound holds x."""
-    return lambda graph: _bounded(equation(graph))
+def _bounded(equation: Equation) -> Equation:
+    """The equation of a minimum under bounds: ``x - bound`` where a bound holds x.
+
+    The last four inputs are the lower and the upper bounds, and which of them hold, see `_bounds_at`.
+    """
+    def held(graph: Graph) -> Graph:
+        build = Build()
+        given = [build.input(v.type) for v in graph.inputs]
+        x, (low, high, at_low, at_high) = given[0], given[-4:]
+        slope = build.inline(equation(graph), given)[0]
+        return build.graph([select(at_low, x - low, select(at_high, x - high, slope))], build.inputs)
+    return held
 
 
-def _bounded(free: Graph) -> Graph:
-    """A bound holds an element of x if x is near it, and downhill would lead beyond it: the slope there points outward."""
-    linear = linearize(free, [True, *[False] * (len(free.inputs) - 1)])
+def _bounds_at(equation: Equation, f: Function, x: Any, low: Any, high: Any) -> list[Any]:
+    """The bounds, and which of them hold an element of x: the equation of a minimum under bounds takes these.
+
+    A bound holds an element that is at it, or as near as solvers stop that never reach it, if downhill leads beyond: if the
+    slope points outward still where the bound is, for all that the curvature along this element says.
+    """
+    assert f.graph is not None
+    graph = f.graph.derived.get((_bounds_at, equation))
+    if graph is None:
+        graph = f.graph.derived[_bounds_at, equation] = _holding(equation(f.graph))
+    return [low, high, *call(x, *f.parameters, low, high, graph=graph, name=f.name)]
+
+
+def _holding(free: Graph) -> Graph:
+    matrix, system = jacobian_system(free)
     build = Build()
     given = [build.input(v.type) for v in free.inputs]
-    (slope,), env = build.inline_env(linear.primal, dict(zip(free.inputs, [h.atom for h in given], strict=True)))
-    slope, (x, low, high) = Handle(build, slope.atom), (given[0], *given[-2:])
+    x = given[0]
+    low, high = (build.input(x.type) for _ in range(2))
+    slope = build.inline(free, given)[0]
     zero, one = (broadcast(Handle(build, Const(c)), shape=x.shape) for c in (0.0, 1.0))
+    curvature = _diagonal(system, build.inline(matrix, given), x)
 
     def held(bound: Any, sign: float) -> Any:
-        near = less(absolute(x - bound), maximum(absolute(bound), one) * _NEAR)
-        way = select(near, x - bound, zero)
-        change = build.inline(linear.graph, [way, *[Handle(build, env[v]) for v in linear.residuals]])[0] \
-            if linear.nonzero[0] else zero
-        return logical_and(near, greater((slope - change) * sign, zero))
-    out = select(held(low, 1.0), x - low, slope)
-    return build.graph([select(held(high, -1.0), x - high, out)], build.inputs)
+        distance = absolute(x - bound)
+        if curvature is None:
+            return logical_and(logical_not(less(zero, distance)), less(zero, slope * sign))
+        near = less(distance, maximum(absolute(bound), one) * _NEAR)
+        return logical_and(near, less(curvature * select(near, distance, zero), slope * sign))
+    return build.graph([held(low, 1.0), held(high, -1.0)], build.inputs)
+
+
+def _diagonal(system: System, entries: Sequence[Any], x: Any) -> Any:
+    """Of the matrix of a system, in the shape of x; None where only its products are known."""
+    n = x.type.size
+    if system[0] == "operator":
+        return None
+    if system[0] == "dense":
+        return reshape(index(reshape(entries[0], shape=(n * n,)), np.arange(n) * (n + 1), spec=(("a",),)), shape=x.shape)
+    rows, columns = system[1].value, system[2].value
+    own = np.flatnonzero(rows == columns)
+    there = index(entries[0], own, spec=(("a",),))
+    zero = np.zeros(n)
+    return reshape(index_add(zero, there, rows[own], spec=(("a",),)), shape=x.shape)
 
 
 def _made(graph: Graph, make: Callable[[Any, list[Any], list[Any]], Any]) -> Graph:
@@ -356,12 +392,12 @@ class Call:
     run : callable
         ``run(functions, starts)`` gives SciPy's result.
     read : callable
-        ``read(result, starts)`` gives x, whether the solver converged, and how far it went.
+        ``read(result, starts)`` gives x, whether the solver converged, and how far each element went.
     key : hashable, optional
         The options; calls with equal keys are the same.
     """
 
-    def __init__(self, name: str, run: Callable[..., Any], read: Callable[..., tuple[Any, bool, float]], key: Any = None):
+    def __init__(self, name: str, run: Callable[..., Any], read: Callable[..., tuple[Any, bool, Any]], key: Any = None):
         self.name, self.run, self.read = name, run, read
         self.solver = Solver(name, lambda functions, starts: read(run(functions, starts), starts), key)
 
@@ -374,7 +410,7 @@ class Found:
 
 
 def solve(call: Call, functions: Sequence[Function], starts: Sequence[Any], shape: tuple[int, ...], equation: Equation, *,
-          method: str | None = None, extra: Callable[[Any], Sequence[Any]] | None = None) -> Found:
+          method: str | None = None, bounds: Sequence[Any] = ()) -> Found:
     """Solve, and make the result a value of the program.
 
     Parameters
@@ -390,8 +426,8 @@ def solve(call: Call, functions: Sequence[Function], starts: Sequence[Any], shap
         From the graph of the first function to that of the equation.
     method : str, optional
         How linear systems with ∂F/∂x are solved.
-    extra : callable, optional
-        From x to further parameters of the equation.
+    bounds : sequence, optional
+        The lower and the upper bounds of x, if it has some.
     """
     result = ArrayType(shape, np.float64)
     converged: Any
@@ -418,12 +454,13 @@ def solve(call: Call, functions: Sequence[Function], starts: Sequence[Any], shap
     else:
         if known is None:
             raise NeedsValueError(f"{call.name} at {user_line()}: the function branches on a value that is not known")
-        found, converged, way = (np.reshape(np.asarray(known[0], float), shape)[()], np.bool_(known[1]), np.float64(known[2]))
+        found = np.reshape(np.asarray(known[0], float), shape)[()]
+        converged, way = np.bool_(known[1]), as_way(known[2], shape)
         functions[0].at(found)
     graph = functions[0].graph
     assert graph is not None
-    further = list(extra(found)) if extra is not None else []
-    residual = _equation(graph, equation, len(further), [type_of_any(x) for x in further])
+    further = _bounds_at(equation, functions[0], found, *bounds) if bounds else []
+    residual = _equation(graph, _bounded(equation) if bounds else equation, [type_of_any(x) for x in further])
     matrix, system = jacobian_system(residual, method)
     x = implicit(found, converged, way, *functions[0].parameters, *further, residual=residual, matrix=matrix, system=system,
                  name=call.name)
@@ -475,7 +512,7 @@ def type_of_any(x: Any) -> ArrayType:
     return x.type if isinstance(x, Tracer) else type_of(x)
 
 
-def _equation(graph: Graph, equation: Equation, count: int, types: Sequence[ArrayType]) -> Graph:
+def _equation(graph: Graph, equation: Equation, types: Sequence[ArrayType]) -> Graph:
     """The residual, kept with the graph it is made of; further parameters stand last."""
     key = ("equation", equation, tuple(types))
     found = graph.derived.get(key)

@@ -41,7 +41,7 @@ from wengert.frontends.selected import Places, Selected
 from wengert.frontends.sequences import Derived
 from wengert.frontends.trace import OPEN, active_frame, require_plain, shown
 from wengert.frontends.tracer import Tracer
-from wengert.frontends.watch import Watched, fingerprint, note_partial, watching
+from wengert.frontends.watch import Watched, fingerprint, note_partial, remembered, same_as, watching
 from wengert.graph import Const, Graph, Var, type_of
 from wengert.primitives.control import call as call_graph
 from wengert.run import own
@@ -51,7 +51,7 @@ from wengert.transforms.simplify import simplify
 if TYPE_CHECKING:
     from wengert.backends.compiled.memory import Memory
 
-__all__ = ["StagingWarning", "jit"]
+__all__ = ["StagingWarning", "jit", "remembered", "same_as"]
 
 
 # Who holds an array that is returned and known to nobody else: the result, its leaves, two variables, and getrefcount.
@@ -178,6 +178,11 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 self._forget(next(iter(self.found)))  # the oldest
             self.found[key] = staged
         return leaves, staged
+
+    def holds(self) -> bool:
+        """Whether nothing has changed that its graphs were made from; unknown, so False, if it runs unstaged."""
+        return all(s.graph is not None and ((s.table is not None and s.table.unchanged()) or s.watched.unchanged())
+                   for s in self.found.values())
 
     def _forget(self, key: Any) -> None:
         staged = self.found.pop(key, None)

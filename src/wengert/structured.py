@@ -28,7 +28,7 @@ from wengert.frontends.trace import active_frame, active_trace, user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer
 from wengert.graph import ArrayType, Var, type_of
 
-__all__ = ["call", "cond", "fori_loop", "is_traced", "is_tracing", "scan", "while_loop"]
+__all__ = ["call", "cond", "fori_loop", "is_traced", "is_tracing", "scan", "user_line", "while_loop"]
 
 _UNROLLED = 2  # a scan this short is not worth an equation that holds a graph
 

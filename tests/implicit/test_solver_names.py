@@ -141,6 +141,21 @@ def test_calls_as_users_write_them(solve):
     np.testing.assert_allclose(wg.grad(wg.grad(solve))(2.0), -slope / 3, rtol=2e-7)
 
 
+def test_a_bracket_is_not_two_starts():
+    """The same function, with the same numbers in other places, in one staged program."""
+    def roots(a):
+        def wave(x):
+            return np.sin(x) * a + 0.1 * a
+        return np.array([so.root_scalar(wave, bracket=(2.0, 10.0)).root, so.root_scalar(wave, x0=2.0, x1=10.0).root])
+
+    def minima(a):
+        def wave(x):
+            return np.sin(x * a)
+        return np.array([so.minimize_scalar(wave, bounds=(2.0, 10.0)).x, so.minimize_scalar(wave, bracket=(2.0, 10.0)).x])
+    for f in (roots, minima):
+        assert wg.jit(f)(1.0).tolist() == f(1.0).tolist() and abs(f(1.0)[0] - f(1.0)[1]) > 1.0
+
+
 def test_branches_are_those_at_the_solution():
     def branchy(a):
         return so.brentq(lambda x: x**3 - a if x > 0.0 else x - a, -1.0, 2.0, xtol=1e-15)
@@ -206,6 +221,22 @@ def test_bounds_that_hold_have_their_own_derivative():
     assert by_a[0] == 0.0 and by_low.tolist() == [0.0, 0.0] and by_high[0] == 1.0
     # x1 solves 2 a (a x1 - 1) + x0 = 0 with x0 = 1: x1 = 1/a - 1/(2 a²)
     np.testing.assert_allclose([by_a[1], by_high[1]], [-1 / 4 + 1 / 8, -1 / 8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("solve", [
+    lambda f, n: so.minimize(f, np.full(n, 0.3), bounds=[(0.0, 1.0)] * n, tol=1e-12).x,
+    lambda f, n: wg.implicit.minimize(f, np.full(n, 0.3), bounds=[(0.0, 1.0)] * n)], ids=["scipy", "implicit"])
+@pytest.mark.parametrize("center", [(1e-5, 8e-5), (8e-5, 1e-5), (0.3, 1e-4), (1.0 - 1e-5, 1.0 - 8e-5)])
+def test_a_minimum_near_bounds_that_do_not_hold(solve, center):
+    """The coupling of two unknowns near their bounds tells nothing of whether one of these holds."""
+    coupled = np.array([[1.0, -0.9], [-0.9, 1.0]])
+
+    def best(c):
+        return solve(lambda x: 0.5 * (x - c) @ coupled @ (x - c), 2)
+    np.testing.assert_allclose(best(np.array(center)), center, atol=2e-6)
+    np.testing.assert_allclose(wg.jacobian(best)(np.array(center)), np.eye(2), atol=1e-8)
+    held = wg.jacobian(best)(np.array([-1e-4, 8e-5]))  # x0 = 0, x1 = c1 + 0.9 (0 - c0)
+    np.testing.assert_allclose(held, [[0.0, 0.0], [-0.9, 1.0]], atol=1e-8)
 
 
 def test_a_bounded_scalar_minimum():
@@ -290,6 +321,17 @@ def test_a_derivative_where_nothing_was_found_is_refused():
     assert wg.vmap(lambda a: so.root(lambda x: x**2 + a, np.ones(2)).x)(np.array([2.0])).shape == (1, 2)  # SciPy's value
 
 
+def test_a_small_unknown_is_looked_at_beside_a_large_one():
+    """The solver stops by the slopes, with the second unknown a tenth off; its derivative would be, too."""
+    def found(a, **tolerances):
+        return so.least_squares(lambda x: np.array([x[0] / 1e6 - a, 1e-4 * (x[1] ** 2 * (1 + a) - 1.0)]), [1e6, 30.0],
+                                **tolerances).x[1]
+    assert abs(found(1.0) - 0.5**0.5) > 0.05
+    refused(wg.errors.ConvergenceError, "would change an unknown by .*e-03 of its way", found, 1.0)
+    sharp = wg.grad(lambda a: found(a, xtol=1e-15, ftol=1e-15, gtol=1e-15))(1.0)
+    np.testing.assert_allclose(sharp, -0.5 * 2.0**-1.5, rtol=1e-9)
+
+
 def test_what_a_selection_leaves_out_is_not_looked_at():
     def selected(a):
         return np.where(a > 3.0, so.brentq(lambda x: x**3 - a, 0.0, 3.0, maxiter=3, disp=False), a)
@@ -307,6 +349,23 @@ def test_a_root_of_a_higher_multiplicity_has_no_derivative():
     np.testing.assert_allclose(steep, 0.05, rtol=1e-10)
 
 
+@pytest.mark.parametrize(("error", "solve"), [
+    (np.linalg.LinAlgError, lambda a: so.minimize_scalar(lambda x: np.abs(x - a)).x),
+    (wg.errors.ConvergenceError, lambda a: so.minimize_scalar(lambda x: np.abs(x - a) + 0.01 * x * x).x),
+    (wg.errors.ConvergenceError, lambda a: so.brentq(lambda x: np.where(x > a, 1.0 + x, 0.1 * x - 1.0), 0.0, 3.0))])
+def test_a_solution_where_the_equation_jumps_is_refused(error, solve):
+    """x = a, though the equation has no derivative in a on either side."""
+    for derivative in (wg.grad(solve), lambda a: wg.jvp(solve, (a,), (1.0,)), wg.jit(wg.grad(solve))):
+        with pytest.raises(error):
+            derivative(1.2)
+
+
+def test_steps_elsewhere_have_the_derivative_zero():
+    for solve in (lambda a: so.brentq(lambda x: x**3 - np.where(a > 0.0, 8.0, 1.0), 0.0, 3.0),
+                  lambda a: so.minimize_scalar(lambda x: np.abs(x - a) + (x - 5.0) ** 2).x):
+        assert wg.grad(solve)(1.2) == wg.jvp(solve, (1.2,), (1.0,))[1] == 0.0
+
+
 def test_what_has_no_derivative_says_what_does():
     error = wg.errors.UnsupportedError
     constraint = {"type": "eq", "fun": lambda x: x[0] - 1.0}
@@ -314,8 +373,26 @@ def test_what_has_no_derivative_says_what_does():
             lambda a: so.minimize(lambda x: np.sum((x - a) ** 2), np.ones(2), constraints=constraint).x[0])
     refused(error, "least_squares with loss='soft_l1'",
             lambda a: so.least_squares(lambda x: x - a, np.ones(2), loss="soft_l1").x[0])
+    refused(error, "curve_fit with loss='soft_l1'", lambda a: so.curve_fit(decay, T, Y * a, loss="soft_l1", method="trf")[0][0])
     refused(error, "complex numbers", lambda a: so.newton(lambda x: x**3 - a, 1.0 + 1.0j).real)
     refused(error, "covariance matrix for sigma", lambda a: so.curve_fit(decay, T, Y * a, sigma=np.eye(12))[0][0])
+
+
+@pytest.mark.parametrize("search", [
+    lambda a: so.golden(lambda x: (x - a) ** 2, brack=(0.0, 1.0, 5.0)),  # in Python: its steps hold no traced value
+    lambda a: so.brent(lambda x: np.cosh(x - a), brack=(0.0, 1.0, 5.0)),
+    lambda a: so.fminbound(lambda x: np.cosh(x - a), 0.0, 5.0),
+    lambda a: so.golden(lambda x: (x - 1.0) ** 2, brack=(a - 5.0, 1.0, 5.0)),
+    lambda a: so.bracket(lambda x: (x - a) ** 2)[1],
+    lambda a: so.fmin(lambda x: (x[0] - a) ** 2, [0.0], disp=0)[0],
+    lambda a: so.leastsq(lambda x: x - a, [0.0])[0][0],
+    lambda a: so.differential_evolution(lambda x: (x[0] - a) ** 2, [(0.0, 5.0)], maxiter=1).x[0]])
+def test_other_solvers_are_refused(search):
+    refused(wg.errors.UnsupportedError, r"scipy.optimize.\w+ at .*test_solver_names.py:\d+.* wg.implicit", search)
+
+
+def test_other_solvers_of_plain_functions_are_scipys():
+    assert wg.grad(lambda a: a * so.golden(lambda x: (x - 1.5) ** 2))(2.0) == so.golden(lambda x: (x - 1.5) ** 2)
 
 
 def test_without_convergence_in_precision_the_point_decides():

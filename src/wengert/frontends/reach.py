@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import REFUSALS, MutationError, WengertError
+from wengert.errors import REFUSALS, MutationError, UnsupportedError, WengertError
 from wengert.frontends.draws import is_draw, pick
 from wengert.frontends.numpy_api.concatenators import Concatenator
 from wengert.frontends.python_ast import CALL, CAUGHT, OWN, bound, reach_calls, rewritten_code
@@ -137,6 +137,8 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
         implementation = find(function)
         if implementation is not None:
             return implementation(*args, **kwargs)
+        if module.startswith("scipy.optimize") and any(map(callable, given)):
+            return _search(function, args, kwargs)
     if traced:
         if module.startswith("scipy.stats"):
             from wengert.frontends.scipy_stats import frozen
@@ -156,6 +158,43 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
     return function(*args, **kwargs)
+
+
+def _search(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A solver without a derivative: written in Python, it compares traced values, and what it gives would depend on none."""
+    refused: list[UnsupportedError] = []
+
+    def refuse() -> None:
+        refused.append(UnsupportedError(
+            f"scipy.optimize.{function.__name__} at {user_line()} is given traced values, and its derivative is not known. "
+            f"scipy.optimize.minimize, minimize_scalar, root, root_scalar, least_squares, curve_fit and fixed_point have "
+            f"derivatives, and so has wg.implicit"))
+        raise refused[0]
+
+    def guarded(f: Any) -> Any:
+        if type(f) not in (types.FunctionType, types.MethodType, functools.partial):
+            return f
+
+        @functools.wraps(f)
+        def checked(*xs: Any, **words: Any) -> Any:
+            out = f(*xs, **words)
+            if _depends(out):
+                refuse()
+            return out
+        return checked
+    if any(map(_depends, (*args, *kwargs.values()))):
+        refuse()
+    try:
+        return function(*map(guarded, args), **{k: guarded(v) for k, v in kwargs.items()})
+    except Exception:
+        if refused:  # SciPy may have put an error of its own in its place
+            raise refused[0] from None
+        raise
+
+
+def _depends(x: Any) -> bool:
+    """Whether this is a traced value, or holds one; an array that the function made is none."""
+    return x.build is not None if isinstance(x, Tracer) else isinstance(x, (list, tuple)) and any(map(_depends, x))
 
 
 def printed(x: Any) -> Any:

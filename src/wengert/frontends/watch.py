@@ -26,7 +26,7 @@ from wengert.frontends.trace import HERE, active_frame, is_library, same_bits
 from wengert.frontends.tracer import Tracer
 
 __all__ = ["MISSING", "Attribute", "Item", "Watched", "fingerprint", "made", "made_here", "may_change", "note",
-           "note_class", "note_function", "note_module", "note_partial", "note_state", "watching"]
+           "note_class", "note_function", "note_module", "note_partial", "note_state", "remembered", "same_as", "watching"]
 
 
 class Attribute:
@@ -207,6 +207,16 @@ def _kept(x: np.ndarray[Any, Any]) -> Any:
 
 def _seen(x: np.ndarray[Any, Any]) -> Any:
     return _Bytes(x, x.strides) if _ordinary(x) else _digest(x)
+
+
+def remembered(x: Any) -> Any:
+    """What `same_as` compares with; arrays are copied."""
+    return fingerprint(x, array=_kept)
+
+
+def same_as(x: Any, was: Any) -> bool:
+    """Whether something is as it was `remembered`, bit by bit: it may have changed in place."""
+    return bool(fingerprint(x, array=_seen) == was)
 
 
 def _contents(x: Any, was: Any) -> list[tuple[str, Any, Any, Any]] | None:

@@ -40,10 +40,8 @@ def _found(name: str, function: Function, start: Any, run: Callable[..., Any], r
         raise InputError(f"{name}: linear_solver is 'dense', 'sparse', 'gmres', 'cg', 'bicgstab' or None, not "
                          f"{linear_solver!r}")
     call = Call(name, run, read, key)
-    if bounds:
-        equation = solutions.bounded(equation)
     return solutions.solve(call, [function, *more], [start, *bounds], start.shape, equation, method=linear_solver,
-                           extra=(lambda x: bounds) if bounds else None).x
+                           bounds=bounds).x
 
 
 def root(f: Callable[..., Any], x0: Any, args: Any = (), *, method: str | None = None, tol: float = 1e-10,
@@ -127,7 +125,7 @@ def _by_scipy(function: Function, start: Any, method: str, tol: float, options: 
                   (method, tol, scipy_solvers.frozen(options), bool(more)), more)
 
 
-def _way(x: Any, at: Any) -> float:
+def _way(x: Any, at: Any) -> Any:
     return scipy_solvers.report_way(np.ravel(x), np.ravel(at[0]))
 
 
@@ -245,6 +243,8 @@ def minimize(f: Callable[..., Any], x0: Any, args: Any = (), *, method: str | No
         more.append(solutions.of_graph(function, solutions.gradient(function.graph)))
         if method.lower() in _HESSIAN:
             more.append(solutions.of_graph(function, solutions.jacobian(solutions.gradient(function.graph))))
+    if method.lower() == "l-bfgs-b":  # what tol means there is how little f falls, which goes with the square of x
+        options = {"ftol": tol**2, **(options or {})}
     if limits is not None and len(start.shape) != 1:
         raise InputError(f"minimize: with bounds, x0 has one axis, not shape {start.shape}")
 

@@ -12,6 +12,8 @@ multiplicity it does not).
 
 from __future__ import annotations
 
+import functools
+import operator
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,22 +26,23 @@ from wengert.primitives.control import ready_graph
 from wengert.primitives.control_rules import batch_lanes
 from wengert.primitives.elementary import sqrt
 from wengert.primitives.linear_system import System, is_rounding, solve_system, solver_of
-from wengert.primitives.structure import reshape
+from wengert.primitives.reduce import reduce_sum
+from wengert.primitives.structure import broadcast, reshape
 
-__all__ = ["KNOWN", "Solver", "as_type", "bind", "implicit", "regular", "solution"]
+__all__ = ["KNOWN", "Solver", "as_type", "as_way", "bind", "implicit", "regular", "solution"]
 
 
 # ---------------------------------------------------------------- the solver
 
 class Solver:
-    """A solver with its options: ``run(functions, starts)`` gives x, whether it converged, and how far it went.
+    """A solver with its options: ``run(functions, starts)`` gives x, whether it converged, and how far each element went.
 
     `key` are the name and the options; solvers with equal keys are the same, so that programs with them are found again.
     """
 
     __slots__ = ("key", "name", "run")
 
-    def __init__(self, name: str, run: Callable[..., tuple[Any, bool, float]], key: Any = None):
+    def __init__(self, name: str, run: Callable[..., tuple[Any, bool, Any]], key: Any = None):
         self.name, self.run = name, run
         self.key = (name, run if key is None else key)
 
@@ -54,7 +57,7 @@ KNOWN = threading.local()  # `value`: (solver, result) of the equation that is a
 
 
 def _solution_type(*types: ArrayType, functions: tuple[Graph, ...], takes: Any, solver: Solver, result: ArrayType) -> Any:
-    return result, ArrayType((), np.bool_), ArrayType((), np.float64)
+    return result, ArrayType((), np.bool_), ArrayType(result.shape, np.float64)
 
 
 def _solution(*operands: Any, functions: tuple[Graph, ...], takes: tuple[tuple[int, ...], ...], solver: Solver,
@@ -65,7 +68,13 @@ def _solution(*operands: Any, functions: tuple[Graph, ...], takes: tuple[tuple[i
     else:
         x, converged, way = solver.run([bind(g, [operands[k] for k in places]) for g, places in
                                         zip(functions, takes[:-1], strict=True)], [operands[k] for k in takes[-1]])
-    return np.array(np.reshape(x, result.shape), result.dtype)[()], np.bool_(converged), np.float64(way)
+    return np.array(np.reshape(x, result.shape), result.dtype)[()], np.bool_(converged), as_way(way, result.shape)
+
+
+def as_way(way: Any, shape: tuple[int, ...]) -> Any:
+    """How far each element went, of the shape of x, where a solver knows it for all together or for each."""
+    way = np.asarray(way, np.float64)
+    return np.array(way.reshape(shape) if way.size == np.prod(shape, dtype=int) else np.broadcast_to(way, shape))[()]
 
 
 def bind(graph: Graph, parameters: Sequence[Any]) -> Callable[..., Any]:
@@ -110,15 +119,19 @@ solution = Primitive("solution", type=_solution_type, evaluate=_solution, multip
 
 # ---------------------------------------------------------------- what a derivative needs of it
 
-_MOST_LEFT = 1e-3  # of the distance: a step of Newton's method that is longer tells of no convergence
-_SURE = 1e-6  # likewise for a solver that says that it did not converge: one that asked for too much often stands there
+_MOST_LEFT = 1e-3  # of an element or of its way: a step of Newton's method that is longer tells of no convergence
+_LEAST = 1e-5  # of the largest element, for one that is smaller: it may be zero by chance
+_SURE = 1e-6  # of the largest, for a solver that says it did not converge: one that asked for too much often stands there
 _MOST_BENT = 0.1  # how much the linear system may change over that step, or over a step that is barely resolved
 
 
 def _regular(v: Any, x: Any, converged: Any, way: Any, *rest: Any, residual: Graph, system: System, count: int,
-             name: str) -> Any:
-    """v, a tangent or cotangent on its way, unless a derivative at x would mean nothing; one that is zero asks for none."""
-    if not np.any(v):
+             name: str, always: bool) -> Any:
+    """v, a tangent or cotangent on its way, unless a derivative at x would mean nothing; one that is zero asks for none.
+
+    `always`: it asks for one all the same, since it is zero for every x, and x may lie where the equation jumps.
+    """
+    if not always and not np.any(v):
         return v
     shape, entries, parameters = np.shape(x), rest[:count], rest[count:]
     run = ready_graph(residual)
@@ -134,16 +147,18 @@ def _regular(v: Any, x: Any, converged: Any, way: Any, *rest: Any, residual: Gra
     if is_rounding(system, entries, x, at):
         return v
     step = solve(at)
-    scale = max(float(np.abs(flat).max()), float(way)) or 1.0
-    length = float(np.abs(step).max())
+    each = np.maximum(np.abs(flat), np.ravel(way))
+    scale, length = float(each.max()) or 1.0, float(np.abs(step).max())
     if not converged and not length <= _SURE * scale:
         raise ConvergenceError(f"{name} did not converge (a step of Newton's method from where it stopped has length "
                                f"{length:.1e}), and the derivative of what it gave is asked for. Start nearer to the solution, "
                                f"or allow more iterations")
-    if not length <= _MOST_LEFT * scale:
+    from_zero = np.ravel(way) == np.abs(flat)  # what starts at zero, and is there, shows no size of its own
+    left_of = np.abs(step) / np.maximum(each, np.where(from_zero, 1.0, _LEAST) * scale)
+    if not float(left_of.max()) <= _MOST_LEFT:
         raise ConvergenceError(f"{name} stopped at a point that does not solve its equation: a step of Newton's method from "
-                               f"there has length {length:.1e}. Its derivative would be wrong; ask {name} for a smaller "
-                               f"tolerance")
+                               f"there has length {length:.1e}, and would change an unknown by {float(left_of.max()):.1e} of "
+                               f"its way. Its derivative would be wrong; ask {name} for a smaller tolerance")
     if system[0] != "operator":
         _require_straight(name, flat, at, left, solve, max(length, scale * _precision(residual) ** 0.5), _precision(residual))
     return v
@@ -185,7 +200,8 @@ def _regular_batch(n: int, ops: Any, batched: Any, **params: Any) -> Any:
 
 def _regular_sample(rng: np.random.Generator) -> Any:
     residual = build_graph(lambda x, a: x * x - a, _SCALAR, _SCALAR)
-    return [((rng.normal(), rng.uniform(1.0, 2.0)), {"residual": residual, "system": ("dense",), "count": 1, "name": "newton"})]
+    return [((rng.normal(), rng.uniform(1.0, 2.0)), {"residual": residual, "system": ("dense",), "count": 1, "name": "newton",
+                                                          "always": False})]
 
 
 regular: Primitive = Primitive(
@@ -204,15 +220,30 @@ def _implicit_jvp(x: Any, ops: Any, tangents: Any, *, transform: Any, residual: 
     if all(t is None for t in moving):
         return None
     linear = transform(residual, [False, *[t is not None for t in moving]])
-    if not linear.nonzero[0]:
+    smooth, present = linear.nonzero[0], [t for t in moving if t is not None]
+    if not smooth and not _reaches(residual, [t is not None for t in moving]):
         return None
     build = x.build
     entries = build.inline(matrix, [x, *parameters])
-    env = build.inline_env(linear.primal, {v: build.atom(h) for v, h in zip(residual.inputs, (x, *parameters), strict=True)})[1]
-    given = [*[t for t in moving if t is not None], *[Handle(build, env[v]) for v in linear.residuals]]
-    change = regular(build.inline(linear.graph, given)[0], x, converged, way, *entries, *parameters, residual=residual,
-                     system=system, count=len(entries), name=name)
+    if smooth:
+        env = build.inline_env(linear.primal, {v: build.atom(h)
+                                               for v, h in zip(residual.inputs, (x, *parameters), strict=True)})[1]
+        change = build.inline(linear.graph, [*present, *[Handle(build, env[v]) for v in linear.residuals]])[0]
+    else:  # by the steps of a function alone, as of sign(x - θ): zero, unless x lies at one of them
+        sums = [reduce_sum(t, axes=tuple(range(len(t.shape)))) for t in present]
+        change = broadcast(functools.reduce(operator.add, sums) * 0.0, shape=x.shape)
+    change = regular(change, x, converged, way, *entries, *parameters, residual=residual, system=system, count=len(entries),
+                     name=name, always=not smooth)
     return -solve_system(system, entries, change)
+
+
+def _reaches(graph: Graph, moving: Sequence[bool]) -> bool:
+    """Whether what a graph gives depends in any way on these of its inputs after the first."""
+    reached = {v for v, moves in zip(graph.inputs[1:], moving, strict=True) if moves}
+    for e in graph.equations:
+        if any(o in reached for o in e.operands):
+            reached.update(e.results)
+    return graph.outputs[0] in reached
 
 
 def _implicit_sample(rng: np.random.Generator) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import InputError, kind_of
+from wengert.staging import remembered, same_as
 from wengert.structured import is_tracing
 
 from .interior_point import IpoptProblem
@@ -73,7 +74,8 @@ class Adapter:
     """What `for_scipy` gives.
 
     All of its functions take the point as a vector, and whatever f takes beside it. What `fun` has computed for `jac` is kept
-    until `jac` takes it (and the other way round), for the very same point, bit by bit, and the same other arguments.
+    until `jac` takes it (and the other way round), for the very same point, bit by bit, while neither the other arguments nor
+    anything that f captured has changed.
 
     Attributes
     ----------
@@ -89,7 +91,8 @@ class Adapter:
         self.program = program(name, f, layout, form, self.argnum)
         self._scalar = None if form == "any" else form == "number"
         self._pending: Any = None  # of a value and a gradient that were computed together, the one nobody asked for yet
-        self._made: dict[str, Function] = {}
+        self._rest: Any = None  # the arguments beside the point, with which it was computed
+        self._made: dict[str, Any] = {}
         self._constraints: dict[str, Any] = {}
 
     def __repr__(self) -> str:
@@ -260,11 +263,14 @@ class Adapter:
         x, rest = args[self.argnum], (*args[:self.argnum], *args[self.argnum + 1:], *kwargs.values())
         key = which, x.shape, x.dtype, x.tobytes(), *kwargs
         pending = self._pending
-        if pending is not None and pending[0] == key and all(map(_same, pending[1], rest)) and len(pending[1]) == len(rest):
+        same = same_as(rest, self._rest) if rest else self._rest is None
+        if pending is not None and pending[0] == key and same and self._made["value_and_grad"].holds():
             self._pending = None
-            return pending[2]
+            return pending[1]
+        if not same:
+            self._rest = remembered(rest) if rest else None
         both = self._derived("value_and_grad", None)(*args, **kwargs)
-        self._pending = (1 - which, *key[1:]), rest, both[1 - which]
+        self._pending = (1 - which, *key[1:]), both[1 - which]
         return both[which]
 
     def _derived(self, what: str, sparsity: Any) -> Any:
@@ -272,10 +278,6 @@ class Adapter:
         if key not in self._made:
             self._made[key] = derived(self.program, what, self.argnum, sparsity)
         return self._made[key]
-
-
-def _same(a: Any, b: Any) -> bool:
-    return a is b
 
 
 class _Constraint:

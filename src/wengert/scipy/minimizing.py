@@ -64,6 +64,9 @@ def minimize(fun: Function, x0: Any, args: Any = (), method: Any = None, jac: An
     import scipy.optimize
     args = args if isinstance(args, tuple) else (args,)
     if jac is True:  # fun gives its own gradient
+        if Layout("minimize", x0).tree is not None:
+            raise InputError("minimize: jac=True is of functions of vectors; with a tree, let fun return the value alone, its "
+                             "gradient is exact")
         return scipy.optimize.minimize(fun, x0, args, method, jac, hess, hessp, bounds, constraints, tol, callback, options)
     layout = Layout("minimize", x0)
     s = Adapter("minimize", fun, layout, "number", 0, sparsity).started(layout.start, *args)

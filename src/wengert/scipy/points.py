@@ -16,18 +16,24 @@ import numpy as np
 
 from wengert.errors import ConversionError, InputError, kind_of
 from wengert.flatten import Vectors, flatten
-from wengert.structured import is_traced, is_tracing
+from wengert.structured import is_traced, is_tracing, user_line
 
 __all__ = ["Layout", "refuse_traced"]
+
+
+_BY_NAME = {
+    "minimize": "scipy.optimize.minimize or wg.implicit.minimize", "root": "scipy.optimize.root or wg.implicit.root",
+    "least_squares": "scipy.optimize.least_squares or wg.implicit.least_squares", "curve_fit": "scipy.optimize.curve_fit",
+    "solve_ivp": "scipy.integrate.solve_ivp"}
 
 
 def refuse_traced(name: str, *values: Any) -> None:
     """A solver inside a program that is differentiated or staged: what it is given, and what its function gives, is plain."""
     if is_tracing() and any(map(is_traced, flatten(values)[0])):
         raise ConversionError(
-            f"{name}: a traced value reaches SciPy's solver (by x0, by args, or captured by the function), and the derivative "
-            f"would be lost in its iterations. Solve with plain values, and give the solution's derivative by the "
-            f"implicit-function theorem: wg.custom_jvp, or wg.opaque(f, derivative=...)")
+            f"wg.scipy.{name}: a traced value reaches SciPy's solver (by x0, by args, or captured by the function) at "
+            f"{user_line()}, and the derivative would be lost in its iterations. Inside a differentiated function call "
+            f"{_BY_NAME.get(name, 'SciPy by its own name, or wg.implicit')}: the solution has a derivative there")
 
 
 class Layout:
