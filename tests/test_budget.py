@@ -122,6 +122,24 @@ def test_what_cannot_be_met_names_the_least():
     assert 0 < found.value.least < 30 * STATE
 
 
+def test_loops_inside_calls_and_branches_are_found():
+    def f(x, w):
+        return wg.cond(x[0] > 0.0, lambda x: wg.checkpoint(until)(x, w), lambda x: np.sum(x), x)
+    within = wg.grad(f, memory=20 * STATE)
+    plan = within.plan(X, W)
+    assert plan.peak <= 20 * STATE < plan.everything == math.inf
+    np.testing.assert_allclose(within(X, W), wg.grad(until)(X, W), rtol=1e-10)
+
+
+def test_what_has_no_bound_is_refused():
+    def until_small(x, more):
+        return np.sum(wg.while_loop(lambda x: np.sum(x * x) > 0.3, lambda x: 0.6 * x * x[::-1], x, **more))
+    for more in ({}, {"checkpoints": 2}):
+        with pytest.raises(BudgetError, match="cannot be met: a loop of unknown length") as found:
+            wg.grad(lambda x, more=more: np.sum(wg.grad(until_small)(x, more) ** 2), memory="1 MB")(X[:3])
+        assert found.value.least is None
+
+
 def test_options_and_nesting():
     def f(x, tree):
         for _ in range(20):

@@ -184,6 +184,10 @@ class _Search:
         least = min(few)
         if least <= self.budget:
             return replace(few[least], peak=least)
+        if math.isinf(least):
+            raise BudgetError(f"a memory budget of {_text(self.budget)} cannot be met: a loop of unknown length, or the "
+                              f"derivative of a loop with checkpoints, keeps something of each iteration; make it a loop of "
+                              f"known length (for k in range(n): if go_on: ...) without checkpoints (at {user_line()})")
         raise BudgetError(f"a memory budget of {_text(self.budget)} cannot be met: the least possible here is "
                           f"{math.ceil(least):,} bytes, results included (at {user_line()})", math.ceil(least))
 
