@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import tracemalloc
 
 import numpy as np
@@ -189,6 +190,32 @@ def test_what_cannot_be_kept_is_refused():
         wg.grad(f, memory="1 MB")(X)
     with pytest.raises(NonDifferentiableError):
         wg.grad(lambda x: x * 2.0, memory="1 MB")(X)
+
+
+def test_a_plan_is_of_these_arguments():
+    def f(x):
+        return np.sum(np.zeros(int(x[0]) + 1)) + np.sum(x) if len(x) == 5 else np.sum(x * x)
+    within = wg.grad(f, memory="1 MB")
+    assert within.plan(X[:4]).graph.inputs[0].type.shape == (4,)
+    with pytest.raises(UnsupportedError, match="there is nothing to plan"):
+        within.plan(X[:5])
+
+
+def test_threads_plan_apart():
+    within, found = wg.grad(lambda x: np.sum(np.sin(x) * x), memory="1 MB"), {}
+    start = threading.Barrier(3)
+
+    def run(n):
+        start.wait()
+        found[n] = within(X[:n]), within.plan(X[:n]).graph.inputs[0].type.shape
+    threads = [threading.Thread(target=run, args=(n,)) for n in (3, 4, 5)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for n in (3, 4, 5):
+        np.testing.assert_allclose(found[n][0], np.sin(X[:n]) + X[:n] * np.cos(X[:n]), rtol=1e-13)
+        assert found[n][1] == (n,)
 
 
 def test_the_model_agrees_with_the_interpreter():

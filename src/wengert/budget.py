@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -342,6 +343,7 @@ class _Budgeted(Run):
     def __init__(self, name: str, f: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, budget: int):
         self.budget = budget
         self.gradients: list[Any] = []
+        self.plan: MemoryPlan | None = None
         super().__init__(name, f, args, kwargs, argnums, has_aux)
 
     def _applied(self) -> dict[Any, Any]:
@@ -371,14 +373,13 @@ def within_budget(name: str, f: Callable[..., Any], argnums: Any, has_aux: bool,
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         if active_frame() is None:
-            return staged()(*args, **kwargs) if not running else refused(args, kwargs)
+            return refused(args, kwargs) if getattr(mine, "running", False) else staged()(*args, **kwargs)
         run = _Budgeted(name, f, args, kwargs, argnums, has_aux, budget)
-        plans[:] = [run.plan] if hasattr(run, "plan") else []
+        mine.plan = run.plan
         gradient = run.arrange(run.gradients)
         return ((run.result(), run.aux) if has_aux else run.result()), gradient
 
-    running: list[bool] = []
-    plans: list[MemoryPlan] = []
+    mine = threading.local()  # `running`: what is staged runs as Python; `plan`: of the run that was traced last
 
     @functools.cache
     def staged() -> Any:
@@ -387,11 +388,11 @@ def within_budget(name: str, f: Callable[..., Any], argnums: Any, has_aux: bool,
         return made
 
     def inner(*args: Any, **kwargs: Any) -> Any:
-        running.append(True)
+        before, mine.running = getattr(mine, "running", False), True
         try:
             return value_and_gradient(*args, **kwargs)
         finally:
-            running.pop()
+            mine.running = before
 
     def refused(args: Any, kwargs: Any) -> Any:
         _, found = staged()._find(args, kwargs)
@@ -401,9 +402,10 @@ def within_budget(name: str, f: Callable[..., Any], argnums: Any, has_aux: bool,
                                f"{found.reason}")
 
     def plan(*args: Any, **kwargs: Any) -> MemoryPlan:
+        mine.plan = None
         made = staged().explained(args, kwargs)
-        if not plans:
+        if made.graph is None or mine.plan is None:
             raise UnsupportedError(f"{name}: there is nothing to plan: {made.reason or 'no gradient is taken'}")
-        return plans[0]
+        return mine.plan  # type: ignore[no-any-return]
     value_and_gradient.plan = plan  # type: ignore[attr-defined]
     return value_and_gradient

@@ -24,7 +24,8 @@ from wengert.graph import REGISTRY, ArrayType, Build, Const, Equation, Graph, Ha
 from wengert.graph.walk import prune, uses
 from wengert.primitives.structure import full, select
 
-__all__ = ["adjoint_tangent_loop", "keeps_checkpoints", "may_keep_checkpoints", "plain_tangent_loop", "record_keeping_loop", "record_tangent_loop"]
+__all__ = ["adjoint_tangent_loop", "keeps_checkpoints", "may_keep_checkpoints", "plain_tangent_loop", "record_keeping_loop",
+           "record_tangent_loop"]
 
 _I = np.dtype(np.int64)
 _COUNT = ArrayType((), _I)
