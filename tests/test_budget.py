@@ -133,12 +133,11 @@ def test_loops_inside_calls_and_branches_are_found():
 
 
 def test_what_has_no_bound_is_refused():
-    def until_small(x, more):
-        return np.sum(wg.while_loop(lambda x: np.sum(x * x) > 0.3, lambda x: 0.6 * x * x[::-1], x, **more))
-    for more in ({}, {"checkpoints": 2}):
-        with pytest.raises(BudgetError, match="cannot be met: a loop of unknown length") as found:
-            wg.grad(lambda x, more=more: np.sum(wg.grad(until_small)(x, more) ** 2), memory="1 MB")(X[:3])
-        assert found.value.least is None
+    def until_small(x):
+        return np.sum(wg.while_loop(lambda x: np.sum(x * x) > 0.3, lambda x: 0.6 * x * x[::-1], x, checkpoints=2))
+    with wg.config.set(backend="interpreted"), pytest.raises(BudgetError, match="cannot be met: a loop of unknown") as found:
+        wg.grad(lambda x: np.sum(wg.grad(until_small)(x) ** 2), memory="1 MB")(X[:3])
+    assert found.value.least is None
 
 
 def test_options_and_nesting():
@@ -190,6 +189,23 @@ def test_what_cannot_be_kept_is_refused():
         wg.grad(f, memory="1 MB")(X)
     with pytest.raises(NonDifferentiableError):
         wg.grad(lambda x: x * 2.0, memory="1 MB")(X)
+
+
+def test_wg_plan_shows_the_budget():
+    with wg.config.set(backend="interpreted"):
+        within = wg.grad(chain, memory=30 * STATE)
+        costs, plan = wg.plan(wg.jit(within), X, W), within.plan(X, W)
+        assert (costs.chosen, costs.inputs, costs.outputs, costs.compiled) == ("budget", N, 1, False)
+        assert [row.name for row in costs.rows] == ["value", "stored", "budget"]
+        assert (costs["stored"].memory, costs["budget"].memory) == (plan.everything, plan.peak)
+        assert costs["budget"].operations - costs["stored"].operations == plan.repeated > 0
+        assert "a loop of 300 iterations keeps" in str(costs) and "the budget is 960 KB" in costs.reason
+        costs = wg.plan(wg.value_and_grad(until, memory="1 GB"), X, W)
+        assert (costs.chosen, costs["stored"].memory) == ("budget", None)
+        assert "storing everything takes memory without bound" in str(costs)
+        assert wg.plan(wg.grad(lambda x: np.sum(x * x), memory="1 MB"), X).chosen == "stored"
+        with pytest.raises(BudgetError, match="the least possible"):
+            wg.plan(wg.grad(unrolled, memory=STATE // 2), X, W)
 
 
 def test_a_plan_is_of_these_arguments():

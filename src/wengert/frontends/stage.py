@@ -433,7 +433,8 @@ class _Loop:
         if some is None:
             raise NothingTraced
         if "name" in self.asked:
-            return [] if not body.outputs and not body.equations else list(some.apply(call, operands, {"graph": body, **self.asked}))
+            nothing = not body.outputs and not body.equations
+            return [] if nothing else list(some.apply(call, operands, {"graph": body, **self.asked}))
         if go is None:
             size = None if isinstance(length, Tracer) else int(length)
             n = length if isinstance(length, Tracer) else np.int64(length)

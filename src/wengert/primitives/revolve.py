@@ -83,7 +83,7 @@ def first_part(length: Handle, slots: Handle) -> Any:
         return [t, _apply("floor_divide", reach * (s + t), t)]
     types = [_COUNT] * 4
     _, t, reach = _apply("while_loop", length, slots, _int(0), _int(1), test=_graph(types, more), body=_graph(types, longer),
-                         constants=2)
+                         constants=2, checkpoints=0)
     one = _int(1)  # a length of 1 is let through, whatever comes of it
     before = _apply("floor_divide", reach * t, _apply("maximum", slots + t, one))  # β(s, t-1)
     right = _apply("floor_divide", before * slots, _apply("maximum", slots + t - 1, one))  # β(s-1, t-1)
