@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import tracemalloc
 
 import numpy as np
@@ -122,6 +123,23 @@ def test_what_cannot_be_met_names_the_least():
     assert 0 < found.value.least < 30 * STATE
 
 
+def test_loops_inside_calls_and_branches_are_found():
+    def f(x, w):
+        return wg.cond(x[0] > 0.0, lambda x: wg.checkpoint(until)(x, w), lambda x: np.sum(x), x)
+    within = wg.grad(f, memory=20 * STATE)
+    plan = within.plan(X, W)
+    assert plan.peak <= 20 * STATE < plan.everything == math.inf
+    np.testing.assert_allclose(within(X, W), wg.grad(until)(X, W), rtol=1e-10)
+
+
+def test_what_has_no_bound_is_refused():
+    def until_small(x):
+        return np.sum(wg.while_loop(lambda x: np.sum(x * x) > 0.3, lambda x: 0.6 * x * x[::-1], x, checkpoints=2))
+    with wg.config.set(backend="interpreted"), pytest.raises(BudgetError, match="cannot be met: a loop of unknown") as found:
+        wg.grad(lambda x: np.sum(wg.grad(until_small)(x) ** 2), memory="1 MB")(X[:3])
+    assert found.value.least is None
+
+
 def test_options_and_nesting():
     def f(x, tree):
         for _ in range(20):
@@ -171,6 +189,49 @@ def test_what_cannot_be_kept_is_refused():
         wg.grad(f, memory="1 MB")(X)
     with pytest.raises(NonDifferentiableError):
         wg.grad(lambda x: x * 2.0, memory="1 MB")(X)
+
+
+def test_wg_plan_shows_the_budget():
+    with wg.config.set(backend="interpreted"):
+        within = wg.grad(chain, memory=30 * STATE)
+        costs, plan = wg.plan(wg.jit(within), X, W), within.plan(X, W)
+        assert (costs.chosen, costs.inputs, costs.outputs, costs.compiled) == ("budget", N, 1, False)
+        assert [row.name for row in costs.rows] == ["value", "stored", "budget"]
+        assert (costs["stored"].memory, costs["budget"].memory) == (plan.everything, plan.peak)
+        assert costs["budget"].operations - costs["stored"].operations == plan.repeated > 0
+        assert "a loop of 300 iterations keeps" in str(costs) and "the budget is 960 KB" in costs.reason
+        costs = wg.plan(wg.value_and_grad(until, memory="1 GB"), X, W)
+        assert (costs.chosen, costs["stored"].memory) == ("budget", None)
+        assert "storing everything takes memory without bound" in str(costs)
+        assert wg.plan(wg.grad(lambda x: np.sum(x * x), memory="1 MB"), X).chosen == "stored"
+        with pytest.raises(BudgetError, match="the least possible"):
+            wg.plan(wg.grad(unrolled, memory=STATE // 2), X, W)
+
+
+def test_a_plan_is_of_these_arguments():
+    def f(x):
+        return np.sum(np.zeros(int(x[0]) + 1)) + np.sum(x) if len(x) == 5 else np.sum(x * x)
+    within = wg.grad(f, memory="1 MB")
+    assert within.plan(X[:4]).graph.inputs[0].type.shape == (4,)
+    with pytest.raises(UnsupportedError, match="there is nothing to plan"):
+        within.plan(X[:5])
+
+
+def test_threads_plan_apart():
+    within, found = wg.grad(lambda x: np.sum(np.sin(x) * x), memory="1 MB"), {}
+    start = threading.Barrier(3)
+
+    def run(n):
+        start.wait()
+        found[n] = within(X[:n]), within.plan(X[:n]).graph.inputs[0].type.shape
+    threads = [threading.Thread(target=run, args=(n,)) for n in (3, 4, 5)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for n in (3, 4, 5):
+        np.testing.assert_allclose(found[n][0], np.sin(X[:n]) + X[:n] * np.cos(X[:n]), rtol=1e-13)
+        assert found[n][1] == (n,)
 
 
 def test_the_model_agrees_with_the_interpreter():

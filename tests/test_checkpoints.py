@@ -126,6 +126,43 @@ def test_strong_zeros_cross_the_border_of_a_checkpoint(wrap):
         np.testing.assert_array_equal(wrap(wg.grad(lambda x: np.sum(np.sqrt(np.where(x > 0, chosen(x), 1.0)))))(x)[0], 0.0)
 
 
+def test_strong_zeros_in_loops_around_a_checkpoint():
+    half = wg.checkpoint(lambda y: np.cumsum(y) / 3.0)
+
+    def mean(x):  # what begins as a zero beside a choice is masked from iteration to iteration, inside the call, too
+        return np.sum(wg.while_loop(lambda y: np.sum(y * y) > 1e-3, lambda y: 0.7 * half(y), x))
+    np.testing.assert_allclose(wg.grad(mean)(W), wg.grad(lambda x: np.sum(x) * 0.0 + mean(x), memory="1 MB")(W), rtol=1e-13)
+
+    def chosen(x, more):
+        inner = lambda i, y: np.where(y > 0.1, np.exp(-y * y), 0.5 * y)
+        return np.sum(wg.fori_loop(0, 2, lambda i, y: wg.fori_loop(0, 3, inner, y, **more), x, **more) ** 2)
+    twice = wg.jacrev(wg.jacrev(lambda x: chosen(x, {"checkpoints": 1})))
+    np.testing.assert_allclose(twice(X), wg.hessian(lambda x: chosen(x, {}))(X), rtol=1e-11, atol=1e-14)
+
+
+def test_results_that_share_memory():
+    def same(x, wrap):  # what comes back is what went in, and two results look at one array
+        y = np.sin(x)
+        z, tail = wrap(lambda v: (v, v[1:]))(y)
+        z[0] = 5.0
+        tail[1] = x[0]
+        a, row, again = wrap(lambda v: (lambda m: (m, m.T[0], m))(np.outer(v, v)))(x)
+        row[0] = 9.0
+        again[1, 1] = x[2]
+        y *= z
+        return np.sum(y * z) + np.sum(a * a) + tail[0]
+    for f in (wg.value_and_grad, lambda f: wg.jit(wg.value_and_grad(f))):
+        found, expected = (f(lambda x, w=w: same(x, w))(X) for w in (wg.checkpoint, lambda g: g))
+        np.testing.assert_allclose(found[0], same(X.copy(), lambda g: g), rtol=1e-13)
+        np.testing.assert_allclose(found[1], expected[1], rtol=1e-13)
+
+
+def test_loops_that_do_not_run():
+    for wrap in (lambda f: f, wg.jit):
+        f = lambda x: np.sum(wg.fori_loop(0, 0, lambda i, y: np.sin(y), x, checkpoints=2) ** 2)
+        np.testing.assert_array_equal(wrap(wg.grad(f))(X), 2 * X)
+
+
 def test_less_is_kept():
     n = 20_000
 

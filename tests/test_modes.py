@@ -327,6 +327,15 @@ def test_plan_is_counted_not_measured():
     assert not math.isnan(wg.plan(wg.jit(until), np.ones(3))["forward"].operations)
 
 
+def test_loops_with_checkpoints_are_counted():
+    def f(x, **more):
+        return wg.fori_loop(0, 40, lambda i, x: x + 0.1 * np.sin(x), x, **more)
+    x = np.linspace(0, 1, 6)
+    plain, kept = (wg.plan(wg.jit(wg.jacobian(lambda x, more=more: f(x, **more))), x) for more in ({}, {"checkpoints": 4}))
+    for mode in ("forward", "reverse"):  # the steps that are repeated, and the schedule
+        assert plain[mode].operations < kept[mode].operations < 10 * plain[mode].operations
+
+
 def test_command_line(tmp_path, capsys):
     file = tmp_path / "f.py"
     file.write_text("import numpy as np\ndef f(x):\n    return np.stack([x[0] * x[1], np.sin(x[0]), x[1] ** 2])\n")

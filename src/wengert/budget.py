@@ -11,26 +11,28 @@ from __future__ import annotations
 import functools
 import math
 import re
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from wengert.backends.cost import operations
+from wengert.backends.cost import operations, total
 from wengert.backends.peak import peak_bytes
 from wengert.errors import BudgetError, InputError, NonDifferentiableError, UnsupportedError
 from wengert.frontends.trace import active_frame, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Build, Const, Equation, Graph
 from wengert.graph.walk import subgraphs
+from wengert.modes import UNKNOWN
 from wengert.primitives.control import call
 from wengert.progress import Progress
 from wengert.run import Run
 from wengert.schedules import forward_steps
 from wengert.settings import config
 from wengert.transforms.simplify import simplify
-from wengert.transforms.stretches import Stretch, cut, loops, saved_bytes, segmented, with_room
+from wengert.transforms.stretches import LOOPS, Stretch, cut, loops, saved_bytes, segmented, with_room
 from wengert.transforms.vjp import vjp
 
 __all__ = ["MemoryPlan", "bytes_in", "plan_memory", "stage_with", "within_budget"]
@@ -83,7 +85,7 @@ class MemoryPlan:
         The same if nothing is computed again; inf where a loop of unknown length would keep all its states.
     operations, repeated : int
         Arithmetic operations if nothing is computed again, and what is computed again on top; a loop of unknown length counts
-        as one iteration.
+        as 100 iterations.
     checkpoints : tuple of (int or None, int)
         Of each loop that keeps checkpoints: its iterations (None: unknown) and its slots.
     segments : int
@@ -92,6 +94,8 @@ class MemoryPlan:
         From the inputs to outputs and gradients.
     nonzero : tuple of bool
         Which inputs have a gradient.
+    value, stored : Graph
+        From the inputs to the outputs alone, and to outputs and gradients if nothing is computed again.
     """
 
     budget: int
@@ -103,6 +107,8 @@ class MemoryPlan:
     segments: int
     graph: Graph
     nonzero: tuple[bool, ...]
+    value: Graph
+    stored: Graph
 
     @property
     def extra(self) -> float:
@@ -111,14 +117,19 @@ class MemoryPlan:
 
     def __str__(self) -> str:
         everything = "without bound" if math.isinf(self.everything) else _text(self.everything)
-        lines = [f"budget {_text(self.budget)}: peak {_text(self.peak)} (storing everything: {everything}), "
-                 f"{100 * self.extra:.0f} % more operations"]
+        head = (f"budget {_text(self.budget)}: peak {_text(self.peak)} (storing everything: {everything}), "
+                f"{100 * self.extra:.0f} % more operations")
+        return "\n  ".join([head, *self.cuts()])
+
+    def cuts(self) -> list[str]:
+        """What is kept and computed again, in words."""
+        lines = []
         for steps, slots in self.checkpoints:
             length = "unknown length" if steps is None else f"{steps:,} iterations"
-            lines.append(f"  a loop of {length} keeps {slots:,} checkpoint{'s' * (slots != 1)}")
+            lines.append(f"a loop of {length} keeps {slots:,} checkpoint{'s' * (slots != 1)}")
         if self.segments:
-            lines.append(f"  {self.segments:,} segment{'s' * (self.segments != 1)} of straight lines computed again")
-        return "\n".join(lines)
+            lines.append(f"{self.segments:,} segment{'s' * (self.segments != 1)} of straight lines computed again")
+        return lines
 
 
 def _text(n: float) -> str:
@@ -184,6 +195,10 @@ class _Search:
         least = min(few)
         if least <= self.budget:
             return replace(few[least], peak=least)
+        if math.isinf(least):
+            raise BudgetError(f"a memory budget of {_text(self.budget)} cannot be met: a loop of unknown length, or the "
+                              f"derivative of a loop with checkpoints, keeps something of each iteration; make it a loop of "
+                              f"known length (for k in range(n): if go_on: ...) without checkpoints (at {user_line()})")
         raise BudgetError(f"a memory budget of {_text(self.budget)} cannot be met: the least possible here is "
                           f"{math.ceil(least):,} bytes, results included (at {user_line()})", math.ceil(least))
 
@@ -231,7 +246,7 @@ class _Search:
     def kept(self, room: float, stretches: tuple[Stretch, ...]) -> _Candidate:
         """As many stretches stored as fit: first those with many operations for few bytes."""
         def price(s: Stretch) -> float:
-            return sum(_work(e) for e in self.graph.equations[s.start:s.stop]) / max(s.bytes, 1)
+            return _work(*self.graph.equations[s.start:s.stop]) / max(s.bytes, 1)
         order = sorted(stretches, key=price)  # the last are kept first
         low, high = 0, len(order)  # computed again: all of them fit, none does not
         while high - low > 1:
@@ -268,30 +283,27 @@ def _count(graph: Graph) -> int:
     return sum(1 + sum(map(_count, subgraphs(e))) for e in graph.equations)
 
 
-def _work(e: Equation) -> int:
-    """Operations of an equation, with those inside."""
-    name = e.primitive.name
-    inner = [sum(map(_work, g.equations)) for g in subgraphs(e)]
-    if name in ("scan", "while_loop"):
-        return sum(inner) * int(e.params.get("size") or 1)
-    return operations(e) + (max(inner) if name == "cond" else sum(inner))
+def _work(*equations: Equation) -> float:
+    """Operations of equations, with those inside."""
+    return total(Graph((), equations, ()), operations, UNKNOWN)
 
 
-def _repeated(graph: Graph) -> int:
+def _repeated(graph: Graph) -> float:
     """Operations that the backward pass repeats."""
-    total = 0
+    found = 0.0
     for e in graph.equations:
         inner = sum(_repeated(g) for g in subgraphs(e))
-        once = sum(_work(q) for g in subgraphs(e) for q in g.equations)
+        once = sum(_work(*g.equations) for g in subgraphs(e))
         size = e.params.get("size")
+        turns = UNKNOWN if e.primitive.name in LOOPS and size is None else size or 1
         if e.primitive.name == "call" and e.params.get("checkpoint"):
-            total += once + inner
+            found += once + inner
         elif e.params.get("checkpoints"):
-            steps = 2 if size is None else forward_steps(size, e.params["checkpoints"]) + 1
-            total += once * steps + inner * (size or 1)
+            steps = 2 * turns if size is None else forward_steps(size, e.params["checkpoints"]) + 1
+            found += once * steps + inner * turns
         else:
-            total += inner * (size or 1)
-    return total
+            found += inner * turns
+    return found
 
 
 def _checkpoints(graph: Graph) -> tuple[tuple[int | None, int], ...]:
@@ -324,10 +336,10 @@ def plan_memory(graph: Graph, active: Sequence[bool], budget: int) -> MemoryPlan
         search = _Search(graph, active, budget, progress)
         found = search.run()
     plain = search.candidate()
-    work = sum(map(_work, plain.joint.equations))
-    return MemoryPlan(budget, math.ceil(found.peak), search.everything(), work, _repeated(found.cut),
+    return MemoryPlan(budget, math.ceil(found.peak), search.everything(), round(_work(*plain.joint.equations)),
+                      round(_repeated(found.cut)),
                       tuple([pair for pair in _checkpoints(found.cut) if pair[1]]),
-                      _segments(found.cut), found.joint, found.nonzero)
+                      _segments(found.cut), found.joint, found.nonzero, graph, plain.joint)
 
 
 # ---------------------------------------------------------------- functions
@@ -338,6 +350,7 @@ class _Budgeted(Run):
     def __init__(self, name: str, f: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, budget: int):
         self.budget = budget
         self.gradients: list[Any] = []
+        self.plan: MemoryPlan | None = None
         super().__init__(name, f, args, kwargs, argnums, has_aux)
 
     def _applied(self) -> dict[Any, Any]:
@@ -367,14 +380,13 @@ def within_budget(name: str, f: Callable[..., Any], argnums: Any, has_aux: bool,
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         if active_frame() is None:
-            return staged()(*args, **kwargs) if not running else refused(args, kwargs)
+            return refused(args, kwargs) if getattr(mine, "running", False) else staged()(*args, **kwargs)
         run = _Budgeted(name, f, args, kwargs, argnums, has_aux, budget)
-        plans[:] = [run.plan] if hasattr(run, "plan") else []
+        mine.plan = run.plan
         gradient = run.arrange(run.gradients)
         return ((run.result(), run.aux) if has_aux else run.result()), gradient
 
-    running: list[bool] = []
-    plans: list[MemoryPlan] = []
+    mine = threading.local()  # `running`: what is staged runs as Python; `plan`: of the run that was traced last
 
     @functools.cache
     def staged() -> Any:
@@ -383,11 +395,11 @@ def within_budget(name: str, f: Callable[..., Any], argnums: Any, has_aux: bool,
         return made
 
     def inner(*args: Any, **kwargs: Any) -> Any:
-        running.append(True)
+        before, mine.running = getattr(mine, "running", False), True
         try:
             return value_and_gradient(*args, **kwargs)
         finally:
-            running.pop()
+            mine.running = before
 
     def refused(args: Any, kwargs: Any) -> Any:
         _, found = staged()._find(args, kwargs)
@@ -397,9 +409,10 @@ def within_budget(name: str, f: Callable[..., Any], argnums: Any, has_aux: bool,
                                f"{found.reason}")
 
     def plan(*args: Any, **kwargs: Any) -> MemoryPlan:
+        mine.plan = None
         made = staged().explained(args, kwargs)
-        if not plans:
+        if made.graph is None or mine.plan is None:
             raise UnsupportedError(f"{name}: there is nothing to plan: {made.reason or 'no gradient is taken'}")
-        return plans[0]
+        return mine.plan  # type: ignore[no-any-return]
     value_and_gradient.plan = plan  # type: ignore[attr-defined]
     return value_and_gradient

@@ -8,12 +8,14 @@ nest, compile, and have derivatives of every order.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from wengert.errors import EscapedTracerError, InputError, not_a_function
+from wengert.errors import EscapedTracerError, InputError, UnsupportedError, not_a_function
 from wengert.flatten import flatten
 from wengert.frontends import flow
+from wengert.frontends.lens import KINDS
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.reach import reach
 from wengert.frontends.stage import NothingTraced, loop
@@ -85,6 +87,59 @@ class _Checkpointed:
         return _traced(self.f, leaves, spec)
 
 
+# ---------------------------------------------------------------- results that share memory
+
+class _Shared:
+    """What a function returns: `roots`, the arrays that it made, and how its results look at them and at its arguments.
+
+    `known` gives the array around the function that an array in it is, or None.
+    """
+
+    def __init__(self, leaves: list[Any], known: Callable[[Any], Any]):
+        self.known, self.plans, self.roots = known, list[Any](), list[Any]()
+        chains = [self.chain(x) if isinstance(x, Tracer) else [] for x in leaves]
+        count = Counter(id(r) for x in leaves if isinstance(x, Tracer) for r in x.roots())
+        places: dict[int, int] = {}
+        for x, chain in zip(leaves, chains, strict=True):
+            if not chain:
+                self.plans.append((x, None, ()))
+                continue
+            top, path = chain[-1], [t.lens for t in reversed(chain[:-1])]
+            whose = known(top)
+            if whose is None and (top.lens is None and count[id(top)] == 1):
+                top, path = x, []  # nothing else looks at this memory: a value of its own
+            elif top.lens is not None and any(known(r) is not None or count[id(r)] > 1 for r in top.roots()):
+                raise UnsupportedError(f"checkpoint: a result shares memory with an argument or another result, and a traced "
+                                       f"value says how; return a copy: x.copy() (at {user_line()})")
+            elif top.lens is not None:
+                top, path = x, []
+            if whose is None and id(top) not in places:
+                places[id(top)] = len(self.roots)
+                self.roots.append(top)
+            self.plans.append((whose, places.get(id(top)), path))
+
+    def chain(self, x: Any) -> list[Any]:
+        """From a view to what it looks at, as far as its payload is known, or up to an array around the function."""
+        out = [x]
+        while self.known(out[-1]) is None and out[-1].lens is not None and _is_plain(out[-1].lens):
+            out.append(out[-1].lens.base)
+        return out
+
+    def leaves(self, results: Sequence[Any]) -> list[Any]:
+        """The results, from those of the roots."""
+        out = []
+        for whose, place, path in self.plans:
+            x = whose if place is None else results[place]
+            for lens in path:
+                x = x.view_through(lens.kind, lens.payload, KINDS[lens.kind].read(x, lens.payload))
+            out.append(x)
+        return out
+
+
+def _is_plain(lens: Any) -> bool:
+    return lens.kind != "choice" and not any(isinstance(x, Tracer) for x in flatten(lens.payload)[0])
+
+
 # ---------------------------------------------------------------- in a program that is staged
 
 def _staged(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -93,15 +148,17 @@ def _staged(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 
     def body(_: Any) -> list[Any]:
         leaves, spec = flatten(flow.call(f, *args, **kwargs))
-        found[:] = leaves, spec
-        return [x[()] if x.kind == "box" else x for x in leaves if isinstance(x, Tracer)]
+        frame: Any = active_frame()
+        shared = _Shared(leaves, lambda t: t if t.born < frame.epoch else None)
+        found[:] = shared, spec
+        return [x[()] if x.kind == "box" else x for x in shared.roots]
     try:
-        results = iter(loop(list, lambda values: None, (), body, length=1, sure=True, name=getattr(f, "__name__", "f"),
-                            checkpoint=True))
+        results = loop(list, lambda values: None, (), body, length=1, sure=True, name=getattr(f, "__name__", "f"),
+                       checkpoint=True)
     except NothingTraced:
         return flow.call(f, *args, **kwargs)
-    leaves, spec = found
-    return spec.unflatten([next(results) if isinstance(x, Tracer) else x for x in leaves])
+    shared, spec = found
+    return spec.unflatten(shared.leaves(results))
 
 
 # ---------------------------------------------------------------- in a trace with values
@@ -121,25 +178,26 @@ def _traced(f: Callable[..., Any], leaves: list[Any], spec: Any) -> Any:
             tracers.append(x)
     args, kwargs = spec.unflatten(tracers)
     out, out_spec = flatten(run_traced(trace, lambda: reach(f)(*args, **kwargs)))
-    atoms = [x.current() if isinstance(x, Tracer) and x.build is trace else None for x in out]
+    theirs = {id(t): x for x, t in zip(leaves, tracers, strict=True) if isinstance(t, Tracer)}
+    shared = _Shared(out, lambda t: theirs.get(id(t)))
+    atoms = [x.current() if x.build is trace else None for x in shared.roots]
     wanted = [a for a in atoms if isinstance(a, Var)]
     graph, drawn = _without_effects(trace, inputs, wanted)
     operands = [*[g for x, g in zip(leaves, given, strict=True) if isinstance(x, Tracer) and x.build is not None],
                 *[t for _, t in trace.captured.values()], *[trace.values[v] for v in (*trace.lifted, *drawn)]]
     values = [trace.values.get(v) for v in wanted]
     results = iter(_emitted(graph, operands, getattr(f, "__name__", "f"), values) if wanted else ())
-    return out_spec.unflatten([_result(x, a, results) for x, a in zip(out, atoms, strict=True)])
+    return out_spec.unflatten(shared.leaves([_result(x, a, results) for x, a in zip(shared.roots, atoms, strict=True)]))
 
 
 def _emitted(graph: Graph, operands: list[Any], name: str, values: list[Any]) -> Any:
     """The equation, whose results are known already."""
     first = next(x for x in operands if isinstance(x, Tracer))
-    if all(v is not None for v in values):
-        graph.derived[KNOWN] = values
+    KNOWN.value = (graph, values) if all(v is not None for v in values) else None
     try:
         return first.apply(call_graph, operands, {"graph": graph, "name": name, "checkpoint": True})
     finally:
-        graph.derived.pop(KNOWN, None)
+        KNOWN.value = None
 
 
 def _result(x: Any, atom: Any, results: Any) -> Any:

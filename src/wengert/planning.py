@@ -8,6 +8,7 @@ counts times a few constants of this machine, measured when they are first asked
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -17,11 +18,14 @@ import numpy as np
 
 from wengert.api import _jacobian, grad, jacobian, value_and_grad
 from wengert.backends.compiled.memory import bytes_text
-from wengert.backends.cost import Machine, multiplications, operations, peak, total, work
+from wengert.backends.cost import Machine, multiplications, operations, total, work
+from wengert.backends.peak import bytes_of, peak_bytes
+from wengert.budget import MemoryPlan
 from wengert.errors import InputError, UnsupportedError, not_a_function
-from wengert.graph import Graph, Var
+from wengert.graph import Graph
 from wengert.modes import EQUATION, UNKNOWN, Way, choice, way
 from wengert.run import Run
+from wengert.settings import config
 from wengert.sparse import SparseDerivative
 from wengert.staging import _Jitted, jit
 
@@ -38,7 +42,7 @@ class Row:
     Attributes
     ----------
     name : str
-        "value", or a mode.
+        "value", or a mode; under a memory budget "stored" and "budget".
     directions : int or None
         That are carried at once; None where there is no one number.
     operations, multiplications : float or None
@@ -46,7 +50,8 @@ class Row:
     seconds : float or None
         Of a call, the value included; within a factor of 3.
     memory : int or None
-        Bytes: the most that is alive at once while the derivative is accumulated, if it is interpreted.
+        Bytes: the most that is alive at once while the derivative is accumulated, if it is interpreted; None where a loop of
+        unknown length decides. Under a budget: what a call allocates, compiled if that is what runs.
     how : str
         What is done, or why it does not apply.
     """
@@ -131,7 +136,8 @@ def plan(f: Callable[..., Any], *args: Any, argnums: int | tuple[int, ...] = 0, 
     ----------
     f : callable
         A function, which stands for its Jacobian (of a function of one number: its gradient); or ``wg.jacobian(g)``,
-        ``wg.grad(g)``, ``wg.hessian(g)``; or one of these under `jit`, for the costs of compiled code.
+        ``wg.grad(g)``, ``wg.hessian(g)``; or one of these under `jit`, for the costs of compiled code. Of
+        ``wg.grad(g, memory=...)`` the rows are "stored" and "budget": everything kept, and what the budget leaves.
     *args, **kwargs
         The arguments.
     argnums : int or tuple of int
@@ -156,6 +162,8 @@ def plan(f: Callable[..., Any], *args: Any, argnums: int | tuple[int, ...] = 0, 
     ('forward', 50)
     """
     target = _Target.of(f, argnums)
+    if target.budgeted is not None:
+        return _within_budget(target, args, kwargs)
     found: list[tuple[tuple[int, int], list[tuple[Any, ...]], tuple[str, str]]] = []
 
     def traced(*values: Any, **named: Any) -> Any:
@@ -175,7 +183,7 @@ def plan(f: Callable[..., Any], *args: Any, argnums: int | tuple[int, ...] = 0, 
 
 @dataclass(frozen=True)
 class _Target:
-    """A function to differentiate, in what, and in which mode."""
+    """A function to differentiate, in what, and in which mode; `budgeted` plans for a budget, if there is one."""
 
     title: str
     f: Callable[..., Any]
@@ -184,6 +192,7 @@ class _Target:
     has_aux: bool = False
     holomorphic: bool = False
     compiled: bool = False
+    budgeted: Callable[..., MemoryPlan] | None = None
 
     @staticmethod
     def of(f: Any, argnums: Any) -> _Target:
@@ -198,7 +207,7 @@ class _Target:
         if transform is _jacobian:
             return _Target(title, g, rest[0], rest[4], rest[1], rest[2], compiled)
         if transform in (grad, value_and_grad):
-            return _Target(title, g, rest[0], "reverse", rest[1], False, compiled)
+            return _Target(title, g, rest[0], "reverse", rest[1], False, compiled, getattr(f, "plan", None))
         return _Target(f"jacobian({title})", f, argnums, "auto", compiled=compiled)
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Run:
@@ -217,7 +226,7 @@ def _counted(run: Run, target: _Target) -> Any:
     linear = run.linear()
     sizes = sum(v.type.size for v in run.inputs), sum(o.type.size for o in linear.graph.outputs)
     rows: list[tuple[Any, ...]] = [("value", None, total(value, operations, UNKNOWN), total(value, multiplications, UNKNOWN),
-                                    (value, None), peak(value), "")]
+                                    (value, None), _memory(value), "")]
     complex_output = any(v.type.dtype.kind == "c" for v in run.out_vars) and not target.holomorphic
     for mode in _ORDER:
         try:
@@ -234,9 +243,43 @@ def _counted(run: Run, target: _Target) -> Any:
 
 
 def _row(mode: str, found: Way, primal: Graph) -> tuple[Any, ...]:
-    saved = sum(v.type.size * v.type.dtype.itemsize for v in primal.inputs if isinstance(v, Var))
+    most, saved = _memory(found.graph), sum(bytes_of(v.type) for v in primal.inputs)
     return (mode, found.directions or None, found.count(), found.count(multiplications), (primal, found.graph),
-            peak(found.graph) + saved, found.how)
+            None if most is None else most + int(saved), found.how)
+
+
+def _memory(graph: Graph) -> int | None:
+    """The most that is alive at once, what comes in included."""
+    found = sum(bytes_of(v.type) for v in graph.inputs) + peak_bytes(graph)
+    return None if math.isinf(found) else int(found)
+
+
+# ---------------------------------------------------------------- budgets
+
+def _within_budget(target: _Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
+    """The plan of a gradient with a budget: everything stored, and what is stored within the budget."""
+    assert target.budgeted is not None
+    found = target.budgeted(*args, **kwargs)
+    compiled = config.backend == "compiled"
+    costs, value = calibrated(compiled), total(found.value, operations, UNKNOWN)
+    stored = Row("stored", 1, found.operations - value, total(found.stored, multiplications, UNKNOWN)
+                 - total(found.value, multiplications, UNKNOWN), costs.seconds((found.stored, None)),
+                 None if math.isinf(found.everything) else math.ceil(found.everything), "everything is kept for the way back")
+    rows = [Row("value", None, value, total(found.value, multiplications, UNKNOWN), costs.seconds((found.value, None)),
+                _memory(found.value), ""), stored]
+    size, budget = f"the budget is {bytes_text(found.budget)}", f"storing everything takes {_most(found.everything)}"
+    chosen, reason = "stored", f"{budget}, {size}"
+    if found.repeated:
+        how = f"{100 * found.extra:.0f} % more operations; {'; '.join(found.cuts())}"
+        seconds = None if stored.seconds is None else stored.seconds * (1.0 + found.extra)
+        rows.append(Row("budget", 1, found.operations + found.repeated - value, None, seconds, found.peak, how))
+        chosen = "budget"
+    n = sum(v.type.size for v in found.graph.inputs[:len(found.nonzero)])
+    return Plan(target.title, n, 1, tuple(rows), chosen, reason, compiled)
+
+
+def _most(size: float) -> str:
+    return "memory without bound" if math.isinf(size) else bytes_text(math.ceil(size))
 
 
 # ---------------------------------------------------------------- time

@@ -1,6 +1,6 @@
 """What equations and graphs cost, counted.
 
-What comes in: an equation, or a graph. What goes out: operations, multiplications, and the parts of the time and the memory
+What comes in: an equation, or a graph. What goes out: operations, multiplications, and the parts of the time
 that running takes. The one idea: shapes are static, so work can be counted without running anything; what only moves or
 relabels numbers is no operation.
 """
@@ -16,7 +16,7 @@ from wengert.graph import ArrayType, Equation, Graph
 from wengert.graph.walk import subgraphs
 from wengert.primitives.contract import split_spec
 
-__all__ = ["COMPILED", "INTERPRETED", "Machine", "Work", "multiplications", "operations", "peak", "total", "work"]
+__all__ = ["COMPILED", "INTERPRETED", "Machine", "Work", "multiplications", "operations", "total", "work"]
 
 _MOVES = frozenset("""broadcast concatenate conjugate convert empty_stack flip imag index index_set make_complex pad
     permute positive real reshape stop_gradient transpose window""".split())
@@ -97,17 +97,26 @@ def multiplications(e: Equation) -> int:
 
 
 def total(graph: Graph, of: Callable[[Equation], float], unknown: float = math.nan) -> float:
-    """The sum over a graph's equations; loops count as often as they run, those of unknown length `unknown` times."""
-    return float(sum(_of_graphs(e, of, unknown) if e.primitive.holds_graphs else of(e) for e in graph.equations))
+    """The sum over a graph's equations; loops count as often as they run, those of unknown length `unknown` times.
+
+    Of the arithmetic by which a loop with checkpoints goes backward, the loops count as one turn for each step.
+    """
+    return _total(graph, of, unknown, False)
 
 
-def _of_graphs(e: Equation, of: Callable[[Equation], float], unknown: float) -> float:
-    inner = [total(g, of, unknown) for g in subgraphs(e)]
+def _total(graph: Graph, of: Callable[[Equation], float], unknown: float, scheduled: bool) -> float:
+    return float(sum(_of_graphs(e, of, unknown, scheduled) if e.primitive.holds_graphs else of(e) for e in graph.equations))
+
+
+def _of_graphs(e: Equation, of: Callable[[Equation], float], unknown: float, scheduled: bool) -> float:
+    own = e.params.get("checkpoints") == 0  # it belongs to the schedule of a loop
+    inner = [_total(g, of, unknown, scheduled or own) for g in subgraphs(e)]
+    turns = 1.0 if scheduled and own else unknown
     if e.primitive.name == "while_loop":
-        return unknown * sum(inner)
-    if e.primitive.name == "scan":
+        return turns * sum(inner)
+    if e.primitive.name in ("scan", "tangent_loop"):
         size = e.params.get("size")
-        return (unknown if size is None else size) * sum(inner)
+        return (turns if size is None else size) * sum(inner)
     return max(inner, default=0.0)
 
 
@@ -169,26 +178,3 @@ def _kind(e: Equation) -> str:
 
 def _element_work(e: Equation) -> float:
     return float(operations(e) or sum(_size(r) for r in e.results))
-
-
-def peak(graph: Graph) -> int:
-    """Bytes that are alive at once while a graph is interpreted, inputs and outputs included; views take none."""
-    last: dict[Any, int] = {}
-    for k, e in enumerate(graph.equations):
-        last.update(dict.fromkeys(e.operands, k))
-    last.update(dict.fromkeys(graph.outputs, len(graph.equations)))
-    alive = most = sum(_bytes(v) for v in graph.inputs)
-    ends: dict[int, int] = {}
-    for k, e in enumerate(graph.equations):
-        inner = max((peak(g) for g in subgraphs(e)), default=0)
-        for r in e.results:
-            size = 0 if e.primitive.name in _VIEWS else _bytes(r)
-            alive += size
-            ends[last.get(r, k)] = ends.get(last.get(r, k), 0) + size
-        most = max(most, alive + inner)
-        alive -= ends.pop(k, 0)
-    return most
-
-
-def _bytes(value: Any) -> int:
-    return value.type.size * value.type.dtype.itemsize if isinstance(value.type, ArrayType) else 0

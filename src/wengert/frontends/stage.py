@@ -414,6 +414,7 @@ class _Loop:
         for cell, r in zip(self.cells, results, strict=False):
             _rewrite(cell, r)
         ran = None if sure else self.count > 0 if go is not None else length > 0
+        ran = np.bool_(ran) if type(ran) is bool else ran  # a Python bool would take the dtype of what is chosen
         self._bind(results[len(self.cells) :], kept, sure, plans, ran)
         return saved
 
@@ -432,7 +433,8 @@ class _Loop:
         if some is None:
             raise NothingTraced
         if "name" in self.asked:
-            return list(some.apply(call, operands, {"graph": body, **self.asked}))
+            nothing = not body.outputs and not body.equations
+            return [] if nothing else list(some.apply(call, operands, {"graph": body, **self.asked}))
         if go is None:
             size = None if isinstance(length, Tracer) else int(length)
             n = length if isinstance(length, Tracer) else np.int64(length)

@@ -12,6 +12,7 @@ each iteration sees one entry). The body takes them in this order and gives the 
 from __future__ import annotations
 
 import operator
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -100,7 +101,7 @@ def may_raise(e: Equation) -> bool:
 
 # ---------------------------------------------------------------- call: `checkpoint` marks one that keeps its operands alone
 
-KNOWN = "known"  # among what is derived from a graph: its results, where they were computed as it was traced
+KNOWN = threading.local()  # `value`: (graph, its results), of the equation that is about to be recorded
 
 
 def _call_type(*types: Type, graph: Graph, name: str, checkpoint: bool = False) -> tuple[Type, ...]:
@@ -109,9 +110,9 @@ def _call_type(*types: Type, graph: Graph, name: str, checkpoint: bool = False) 
 
 def _call(*operands: Any, graph: Graph, name: str, checkpoint: bool = False,
           given: frozenset[int] = frozenset()) -> Sequence[Any]:
-    known = graph.derived.pop(KNOWN, None)
-    if known is not None:
-        return known  # type: ignore[no-any-return]
+    known = getattr(KNOWN, "value", None)
+    if known is not None and known[0] is graph:
+        return known[1]  # type: ignore[no-any-return]
     ready = _ready((graph,), range(len(operands)))
     return ready.programs[0](*_owned(operands, ready.consumed, given, 0))
 

@@ -24,17 +24,21 @@ from wengert.graph import REGISTRY, ArrayType, Build, Const, Equation, Graph, Ha
 from wengert.graph.walk import prune, uses
 from wengert.primitives.structure import full, select
 
-__all__ = ["adjoint_tangent_loop", "keeps_checkpoints", "plain_tangent_loop", "record_keeping_loop", "record_tangent_loop"]
+__all__ = ["adjoint_tangent_loop", "keeps_checkpoints", "may_keep_checkpoints", "plain_tangent_loop", "record_keeping_loop",
+           "record_tangent_loop"]
 
 _I = np.dtype(np.int64)
 _COUNT = ArrayType((), _I)
 
 
 def keeps_checkpoints(e: Equation) -> bool:
-    """Whether a loop is asked to keep a number of checkpoints, and can: stacks have no rows, and effects happen once."""
-    if not e.params.get("checkpoints") or not e.pure:
-        return False
-    return not any(isinstance(v.type, StackType) for v in e.params["body"].inputs)
+    """Whether a loop is asked to keep a number of checkpoints, and can."""
+    return bool(e.params.get("checkpoints")) and may_keep_checkpoints(e)
+
+
+def may_keep_checkpoints(e: Equation) -> bool:
+    """Whether a loop can be computed again from a state: stacks have no rows, and effects happen once."""
+    return e.pure and not any(isinstance(v.type, StackType) for v in (*e.operands, *e.params["body"].inputs))
 
 
 # ---------------------------------------------------------------- whole numbers
@@ -79,7 +83,7 @@ def first_part(length: Handle, slots: Handle) -> Any:
         return [t, _apply("floor_divide", reach * (s + t), t)]
     types = [_COUNT] * 4
     _, t, reach = _apply("while_loop", length, slots, _int(0), _int(1), test=_graph(types, more), body=_graph(types, longer),
-                         constants=2)
+                         constants=2, checkpoints=0)
     one = _int(1)  # a length of 1 is let through, whatever comes of it
     before = _apply("floor_divide", reach * t, _apply("maximum", slots + t, one))  # β(s, t-1)
     right = _apply("floor_divide", before * slots, _apply("maximum", slots + t - 1, one))  # β(s-1, t-1)

@@ -14,13 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from wengert.graph import REGISTRY, ArrayType, Atom, Const, Equation, Graph, Primitive, Var
-from wengert.graph.walk import prune, uses
+from wengert.graph.walk import uses
 from wengert.primitives.control import may_raise
 from wengert.primitives.revolve import plain_tangent_loop
 
 __all__ = ["CONTROL", "simpler", "without_dead"]
 
 CONTROL = frozenset(["call", "cond", "scan", "tangent_loop", "while_loop"])
+_NARROWED = CONTROL - {"tangent_loop"}  # what it carries beside its body belongs to its adjoint
 
 
 class Context(Protocol):
@@ -126,7 +127,7 @@ def without_dead(graph: Graph) -> Graph:
         if e.pure and not any(r in needed for r in e.results):
             continue
         new = e
-        if e.pure and e.primitive.name in CONTROL:
+        if e.pure and e.primitive.name in _NARROWED:
             new = _narrowed(e, [r in needed for r in e.results])
         if e in graph.lines:
             lines[new] = graph.lines[e]
@@ -141,13 +142,18 @@ def _narrowed(e: Equation, live: list[bool]) -> Equation:
     if name in ("call", "cond"):
         head = int(name == "cond")
         wanted = [j for j, flag in enumerate(live) if flag]
-        graphs = [prune(g, [g.outputs[j] for j in wanted]) for g in (params["branches"] if head else (params["graph"],))]
+        graphs = [_only(g, [g.outputs[j] for j in wanted]) for g in (params["branches"] if head else (params["graph"],))]
         used = [k for k in range(len(e.operands) - head) if any(uses(g, g.inputs[k]) for g in graphs)]
         graphs = [Graph(tuple([g.inputs[k] for k in used]), g.equations, g.outputs, g.lines) for g in graphs]
         changed = {**params, **({"branches": tuple(graphs)} if head else {"graph": graphs[0]})}
         operands = (*e.operands[:head], *[e.operands[head + k] for k in used])
         return Equation(e.primitive, operands, changed, tuple([e.results[j] for j in wanted]))
     return _narrowed_loop(e, live)
+
+
+def _only(graph: Graph, outputs: Sequence[Atom]) -> Graph:
+    """The graph of these outputs, in the graphs that it holds, too."""
+    return without_dead(Graph(graph.inputs, graph.equations, tuple(outputs), graph.lines))
 
 
 def _narrowed_loop(e: Equation, live: list[bool]) -> Equation:
@@ -159,7 +165,7 @@ def _narrowed_loop(e: Equation, live: list[bool]) -> Equation:
     tests = [] if is_scan else [params["test"]]
     kept = {j for j in range(carries) if live[lead + j] or any(uses(g, g.inputs[first + j]) for g in tests)}
     while True:
-        inner = prune(body, [*[body.outputs[j] for j in sorted(kept)], *[body.outputs[j] for j in saved]])
+        inner = _only(body, [*[body.outputs[j] for j in sorted(kept)], *[body.outputs[j] for j in saved]])
         more = {j for j in range(carries) if uses(inner, inner.inputs[first + j])} - kept
         if not more:
             break

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wengert.graph import REGISTRY, ArrayType, Equation, Graph, StackType, Var
+from wengert.graph import REGISTRY, ArrayType, Equation, Graph, Var
 from wengert.graph.walk import with_subgraphs
+from wengert.primitives.revolve import may_keep_checkpoints
 from wengert.transforms.linearize import linearize
 
-__all__ = ["Stretch", "cut", "loops", "saved_bytes", "segmented", "with_room"]
+__all__ = ["LOOPS", "Stretch", "cut", "loops", "saved_bytes", "segmented", "with_room"]
 
-_LOOPS = ("scan", "while_loop")
+LOOPS = ("scan", "while_loop")
 
 
 def _bytes(t: object) -> int:
@@ -26,11 +27,14 @@ def _bytes(t: object) -> int:
 # ---------------------------------------------------------------- loops
 
 def loops(graph: Graph) -> list[Equation]:
-    """The loops of a graph, those inside other loops included."""
+    """The loops of a graph, those inside other loops, branches and calls included."""
     found = []
     for e in graph.equations:
-        if e.primitive.name in _LOOPS:
-            found += [e, *loops(e.params["body"])]
+        name, params = e.primitive.name, e.params
+        if name in LOOPS:
+            found += [e, *loops(params["body"])]
+        elif name in ("call", "cond"):
+            found += [inner for g in (params["branches"] if name == "cond" else (params["graph"],)) for inner in loops(g)]
     return found
 
 
@@ -57,7 +61,7 @@ def with_room(graph: Graph, room: float, most: float) -> Graph:
     equations, lines = [], {}
     for e in graph.equations:
         new = e
-        if e.primitive.name in _LOOPS and e.pure and not any(isinstance(v.type, StackType) for v in e.params["body"].inputs):
+        if e.primitive.name in LOOPS and may_keep_checkpoints(e):
             params = {**e.params, "body": with_room(e.params["body"], room, most)}
             size = e.params.get("size")
             if (size is None or size * saved_bytes(e) > room) and "checkpoints" not in params:
@@ -94,7 +98,7 @@ def cut(graph: Graph, parts: int) -> list[Stretch]:
     out: list[Stretch] = []
     start, size = 0, 0
     for k, e in enumerate(graph.equations):
-        if e.primitive.name in _LOOPS or not e.pure:
+        if e.primitive.name in LOOPS or not e.pure:
             if k > start:
                 out.append(Stretch(start, k, size))
             start, size = k + 1, 0

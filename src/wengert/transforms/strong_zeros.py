@@ -23,6 +23,7 @@ from wengert.primitives.elementwise import logical_not, logical_or
 from wengert.primitives.revolve import plain_tangent_loop
 from wengert.primitives.structure import broadcast, convert, full, pad, reduce_sum, reshape, select
 from wengert.primitives.structure import transpose as move
+from wengert.transforms.loops import without_dead
 
 __all__ = ["masked", "masked_values"]
 
@@ -131,7 +132,8 @@ class _Walk:
             self.env.update(zip(e.results, results, strict=True))
 
     def graph(self, outputs: Sequence[Any], inputs: Sequence[Any] | None = None) -> Graph:
-        return self.build.graph(outputs, self.build.inputs if inputs is None else inputs)
+        """What these outputs need, and no more: masks that a call or a loop gives beside values do without the values."""
+        return without_dead(self.build.graph(outputs, self.build.inputs if inputs is None else inputs))
 
     def values(self) -> list[Any]:
         return [self.env.get(a, a) for a in self.outputs]
@@ -259,7 +261,6 @@ class _Walk:
         self.alive.update(found)
         self.chosen.update(found)
         return loop.results()
-
 
     def call(self, e: Equation) -> tuple[Any, ...]:
         """A linear `call`, which also takes the masks of its operands and gives those of its results."""
