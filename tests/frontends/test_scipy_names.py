@@ -298,3 +298,22 @@ def test_the_order_of_a_bessel_function_is_not_differentiated():
     for f in (lambda n: sp.spherical_jn(n, 1.3), lambda n: sp.jvp(n, 1.3)):
         with pytest.raises(UnsupportedError, match="order"):
             wg.grad(f)(2.0)
+
+
+@pytest.mark.parametrize("f", [
+    lambda fs: ss.welch(LONG, fs, nperseg=16)[1], lambda fs: ss.periodogram(LONG, fs)[0],
+    lambda fs: np.abs(ss.stft(LONG, fs, nperseg=16, scaling="psd")[2]), lambda fs: ss.spectrogram(LONG, fs, nperseg=16)[1],
+    lambda s: ss.welch(LONG, window=s * np.hanning(16) + 0.1, nperseg=16)[1],
+    lambda r: np.concatenate(ss.cheby1(4, r, 0.3)), lambda r: ss.cheby1(3, r, [0.2, 0.4], "band", output="sos"),
+    lambda r: np.concatenate(ss.cheby2(4, 10.0 * r, 0.3, "high")),
+])
+def test_what_scales_a_spectrum_or_shapes_a_filter_has_a_derivative(f):
+    jacobian = wg.jacobian(f)(2.0)
+    np.testing.assert_allclose(jacobian, wg.numeric.jacobian(f, 2.0, method="central"), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(wg.jit(wg.jacobian(f))(2.0), jacobian, rtol=1e-11, atol=1e-13)
+    assert np.any(jacobian)
+
+
+def test_the_ripple_of_an_elliptic_filter_is_refused():
+    with pytest.raises(UnsupportedError, match="elliptic"):
+        wg.jacobian(lambda r: ss.ellip(3, r, 30.0, 0.3)[0])(1.0)

@@ -63,12 +63,27 @@ def firwin(numtaps: int, cutoff: Any, *, width: Any = None, window: Any = "hammi
 # ---------------------------------------------------------------- recursive filters
 
 def _prototype(ftype: str, n: int, rp: Any, rs: Any, norm: str = "phase") -> tuple[Any, Any, float]:
-    """Zeros, poles and gain of the analog low pass with cutoff 1."""
+    """Zeros, poles and gain of the analog low pass with cutoff 1; the ripple of Chebyshev's may be traced.
+
+    Parks and Burrus, Digital Filter Design (1987), chapter 7: poles and zeros of Chebyshev's filters lie on ellipses.
+    """
     import scipy.signal as signal
+    if ftype == "cheby1" and isinstance(rp, Tracer):
+        flat = np.sqrt(10.0 ** (0.1 * rp) - 1.0)
+        p = -np.sinh(np.arcsinh(1.0 / flat) / n + 0.5j * np.pi * np.arange(-n + 1, n, 2) / n)
+        k = np.real(_prod(-p))
+        return np.zeros(0), p, k if n % 2 else k / np.sqrt(1.0 + flat * flat)
+    if ftype == "cheby2" and isinstance(rs, Tracer):
+        z, m = signal.cheb2ap(n, 40.0)[0], np.arange(-n + 1, n, 2)
+        mu = np.arcsinh(np.sqrt(10.0 ** (0.1 * rs) - 1.0)) / n
+        p = -1.0 / (np.sinh(mu) * np.cos(np.pi * m / (2 * n)) + 1j * np.cosh(mu) * np.sin(np.pi * m / (2 * n)))
+        return z, p, np.real(_prod(-p) / _prod(-z))
     makers = {"butter": signal.buttap, "cheby1": signal.cheb1ap, "cheby2": signal.cheb2ap, "ellip": signal.ellipap,
               "bessel": signal.besselap}
     given = {"cheby1": (rp,), "cheby2": (rs,), "ellip": (rp, rs), "bessel": (norm,)}.get(ftype, ())
-    z, p, k = makers[ftype](n, *[plain(g, f"the ripple of {ftype}") for g in given])
+    if any(isinstance(g, Tracer) for g in given):
+        refuse(f"scipy.signal.{ftype}", "the ripple of an elliptic filter is not traced; give numbers")
+    z, p, k = makers[ftype](n, *given)
     return np.atleast_1d(z), np.atleast_1d(p), k
 
 
@@ -78,16 +93,16 @@ def _prod(x: Any) -> Any:
 
 def _moved(z: Any, p: Any, k: Any, w: Any, kind: str) -> tuple[Any, Any, Any]:
     """The prototype taken to a low pass, high pass, band pass or band stop at these frequencies."""
-    degree = len(p) - len(z)
+    degree = p.shape[0] - z.shape[0]
     if kind == "lowpass":
         return z * w[0], p * w[0], k * w[0] ** degree
     if kind == "highpass":
-        return _concatenate([w[0] / z, np.zeros(degree)]) + 0j, w[0] / p, k * np.real(np.prod(-z) / np.prod(-p))
+        return _concatenate([w[0] / z, np.zeros(degree)]) + 0j, w[0] / p, k * np.real(_prod(-z) / _prod(-p))
     half, center = (w[1] - w[0]) / 2.0, w[0] * w[1]
     if kind == "bandpass":
         z, p = z * half, p * half
     else:
-        k = k * np.real(np.prod(-z) / np.prod(-p))
+        k = k * np.real(_prod(-z) / _prod(-p))
         z, p = half / z, half / p
     apart = [np.sqrt(v * v - center + 0j) for v in (z, p)]
     z, p = [_concatenate([v + r, v - r]) for v, r in zip((z, p), apart)]
@@ -187,13 +202,13 @@ def butter(N: int, Wn: Any, btype: str = "low", analog: bool = False, output: st
 
 @scipy_function("scipy.signal.cheby1")
 def cheby1(N: int, rp: Any, Wn: Any, btype: str = "low", analog: bool = False, output: str = "ba", fs: Any = None) -> Any:
-    """``scipy.signal.cheby1`` with a traced cutoff."""
+    """``scipy.signal.cheby1`` with a traced cutoff and ripple."""
     return _designed("cheby1", N, Wn, rp, None, btype, analog, output, fs)
 
 
 @scipy_function("scipy.signal.cheby2")
 def cheby2(N: int, rs: Any, Wn: Any, btype: str = "low", analog: bool = False, output: str = "ba", fs: Any = None) -> Any:
-    """``scipy.signal.cheby2`` with a traced cutoff."""
+    """``scipy.signal.cheby2`` with a traced cutoff and ripple."""
     return _designed("cheby2", N, Wn, None, rs, btype, analog, output, fs)
 
 

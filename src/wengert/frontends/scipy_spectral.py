@@ -8,7 +8,6 @@ Welch, IEEE Trans. Audio Electroacoust. 15 (1967).
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ import numpy as np
 from wengert.frontends.numpy_api import fourier
 from wengert.frontends.numpy_api.structure import as_array
 from wengert.frontends.scipy_api import scipy_function
-from wengert.frontends.scipy_data import along_last, floating, plain, refuse
+from wengert.frontends.scipy_data import along_last, data, floating, refuse
 from wengert.frontends.scipy_filters import detrend as without_trend
-from wengert.frontends.tracer import FUNCTIONS, Tracer
+from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced
 from wengert.primitives.window import window as windows_of
 
 __all__: list[str] = []
@@ -27,12 +26,12 @@ _concatenate = FUNCTIONS[np.concatenate]
 
 
 class _Segments:
-    """How a signal is cut, tapered and scaled: plain numbers."""
+    """How a signal is cut, tapered and scaled; the taper and the sampling frequency may be traced."""
 
     def __init__(self, n: int, fs: Any, window: Any, nperseg: Any, noverlap: Any, nfft: Any, scaling: str):
         import scipy.signal
         if not isinstance(window, (str, tuple)):
-            taper = np.asarray(plain(window, "the window of a spectral estimate"))
+            taper = data(window)
             nperseg = taper.shape[0] if nperseg is None else nperseg
             if taper.ndim != 1 or len(taper) != nperseg:
                 raise ValueError("window must be 1-D, and as long as nperseg")
@@ -46,10 +45,11 @@ class _Segments:
         self.nfft = self.length if nfft is None else int(nfft)
         if self.nfft < self.length:
             raise ValueError("nfft must be greater than or equal to nperseg.")
-        fs = plain(fs, "the sampling frequency of a spectral estimate")
+        fs = as_traced(fs)
         if scaling not in ("density", "spectrum"):
             raise ValueError(f"Unknown scaling: {scaling!r}")
-        self.scale = float(1.0 / (fs * np.sum(taper ** 2)) if scaling == "density" else 1.0 / np.sum(taper) ** 2)
+        scale = 1.0 / (fs * np.sum(taper ** 2)) if scaling == "density" else 1.0 / np.sum(taper) ** 2
+        self.scale = scale if isinstance(scale, Tracer) else float(scale)
         self.fs, self.step = fs, self.length - self.overlap
 
     def transformed(self, x: Any, detrend: Any, one_sided: bool) -> Any:
@@ -67,10 +67,11 @@ class _Segments:
         return fourier.transform(tapered + 0j, [self.nfft], last, inverse=False)
 
     def frequencies(self, one_sided: bool) -> Any:
-        return (np.fft.rfftfreq if one_sided else np.fft.fftfreq)(self.nfft, 1.0 / self.fs)
+        of = np.fft.rfftfreq if one_sided else np.fft.fftfreq
+        return of(self.nfft) * self.fs if isinstance(self.fs, Tracer) else of(self.nfft, 1.0 / self.fs)
 
     def times(self, count: int, start: float = 0.0) -> Any:
-        return (np.arange(count) * self.step + self.length / 2 - start) / float(self.fs)
+        return (np.arange(count) * self.step + self.length / 2 - start) / self.fs
 
     def doubled(self, spectrum: Any) -> Any:
         """One-sided: the power of negative frequencies counted with the positive ones."""
@@ -180,7 +181,7 @@ def spectrogram(x: Any, fs: Any = 1.0, window: Any = ("tukey", 0.25), nperseg: A
         return _placed(*_cross(x, None, fs, window, nperseg, noverlap, nfft, detrend, return_onesided, scaling, axis), axis)
     wide, _, one_sided = _prepared(x, None, axis, return_onesided)
     how = _Segments(n, fs, window, nperseg, noverlap, nfft, scaling)
-    found = np.swapaxes(how.transformed(wide, detrend, one_sided) * math.sqrt(how.scale), -1, -2)
+    found = np.swapaxes(how.transformed(wide, detrend, one_sided) * np.sqrt(how.scale), -1, -2)
     found = np.abs(found) if mode == "magnitude" else found
     return _placed(how.frequencies(one_sided), how.times(found.shape[-1]), found, axis)
 
@@ -209,7 +210,7 @@ def stft(x: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = 256, noverl
     if padded:
         lack = (-(wide.shape[-1] - how.length) % how.step) % how.length
         wide = _concatenate([wide, np.zeros((*wide.shape[:-1], lack), wide.dtype)], -1)
-    found = np.swapaxes(how.transformed(wide, detrend, one_sided) * math.sqrt(how.scale), -1, -2)
+    found = np.swapaxes(how.transformed(wide, detrend, one_sided) * np.sqrt(how.scale), -1, -2)
     return _placed(how.frequencies(one_sided), how.times(found.shape[-1], float(half)), found, axis)
 
 
