@@ -439,7 +439,8 @@ def solve(call: Call, functions: Sequence[Function], starts: Sequence[Any], shap
         values = [s.value if isinstance(s, Tracer) else s for s in starts]
         native = call.run([f.numeric() for f in functions], values)
         known = call.read(native, values)
-    if all(f.graph is not None for f in functions):
+    branches = any(f.graph is None for f in functions)
+    if not branches:
         operands, takes = list(starts), []
         for f in functions:
             takes.append(tuple(range(len(operands), len(operands) + len(f.parameters))))
@@ -463,7 +464,7 @@ def solve(call: Call, functions: Sequence[Function], starts: Sequence[Any], shap
     residual = _equation(graph, _bounded(equation) if bounds else equation, [type_of_any(x) for x in further])
     matrix, system = jacobian_system(residual, method)
     x = implicit(found, converged, way, *functions[0].parameters, *further, residual=residual, matrix=matrix, system=system,
-                 name=call.name)
+                 name=call.name, branches=branches)
     return Found(call.name, x, native, converged)
 
 

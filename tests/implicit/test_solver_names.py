@@ -352,7 +352,9 @@ def test_a_root_of_a_higher_multiplicity_has_no_derivative():
 @pytest.mark.parametrize(("error", "solve"), [
     (np.linalg.LinAlgError, lambda a: so.minimize_scalar(lambda x: np.abs(x - a)).x),
     (wg.errors.ConvergenceError, lambda a: so.minimize_scalar(lambda x: np.abs(x - a) + 0.01 * x * x).x),
-    (wg.errors.ConvergenceError, lambda a: so.brentq(lambda x: np.where(x > a, 1.0 + x, 0.1 * x - 1.0), 0.0, 3.0))])
+    (wg.errors.ConvergenceError, lambda a: so.brentq(lambda x: np.where(x > a, 1.0 + x, 0.1 * x - 1.0), 0.0, 3.0)),
+    (np.linalg.LinAlgError, lambda a: so.minimize_scalar(lambda x: x - a if x > a else a - x).x),
+    (wg.errors.ConvergenceError, lambda a: so.brentq(lambda x: 1.0 + x if x > a else 0.1 * x - 1.0, 0.0, 3.0))])
 def test_a_solution_where_the_equation_jumps_is_refused(error, solve):
     """x = a, though the equation has no derivative in a on either side."""
     for derivative in (wg.grad(solve), lambda a: wg.jvp(solve, (a,), (1.0,)), wg.jit(wg.grad(solve))):
@@ -362,6 +364,7 @@ def test_a_solution_where_the_equation_jumps_is_refused(error, solve):
 
 def test_steps_elsewhere_have_the_derivative_zero():
     for solve in (lambda a: so.brentq(lambda x: x**3 - np.where(a > 0.0, 8.0, 1.0), 0.0, 3.0),
+                  lambda a: so.brentq(lambda x: x**3 - (8.0 if a > 0.1 * x else 1.0), 0.0, 3.0),
                   lambda a: so.minimize_scalar(lambda x: np.abs(x - a) + (x - 5.0) ** 2).x):
         assert wg.grad(solve)(1.2) == wg.jvp(solve, (1.2,), (1.0,))[1] == 0.0
 

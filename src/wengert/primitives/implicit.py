@@ -214,14 +214,15 @@ regular: Primitive = Primitive(
 # ---------------------------------------------------------------- the theorem
 
 def _implicit_jvp(x: Any, ops: Any, tangents: Any, *, transform: Any, residual: Graph, matrix: Graph, system: System,
-                  name: str) -> Any:
+                  name: str, branches: bool) -> Any:
+    # branches: the residual is of those that were taken, and does not show what they depend on
     _, converged, way, *parameters = ops
     moving = tangents[3:]
     if all(t is None for t in moving):
         return None
     linear = transform(residual, [False, *[t is not None for t in moving]])
     smooth, present = linear.nonzero[0], [t for t in moving if t is not None]
-    if not smooth and not _reaches(residual, [t is not None for t in moving]):
+    if not smooth and not branches and not _reaches(residual, [t is not None for t in moving]):
         return None
     build = x.build
     entries = build.inline(matrix, [x, *parameters])
@@ -249,7 +250,8 @@ def _reaches(graph: Graph, moving: Sequence[bool]) -> bool:
 def _implicit_sample(rng: np.random.Generator) -> Any:
     matrix = build_graph(lambda x, a: (2.0 * x,), _SCALAR, _SCALAR)
     residual = build_graph(lambda x, a: x * x - a, _SCALAR, _SCALAR)
-    return [((rng.uniform(1.0, 2.0),), {"residual": residual, "matrix": matrix, "system": ("dense",), "name": "newton"})]
+    return [((rng.uniform(1.0, 2.0),), {"residual": residual, "matrix": matrix, "system": ("dense",), "name": "newton",
+                                         "branches": False})]
 
 
 implicit: Primitive = Primitive(
