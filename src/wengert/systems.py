@@ -16,6 +16,7 @@ import numpy as np
 from wengert.backends.tiers import Runner
 from wengert.graph import ArrayType, Build, Const, Graph, Handle
 from wengert.primitives.index import slice_axis
+from wengert.primitives.jumps import decisions
 from wengert.primitives.structure import concatenate, full, reshape, transpose
 from wengert.transforms import coloring
 from wengert.transforms.batch import batch
@@ -56,7 +57,7 @@ class System:
         self.value = _runner(graph)
         self._augmented: dict[int, Graph] = {}
         self._pulled: dict[int, tuple[Graph, Any]] = {}
-        self._comparisons: dict[Any, Any] = {}
+        self._decisions: dict[Any, Any] = {}
 
     def _moving(self, *which: int) -> list[bool]:
         return [k in which for k in range(len(self.graph.inputs))]
@@ -203,24 +204,12 @@ class System:
         found = build.inline(many, [*inputs, rows])[1]
         return simplify(build.graph([reshape(found, shape=(*out.shape, k))]))
 
-    def comparisons(self, *groups: tuple[int, ...]) -> Callable[..., Any] | None:
-        """The comparisons that depend on an input of each group: their values, in one tuple; None if there are none."""
-        if groups not in self._comparisons:
-            self._comparisons[groups] = self._compared(groups)
-        return self._comparisons[groups]
-
-    def _compared(self, groups: tuple[tuple[int, ...], ...]) -> Callable[..., Any] | None:
-        reach: list[set[Any]] = [{self.graph.inputs[k] for k in group} for group in groups]
-        found = []
-        for e in self.graph.equations:
-            for part in reach:
-                if any(o in part for o in e.operands):
-                    part.update(e.results)
-            if not e.primitive.differentiable and all(e.results[0] in part for part in reach):
-                found.append(e.results[0])
-        if not found:
-            return None
-        return _runner(Graph(self.graph.inputs, self.graph.equations, tuple(found)))
+    def decisions(self, *groups: tuple[int, ...]) -> Callable[..., Any] | None:
+        """What the function decides by an input of each group, in one vector; None if it decides nothing."""
+        if groups not in self._decisions:
+            graph = decisions(self.graph, *groups)
+            self._decisions[groups] = None if graph is None else _runner(graph)
+        return self._decisions[groups]
 
     # ------------------------------------------------------------ scalars
 

@@ -48,6 +48,38 @@ def test_a_kink_is_fine_and_a_jump_is_refused():
         wg.grad(lambda p: quad(lambda x: 1.0 if x < p else 2.0, 0.0, 1.0)[0])(0.3)
 
 
+@pytest.mark.parametrize("step", [
+    lambda x, p: np.sign(x - p), lambda x, p: np.heaviside(x - p, 0.5), lambda x, p: (x + 1.0 - p) % 1.0,
+    lambda x, p: np.modf(x + 1.0 - p)[0], lambda x, p: np.copysign(1.0, x - p),
+    lambda x, p: 1.0 if x > 0.1 and x < p else 0.0, lambda x, p: np.array([1.0, 5.0])[int(x + 1.0 - p)]],
+    ids=["sign", "heaviside", "remainder", "modf", "copysign", "and", "int"])
+def test_jumps_that_no_comparison_shows(step):
+    with pytest.raises(NonDifferentiableError, match=r"jumps at x = 0\.3"):
+        wg.grad(lambda p: quad(step, 0.0, 1.0, args=(p,), points=[0.3])[0])(0.3)
+
+
+def test_what_meets_at_a_decision_is_no_jump():
+    def ramp(x, p):  # a branch in a branch, of which the outer one jumps where nothing moves
+        if x < 0.1:
+            return 2.0 * p
+        if x < p:
+            return p - x
+        return 0.0
+    np.testing.assert_allclose(wg.grad(lambda p: quad(ramp, 0.0, 1.0, args=(p,), points=[0.1, 0.3])[0])(0.3), 0.4)
+    wave = wg.grad(lambda p: quad(lambda x: np.sin(2.0 * np.pi * ((x - p) % 1.0)), 0.0, 0.75, points=[0.3])[0])(0.3)
+    np.testing.assert_allclose(wave, np.sin(-0.6 * np.pi) - np.sin(0.9 * np.pi), rtol=1e-8)
+
+
+def test_functions_without_a_graph_are_SciPys_own_where_nothing_is_traced():
+    def clumsy(x):
+        return float(str(x))
+    assert wg.grad(lambda k: k * quad(clumsy, 0.0, 1.0)[0])(2.0) == pytest.approx(0.5)
+    with pytest.raises(UnsupportedError, match="cannot become a graph"):
+        wg.grad(lambda k: quad(lambda x: k * float(str(x)), 0.0, 1.0)[0])(2.0)
+    with pytest.warns(wg.StagingWarning, match="cannot become a graph"):
+        assert wg.jit(wg.grad(lambda k: k * quad(clumsy, 0.0, 1.0)[0]))(2.0) == pytest.approx(0.5)
+
+
 def test_a_derivative_that_does_not_converge_is_refused():
     def f(p):  # the integral exists, that of the derivative does not
         return quad(lambda x: np.log(abs(x - p)), 0.0, 1.0, points=[0.3])[0]

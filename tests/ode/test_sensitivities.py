@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.integrate import odeint, solve_ivp
+from scipy.integrate import RK45, odeint, solve_ivp
 
 import wengert as wg
 from wengert.errors import ConvergenceError, NonDifferentiableError, StiffnessWarning, UnsupportedError
@@ -209,6 +209,37 @@ def test_what_is_not_supported_says_what_to_do():
         wg.grad(lambda k: solve_ivp(lambda t, y: print(t) or -k * y, (0.0, 1.0), [1.0], t_eval=[1.0]).y[0, 0])(1.0)
     with pytest.raises(wg.errors.InputError, match="sens is"):
         wg.ode.solve_ivp(predator_prey, (0.0, 1.0), [1.0, 1.0], args=(1.0, 1.0, 1.0, 1.0), sens="both")
+
+
+def test_an_equation_without_traced_values_is_SciPys_own():
+    def turning(t, y):
+        return 1j * y
+    assert wg.grad(lambda k: k * solve_ivp(turning, (0.0, 1.0), [1.0 + 0.0j], RK45, **TIGHT).y[0, -1].real)(
+        2.0) == pytest.approx(np.cos(1.0), rel=1e-8)
+
+
+@pytest.mark.parametrize(("times", "message"), [([0.5, 2.0], "within"), ([0.5, 0.2], "sorted"), ([[0.5]], "1-dimensional")])
+def test_output_times_are_those_that_SciPy_takes(times, message):
+    def f(k):
+        return np.sum(solve_ivp(lambda t, y: -k * y, (0.0, 1.0), [1.0], t_eval=times).y)
+    for derive in (wg.grad(f), wg.jit(wg.grad(f))):
+        with pytest.raises(ValueError, match=message):
+            derive(1.0)
+
+
+def test_dense_output_in_any_order_to_second_order():
+    def f(k, T):
+        return np.sum(solve_ivp(lambda t, y: -k * y, (0.0, 1.0), [1.0], dense_output=True, **TIGHT).sol(np.array([T, 0.1])))
+    wanted = (0.9 * 2.0 - 1.0) * np.exp(-1.8)
+    for mode in (wg.jacfwd, wg.jacrev):
+        np.testing.assert_allclose(mode(wg.grad(f), 1)(2.0, 0.9), wanted, rtol=1e-7)
+
+
+def test_what_is_not_finite_stays_so():
+    def f(k):
+        return np.nan * solve_ivp(lambda t, y: -k * y, (0.0, 1.0), [1.0], t_eval=[1.0]).y[0, 0]
+    assert np.isnan(wg.grad(f)(1.0))
+    assert np.isnan(wg.jvp(f, (1.0,), (np.inf,))[1])
 
 
 def test_errors_of_the_function_are_its_own():

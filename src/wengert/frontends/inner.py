@@ -9,6 +9,7 @@ operands, which have derivatives.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from wengert.frontends.block import Block, attempt
 from wengert.frontends.numpy_api.structure import as_array
 from wengert.frontends.reach import reach
 from wengert.frontends.registry import NeedsValueError
-from wengert.frontends.trace import user_line
+from wengert.frontends.trace import active_frame, user_line
 from wengert.frontends.tracer import Tracer, as_traced
 from wengert.graph import ArrayType, Build, Graph, Var
 from wengert.primitives.index import slice_axis
@@ -60,6 +61,8 @@ class Inner:
     ----------
     parameters, extras
         Values of the vector p, and of further operands; set by `graphs`.
+    refused : UnsupportedError or None
+        Why one of the functions has no graph.
     """
 
     def __init__(self, name: str, lead: Sequence[ArrayType], args: Sequence[Any] = ()):
@@ -68,12 +71,39 @@ class Inner:
         self.args = [a.frozen() if isinstance(a, Tracer) else a for a in self.args]
         self.blocks: list[tuple[Block, list[Var], Any]] = []
         self.captured: dict[Any, Any] = {}
+        self.refused: UnsupportedError | None = None
         self.places = [k for k, a in enumerate(self.args) if _lifted(a)]
         for k in self.places:
-            self._require_real(self.args[k])
+            if is_traced(self.args[k]):
+                self._require_real(self.args[k])
 
     def stage(self, f: Callable[..., Any], call: Callable[..., Any], finish: Callable[[Any], Any]) -> None:
-        """Trace one function: ``finish(call(f, lead, args))`` is the array that its graph gives."""
+        """Trace one function: ``finish(call(f, lead, args))`` is the array that its graph gives.
+
+        One that has no graph is `refused`, unless nothing traced enters: see `untraced`.
+        """
+        try:
+            self._stage(f, call, finish)
+        except UnsupportedError as e:
+            self.refused = e
+
+    def untraced(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """A function as SciPy may call it where nothing is traced; if it has no graph, that is seen by what it gives."""
+        refused = self.refused
+        if refused is None:
+            return f
+        if active_frame() is not None:
+            raise UnstageableError(str(refused))
+
+        @functools.wraps(f)
+        def plainly(*xs: Any) -> Any:
+            out = f(*xs)
+            if any(is_traced(x) for x in (out if isinstance(out, (list, tuple)) else [out])):
+                raise refused
+            return out
+        return plainly
+
+    def _stage(self, f: Callable[..., Any], call: Callable[..., Any], finish: Callable[[Any], Any]) -> None:
         def run_with(how: Callable[..., Any]) -> Callable[[], Any]:
             def run() -> Any:
                 block = flow.active_frame()
@@ -120,6 +150,8 @@ class Inner:
 
     def graphs(self) -> list[Graph]:
         """The graphs, each of (*lead, p, *extras)."""
+        if self.refused is not None:
+            raise self.refused
         operands: list[tuple[Any, Any]] = [(k, self.args[k]) for k in self.places] + list(self.captured.items())
         real = [(key, x) for key, x in operands if _type(x).dtype.kind == "f"]
         rest = [(key, x) for key, x in operands if _type(x).dtype.kind != "f"]

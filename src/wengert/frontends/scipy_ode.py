@@ -16,6 +16,7 @@ from wengert.errors import UnsupportedError
 from wengert.frontends.inner import Inner, is_traced, plain
 from wengert.frontends.numpy_api.structure import as_array
 from wengert.frontends.scipy_api import scipy_function
+from wengert.frontends.scipy_data import require
 from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer
 from wengert.graph import ArrayType
@@ -25,7 +26,7 @@ from wengert.primitives.ivp import event_time, ivp
 __all__: list[str] = []
 
 _FLOAT = np.dtype(np.float64)
-_METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
+_METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA", "odeint")
 _OPTIONS = ("first_step", "max_step", "min_step", "sens")
 _EXACT = ("jac", "jac_sparsity", "lband", "uband")  # not looked at: the Jacobian is exact
 
@@ -34,8 +35,12 @@ def _real(x: Any, what: str) -> Any:
     """A float64 array or tracer."""
     out = as_array(x)
     if out.dtype.kind == "c":
-        raise UnsupportedError(f"{what} is complex (at {user_line()}); integrate real and imaginary parts")
+        raise _of_complex(what)
     return _frozen(out.astype(_FLOAT))
+
+
+def _of_complex(what: str) -> UnsupportedError:
+    return UnsupportedError(f"{what} is complex (at {user_line()}); integrate real and imaginary parts")
 
 
 def _frozen(x: Any) -> Any:
@@ -56,14 +61,19 @@ class _Problem:
                  options: dict[str, Any], events: Sequence[Any] = (), call: Callable[..., Any] = _plain_call):
         self.name, self.method = name, method
         self.t0, self.t1 = [_real(t, f"{name}: t_span").reshape(()) for t in t_span]
-        self.y0 = _real(y0, f"{name}: y0")
+        y0 = as_array(y0)
+        constant = y0.dtype.kind == "c" and not is_traced(y0)
+        self.y0 = _frozen(y0) if constant else _real(y0, f"{name}: y0")
         if self.y0.ndim != 1:
             raise ValueError("`y0` must be 1-dimensional.")
-        inner = Inner(name, [ArrayType((), _FLOAT), ArrayType(self.y0.shape, _FLOAT)], _tuple(args))
+        inner = self.inner = Inner(name, [ArrayType((), _FLOAT), ArrayType(self.y0.shape, self.y0.dtype)], _tuple(args))
         inner.stage(fun, call, self._rate)
         for event in events:
             inner.stage(event, _plain_call, _number)
-        self.inner = inner
+        if inner.refused is None and (constant or method not in _METHODS):
+            inner.refused = _of_complex(f"{name}: y0") if constant else UnsupportedError(
+                f"scipy.integrate.{name}: method is one of {', '.join(_METHODS[:-1])} where it is differentiated, not "
+                f"{method!r} (at {user_line()})")
         self.options = {"method": method, "rtol": float(plain(rtol, "rtol")), "atol": _hashable(plain(atol, "atol")), "options":
                         tuple(sorted((k, _setting(plain(v, k))) for k, v in options.items() if v is not None))}
         self.events = events
@@ -71,9 +81,7 @@ class _Problem:
     def _rate(self, out: Any) -> Any:
         out, n = as_array(out), self.y0.shape[0]
         if out.dtype.kind == "c":
-            raise UnsupportedError(f"{self.name}: the right-hand side is complex (at {user_line()}); integrate real and "
-                                   f"imaginary "
-                                   f"parts")
+            raise _of_complex(f"{self.name}: the right-hand side")
         if out.shape == (n,):
             return out
         if out.shape not in ((), (1,)):
@@ -140,10 +148,6 @@ def solve_ivp(fun: Any, t_span: Any, y0: Any, method: Any = "RK45", t_eval: Any 
               events: Any = None, vectorized: bool = False, args: Any = None, **options: Any) -> Any:
     """``scipy.integrate.solve_ivp``; the derivative is that of the continuous solution, to the tolerances given."""
     import scipy.integrate
-    if method not in _METHODS:
-        raise UnsupportedError(f"scipy.integrate.solve_ivp: method is one of {', '.join(_METHODS)} where it is "
-                               f"differentiated, not "
-                               f"{method!r} (at {user_line()})")
     listed = [] if events is None else list(events) if isinstance(events, (tuple, list)) else [events]
     rtol, atol = options.pop("rtol", 1e-3), options.pop("atol", 1e-6)
     given = {k: v for k, v in options.items() if k in _OPTIONS}
@@ -152,8 +156,11 @@ def solve_ivp(fun: Any, t_span: Any, y0: Any, method: Any = "RK45", t_eval: Any 
     times = None if t_eval is None else _real(t_eval, "solve_ivp: t_eval")
     if problem.plain(times):
         options.pop("sens", None)
-        return scipy.integrate.solve_ivp(fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args,
+        own = problem.inner.untraced
+        watched = None if events is None else own(events) if callable(events) else [own(e) for e in listed]
+        return scipy.integrate.solve_ivp(own(fun), t_span, y0, method, t_eval, dense_output, watched, vectorized, args,
                                          rtol=rtol, atol=atol, **options)
+    times = None if times is None else _ordered(times, problem)
     unknown = set(options) - set(_OPTIONS) - set(_EXACT)
     if unknown:
         raise TypeError(f"solve_ivp: unknown options {', '.join(sorted(unknown))}")
@@ -161,6 +168,17 @@ def solve_ivp(fun: Any, t_span: Any, y0: Any, method: Any = "RK45", t_eval: Any 
     chosen = times is None or bool(listed) or dense_output
     found = problem.known() if chosen or problem.concrete() else None
     return _result(problem, found, times, dense_output)
+
+
+def _ordered(times: Any, problem: _Problem) -> Any:
+    """Output times, if they are those that SciPy takes."""
+    if times.ndim != 1:
+        raise ValueError("`t_eval` must be 1-dimensional.")
+    t0, t1 = problem.t0, problem.t1
+    outside = (times < np.minimum(t0, t1)) | (times > np.maximum(t0, t1))
+    times = require(times, ~outside, "Values in `t_eval` are not within `t_span`.")
+    unsorted = (times[1:] - times[:-1]) * (t1 - t0) <= 0.0
+    return require(times, ~unsorted, "Values in `t_eval` are not properly sorted.")
 
 
 def _vectorized(how: Callable[..., Any], lead: Sequence[Any], args: Sequence[Any]) -> Any:
@@ -197,8 +215,8 @@ def _stacked(numbers: list[Any]) -> Any:
 def _times(problem: _Problem, found: Any, times: Any, end: Any) -> Any:
     """The output times: those asked for, as far as the integration went, or the solver's steps between the given ends."""
     if times is not None:
-        past = np.abs(plain(times, "t_eval") - found.t[0]) <= np.abs(found.t[-1] - found.t[0])
-        return times if past.all() else times[past]
+        past = np.abs(plain(times, "t_eval") - found.t[0]) <= np.abs(found.t[-1] - found.t[0]) if len(found.t) else []
+        return times if np.all(past) else times[past]
     ends = [x.reshape(1) if isinstance(x, Tracer) else np.reshape(x, 1) for x in (problem.t0, end)]
     parts = [ends[0], found.t[1:-1], ends[1]] if len(found.t) > 1 else ends[:1]
     return _frozen(FUNCTIONS[np.concatenate](parts)) if any(is_traced(x) for x in parts) else found.t
@@ -236,6 +254,7 @@ def odeint(func: Any, y0: Any, t: Any, args: Any = (), Dfun: Any = None, col_der
     problem = _Problem("odeint", func, (times[0], times[-1]), state.reshape(-1) if state.ndim == 0 else state, args, "odeint",
                        relative, absolute, options, (), call)
     if problem.plain(times):
+        func = problem.inner.untraced(func)
         return scipy.integrate.odeint(func, y0, t, args, Dfun, col_deriv, full_output, ml, mu, rtol, atol, tcrit, h0, hmax,
                                       hmin, ixpr, mxstep, mxhnil, mxordn, mxords, printmessg, tfirst)
     if full_output or tcrit is not None:

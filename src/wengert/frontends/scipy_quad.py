@@ -37,16 +37,16 @@ def _limit(x: Any, name: str) -> Any:
 
 
 def _integrated(name: str, f: Any, a: Any, b: Any, args: Any, rule: str, options: dict[str, Any],
-                finish: Callable[[Any], Any]) -> Any:
-    """The value, or None if nothing is traced."""
+                finish: Callable[[Any], Any]) -> tuple[Any, Any]:
+    """The value, or None if nothing is traced; then also the function, as SciPy may call it."""
     limits = [_limit(x, name) for x in (a, b)]
     inner = Inner(name, [ArrayType((), _FLOAT)], args if isinstance(args, tuple) else (args,))
     inner.stage(f, lambda how, lead, rest: how(*lead, *rest), finish)
     if not inner.traced and not any(is_traced(x) for x in limits):
-        return None
+        return None, inner.untraced(f)
     (graph,) = inner.graphs()
     given = tuple(sorted((k, _literal(plain(v, k))) for k, v in options.items() if v is not None))
-    return integral(*limits, inner.parameters, *inner.extras, integrand=graph, rule=rule, options=given, source=None)
+    return integral(*limits, inner.parameters, *inner.extras, integrand=graph, rule=rule, options=given, source=None), f
 
 
 def _literal(v: Any) -> Any:
@@ -75,8 +75,12 @@ def quad(func: Any, a: Any, b: Any, args: Any = (), full_output: int = 0, epsabs
     options = {"epsabs": epsabs, "epsrel": epsrel, "limit": limit, "points": points}
     value = None
     if weight is None and not full_output and not others:
-        value = _integrated("scipy.integrate.quad", func, a, b, args, "quad", options, _number)
-    elif is_traced(a) or is_traced(b) or (active_trace() is not None and _uses_traced(func, args)):
+        value, func = _integrated("scipy.integrate.quad", func, a, b, args, "quad", options, _number)
+    elif active_trace() is not None:
+        inner = _staged(func, args)
+        if not (is_traced(a) or is_traced(b) or inner.traced):
+            func = inner.untraced(func)
+            return scipy.integrate.quad(func, a, b, args, full_output, epsabs, epsrel, limit, points, weight, **others)
         raise UnsupportedError(f"scipy.integrate.quad is differentiated without weight, full_output and complex_func (at "
                                f"{user_line()}); write the weight into the integrand")
     if value is None:
@@ -84,10 +88,10 @@ def quad(func: Any, a: Any, b: Any, args: Any = (), full_output: int = 0, epsabs
     return value, np.nan  # the error estimate is not known beforehand
 
 
-def _uses_traced(func: Any, args: Any) -> bool:
+def _staged(func: Any, args: Any) -> Inner:
     inner = Inner("scipy.integrate.quad", [ArrayType((), _FLOAT)], args if isinstance(args, tuple) else (args,))
     inner.stage(func, lambda how, lead, rest: how(*lead, *rest), as_array)
-    return inner.traced
+    return inner
 
 
 @scipy_function("scipy.integrate.quad_vec")
@@ -97,7 +101,9 @@ def quad_vec(f: Any, a: Any, b: Any, epsabs: Any = 1e-200, epsrel: Any = 1e-8, n
     """``scipy.integrate.quad_vec``, likewise."""
     import scipy.integrate
     options = {"epsabs": epsabs, "epsrel": epsrel, "norm": norm, "limit": limit, "points": points, "quadrature": quadrature}
-    value = None if full_output else _integrated("scipy.integrate.quad_vec", f, a, b, args, "quad_vec", options, _array)
+    value = None
+    if not full_output:
+        value, f = _integrated("scipy.integrate.quad_vec", f, a, b, args, "quad_vec", options, _array)
     if value is None:
         return scipy.integrate.quad_vec(f, a, b, epsabs, epsrel, norm, cache_size, limit, workers, points, quadrature,
                                         full_output, args=args)

@@ -137,7 +137,7 @@ _JUMP = ("the integrand jumps at x = {}, at a place that depends on traced value
 def _require_no_jump(integrand: Graph, a: float, b: float, p: Any, extras: Sequence[Any]) -> None:
     """Refuse Leibniz's rule where a comparison that depends on p makes the integrand jump."""
     system = system_of(integrand)
-    look = system.comparisons((0,), (1,))
+    look = system.decisions((0,), (1,))
     if look is not None:
         require_no_jump(look, system.value, _spread(a, b), lambda x: (np.float64(x), p, *extras), _JUMP)
 

@@ -29,7 +29,9 @@ from wengert.errors import NonDifferentiableError
 from wengert.graph import ArrayType, Build, Const, Graph, Handle, Primitive
 from wengert.primitives import trajectory
 from wengert.primitives.contract import contract
-from wengert.primitives.index import basic_index, slice_axis
+from wengert.primitives.elementary import absolute
+from wengert.primitives.index import basic_index, index, slice_axis
+from wengert.primitives.reduce import argmax
 from wengert.primitives.structure import concatenate, full, reduce_sum, reshape
 from wengert.primitives.trajectory import rates_of, system_of
 
@@ -188,8 +190,11 @@ def _directions(ys: Handle, q: int, m: int, n: int) -> Any:
 
 
 def _last(times: Handle, t0: Handle) -> Any:
-    """How far an integration has to go: to the last output time."""
-    return basic_index(times, (times.shape[0] - 1,)) if times.shape[0] else t0
+    """How far an integration has to go: to the output time that is farthest away."""
+    if not times.shape[0]:
+        return t0
+    far = reshape(argmax(absolute(times - t0), axis=0), shape=(1,))
+    return reshape(index(times, far, spec=(("a",),)), shape=())
 
 
 # ---------------------------------------------------------------- its adjoint

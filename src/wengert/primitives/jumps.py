@@ -1,20 +1,85 @@
 """Integrands and right-hand sides that jump where a derivative would not see it.
 
-What comes in: a function along a path, and its comparisons. What goes out: nothing, or an error. The one idea: a
-derivative under the integral sign, or along a trajectory, misses the movement of a jump; jumps come from comparisons, so
-where one of them changes along the path, the two sides are compared.
+What comes in: a function along a path, and its decisions. What goes out: nothing, or an error. The one idea: a
+derivative under the integral sign, or along a trajectory, misses the movement of a jump; jumps come from comparisons, and from
+functions that are constant between their jumps, so where one of them changes along the path, the two sides are compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from wengert.errors import NonDifferentiableError
+from wengert.graph import Build, Const, Graph, Handle, Var
+from wengert.primitives.control import cond
+from wengert.primitives.elementary import floor_divide, rint, sign
+from wengert.primitives.structure import concatenate, convert, reshape
 
-__all__ = ["require_no_jump"]
+__all__ = ["decisions", "require_no_jump"]
+
+_FLOAT = np.dtype(np.float64)
+_STEPS = {"ceil", "floor", "floor_divide", "gammasgn", "heaviside", "numpy_round", "rint", "sign", "special_round", "trunc"}
+# What jumps with the branch of a function that is not constant
+_BRANCHES: dict[str, Callable[..., Any]] = {
+    "remainder": lambda y, a, b: floor_divide(a, b), "fmod": lambda y, a, b: rint((a - y) / b),
+    "copysign": lambda y, a, b: sign(b), "modf": lambda fraction, whole, x: whole, "frexp": lambda y, exponent, x: exponent}
+
+
+def decisions(graph: Graph, *groups: Sequence[int]) -> Graph | None:
+    """The decisions that depend on an input of each group, also those within branches: NaN where they are not come to.
+
+    Those within loops are left out. None if there are none.
+    """
+    build, reach = Build(), [{graph.inputs[k] for k in group} for group in groups]
+    inputs = [build.input(v.type) for v in graph.inputs]
+    _, env = build.inline_env(graph, dict(zip(graph.inputs, [h.atom for h in inputs], strict=True)))
+
+    def handle(atom: Any) -> Handle:
+        return Handle(build, env[atom] if isinstance(atom, Var) else atom)
+    found: list[Any] = []
+    for e in graph.equations:
+        for part in reach:
+            if any(o in part for o in e.operands):
+                part.update(e.results)
+        if e.primitive.name == "cond":
+            found += _within(e, [handle(o) for o in e.operands], reach)
+        if not all(e.results[0] in part for part in reach):
+            continue
+        if e.primitive.name in _BRANCHES:
+            found.append(_BRANCHES[e.primitive.name](*[handle(a) for a in (*e.results, *e.operands)]))
+        elif e.primitive.name in _STEPS or _compares(e):
+            found.append(handle(e.results[0]))
+    return build.graph([_vector(found)], build.inputs) if found else None
+
+
+def _compares(e: Any) -> bool:
+    """Whether it makes truth values or whole numbers of others; what is made of those changes only with them."""
+    kind = e.results[0].type.dtype.kind
+    return e.primitive.name != "cond" and kind in "biu" and any(o.type.dtype.kind in "fc" for o in e.operands)
+
+
+def _vector(parts: Sequence[Any]) -> Any:
+    flat = [reshape(h if h.dtype == _FLOAT else convert(h, dtype=_FLOAT), shape=(h.type.size,)) for h in parts]
+    return concatenate(*flat, axis=0) if len(flat) > 1 else flat[0]
+
+
+def _within(e: Any, operands: list[Handle], reach: Sequence[set[Any]]) -> list[Any]:
+    """The decisions of the arms of a branch, one after the other."""
+    groups = [[k for k, o in enumerate(e.operands[1:]) if o in part] for part in reach]
+    arms = [decisions(g, *groups) for g in e.params["branches"]]
+    if not any(arms):
+        return []
+    def arm(which: int) -> Graph:
+        build = Build()
+        given = [build.input(h.type) for h in operands[1:]]
+        out = [build.inline(g, given)[0] if k == which else Handle(build, Const(np.full(g.outputs[0].type.size, np.nan)))
+               for k, g in enumerate(arms) if g is not None]
+        return build.graph([_vector(out)], build.inputs)
+    return [cond(*operands, branches=(arm(0), arm(1)))[0]]
+
 
 _CLOSE = 1e-6  # of the size of the values: a smaller step counts as none
 
@@ -33,10 +98,11 @@ def require_no_jump(look: Callable[..., Any], value: Callable[..., Any], points:
         for _ in range(60):
             middle = 0.5 * (left + right)
             left, right = (middle, right) if _same(state[k], look(*at(middle))) else (left, middle)
-        one, other = (np.asarray(value(*at(x))[0]) for x in (left, right))
-        if np.any(np.abs(one - other) > _CLOSE * np.maximum(np.abs(one), np.abs(other)).max(initial=1e-300)):
+        one, other, *around = (np.asarray(value(*at(x))[0]) for x in (left, right, points[k], points[k + 1]))
+        if np.any(np.abs(one - other) > _CLOSE * np.max(np.abs([one, other, *around]), initial=1e-300)):
             raise NonDifferentiableError(what.format(f"{right:.6g}"))
 
 
 def _same(a: Any, b: Any) -> bool:
-    return all(np.array_equal(u, v) for u, v in zip(a, b, strict=True))
+    """Whether no decision has changed, as far as both know it."""
+    return bool(np.all((a[0] == b[0]) | np.isnan(a[0]) | np.isnan(b[0])))

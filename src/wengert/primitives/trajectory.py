@@ -202,7 +202,7 @@ def known(*times: Any) -> bool:
 
 def outputs(found: Any, times: Any) -> Any:
     """The solution at the output times, (times, states)."""
-    return np.ascontiguousarray(found.sol(np.asarray(times)).T)
+    return np.ascontiguousarray(found.sol(np.asarray(times)).T) if len(times) else np.zeros((0, len(found.y)))
 
 
 def augmented(v: Any, t0: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: Graph, layers: Any, method: str,
@@ -213,10 +213,20 @@ def augmented(v: Any, t0: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: 
         return np.zeros((q, m, n))
     if not known(t0, times):
         return np.full((q, m, n), np.nan)
+    if not known(v):
+        return _of_finite(v, lambda v: augmented(v, t0, times, y0, p, *extras, rate=rate, layers=layers, method=method, **rest))
     state, parameters = np.concatenate([y0, v[:, :n].ravel()]), np.concatenate([p, v[:, n:].ravel()])
     found = solved(rate, (*layers, q), _end(t0, times), t0, state, parameters, extras, method=method, **rest)
     _require_continuous(rate, found, np.prod([1 + j for j in (*layers, q)], dtype=int), parameters, extras)
     return np.ascontiguousarray(outputs(found, times)[:, n:].reshape(m, q, n).transpose(1, 0, 2))
+
+
+def _of_finite(rows: Any, run: Callable[[Any], Any]) -> Any:
+    """A linear map of rows; NaN for a row that is not finite, of which no integrator gives anything."""
+    fine = np.all(np.isfinite(rows.reshape(len(rows), -1)), axis=1)
+    out = run(np.where(fine.reshape(-1, *[1] * (rows.ndim - 1)), rows, 0.0))
+    out[~fine] = np.nan
+    return out
 
 
 _JUMP = ("the right-hand side jumps at t = {}, where the trajectory or a traced value decides, and the derivative jumps "
@@ -227,7 +237,7 @@ _JUMP = ("the right-hand side jumps at t = {}, where the trajectory or a traced 
 def _require_continuous(rate: Graph, found: Any, count: Any, p: Any, extras: Sequence[Any]) -> None:
     """Refuse a right-hand side that jumps along the trajectory, at a place that moves."""
     system = system_of(rate)
-    look = system.comparisons((1, 2))
+    look = system.decisions((1, 2))
     if look is not None:
         n, own = len(found.y) // count, p[:p.size // count]
         points = np.sort(np.concatenate([found.t, 0.5 * (found.t[1:] + found.t[:-1])]))
@@ -246,6 +256,9 @@ def adjoint(w: Any, t0: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: Gr
         return np.zeros((q, n + k))
     if not known(t0, times):
         return np.full((q, n + k), np.nan)
+    if not known(w):
+        return _of_finite(w, lambda w: adjoint(w, t0, times, y0, p, *extras, rate=rate, layers=layers, method=method, rtol=rtol,
+                                               atol=atol, options=options))
     method = _SOLVER.get(method, method)
     end = _end(t0, times)
     given = tuple([(name, min(v, abs(end - t0)) if name == "first_step" else v) for name, v in options])
