@@ -8,6 +8,7 @@ import scipy.interpolate as si
 import scipy.linalg as sl
 import scipy.ndimage as nd
 import scipy.signal as ss
+import scipy.special as sp
 import scipy.stats as st
 
 import wengert as wg
@@ -223,3 +224,77 @@ def test_frozen_distributions():
     check(lambda c: st.weibull_min(c, scale=2.0).logpdf(Q), np.array(1.3), jit=True)
     vectors = st.multivariate_t(np.zeros(2), np.eye(2) + 0.3, 4.0)
     check(lambda x: vectors.logpdf(x), PAIR[:, :2])
+
+
+def same(f, *args):
+    """Value and dtype are SciPy's own."""
+    wanted = f(*args)
+    found = wg.vjp(f, *args)[0]
+    np.testing.assert_allclose(found, wanted, rtol=1e-12 if wanted.dtype in (float, complex) else 1e-6)
+    assert found.dtype == wanted.dtype
+
+
+def test_single_precision_stays():
+    x = LONG.astype(np.float32)
+    for f in (lambda x: nd.gaussian_filter1d(x, 1.0), lambda x: nd.convolve(x, [1.0, 2.0]),
+              lambda x: nd.correlate1d(x, [1j, 2.0]), lambda x: nd.convolve1d(x, [1j, 2.0, 3.0]),
+              lambda x: nd.correlate(x, [1j, 2.0]), lambda x: nd.convolve(x, [1j, 2.0]),
+              lambda x: nd.map_coordinates(x, [[0.5, 3.2]], order=1)):
+        same(f, x)
+    for f in (lambda x: ss.periodogram(x)[1], lambda x: ss.welch(x, nperseg=8, average="median")[1],
+              lambda x: ss.stft(x, nperseg=8)[2]):
+        assert wg.vjp(f, x)[0].dtype == f(x).dtype
+    with pytest.raises(UnsupportedError, match="integers"):
+        wg.grad(lambda w: np.sum(nd.correlate1d(np.arange(5), w)))(C[:3])
+    same(lambda x: nd.gaussian_filter(x, (1, 0), order=(1, 0)), GRID)
+
+
+def test_what_lies_outside_is_as_in_scipy():
+    at = np.array([-1.0, 0.35, 9.0])
+    for kind in ("previous", "next"):
+        same(lambda y, kind=kind: si.interp1d(X, y, kind=kind, fill_value="extrapolate")(at), Y)
+    points = np.array([[-1.0, 2.0], [np.nan, 1.0], [1.0, 2.0]])
+    same(lambda v: si.RegularGridInterpolator((X, X), v, bounds_error=False, fill_value=7.0)(points), GRID)
+    same(lambda v: si.RegularGridInterpolator((X[::-1], X), v)(points[2:]), GRID)
+    steep = np.stack([1e12 * Y, np.array([0.0, 0.0, 1.0, 1.0, 1.0, 0.0])], 1)
+    same(lambda y: si.Akima1DInterpolator(X, y, method="makima")(Q), steep)
+
+
+def test_an_elliptic_filter_of_first_order():
+    check(lambda w: np.concatenate(ss.ellip(1, 1.0, 30.0, w)), np.array(0.3))
+
+
+@pytest.mark.parametrize(("name", "shapes"), [
+    ("lognorm", (0.7,)), ("invgamma", (2.3,)), ("gamma", (2.3,)), ("beta", (2.2, 2.3)), ("rayleigh", ()), ("f", (5.0, 5.0))])
+def test_at_the_end_of_a_support(name, shapes):
+    """The density is 0 there, with the derivative 0, and so is what lies below."""
+    made, x = getattr(st, name), np.array([0.3, 0.3 - 1.0, 0.9])
+    for method in ("pdf", "cdf", "sf"):
+        f = getattr(made, method)
+        np.testing.assert_allclose(wg.vjp(lambda x, f=f: f(x, *shapes, loc=0.3), x)[0], f(x, *shapes, loc=0.3), rtol=1e-12)
+        slopes = wg.grad(lambda x, f=f: np.sum(f(x, *shapes, loc=0.3)))(x)
+        assert np.all(slopes[:2] == 0.0) and slopes[2] != 0.0
+    np.testing.assert_array_equal(wg.vjp(lambda x: made.logpdf(x, *shapes, loc=0.3), x)[0][:2], -np.inf)
+
+
+@pytest.mark.filterwarnings("ignore:(divide by zero|invalid value)")
+@pytest.mark.parametrize(("name", "shapes"), [("t", (4.5,)), ("cauchy", ()), ("genpareto", (-0.3,)), ("genextreme", (0.2,))])
+def test_quantiles_at_the_ends(name, shapes):
+    q = np.array([0.0, 1e-300, 0.3, 0.5, 0.8, 1.0])
+    for method in ("ppf", "isf"):
+        f = getattr(getattr(st, name), method)
+        np.testing.assert_allclose(wg.vjp(lambda q, f=f: f(q, *shapes, scale=2.0), q)[0], f(q, *shapes, scale=2.0), rtol=1e-12,
+                                   atol=1e-15)
+
+
+def test_a_truncated_normal_without_a_lower_end():
+    def f(mean):
+        return st.truncnorm.logpdf(1.0, (-np.inf - mean) / 2.0, (3.0 - mean) / 2.0, loc=mean, scale=2.0)
+    check(f, np.array(0.5))
+
+
+def test_the_order_of_a_bessel_function_is_not_differentiated():
+    assert wg.vjp(lambda x: sp.spherical_jn(2, x), np.float32(1.3))[0].dtype == np.float64
+    for f in (lambda n: sp.spherical_jn(n, 1.3), lambda n: sp.jvp(n, 1.3)):
+        with pytest.raises(UnsupportedError, match="order"):
+            wg.grad(f)(2.0)

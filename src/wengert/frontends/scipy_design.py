@@ -68,7 +68,8 @@ def _prototype(ftype: str, n: int, rp: Any, rs: Any, norm: str = "phase") -> tup
     makers = {"butter": signal.buttap, "cheby1": signal.cheb1ap, "cheby2": signal.cheb2ap, "ellip": signal.ellipap,
               "bessel": signal.besselap}
     given = {"cheby1": (rp,), "cheby2": (rs,), "ellip": (rp, rs), "bessel": (norm,)}.get(ftype, ())
-    return makers[ftype](n, *[plain(g, f"the ripple of {ftype}") for g in given])  # type: ignore[no-any-return]
+    z, p, k = makers[ftype](n, *[plain(g, f"the ripple of {ftype}") for g in given])
+    return np.atleast_1d(z), np.atleast_1d(p), k
 
 
 def _prod(x: Any) -> Any:

@@ -55,18 +55,18 @@ TABLE.update({
         ppf=lambda q: sp.ndtri((1.0 + q) / 2.0), isf=lambda q: -sp.ndtri(q / 2.0), low=0.0),
     "halfcauchy": Distribution(
         lambda z: np.log(2.0 / np.pi) - np.log1p(z * z), cdf=lambda z: 2.0 / np.pi * np.arctan(z),
-        sf=lambda z: 2.0 / np.pi * np.arctan2(1.0, z), ppf=lambda q: np.tan(np.pi / 2.0 * q),
+        sf=lambda z: 2.0 / np.pi * np.arctan2(1.0, z), ppf=lambda q: 1.0 / np.tan(np.pi / 2.0 * (1.0 - q)),
         isf=lambda q: 1.0 / np.tan(np.pi / 2.0 * q), low=0.0),
     "invgamma": Distribution(
         lambda z, a: -(a + 1.0) * np.log(z) - sp.gammaln(a) - 1.0 / z, cdf=lambda z, a: sp.gammaincc(a, 1.0 / z),
         sf=lambda z, a: sp.gammainc(a, 1.0 / z), ppf=lambda q, a: 1.0 / sp.gammainccinv(a, q),
-        isf=lambda q, a: 1.0 / sp.gammaincinv(a, q), low=0.0, shapes=1),
+        isf=lambda q, a: 1.0 / sp.gammaincinv(a, q), low=0.0, open=True, shapes=1),
     "rayleigh": Distribution(
-        lambda z: np.log(z) - z * z / 2.0, cdf=lambda z: -np.expm1(-z * z / 2.0), sf=lambda z: np.exp(-z * z / 2.0),
+        lambda z: sp.xlogy(1.0, z) - z * z / 2.0, cdf=lambda z: -np.expm1(-z * z / 2.0), sf=lambda z: np.exp(-z * z / 2.0),
         logsf=lambda z: -z * z / 2.0, ppf=lambda q: np.sqrt(-2.0 * np.log1p(-q)), isf=lambda q: np.sqrt(-2.0 * np.log(q)),
         low=0.0),
     "maxwell": Distribution(
-        lambda z: _HALF_NORMAL + 2.0 * np.log(z) - z * z / 2.0, cdf=lambda z: sp.gammainc(1.5, z * z / 2.0),
+        lambda z: _HALF_NORMAL + sp.xlogy(2.0, z) - z * z / 2.0, cdf=lambda z: sp.gammainc(1.5, z * z / 2.0),
         sf=lambda z: sp.gammaincc(1.5, z * z / 2.0), ppf=lambda q: np.sqrt(2.0 * sp.gammaincinv(1.5, q)),
         isf=lambda q: np.sqrt(2.0 * sp.gammainccinv(1.5, q)), low=0.0),
     "chi": Distribution(
@@ -112,7 +112,9 @@ def _mass(a: Any, b: Any) -> Any:
     """``log(Φ(b) - Φ(a))``: from the tail that a and b lie in."""
     right = known(a > 0)
     u, v = _where(right, -b, a), _where(right, -a, b)
-    return sp.log_ndtr(v) + log1mexp(sp.log_ndtr(v) - sp.log_ndtr(u))
+    none = known(u == -np.inf)  # without mass below, whatever moves u
+    low, high = sp.log_ndtr(_where(none, -1.0, u)), sp.log_ndtr(_where(none, 0.0, v))
+    return sp.log_ndtr(v) + _where(none, 0.0, log1mexp(high - low))
 
 
 TABLE.update({

@@ -240,10 +240,9 @@ def akima(x: Any, y: Any, axis: int = 0, *, method: str = "akima", extrapolate: 
     ahead, behind = change[2:], change[:-2]
     total = ahead + behind
     where, value = FUNCTIONS[np.where], known(total)
-    straight = value <= (0.0 if method == "makima" else 1e-9 * FUNCTIONS[np.max](value, initial=-np.inf))
+    straight = value <= 1e-9 * FUNCTIONS[np.max](value, initial=-np.inf)
     slopes = (ahead * m[1:-2] + behind * m[2:-1]) / where(straight, 1.0, total)
-    level = 0.5 * (m[3:] + m[:-3]) if method == "akima" else m[1:-2] * 0.0
-    return _hermite(x, y, where(straight, level, slopes), extrapolate, place)
+    return _hermite(x, y, where(straight, 0.5 * (m[3:] + m[:-3]), slopes), extrapolate, place)
 
 
 # ---------------------------------------------------------------- cubic splines
@@ -415,6 +414,9 @@ def interp1d(x: Any, y: Any, kind: Any = "linear", axis: int = -1, copy: bool = 
     extrapolated = isinstance(fill_value, str)
     if extrapolated and bounds_error:
         raise ValueError("Cannot extrapolate and raise at the same time.")
+    if extrapolated and kind in ("previous", "next"):  # what was before the first point, or comes after the last one?
+        ends = take(y, 0, axis), take(y, -1, axis)
+        fill_value, extrapolated = (np.nan, ends[1]) if kind == "previous" else (ends[0], np.nan), False
     given = not extrapolated and (isinstance(fill_value, (tuple, Tracer)) or not np.all(np.isnan(fill_value)))
     bounds_error = not extrapolated and not given if bounds_error is None else bool(bounds_error)
     fill: Any = fill_value

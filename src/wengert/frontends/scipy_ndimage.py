@@ -13,9 +13,9 @@ import numpy as np
 
 from wengert.frontends.numpy_api.structure import as_array, axis_of
 from wengert.frontends.scipy_api import scipy_function
-from wengert.frontends.scipy_data import along_last, chosen, data, floating, known, plain, refuse, take, under_last
+from wengert.frontends.scipy_data import along_last, chosen, data, known, plain, refuse, take, under_last
 from wengert.frontends.scipy_filters import sliding
-from wengert.frontends.tracer import FUNCTIONS
+from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced
 from wengert.primitives.window import window
 
 __all__: list[str] = []
@@ -32,13 +32,33 @@ def _continued(x: Any, widths: Any, mode: str, cval: Any) -> Any:
     return FUNCTIONS[np.pad](as_array(x), tuple(widths), _MODES[mode], **options)
 
 
-def _along(x: Any, weights: Any, axis: int, mode: str, cval: Any, before: int) -> Any:
+def _image(x: Any) -> Any:
+    """An array as it is given; SciPy gives what it is filtered to in its dtype."""
+    x = as_array(as_traced(x))
+    if x.dtype.kind in "biu":
+        refuse("scipy.ndimage", "the array holds integers, and SciPy gives integers; write x.astype(float)")
+    return x
+
+
+def _like(out: Any, x: Any, weights: Any) -> Any:
+    """What was computed in double precision, in the dtype that SciPy gives."""
+    dtype = np.promote_types(x.dtype, np.complex64) if weights.dtype.kind == "c" else x.dtype
+    return out.astype(dtype) if out.dtype != dtype else out
+
+
+def _conjugate(weights: Any) -> Any:
+    """SciPy correlates with conjugate weights, and convolves with them as they are."""
+    return np.conj(weights) if weights.dtype.kind == "c" else weights
+
+
+def _along(given: Any, weights: Any, axis: int, mode: str, cval: Any, before: int) -> Any:
     """Windows along one axis, of which `before` elements lie before the place in question."""
-    x = floating(x)
+    given = _image(given)
+    x = data(given)
     axis = axis_of(axis, x.ndim)
     wide, n = along_last(x, axis), weights.shape[0]
     widths = [(0, 0)] * (x.ndim - 1) + [(before, n - 1 - before)]
-    return under_last(sliding(_continued(wide, widths, mode, cval), weights), axis)
+    return _like(under_last(sliding(_continued(wide, widths, mode, cval), weights), axis), given, weights)
 
 
 def _no_output(output: Any) -> None:
@@ -60,7 +80,7 @@ def correlate1d(input: Any, weights: Any, axis: int = -1, output: Any = None, mo
                 origin: int = 0) -> Any:
     """``scipy.ndimage.correlate1d``."""
     _no_output(output)
-    weights = _checked(weights, origin)
+    weights = _conjugate(_checked(weights, origin))
     return _along(input, weights, axis, mode, cval, weights.shape[0] // 2 + origin)
 
 
@@ -69,7 +89,7 @@ def convolve1d(input: Any, weights: Any, axis: int = -1, output: Any = None, mod
                origin: int = 0) -> Any:
     """``scipy.ndimage.convolve1d``."""
     weights = _checked(weights, origin)
-    return correlate1d(input, weights[::-1], axis, output, mode, cval, -origin - (weights.shape[0] % 2 == 0))
+    return correlate1d(input, _conjugate(weights[::-1]), axis, output, mode, cval, -origin - (weights.shape[0] % 2 == 0))
 
 
 @scipy_function("scipy.ndimage.uniform_filter1d")
@@ -118,10 +138,10 @@ def gaussian_filter(input: Any, sigma: Any, order: Any = 0, output: Any = None, 
                     truncate: float = 4.0, *, radius: Any = None, axes: Any = None) -> Any:
     """``scipy.ndimage.gaussian_filter``: one axis after the other."""
     _no_output(output)
-    x = floating(input)
+    x = _image(input)
     axes = list(range(x.ndim)) if axes is None else [axis_of(k, x.ndim) for k in np.atleast_1d(axes)]
     for axis, s, o, m, r in zip(axes, *[_for_axes(v, len(axes)) for v in (sigma, order, mode, radius)], strict=True):
-        if isinstance(s, float) and s <= 1e-15:
+        if not isinstance(s, Tracer) and s <= 1e-15:
             continue
         x = gaussian_filter1d(x, s, axis, o, None, m, cval, truncate, radius=r)
     return x
@@ -132,7 +152,7 @@ def uniform_filter(input: Any, size: Any = 3, output: Any = None, mode: Any = "r
                    axes: Any = None) -> Any:
     """``scipy.ndimage.uniform_filter``."""
     _no_output(output)
-    x = floating(input)
+    x = _image(input)
     axes = list(range(x.ndim)) if axes is None else [axis_of(k, x.ndim) for k in np.atleast_1d(axes)]
     for axis, n, m, o in zip(axes, *[_for_axes(v, len(axes)) for v in (size, mode, origin)], strict=True):
         x = uniform_filter1d(x, n, axis, None, m, cval, o) if n > 1 else x
@@ -144,13 +164,14 @@ def correlate(input: Any, weights: Any, output: Any = None, mode: str = "reflect
               axes: Any = None) -> Any:
     """``scipy.ndimage.correlate``."""
     _no_output(output)
-    x, weights = floating(input), data(weights)
+    given, weights = _image(input), _conjugate(data(weights))
+    x = data(given)
     if axes is not None or x.ndim != weights.ndim:
         refuse("scipy.ndimage.correlate", "axes= is not traced: weights and input have the same number of dimensions")
     before = [n // 2 + o for n, o in zip(weights.shape, _for_axes(origin, x.ndim), strict=True)]
     wide = _continued(x, [(k, n - 1 - k) for k, n in zip(before, weights.shape, strict=True)], mode, cval)
     seen = window(wide, windows=tuple([(k, n, 1, 1) for k, n in enumerate(weights.shape)]))
-    return FUNCTIONS[np.tensordot](seen, weights, x.ndim)
+    return _like(FUNCTIONS[np.tensordot](seen, weights, x.ndim), given, weights)
 
 
 @scipy_function("scipy.ndimage.convolve")
@@ -159,7 +180,7 @@ def convolve(input: Any, weights: Any, output: Any = None, mode: str = "reflect"
     """``scipy.ndimage.convolve``."""
     weights = data(weights)
     origins = [-o - (n % 2 == 0) for o, n in zip(_for_axes(origin, weights.ndim), weights.shape, strict=True)]
-    return correlate(input, np.flip(weights), output, mode, cval, origins, axes=axes)
+    return correlate(input, _conjugate(np.flip(weights)), output, mode, cval, origins, axes=axes)
 
 
 # ---------------------------------------------------------------- between pixels
@@ -189,7 +210,8 @@ def map_coordinates(input: Any, coordinates: Any, output: Any = None, order: int
     _no_output(output)
     if order not in (0, 1):
         refuse("scipy.ndimage.map_coordinates", f"order={order} is not traced; use order=1, or RegularGridInterpolator")
-    x, at = floating(input), data(coordinates)
+    given, at = _image(input), data(coordinates)
+    x = data(given)
     if at.shape[0] != x.ndim:
         raise RuntimeError("invalid shape for coordinate array")
     if order == 0:
@@ -207,4 +229,4 @@ def map_coordinates(input: Any, coordinates: Any, output: Any = None, order: int
         for (j, w), n in zip(corner, x.shape, strict=True):
             place, weight = place * n + j, weight * w
         total = total + weight * take(flat, place)
-    return np.reshape(chosen(inside, total, cval), shape)
+    return _like(np.reshape(chosen(inside, total, cval), shape), given, at)

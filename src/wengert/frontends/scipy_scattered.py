@@ -48,8 +48,12 @@ class _Grid:
         if method not in ("linear", "nearest", *_DEGREES):
             refuse("scipy.interpolate.RegularGridInterpolator", f"method={method!r} is not traced; use 'linear', 'nearest', "
                    f"'slinear', 'cubic' or 'quintic'")
-        self.grid = [increasing(data(p), "The points in dimension must be strictly ascending") for p in points]
-        self.values, self.method = data(values), method
+        grid, self.values, self.method = [data(p) for p in points], data(values), method
+        for i, p in enumerate(grid):
+            falls = known(p[0] > p[-1]) if p.shape[0] > 1 and i < self.values.ndim else False
+            if not isinstance(falls, Tracer) and falls:
+                grid[i], self.values = p[::-1], FUNCTIONS[np.flip](self.values, i)
+        self.grid = [increasing(p, "The points in dimension must be strictly ascending or descending") for p in grid]
         if len(self.grid) > self.values.ndim:
             raise ValueError(f"There are {len(self.grid)} point arrays, but values has {self.values.ndim} dimensions")
         if any(p.shape[0] != n for p, n in zip(self.grid, self.values.shape)):
@@ -73,6 +77,7 @@ class _Grid:
         out = self._inside(at)
         if not self.bounds_error and self.fill_value is not None:
             out = chosen(shaped(inside, out.ndim), out, self.fill_value)
+            out = chosen(shaped(FUNCTIONS[np.all](at == at, axis=1), out.ndim), out, np.nan)
         return np.reshape(out, (*shape, *self.values.shape[d:]))
 
     def _inside(self, at: Any) -> Any:

@@ -14,6 +14,7 @@ from wengert.errors import UnsupportedError
 from wengert.frontends.numpy_api.arithmetic import common, write_out
 from wengert.frontends.numpy_api.structure import as_array, axes_of
 from wengert.frontends.scipy_api import scipy_function
+from wengert.frontends.scipy_data import data
 from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, ufunc_call
 from wengert.primitives import bessel, softmax, special
@@ -158,9 +159,18 @@ def lambertw(z: Any, k: Any = 0, tol: float = 1e-8) -> Any:
 
 # ---------------------------------------------------------------- spherical Bessel functions, derivatives of Bessel functions
 
+def _order(n: Any) -> Any:
+    """The order of a Bessel function, which is not differentiated."""
+    plain = np.asarray(_plain(n, "the order of a Bessel function"))
+    if isinstance(n, Tracer) and n.build is not None and n.dtype.kind not in "biu":
+        raise UnsupportedError(f"the derivative in the order of a Bessel function is not known (at {user_line()}); take it "
+                               f"from outside of what is differentiated")
+    return plain
+
+
 def _by_order(orders: Any, x: Any, one: Any) -> Any:
     """``one(n, x)`` for each order n, which are whole constants and broadcast against x."""
-    orders, x = np.asarray(_plain(orders, "the order of a Bessel function")), _floating(x)
+    orders, x = _order(orders), data(x)
     if np.any(orders != np.floor(orders)) or np.any(orders < 0):
         raise UnsupportedError(f"orders of spherical Bessel functions are whole numbers from 0 on (at {user_line()})")
     shape, out = np.broadcast_shapes(orders.shape, x.shape), None
@@ -194,7 +204,7 @@ def _derivatives(name: str, ufunc: str, sign: float, outer: float) -> None:
 
     def function(v: Any, z: Any, n: int = 1) -> Any:
         n = int(_plain(n, f"the order of scipy.special.{name}"))
-        v = np.asarray(_plain(v, f"the order of scipy.special.{name}"))
+        v = _order(v)
         total = None
         for i in range(n + 1):
             term = _ufunc(ufunc, v - n + 2.0 * i, _floating(z)) * (sign ** i * math.comb(n, i) * (0.5 * outer) ** n)

@@ -8,6 +8,7 @@ Welch, IEEE Trans. Audio Electroacoust. 15 (1967).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class _Segments:
         fs = plain(fs, "the sampling frequency of a spectral estimate")
         if scaling not in ("density", "spectrum"):
             raise ValueError(f"Unknown scaling: {scaling!r}")
-        self.scale = 1.0 / (fs * np.sum(taper ** 2)) if scaling == "density" else 1.0 / np.sum(taper) ** 2
+        self.scale = float(1.0 / (fs * np.sum(taper ** 2)) if scaling == "density" else 1.0 / np.sum(taper) ** 2)
         self.fs, self.step = fs, self.length - self.overlap
 
     def transformed(self, x: Any, detrend: Any, one_sided: bool) -> Any:
@@ -112,7 +113,7 @@ def _averaged(power: Any, average: str, axis: int) -> Any:
     else:
         n = power.shape[-1]
         even = 2.0 * np.arange(1.0, (n - 1) // 2 + 1)
-        bias = 1.0 + np.sum(1.0 / (even + 1.0) - 1.0 / even)
+        bias = 1.0 + float(np.sum(1.0 / (even + 1.0) - 1.0 / even))
         median = FUNCTIONS[np.median]
         if power.dtype.kind == "c":
             out = (median(power.real, axis=-1) + 1j * median(power.imag, axis=-1)) / bias
@@ -179,7 +180,7 @@ def spectrogram(x: Any, fs: Any = 1.0, window: Any = ("tukey", 0.25), nperseg: A
         return _placed(*_cross(x, None, fs, window, nperseg, noverlap, nfft, detrend, return_onesided, scaling, axis), axis)
     wide, _, one_sided = _prepared(x, None, axis, return_onesided)
     how = _Segments(n, fs, window, nperseg, noverlap, nfft, scaling)
-    found = np.swapaxes(how.transformed(wide, detrend, one_sided) * np.sqrt(how.scale), -1, -2)
+    found = np.swapaxes(how.transformed(wide, detrend, one_sided) * math.sqrt(how.scale), -1, -2)
     found = np.abs(found) if mode == "magnitude" else found
     return _placed(how.frequencies(one_sided), how.times(found.shape[-1]), found, axis)
 
@@ -208,7 +209,7 @@ def stft(x: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = 256, noverl
     if padded:
         lack = (-(wide.shape[-1] - how.length) % how.step) % how.length
         wide = _concatenate([wide, np.zeros((*wide.shape[:-1], lack), wide.dtype)], -1)
-    found = np.swapaxes(how.transformed(wide, detrend, one_sided) * np.sqrt(how.scale), -1, -2)
+    found = np.swapaxes(how.transformed(wide, detrend, one_sided) * math.sqrt(how.scale), -1, -2)
     return _placed(how.frequencies(one_sided), how.times(found.shape[-1], float(half)), found, axis)
 
 

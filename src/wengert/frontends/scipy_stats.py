@@ -48,6 +48,8 @@ class Distribution:
         What is not stated follows from the others.
     low, high : float or callable
         The support, a function of the shape parameters if it moves with them.
+    open : bool
+        Whether the formulas do not hold at the lower end of the support.
     middle : float or callable
         A place inside.
     allowed : callable
@@ -68,6 +70,7 @@ class Distribution:
     pdf: Formula | None = None
     low: Any = -np.inf
     high: Any = np.inf
+    open: bool = False
     middle: Any = 0.5
     allowed: Formula = field(default=lambda *shapes: np.asarray(True) if not shapes else all_positive(*shapes))
     shapes: int = 0
@@ -84,7 +87,14 @@ class Distribution:
         return None if inner is None else lambda *xs: outer(inner(*xs))
 
 
-_FROM: dict[str, tuple[str, Formula]] = {"pdf": ("logpdf", np.exp), "logcdf": ("cdf", np.log), "logsf": ("sf", np.log)}
+def _density(logarithm: Any) -> Any:
+    """``exp``, and 0 with the derivative 0 where the logarithm is infinite."""
+    none = _plain(logarithm) == -np.inf
+    return _masked(~none, np.exp(logarithm if not isinstance(none, Tracer) and not np.any(none) else FUNCTIONS[np.where](
+        none, 0.0, logarithm)), 0.0)
+
+
+_FROM: dict[str, tuple[str, Formula]] = {"pdf": ("logpdf", _density), "logcdf": ("cdf", np.log), "logsf": ("sf", np.log)}
 
 
 def all_positive(*shapes: Any) -> Any:
@@ -110,6 +120,13 @@ _OUTSIDE = {
 def log1mexp(x: Any) -> Any:
     """``log(1 - exp(-x))``."""
     return np.log(-np.expm1(-x))
+
+
+def _cotangent(q: Any) -> Any:
+    """``cot(π q)`` for q up to one half, and 0 beyond."""
+    at, where = _plain(q), FUNCTIONS[np.where]
+    near = (at > 0.0) & (at < 0.5)
+    return where(near, 1.0 / np.tan(np.pi * where(near, q, 0.25)), where(at == 0.0, np.inf, 0.0))
 
 
 LOG_ROOT = 0.5 * np.log(2.0 * np.pi)
@@ -146,8 +163,8 @@ TABLE = {
         isf=lambda q, k: -sp.stdtrit(k, q), shapes=1),
     "cauchy": Distribution(
         lambda z: -np.log(np.pi) - np.log1p(z * z), cdf=lambda z: np.arctan2(1.0, -z) / np.pi,
-        sf=lambda z: np.arctan2(1.0, z) / np.pi, ppf=lambda q: np.tan(np.pi * q - np.pi / 2.0),
-        isf=lambda q: np.tan(np.pi / 2.0 - np.pi * q)),
+        sf=lambda z: np.arctan2(1.0, z) / np.pi, ppf=lambda q: _cotangent(1.0 - q) - _cotangent(q),
+        isf=lambda q: _cotangent(q) - _cotangent(1.0 - q)),
     "logistic": Distribution(
         lambda z: sp.log_expit(z) + sp.log_expit(-z), cdf=lambda z: sp.expit(z), sf=lambda z: sp.expit(-z),
         ppf=lambda q: sp.logit(q), isf=lambda q: -sp.logit(q), logcdf=lambda z: sp.log_expit(z),
@@ -157,7 +174,7 @@ TABLE = {
         cdf=lambda z, k: sp.ndtr(np.log(z) / k),
         sf=lambda z, k: sp.ndtr(-np.log(z) / k), ppf=lambda q, k: np.exp(k * sp.ndtri(q)),
         isf=lambda q, k: np.exp(-k * sp.ndtri(q)), logcdf=lambda z, k: sp.log_ndtr(np.log(z) / k),
-        logsf=lambda z, k: sp.log_ndtr(-np.log(z) / k), low=0.0, shapes=1),
+        logsf=lambda z, k: sp.log_ndtr(-np.log(z) / k), low=0.0, open=True, shapes=1),
     "poisson": Distribution(
         lambda k, mu: sp.xlogy(k, mu) - sp.gammaln(k + 1.0) - mu, cdf=lambda k, mu: sp.gammaincc(np.floor(k) + 1.0, mu),
         sf=lambda k, mu: sp.gammainc(np.floor(k) + 1.0, mu), low=0.0, middle=1.0, shapes=1, discrete=True,
@@ -190,12 +207,15 @@ def _evaluated(name: str, method: str, args: Any, kwds: Any) -> Any:
     where = FUNCTIONS[np.where]
     if method in _INVERSES:
         inside = (_plain(x) >= 0) & (_plain(x) <= 1) & good
-        out = formula(where(inside, x, 0.5), *shapes) * scale + loc
-        return _masked(inside, out, np.nan)
+        out = formula(where(inside, x, 0.5), *shapes)
+        ends = [v(*shapes) if callable(v) else v for v in (known.low, known.high)]
+        for place, end in zip((0.0, 1.0) if method == "ppf" else (1.0, 0.0), ends, strict=True):
+            out = _masked(~((_plain(x) == place) & ~np.isfinite(_plain(out))), out, end)
+        return _masked(inside, out * scale + loc, np.nan)
     z = (x - loc) / scale
     at = _plain(z)
     low, high, middle = [_plain(v(*shapes)) if callable(v) else v for v in (known.low, known.high, known.middle)]
-    inside = (at >= low) & (at <= high) & good
+    inside = ((at > low) if known.open else (at >= low)) & (at <= high) & good
     if known.discrete and method in _DENSITIES:
         inside = inside & (at == np.floor(at))
     out = formula(where(inside, z, middle), *shapes)
@@ -204,7 +224,7 @@ def _evaluated(name: str, method: str, args: Any, kwds: Any) -> Any:
     elif not known.discrete and method == "logpdf":
         out = out - np.log(scale)
     below, above = _OUTSIDE[method]
-    out = _masked(inside, out, where(at < low, below, above))
+    out = _masked(inside, out, where((at <= low) if known.open else (at < low), below, above))
     return _masked(good & (at == at), out, np.nan)
 
 
