@@ -304,7 +304,7 @@ def test_the_order_of_a_bessel_function_is_not_differentiated():
     lambda fs: ss.welch(LONG, fs, nperseg=16)[1], lambda fs: ss.periodogram(LONG, fs)[0],
     lambda fs: np.abs(ss.stft(LONG, fs, nperseg=16, scaling="psd")[2]), lambda fs: ss.spectrogram(LONG, fs, nperseg=16)[1],
     lambda s: ss.welch(LONG, window=s * np.hanning(16) + 0.1, nperseg=16)[1],
-    lambda r: np.concatenate(ss.cheby1(4, r, 0.3)), lambda r: ss.cheby1(3, r, [0.2, 0.4], "band", output="sos"),
+    lambda r: np.concatenate(ss.cheby1(4, r, 0.3)), lambda r: np.concatenate(ss.cheby1(3, r, [0.2, 0.4], "band")),
     lambda r: np.concatenate(ss.cheby2(4, 10.0 * r, 0.3, "high")),
 ])
 def test_what_scales_a_spectrum_or_shapes_a_filter_has_a_derivative(f):

@@ -158,6 +158,10 @@ def test_odeint():
     np.testing.assert_allclose(wg.grad(end, (0, 1))(0.7, 1.2), [-1.2 * np.exp(-0.84), -0.7 * np.exp(-0.84)], rtol=1e-6)
 
 
+def test_odeint_without_time_to_integrate():
+    assert wg.grad(lambda k: np.sum(odeint(lambda y, t: -k * y, k, [0.0, 0.0])))(1.5) == 2.0
+
+
 def test_a_sparse_jacobian_reaches_the_solver():
     n = 60
 

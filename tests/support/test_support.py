@@ -34,10 +34,10 @@ def close(got, wanted, error):
 
 def weighted(f, x):
     """A scalar function: the real part of a fixed random combination of the outputs."""
-    shape = np.shape(f(x))
-    w = np.random.default_rng(5).normal(size=shape) + 1j * np.random.default_rng(6).normal(size=shape)
-    if np.asarray(f(x)).dtype.kind != "c":
-        w = w.real
+    y = np.asarray(f(x))
+    w = np.random.default_rng(5).normal(size=y.shape)
+    if y.dtype.kind == "c":
+        w = w + 1j * np.random.default_rng(6).normal(size=y.shape)
     return lambda x: np.real(np.sum(f(x) * w))
 
 
@@ -89,7 +89,7 @@ def run(name, way, f, x):
         assert np.asarray(traced).dtype == np.asarray(f(x)).dtype
         return
     if way == "forward":
-        estimate = directional_estimate(lambda x: np.asarray(f(x)) * 1.0, x, v, method="richardson")
+        estimate = directional_estimate(lambda x: np.asarray(f(x)) * 1.0, x, v)
         close(wg.jvp(f, (x,), (v,))[1], estimate.value, estimate.error)
         return
     g = weighted(f, x)
@@ -98,9 +98,9 @@ def run(name, way, f, x):
         np.testing.assert_allclose(np.sum(wg.grad(g)(x) * v), forward, rtol=1e-9, atol=1e-11)
         return
     if way == "second order":
-        estimate = directional_estimate(wg.grad(g), x, v, method="richardson")
-        close(wg.hvp(g, x, v), estimate.value, estimate.error)
-        np.testing.assert_allclose(wg.grad(lambda y: np.sum(wg.grad(g)(y) * v))(x), wg.hvp(g, x, v), rtol=1e-8, atol=1e-9)
+        estimate, product = directional_estimate(wg.grad(g), x, v), wg.hvp(g, x, v)
+        close(product, estimate.value, estimate.error)
+        np.testing.assert_allclose(wg.grad(lambda y: np.sum(wg.grad(g)(y) * v))(x), product, rtol=1e-8, atol=1e-9)
         return
     xs = np.stack([x, x * 1.01 + 0.003])
     np.testing.assert_allclose(wg.vmap(f)(xs), [f(x) for x in xs], rtol=1e-12, atol=1e-13)
@@ -111,14 +111,18 @@ ABSENT = {(name, way): why for name, why in REFUSED.items() for way in WAYS if w
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ENTRIES)
-def test_support(name, way):
-    if (name, way) in ABSENT:
-        with pytest.raises(wg.errors.WengertError):
+def test_support(name):
+    for way in WAYS:
+        if (name, way) in ABSENT:
+            with pytest.raises(wg.errors.WengertError):
+                run(name, way, *ENTRIES[name])
+            continue
+        try:
             run(name, way, *ENTRIES[name])
-        return
-    run(name, way, *ENTRIES[name])
+        except Exception as e:
+            e.add_note(f"{name}: {way}")
+            raise
 
 
 def table():

@@ -181,7 +181,7 @@ def spectrogram(x: Any, fs: Any = 1.0, window: Any = ("tukey", 0.25), nperseg: A
         return _placed(*_cross(x, None, fs, window, nperseg, noverlap, nfft, detrend, return_onesided, scaling, axis), axis)
     wide, _, one_sided = _prepared(x, None, axis, return_onesided)
     how = _Segments(n, fs, window, nperseg, noverlap, nfft, scaling)
-    found = np.swapaxes(how.transformed(wide, detrend, one_sided) * np.sqrt(how.scale), -1, -2)
+    found = np.swapaxes(how.transformed(wide, detrend, one_sided) * how.scale ** 0.5, -1, -2)
     found = np.abs(found) if mode == "magnitude" else found
     return _placed(how.frequencies(one_sided), how.times(found.shape[-1]), found, axis)
 
@@ -210,7 +210,7 @@ def stft(x: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = 256, noverl
     if padded:
         lack = (-(wide.shape[-1] - how.length) % how.step) % how.length
         wide = _concatenate([wide, np.zeros((*wide.shape[:-1], lack), wide.dtype)], -1)
-    found = np.swapaxes(how.transformed(wide, detrend, one_sided) * np.sqrt(how.scale), -1, -2)
+    found = np.swapaxes(how.transformed(wide, detrend, one_sided) * how.scale ** 0.5, -1, -2)
     return _placed(how.frequencies(one_sided), how.times(found.shape[-1], float(half)), found, axis)
 
 

@@ -155,6 +155,8 @@ def by_odeint(rate: Graph, t0: Any, times: Any, y0: Any, p: Any, extras: Sequenc
     from scipy.integrate import odeint
     value, begun = system_of(rate).value, len(times) > 0 and times[0] == t0
     grid = times if begun else np.concatenate([[t0], times])
+    if np.all(grid == t0):  # ODEPACK calls that no integration
+        return np.tile(y0, (len(times), 1))
     out, info = odeint(lambda t, y: value(np.float64(t), y, p, *extras)[0], y0, grid, tfirst=True, rtol=rtol, atol=atol,
                        full_output=True, **{_ODEINT[name]: v for name, v in options})
     if info["message"] != "Integration successful.":
