@@ -123,6 +123,16 @@ def test_what_cannot_be_met_names_the_least():
     assert 0 < found.value.least < 30 * STATE
 
 
+def test_loops_of_known_and_unknown_length_are_weighed_apart():
+    def f(x):
+        x = wg.while_loop(lambda x: np.sum(np.abs(x)) > 100.0, lambda x: 0.95 * np.sin(x), x)
+        return np.sum(wg.fori_loop(0, 3, lambda i, x: np.sin(x) + 0.2, x))
+    with wg.config.set(backend="interpreted"):
+        with pytest.raises(BudgetError) as found:
+            wg.grad(f, memory=0)(X)
+        assert wg.grad(f, memory=found.value.least).plan(X).peak == found.value.least
+
+
 def test_loops_inside_calls_and_branches_are_found():
     def f(x, w):
         return wg.cond(x[0] > 0.0, lambda x: wg.checkpoint(until)(x, w), lambda x: np.sum(x), x)

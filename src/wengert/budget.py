@@ -139,6 +139,9 @@ def _text(n: float) -> str:
 
 # ---------------------------------------------------------------- candidates
 
+Room = tuple[float, float]  # bytes for the states of each loop, and the most for those of one of unknown length
+
+
 @dataclass(frozen=True)
 class _Candidate:
     """A cut graph, its value and gradient, and the peak."""
@@ -157,10 +160,10 @@ class _Search:
         self.seen: dict[Any, _Candidate] = {}
         self.has_loops = bool(loops(graph))
 
-    def candidate(self, room: float = math.inf, stretches: tuple[tuple[Stretch, ...], ...] = ()) -> _Candidate:
-        """The graph with so much room for each loop, and with these stretches cut out, level by level."""
+    def candidate(self, room: Room = (math.inf, math.inf), stretches: tuple[tuple[Stretch, ...], ...] = ()) -> _Candidate:
+        """The graph with so much room for its loops, and with these stretches cut out, level by level."""
         if (room, stretches) not in self.seen:
-            found = self.graph if math.isinf(room) else with_room(self.graph, room, self.budget)
+            found = self.graph if math.isinf(room[0]) else with_room(self.graph, *room)
             same = (_checkpoints(found), stretches)  # another room may mean the same checkpoints
             if same not in self.seen:
                 for level in stretches:
@@ -202,13 +205,15 @@ class _Search:
         raise BudgetError(f"a memory budget of {_text(self.budget)} cannot be met: the least possible here is "
                           f"{math.ceil(least):,} bytes, results included (at {user_line()})", math.ceil(least))
 
-    def rooms(self, stretches: tuple[tuple[Stretch, ...], ...]) -> list[float]:
-        """Bytes for each loop to try, the most first."""
+    def rooms(self, stretches: tuple[tuple[Stretch, ...], ...]) -> list[Room]:
+        """Bytes for each loop to try, the most first; then with one checkpoint for each loop of unknown length."""
         if not self.has_loops:
-            return [math.inf]
+            return [(math.inf, math.inf)]
         known = [e.params["size"] * saved_bytes(e) for e in loops(self.graph) if e.params.get("size")]
         most = max([self.budget, *known]) if not stretches else 1
-        return [2.0 ** k for k in range(math.ceil(math.log2(max(most, 1))), -1, -1)]
+        sizes = [2.0 ** k for k in range(math.ceil(math.log2(max(most, 1))), -1, -1)]
+        unknown = len(known) < len(loops(self.graph)) and not stretches
+        return [(r, top) for top in ([self.budget, 1.0] if unknown else [self.budget]) for r in sizes]
 
     def levels(self) -> list[tuple[tuple[Stretch, ...], ...]]:
         """Ways to cut, those that repeat less first."""
@@ -231,19 +236,20 @@ class _Search:
             graph = segmented(graph, out[-1])
         return tuple(out)
 
-    def roomier(self, low: float, stretches: tuple[tuple[Stretch, ...], ...]) -> _Candidate:
+    def roomier(self, room: Room, stretches: tuple[tuple[Stretch, ...], ...]) -> _Candidate:
         """The candidate that repeats least of those cut like one that fits."""
         if not self.has_loops:
-            return self.kept(low, stretches[0]) if len(stretches) == 1 else self.candidate(low, stretches)
+            return self.kept(room, stretches[0]) if len(stretches) == 1 else self.candidate(room, stretches)
+        low, top = room
         high = 2 * low
-        while stretches and self.candidate(high, stretches).peak <= self.budget and high < self.budget:
+        while stretches and self.candidate((high, top), stretches).peak <= self.budget and high < self.budget:
             low, high = high, 2 * high
         for _ in range(6):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.candidate(middle, stretches).peak <= self.budget else (low, middle)
-        return self.candidate(low, stretches)
+            low, high = (middle, high) if self.candidate((middle, top), stretches).peak <= self.budget else (low, middle)
+        return self.candidate((low, top), stretches)
 
-    def kept(self, room: float, stretches: tuple[Stretch, ...]) -> _Candidate:
+    def kept(self, room: Room, stretches: tuple[Stretch, ...]) -> _Candidate:
         """As many stretches stored as fit: first those with many operations for few bytes."""
         def price(s: Stretch) -> float:
             return _work(*self.graph.equations[s.start:s.stop]) / max(s.bytes, 1)
