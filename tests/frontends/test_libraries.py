@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.integrate
+import scipy.sparse.linalg
 import scipy.stats
 from scipy.stats import expon, norm
 
@@ -192,3 +193,25 @@ def test_draws_that_do_not_follow_their_parameters_are_refused():
         wg.grad(lambda x: np.random.default_rng(0).normal(0.0, -x))(1.0)
     with pytest.raises(wg.errors.UnsupportedError, match="how the draw depends on it is not known"):
         wg.grad(lambda x: np.random.default_rng(0).gamma(x))(2.0)
+
+
+DATA = np.array([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("f", [
+    lambda d: np.full_like(DATA, d), lambda d: np.pad(DATA, 1, constant_values=d), lambda d: np.sum(DATA, initial=d),
+    lambda d: np.select([DATA > 1], [DATA], default=d), lambda d: np.clip(DATA, d, None), lambda d: np.gradient(DATA ** 2, d),
+    lambda d: np.nan_to_num(np.array([np.nan, 1.0]), nan=d), lambda d: np.diff(DATA, prepend=d),
+    lambda d: np.insert(DATA, 1, d),
+])
+def test_traced_options_beside_plain_data(f):
+    check(lambda d: f(d) * 1.0, 1.5)
+
+
+def test_scipy_of_an_array_that_the_function_made():
+    def f(x):
+        a = np.diag(np.arange(1.0, 5.0))
+        values = scipy.sparse.linalg.eigsh(a, k=1)[0]
+        a[0, 0] = 7.0 * x
+        return np.sum(x * values) + a[0, 0]
+    assert float(wg.grad(f)(2.0)) == pytest.approx(11.0)

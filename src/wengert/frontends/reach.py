@@ -21,8 +21,8 @@ from wengert.frontends.draws import is_draw, pick
 from wengert.frontends.numpy_api.concatenators import Concatenator
 from wengert.frontends.python_ast import CALL, CAUGHT, OWN, bound, reach_calls, rewritten_code
 from wengert.frontends.scipy_api import bound_method, find
-from wengert.frontends.trace import active_trace, is_library, public, user_line
-from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced
+from wengert.frontends.trace import active_trace, is_library, public, require_plain, user_line
+from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced, function_of
 
 __all__ = ["CALLS", "INSTANCES", "call", "on_call", "own", "printed", "reach"]
 
@@ -145,19 +145,35 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
             found = frozen(function, args, kwargs)
             if found is not None:
                 return found
-        try:
-            return function(*args, **kwargs)
-        except WengertError:
-            raise
-        except Exception as error:  # it may be the user's mistake, or SciPy does not know what a traced value is
-            name = f"{public(module)}.{getattr(function, '__name__', function)}"
-            error.add_note(f"{name} was given a traced value at {user_line()}, and its derivative is not known: if it runs "
-                           f"without wengert, wrap it: wg.opaque(f, derivative=...)")
-            raise
+        return _unknown(function, module, args, kwargs)
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
     return function(*args, **kwargs)
+
+
+def _unknown(function: Any, module: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A function of SciPy's without an implementation here: it runs if what it is given, and gives, is plain data."""
+    given = (*args, *kwargs.values())
+    if all(x.build is None for x in given if isinstance(x, Tracer)) and not any(
+            _traced(x) for x in given if not isinstance(x, Tracer)) and not any(
+            k.startswith("overwrite") and v for k, v in kwargs.items()):  # arrays that were made inside of the traced function
+        out = function(*map(_ordinary, args), **{k: _ordinary(v) for k, v in kwargs.items()})
+        if all(isinstance(x, (np.ndarray, np.generic, int, float, complex)) for x in (out if type(out) is tuple else (out,))):
+            return tuple([_fresh(x, ()) for x in out]) if type(out) is tuple else _fresh(out, ())
+    try:
+        return function(*args, **kwargs)
+    except WengertError:
+        raise
+    except Exception as error:  # it may be the user's mistake, or SciPy does not know what a traced value is
+        name = f"{public(module)}.{getattr(function, '__name__', function)}"
+        error.add_note(f"{name} was given a traced value at {user_line()}, and its derivative is not known: if it runs "
+                       f"without wengert, wrap it: wg.opaque(f, derivative=...)")
+        raise
+
+
+def _ordinary(x: Any) -> Any:
+    return np.array(x.concrete("an argument")) if isinstance(x, Tracer) else x
 
 
 def _search(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -246,6 +262,12 @@ def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function: lists of traced values become arrays, fresh results become cells."""
     if function in _NO_PROTOCOL and (any(map(_traced, args)) or any(map(_traced, kwargs.values()))):
         return FUNCTIONS[function](*args, **kwargs)
+    if args and not _traced(args[0]) and any(_traced(a) for a in (*args[1:], *kwargs.values())):
+        implementation = None if isinstance(function, np.ufunc) else function_of(function)
+        if implementation is not None:  # NumPy asks the data alone, not the options: ``np.full_like(data, traced)``
+            for a in args:
+                require_plain(a)
+            return implementation(*args, **kwargs)
     if any(isinstance(a, (list, tuple)) and _traced(a) for a in args):
         implementation = FUNCTIONS.get(function)
         if getattr(function, "__name__", "") not in _SEQUENCES:

@@ -38,8 +38,8 @@ from wengert.graph import (
 )
 
 __all__ = ["APPLIED", "CLOCK", "HERE", "OPEN", "Frame", "Interned", "Trace", "active_frame", "active_trace", "fresh_build",
-           "interned_build", "is_home", "is_library", "library_call", "note_write", "require_plain", "same_bits", "shown",
-           "under_vmap", "user_line"]
+           "interned_build", "is_asked_for_a_product", "is_home", "is_library", "library_call", "note_write", "require_plain",
+           "same_bits", "shown", "under_vmap", "user_line"]
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
@@ -98,6 +98,12 @@ def library_call() -> str:
             inside = public(module)
         frame = frame.f_back  # type: ignore[assignment]
     return f", inside {inside}" if inside and frame is not None else ""
+
+
+def is_asked_for_a_product() -> bool:
+    """Whether what asks our caller for an array is SciPy's product of sparse matrices, which leaves it to what is none."""
+    asking = sys._getframe(2)
+    return asking.f_code.co_name == "_matmul_dispatch" and asking.f_globals.get("__name__", "").startswith("scipy.sparse")
 
 
 def require_plain(x: Any, kind: Any = None) -> None:

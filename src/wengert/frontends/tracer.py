@@ -26,6 +26,7 @@ from wengert.frontends.trace import (
     Trace,
     active_frame,
     escaped,
+    is_asked_for_a_product,
     is_home,
     library_call,
     note_write,
@@ -264,6 +265,8 @@ class Tracer(Handle):
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         if self.build is None or not self.type.inexact:
             return np.array(self.concrete("a conversion to an ordinary array"), *args)
+        if is_asked_for_a_product():
+            return np.array(None)
         raise ConversionError(
             f"a traced array would become an ordinary one at {user_line()}{library_call()}, and its derivative would be "
             f"lost. Use np functions on it, or write into an array made inside the function (np.zeros, .copy())"

@@ -89,9 +89,14 @@ def _column(x: Any, like: Any) -> Any:
 
 
 def sparse_product(data: Any, rows: Any, columns: Any, x: Any) -> Any:
-    """``A x`` for the matrix with these entries."""
+    """``A x`` for the square matrix with these entries."""
+    return sparse_times(data, rows, columns, x, x.shape[0])
+
+
+def sparse_times(data: Any, rows: Any, columns: Any, x: Any, height: int) -> Any:
+    """``A x`` for the matrix with these entries and so many rows."""
     terms = _column(data, x) * index(x, columns, spec=_ROWS)
-    return index_add(np.zeros(x.shape, terms.dtype), terms, rows, spec=_ROWS)
+    return index_add(np.zeros((height, *x.shape[1:]), terms.dtype), terms, rows, spec=_ROWS)
 
 
 def _sparse_type(data: ArrayType, rows: ArrayType, columns: ArrayType, b: ArrayType) -> ArrayType:
