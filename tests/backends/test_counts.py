@@ -251,8 +251,8 @@ PINNED: dict[str, dict[str, int]] = {
     "convolutions, gradient": dict(nests=4, library_calls=5, roots=5, passes=11, peak=66656),
     "library calls in place": dict(nests=1, library_calls=2, roots=1, passes=2, in_place=2, peak=8000),
     "several results": dict(nests=1, roots=4, passes=5, peak=28000),
-    "sweeps, gradient": dict(nests=4, loops=4, roots=4, passes=4, copies=1, in_place=6,
-                             carried_in_registers=1, carried_in_place=4, peak=6368),
+    "sweeps, gradient": dict(nests=3, loops=4, roots=3, passes=3, in_place=4, carried_in_registers=1,
+                             carried_in_place=2, peak=5536),
 }
 
 
