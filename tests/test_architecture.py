@@ -38,6 +38,7 @@ APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "scipy", "nn
 # What each package may import of wengert, besides itself and `errors`.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
+    "units": (),
     "settings": (),
     "graph": (),
     "primitives": ("graph",),
@@ -60,6 +61,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 # Packages of others that a layer may import; a layer that is not named here may import any.
 MAY_IMPORT_OUTSIDE: dict[str, frozenset[str]] = {
     "errors": frozenset(),
+    "units": frozenset(),
     "graph": frozenset({"numpy"}),
     "numeric": frozenset({"numpy", "matplotlib"}),  # the latter to draw, and loaded then
 }
@@ -139,9 +141,9 @@ def rule_broken(module: str, target: str) -> str | None:
         return f"{layer} may import only {', '.join(['the standard library', *sorted(allowed)])}"
     inside = target.removeprefix("wengert").removeprefix(".")
     mine = (layer,) if layer else ()
-    if any(within(inside, package) for package in (*MAY_IMPORT[layer], *mine, "errors")):
+    if any(within(inside, package) for package in (*MAY_IMPORT[layer], *mine, "errors", "units")):
         return None
-    names = ", ".join(name or "wengert" for name in (*MAY_IMPORT[layer], *mine, "errors"))
+    names = ", ".join(name or "wengert" for name in (*MAY_IMPORT[layer], *mine, "errors", "units"))
     return f"{layer or 'wengert'} may import, of wengert, only {names}"
 
 

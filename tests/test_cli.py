@@ -409,10 +409,10 @@ def test_cache(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("WENGERT_CACHE_DIR", str(place))
     from wengert.backends.compiled import store
     assert main(["cache"]) == 0
-    assert capsys.readouterr().out == f"{place}: 0 files, 0 bytes\n"
+    assert capsys.readouterr().out == f"{place}: 0 files, 0 B\n"
     assert store.put(b"k" * 32, bytes(5000))
     assert main(["cache"]) == 0
-    assert capsys.readouterr().out == f"{place}: 1 file, 5.1 kB\n"
+    assert capsys.readouterr().out == f"{place}: 1 file, 5,120 B\n"
     assert main(["cache", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found == {"folder": str(place), "files": 1, "bytes": 5081}

@@ -34,6 +34,7 @@ from wengert.settings import config
 from wengert.transforms.simplify import simplify
 from wengert.transforms.stretches import LOOPS, Stretch, cut, loops, saved_bytes, segmented, with_room
 from wengert.transforms.vjp import vjp
+from wengert.units import bytes_text
 
 __all__ = ["MemoryPlan", "bytes_in", "plan_memory", "stage_with", "within_budget"]
 
@@ -133,7 +134,6 @@ class MemoryPlan:
 
 
 def _text(n: float) -> str:
-    from wengert.backends.compiled.memory import bytes_text
     return bytes_text(int(n))
 
 

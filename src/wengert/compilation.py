@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wengert.backends.compiled.memory import Memory, bytes_text
+from wengert.backends.compiled.memory import Memory
 from wengert.backends.compiled.passes import Passes, equations, passes
 from wengert.errors import InputError, not_a_function
 from wengert.graph import ArrayType, Graph
 from wengert.graph.text import to_text
 from wengert.staging import _Jitted, _Staged, jit
 from wengert.transforms.simplify import simplify
+from wengert.units import bytes_text
 
 __all__ = ["Compilation", "explain_compilation"]
 

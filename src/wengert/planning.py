@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from wengert.api import _jacobian, grad, jacobian, value_and_grad
-from wengert.backends.compiled.memory import bytes_text
 from wengert.backends.cost import Machine, multiplications, operations, total, work
 from wengert.backends.peak import bytes_of, peak_bytes
 from wengert.budget import MemoryPlan
@@ -28,6 +27,7 @@ from wengert.run import Run
 from wengert.settings import config
 from wengert.sparse import SparseDerivative
 from wengert.staging import _Jitted, jit
+from wengert.units import bytes_text, seconds_text
 
 __all__ = ["Plan", "Row", "calibrated", "plan"]
 
@@ -119,12 +119,8 @@ class Plan:
             return "" if x is None else text(x)
         mark = "* " if row.name == self.chosen else "  "
         return [mark + row.name, shown(row.directions, "{:,}".format), shown(row.operations, "{:,.0f}".format),
-                shown(row.multiplications, "{:,.0f}".format), shown(row.seconds, _time), shown(row.memory, bytes_text), row.how]
-
-
-def _time(seconds: float) -> str:
-    scale, unit = next((s, u) for s, u in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")) if seconds >= s or u == "µs")
-    return f"{seconds / scale:.2g} {unit}" if seconds / scale < 99.5 else f"{seconds / scale:,.0f} {unit}"
+                shown(row.multiplications, "{:,.0f}".format), shown(row.seconds, seconds_text), shown(row.memory, bytes_text),
+                row.how]
 
 
 def plan(f: Callable[..., Any], *args: Any, argnums: int | tuple[int, ...] = 0, **kwargs: Any) -> Plan:

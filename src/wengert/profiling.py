@@ -27,6 +27,7 @@ from wengert.run import Run
 from wengert.transforms.linearize import Linear, linearize
 from wengert.transforms.strong_zeros import masked
 from wengert.transforms.transpose import transpose
+from wengert.units import bytes_text, count_text, seconds_text
 
 __all__ = ["PassCost", "Profile", "ProfileLine", "profile"]
 
@@ -304,32 +305,7 @@ def _total(measured: Measurement) -> PassCost:
 
 # ---------------------------------------------------------------- in words
 
-def seconds_text(s: float) -> str:
-    """A time as one reads it.
-
-    Examples
-    --------
-    >>> seconds_text(1.234e-3), seconds_text(4.56e-7), seconds_text(12.0)
-    ('1.23 ms', '0.456 µs', '12 s')
-    """
-    scale, unit = (1e6, "µs") if s < 1e-3 else (1e3, "ms") if s < 1.0 else (1.0, "s")
-    return f"{s * scale:.3g} {unit}" if s * scale < 999.5 else f"{s * scale:.0f} {unit}"
-
-
-def count_text(n: int) -> str:
-    """A count as one reads it.
-
-    Examples
-    --------
-    >>> count_text(12), count_text(12_345), count_text(3_000_000)
-    ('12', '12.3 k', '3 M')
-    """
-    scale, unit = (1, "") if n < 1_000 else (1e3, " k") if n < 999_500 else (1e6, " M") if n < 999.5e6 else (1e9, " G")
-    return f"{n / scale:.3g}{unit}"
-
-
 def _report(p: Profile) -> str:
-    from wengert.backends.compiled.memory import bytes_text
     head = [("", "in operations", "in all", "allocated", "peak", "operations", "equations")]
     for name in PASSES:
         c: PassCost = getattr(p, name)

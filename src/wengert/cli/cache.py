@@ -12,6 +12,7 @@ import sys
 from typing import TextIO
 
 from wengert.backends.compiled import store
+from wengert.units import bytes_text
 
 __all__ = ["ABOUT", "EXAMPLES", "add_arguments", "run"]
 
@@ -32,15 +33,6 @@ def run(options: argparse.Namespace, words: list[str]) -> int:
     return 0
 
 
-def _size(number: int) -> str:
-    value = float(number)
-    for unit in ("bytes", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
-
-
 def _count(number: int) -> str:
     return f"{number} file{'' if number == 1 else 's'}"
 
@@ -53,7 +45,7 @@ def print_cache(out: TextIO, as_json: bool) -> None:
         said = {"folder": None if place is None else str(place), "files": len(found), "bytes": size}
         print(json.dumps(said, indent=1), file=out)
     else:
-        print(f"{'no folder' if place is None else place}: {_count(len(found))}, {_size(size)}", file=out)
+        print(f"{'no folder' if place is None else place}: {_count(len(found))}, {bytes_text(size)}", file=out)
 
 
 def print_cleared(out: TextIO, as_json: bool) -> None:

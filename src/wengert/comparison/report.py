@@ -20,6 +20,7 @@ from wengert.check import rounding_floor
 from wengert.comparison.measure import Reference
 from wengert.comparison.problem import Problem
 from wengert.comparison.ways import Attempt
+from wengert.units import bytes_text, count_text, seconds_text
 
 __all__ = ["Comparison", "Entry"]
 
@@ -117,7 +118,7 @@ class Comparison:
         inputs = "1 input" if self.n == 1 else f"{self.n:,} inputs"
         error = f" (± {self.error:.1g})" if self.error > 0 else ""
         what = what if self.n > 1 or self.order > 1 else "derivative"
-        once = f"{_time(self.seconds)}, {_number(self.operations)} operations"
+        once = f"{seconds_text(self.seconds)}, {count_text(self.operations)} operations"
         return f"{what} of {self.name}, {inputs}; one evaluation: {once}\nerrors against: {self.method}{error}"
 
     def _columns(self) -> tuple[list[str], list[list[str]]]:
@@ -128,8 +129,8 @@ class Comparison:
         rows = []
         for e in self.entries:
             if e.value is not None:
-                row = [e.name, _value(e.value), _error(e.relative_error), _time(e.seconds), f"{e.evaluations:,}",
-                       _number(e.operations), _bytes(e.memory)]
+                row = [e.name, _value(e.value), _error(e.relative_error), seconds_text(e.seconds), f"{e.evaluations:,}",
+                       count_text(e.operations), _memory(e.memory)]
                 row += [_power(e.growth.get("operations")), _power(e.growth.get("seconds"))] if growing else []
                 rows.append([*row, e.verdict])
         return [*header, "verdict"], rows
@@ -265,29 +266,8 @@ def _error(x: float) -> str:
     return "" if math.isnan(x) else "0" if x == 0 else "inf" if math.isinf(x) else f"{x:.0e}"
 
 
-def _time(s: float) -> str:
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if s >= size:
-            return f"{s / size:.3g} {unit}"
-    return f"{s * 1e9:.0f} ns"
-
-
-def _number(x: float) -> str:
-    if math.isnan(x):
-        return "?"
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e4)):
-        if x >= size:
-            return f"{x / (1e3 if unit == 'k' else size):.3g} {unit}"
-    return f"{x:,.0f}"
-
-
-def _bytes(x: int | None) -> str:
-    if x is None:
-        return ""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if x >= size:
-            return f"{x / size:.3g} {unit}"
-    return f"{x} B"
+def _memory(x: int | None) -> str:
+    return "" if x is None else bytes_text(x)
 
 
 def _power(a: float | None) -> str:

@@ -17,8 +17,9 @@ from typing import Any
 from wengert.errors import InputError
 from wengert.graph import ArrayType, Const, Equation, Graph, StackType
 from wengert.graph.walk import subgraphs
+from wengert.units import bytes_text
 
-__all__ = ["Loop", "Memory", "StackMemory", "bytes_text", "lines_text", "memory_of", "trips"]
+__all__ = ["Loop", "Memory", "StackMemory", "lines_text", "memory_of", "trips"]
 
 LEAST = 8   # entries of the smallest stack
 HEAD = 64   # bytes before the entries of a stack
@@ -150,20 +151,6 @@ class Memory:
         if self.python:
             out.append("; what Python takes for its part is not counted")
         return "".join(out)
-
-
-def bytes_text(n: int) -> str:
-    """Bytes as one reads them.
-
-    Examples
-    --------
-    >>> bytes_text(64), bytes_text(8_000), bytes_text(1_234_567)
-    ('64 B', '8,000 B', '1.23 MB')
-    """
-    if n < 10_000:
-        return f"{n:,} B"
-    scale, unit = (1e3, "KB") if n < 999_500 else (1e6, "MB") if n < 999.5e6 else (1e9, "GB")
-    return f"{n / scale:.3g} {unit}"
 
 
 def lines_text(lines: Sequence[str] | frozenset[str]) -> str:
