@@ -219,7 +219,7 @@ def augmented(v: Any, t0: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: 
         return _of_finite(v, lambda v: augmented(v, t0, times, y0, p, *extras, rate=rate, layers=layers, method=method, **rest))
     state, parameters = np.concatenate([y0, v[:, :n].ravel()]), np.concatenate([p, v[:, n:].ravel()])
     found = solved(rate, (*layers, q), _end(t0, times), t0, state, parameters, extras, method=method, **rest)
-    _require_continuous(rate, found, np.prod([1 + j for j in (*layers, q)], dtype=int), parameters, extras)
+    _require_continuous(rates_of(rate, layers), found, y0, p, extras, layers, rest["rtol"])
     return np.ascontiguousarray(outputs(found, times)[:, n:].reshape(m, q, n).transpose(1, 0, 2))
 
 
@@ -231,19 +231,28 @@ def _of_finite(rows: Any, run: Callable[[Any], Any]) -> Any:
     return out
 
 
-_JUMP = ("the right-hand side jumps at t = {}, where the trajectory or a traced value decides, and the derivative jumps "
-         "with it; "
-         "end the integration there by a terminal event, and go on with a new solve_ivp from y_events")
+_JUMP = ("{} jumps at t = {{}}, where the trajectory or a traced value decides, and {} jumps with it; end the "
+         "integration there by a terminal event, and go on with a new solve_ivp from y_events, each with the branch that holds "
+         "there, written without the decision")
+_AFTER = 1e-9  # of the interval
+_OF_VALUES = _JUMP.format("the right-hand side", "the derivative")
+_OF_DERIVATIVES = _JUMP.format("a derivative of the right-hand side", "the next derivative of the solution")
 
 
-def _require_continuous(rate: Graph, found: Any, count: Any, p: Any, extras: Sequence[Any]) -> None:
-    """Refuse a right-hand side that jumps along the trajectory, at a place that moves."""
+def _require_continuous(rate: Graph, found: Any, y0: Any, p: Any, extras: Sequence[Any], layers: Sequence[int],
+                        rtol: float) -> None:
+    """Refuse a right-hand side that jumps along the trajectory, at a place that moves; with `layers`, that of ``(y, S)``.
+
+    A kink of f is a jump of ``f_y S + f_p V``; where that does not jump, the kink does not move along V. A
+    little after the end, too: an end at the jump is on either side of it by chance.
+    """
     system = system_of(rate)
     look = system.decisions((1, 2))
     if look is not None:
-        n, own = len(found.y) // count, p[:p.size // count]
-        points = np.sort(np.concatenate([found.t, 0.5 * (found.t[1:] + found.t[:-1])]))
-        require_no_jump(look, system.value, points, lambda t: (np.float64(t), found.sol(t)[:n], own, *extras), _JUMP)
+        t, after = found.t, (_AFTER + rtol) * (found.t[-1] - found.t[0])
+        points = np.sort(np.concatenate([t, 0.5 * (t[1:] + t[:-1]), [t[-1] + after]]))
+        require_no_jump(look, system.value, points, lambda t: (np.float64(t), found.sol(t)[:y0.size], p, *extras),
+                        _OF_DERIVATIVES if layers else _OF_VALUES)
 
 
 # ---------------------------------------------------------------- backward
@@ -265,7 +274,7 @@ def adjoint(w: Any, t0: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: Gr
     end = _end(t0, times)
     given = tuple([(name, min(v, abs(end - t0)) if name == "first_step" else v) for name, v in options])
     forward = solved(rate, layers, end, t0, y0, p, extras, method=method, rtol=rtol, atol=atol, options=given)
-    _require_continuous(rate, forward, np.prod([1 + j for j in layers], dtype=int), p, extras)
+    _require_continuous(rates_of(rate, layers), forward, y0, p, extras, layers, rtol)
     wanted = dict(options).get("sens", "auto")
     if wanted == "forward" or (wanted == "auto" and _forward_is_cheaper(len(forward.t), n, k, q, len(times), method)):
         columns = augmented(np.eye(n + k), t0, times, y0, p, *extras, rate=rate, layers=layers, method=method, rtol=rtol,
