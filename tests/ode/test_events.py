@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.integrate import solve_ivp
+from scipy.integrate import odeint, solve_ivp
 
 import wengert as wg
 from wengert.errors import NonDifferentiableError
@@ -76,3 +76,49 @@ def test_a_grazed_event_is_refused():
     with pytest.raises(NonDifferentiableError, match="grazed"):
         wg.grad(grazed)(0.5 - 1e-10)  # the parabola's top is at 0.5
     np.testing.assert_allclose(wg.grad(grazed)(0.375), 2.0, rtol=1e-6)  # 1/v at v = 1/2
+
+
+KINKS = {"minimum": lambda u, y: -np.minimum(u * y, 0.4), "where": lambda u, y: np.where(u * y > 0.4, -0.4, -u * y),
+         "clip": lambda u, y: -np.clip(u * y, -0.4, 0.4), "abs": lambda u, y: -0.5 * (u * y + 0.4 - np.abs(u * y - 0.4)),
+         "interp": lambda u, y: -np.interp(u * y, [0.0, 0.4, 9.0], [0.0, 0.4, 0.4])}
+
+
+def emptied(u):
+    """y' = -0.4 down to y = 0.4/u, then y' = -u y, at t = 2."""
+    return 0.4 / u * np.exp(-u * (2.0 - (1.0 - 0.4 / u) / 0.4))
+
+
+@pytest.mark.parametrize("kink", KINKS)
+@pytest.mark.parametrize("second", [wg.hessian, lambda f: wg.jacfwd(wg.jacfwd(f)), lambda f: wg.jacrev(wg.jacrev(f))],
+                         ids=["hessian", "forward", "reverse"])
+def test_second_derivatives_through_a_kink_are_refused(kink, second):
+    def left(u):
+        return solve_ivp(lambda t, y: KINKS[kink](u, y), (0.0, 2.0), [1.0], **TIGHT).y[0, -1]
+    np.testing.assert_allclose(wg.grad(left)(1.0), wg.grad(emptied)(1.0), rtol=1e-6)
+    with pytest.raises(NonDifferentiableError, match=r"a derivative of the right-hand side jumps at t = 1\.5"):
+        second(left)(1.0)
+    np.testing.assert_allclose(second(left)(0.3), second(lambda u: np.exp(-2.0 * u))(0.3), rtol=1e-6)  # not come to
+
+
+def test_odeint_through_a_kink_and_what_only_looks_like_one():
+    with pytest.raises(NonDifferentiableError, match="a derivative of the right-hand side jumps"):
+        wg.hessian(lambda u: odeint(lambda y, t: KINKS["minimum"](u, y), [1.0], [0.0, 2.0])[-1, 0])(1.0)
+
+    def smooth(u):  # continuous to the first derivative
+        return solve_ivp(lambda t, y: -u * np.where(y > 0.5, y, y + (y - 0.5) ** 2), (0.0, 2.0), [1.0], **TIGHT).y[0, -1]
+    difference = (wg.grad(smooth)(1.0 + 1e-4) - wg.grad(smooth)(1.0 - 1e-4)) / 2e-4
+    np.testing.assert_allclose(wg.hessian(smooth)(1.0), difference, rtol=1e-5)
+    with pytest.raises(NonDifferentiableError):
+        wg.grad(wg.grad(wg.grad(smooth)))(1.0)
+
+
+@pytest.mark.parametrize("u", [0.9, 1.0, 1.3])
+def test_the_remedy_for_a_kink(u):
+    def in_parts(u):
+        def reached(t, y):
+            return u * y[0] - 0.4
+        reached.terminal = True
+        first = solve_ivp(lambda t, y: [-0.4], (0.0, 2.0), [1.0], events=reached, **TIGHT)
+        t, y = first.t_events[0][0], first.y_events[0][0]
+        return solve_ivp(lambda t, y: -u * y, (t, 2.0), y, **TIGHT).y[0, -1]
+    np.testing.assert_allclose(wg.hessian(in_parts)(u), wg.hessian(emptied)(u), rtol=1e-9)

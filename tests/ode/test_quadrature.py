@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.integrate import dblquad, fixed_quad, quad, quad_vec, solve_bvp
+from scipy.optimize import brentq
 from scipy.special import gamma, polygamma
 
 import wengert as wg
@@ -58,6 +59,27 @@ def test_jumps_that_no_comparison_shows(step):
         wg.grad(lambda p: quad(step, 0.0, 1.0, args=(p,), points=[0.3])[0])(0.3)
 
 
+@pytest.mark.parametrize("phase", [
+    lambda z: np.arctan2(z.imag, z.real), np.angle, lambda z: np.log(z).imag, lambda z: np.sqrt(z).imag,
+    lambda z: (z ** 0.3).imag, lambda z: np.divmod(np.angle(z) ** 2 / 3.0, 1.0)[1]],
+    ids=["arctan2", "angle", "log", "sqrt", "power", "divmod"])
+def test_a_branch_cut_is_a_jump(phase):
+    with pytest.raises(NonDifferentiableError, match=r"jumps at x = (1\.57|0\.86)"):
+        wg.grad(lambda a: quad(lambda x: phase(np.exp(1j * a * x)), 0.0, 3.0, limit=200)[0])(2.0)
+
+
+def test_a_branch_cut_that_does_not_show_is_none():
+    found = wg.grad(lambda a: quad(lambda x: np.sin(np.arctan2(np.sin(a * x), np.cos(a * x))), 0.0, 3.0)[0])(2.0)
+    np.testing.assert_allclose(found, wg.grad(lambda a: (1.0 - np.cos(3.0 * a)) / a)(2.0), rtol=1e-9)
+
+
+def test_a_decision_at_the_border_is_no_jump_inside():
+    found = wg.grad(lambda a: quad(lambda x: brentq(lambda z: z - a * x, -5.0, 5.0), 0.0, 1.0)[0])(1.3)
+    np.testing.assert_allclose(found, 0.5, rtol=1e-9)
+    found = wg.hessian(lambda a: quad(lambda x: np.maximum(np.sin(a * x), 0.0), 0.0, 1.0)[0])(1.3)
+    np.testing.assert_allclose(found, wg.hessian(lambda a: (1.0 - np.cos(a)) / a)(1.3), rtol=1e-8)
+
+
 def test_what_meets_at_a_decision_is_no_jump():
     def ramp(x, p):  # a branch in a branch, of which the outer one jumps where nothing moves
         if x < 0.1:
@@ -91,3 +113,10 @@ def test_boundary_value_problems_name_the_way():
     with pytest.raises(UnsupportedError, match="shooting"):
         wg.grad(lambda k: solve_bvp(lambda x, y: np.vstack([y[1], -k * y[0]]), lambda a, b: np.array([a[0], b[0] - 1.0]),
                                     np.linspace(0.0, 1.0, 5), np.zeros((2, 5))).y[0, -1])(1.0)
+
+
+def test_a_jump_next_to_a_decision_that_does_not_matter():
+    def f(p):  # |x - p| turns just before the jump, between the same two points
+        return quad(lambda x: np.abs(x - p) + np.where(x > p + 1e-4, 1.0, 0.0), 0.0, 1.0)[0]
+    with pytest.raises(NonDifferentiableError, match=r"jumps at x = 0\.3001"):
+        wg.grad(f)(0.3)

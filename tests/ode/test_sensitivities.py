@@ -251,3 +251,25 @@ def test_errors_of_the_function_are_its_own():
         wg.grad(lambda k: solve_ivp(lambda t, y: np.array([k, k, k]), (0.0, 1.0), [1.0, 2.0]).y[0, -1])(0.3)
     with pytest.raises(ConvergenceError, match="not finite at the start"), np.errstate(invalid="ignore"):
         wg.grad(lambda k: solve_ivp(lambda t, y: np.sqrt(-k - y * y), (0.0, 1.0), [1.0]).y[0, -1])(0.3)
+
+
+@pytest.mark.parametrize("method", ["RK45", "RK23", "DOP853", "Radau", "BDF", "LSODA"])
+@pytest.mark.parametrize("sens", ["auto", "adjoint"])
+def test_derivatives_that_are_not_finite_on_the_way_end_with_an_error(method, sens):
+    """y' = sqrt(k - y) comes to y = k, where f_y is infinite, and stays there"""
+    def filled(k, end=2.0):
+        options = {} if sens == "auto" else {"sens": sens}
+        return solve_ivp(lambda t, y: np.sqrt(k - y), (0.0, end), [0.5], method, rtol=1e-6, **options).y[0, -1]
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ConvergenceError, match="finite|steps"):
+            wg.grad(filled)(0.6)
+    # before: sqrt(k - y) = sqrt(k - 1/2) - t/2, so y is k minus its square
+    exact = 1.0 - (np.sqrt(0.1) - 0.2) / np.sqrt(0.1)
+    np.testing.assert_allclose(wg.grad(lambda k: filled(k, 0.4))(0.6), exact, rtol=1e-3)
+
+
+def test_a_chirp_begins_with_small_steps_and_is_integrated():
+    def f(k):
+        return solve_ivp(lambda t, y: k * np.cos(1.0 / t) / t ** 2, (2e-3, 1.0), [0.0], "RK45", rtol=1e-6).y[0, -1]
+    np.testing.assert_allclose(wg.grad(f)(1.0), np.sin(500.0) - np.sin(1.0), atol=1e-3)

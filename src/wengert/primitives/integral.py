@@ -130,8 +130,8 @@ def _together(f: Callable[[float], Any], a: float, b: float, shape: tuple[int, .
 
 _SAMPLES = 65  # points at which the comparisons of an integrand are looked at
 _JUMP = ("the integrand jumps at x = {}, at a place that depends on traced values, so the derivative is not the integral "
-         "of the "
-         "integrand's derivative; split the integral there: quad(f, a, c) + quad(f, c, b)")
+         "of the integrand's derivative; split the integral there, each part with the branch that holds in it: quad(left, a, "
+         "c) + quad(right, c, b)")
 
 
 def _require_no_jump(integrand: Graph, a: float, b: float, p: Any, extras: Sequence[Any]) -> None:

@@ -7,7 +7,7 @@ functions that are constant between their jumps, so where one of them changes al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from wengert.errors import NonDifferentiableError
 from wengert.graph import Build, Const, Graph, Handle, Var
 from wengert.primitives.control import cond
 from wengert.primitives.elementary import floor_divide, rint, sign
+from wengert.primitives.elementwise import imag, real
 from wengert.primitives.structure import concatenate, convert, reshape
 
 __all__ = ["decisions", "require_no_jump"]
@@ -25,7 +26,26 @@ _STEPS = {"ceil", "floor", "floor_divide", "gammasgn", "heaviside", "numpy_round
 # What jumps with the branch of a function that is not constant
 _BRANCHES: dict[str, Callable[..., Any]] = {
     "remainder": lambda y, a, b: floor_divide(a, b), "fmod": lambda y, a, b: rint((a - y) / b),
-    "copysign": lambda y, a, b: sign(b), "modf": lambda fraction, whole, x: whole, "frexp": lambda y, exponent, x: exponent}
+    "divmod": lambda whole, rest, a, b: whole, "copysign": lambda y, a, b: sign(b), "modf": lambda fraction, whole, x: whole,
+    "frexp": lambda y, exponent, x: exponent, "arctan2": lambda y, a, b: _quadrant(b, a),
+    "unwrap": lambda y, x, *, period, **_: rint((y - x) / period)}
+# With branch cuts on an axis of the complex plane
+_CUT = {"arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "float_power", "log", "log10", "log1p", "log2", "power",
+        "scalar_power", "sqrt"}
+
+
+def _quadrant(x: Any, y: Any) -> Any:
+    return sign(y) + 3.0 * sign(x)
+
+
+def _branch(e: Any, handle: Callable[[Any], Handle]) -> Any:
+    """What tells the branch of a function of many branches; None for others."""
+    if e.primitive.name in _BRANCHES:
+        return _BRANCHES[e.primitive.name](*[handle(a) for a in (*e.results, *e.operands)], **e.params)
+    if e.primitive.name in _CUT and e.operands[0].type.dtype.kind == "c":
+        z = handle(e.operands[0])
+        return _quadrant(real(z), imag(z))
+    return None
 
 
 def decisions(graph: Graph, *groups: Sequence[int]) -> Graph | None:
@@ -48,8 +68,9 @@ def decisions(graph: Graph, *groups: Sequence[int]) -> Graph | None:
             found += _within(e, [handle(o) for o in e.operands], reach)
         if not all(e.results[0] in part for part in reach):
             continue
-        if e.primitive.name in _BRANCHES:
-            found.append(_BRANCHES[e.primitive.name](*[handle(a) for a in (*e.results, *e.operands)]))
+        branch = _branch(e, handle)
+        if branch is not None:
+            found.append(branch)
         elif e.primitive.name in _STEPS or _compares(e):
             found.append(handle(e.results[0]))
     return build.graph([_vector(found)], build.inputs) if found else None
@@ -82,6 +103,7 @@ def _within(e: Any, operands: list[Handle], reach: Sequence[set[Any]]) -> list[A
 
 
 _CLOSE = 1e-6  # of the size of the values: a smaller step counts as none
+_MOST = 32  # changes between two points
 
 
 def require_no_jump(look: Callable[..., Any], value: Callable[..., Any], points: Any, at: Callable[[float], Any],
@@ -92,15 +114,23 @@ def require_no_jump(look: Callable[..., Any], value: Callable[..., Any], points:
     """
     state = [look(*at(x)) for x in points]
     for k in range(len(points) - 1):
-        if _same(state[k], state[k + 1]):
-            continue
-        left, right = points[k], points[k + 1]
+        for left, right in _changes(lambda x: look(*at(x)), points[k], points[k + 1], state[k], state[k + 1]):
+            one, other, *around = (np.asarray(value(*at(x))[0]) for x in (left, right, points[k], points[k + 1]))
+            if np.any(np.abs(one - other) > _CLOSE * np.max(np.abs([one, other, *around]), initial=1e-300)):
+                raise NonDifferentiableError(what.format(f"{right:.6g}"))
+
+
+def _changes(state: Callable[[float], Any], left: float, right: float, first: Any, last: Any) -> Iterator[tuple[float, float]]:
+    """Numbers next to each other between which a decision changes, one pair after the other."""
+    for _ in range(_MOST):
+        if _same(first, last):
+            return
+        low, high = left, right
         for _ in range(60):
-            middle = 0.5 * (left + right)
-            left, right = (middle, right) if _same(state[k], look(*at(middle))) else (left, middle)
-        one, other, *around = (np.asarray(value(*at(x))[0]) for x in (left, right, points[k], points[k + 1]))
-        if np.any(np.abs(one - other) > _CLOSE * np.max(np.abs([one, other, *around]), initial=1e-300)):
-            raise NonDifferentiableError(what.format(f"{right:.6g}"))
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if _same(first, state(middle)) else (low, middle)
+        yield low, high
+        left, first = high, state(high)
 
 
 def _same(a: Any, b: Any) -> bool:

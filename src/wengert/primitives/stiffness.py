@@ -12,12 +12,12 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from wengert.errors import StiffnessWarning
+from wengert.errors import ConvergenceError, StiffnessWarning
 
 __all__ = ["user_level", "watched"]
 
@@ -39,45 +39,53 @@ def user_level() -> int:
     return level
 
 
-def watched(method: Any, jacobian: Any, layers: Sequence[int], p: Any, extras: Sequence[Any]) -> Any:
-    """The method, or for an explicit one its class with an eye on stiffness."""
+_TOO_MANY = 1e7  # steps that are not waited for
+_LATE = 4 ** 2 * _FIRST  # the look from which on they are counted
+
+
+def watched(method: Any, matrix: Callable[[float, Any], Any]) -> Any:
+    """The method, or for an explicit one its class with an eye on its steps; ``matrix(t, y)`` has the Jacobian's spectrum."""
     if method not in BOUNDARY:
         return method
     import scipy.integrate
     base = getattr(scipy.integrate, method)
-    count = int(np.prod([1 + q for q in layers], dtype=int))
 
     class Watched(base):  # type: ignore[misc,valid-type]
         """The method; its steps are remembered."""
 
         taken, look = 0, _FIRST
-        limited = 0
+        limited, warned, longest = 0, False, 0.0
 
         def _step_impl(self) -> Any:
             before, y = self.t, self.y
             out = super()._step_impl()
             self.taken += 1
-            if self.look and self.taken > self.look - _LOOKS and out[0]:
+            if self.taken > self.look - _LOOKS and out[0]:
                 h = abs(self.t - before)
-                own = p[:p.size // count], y[:y.size // count]
-                radius = _most_negative(jacobian(np.float64(before), own[1], own[0], *extras), np.sign(self.t - before))
+                radius = _most_negative(matrix(before, y), np.sign(self.t - before))
                 self.limited += h * radius > _NEAR * BOUNDARY[method]
+                self.longest = max(self.longest, h)
                 if self.taken == self.look:
                     self._decide(h, radius)
             return out
 
         def _decide(self, h: float, radius: float) -> None:
-            """After each look: warn once, or look again later."""
-            if self.limited >= _LOOKS - 1:
+            """At each look: warn once, refuse what would never end, or go on."""
+            if self.limited >= _LOOKS - 1 and not self.warned:
                 warnings.warn(
                     f"{method} is explicit and the problem is stiff: at t = {self.t:g}, after {self.taken} steps, "
-                    f"stability and "
-                    f"not accuracy limits the step to {h:.2g} (an eigenvalue is near {-radius:.3g}). Use method='Radau', "
-                    f"'BDF' or "
-                    f"'LSODA'; the exact Jacobian is passed to them", StiffnessWarning, stacklevel=user_level())
-                self.look = 0
-            else:
-                self.look, self.limited = 4 * self.look, 0
+                    f"stability and not accuracy limits the step to {h:.2g} (an eigenvalue is near {-radius:.3g}). Use "
+                    f"method='Radau', 'BDF' or 'LSODA'; the exact Jacobian is passed to them", StiffnessWarning,
+                    stacklevel=user_level())
+                self.warned = True
+            left = abs(self.t_bound - self.t) / self.longest
+            if self.taken >= _LATE and left > _TOO_MANY:
+                raise ConvergenceError(
+                    f"after {self.taken} steps {method} is {abs(self.t_bound - self.t):.2g} from the end, with steps of "
+                    f"{self.longest:.2g}, and would take some {left:.0e} more: near there the right-hand side has derivatives "
+                    f"that are not finite, or is stiff; end the integration before by a terminal event, or use an implicit "
+                    f"method (Radau, BDF, LSODA)")
+            self.look, self.limited, self.longest = 4 * self.look, 0, 0.0
     return Watched
 
 

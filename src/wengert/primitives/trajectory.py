@@ -13,6 +13,7 @@ two to a hundred times the steps on Robertson's problem.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -120,7 +121,6 @@ def solved(rate: Graph, layers: Sequence[int], end: Any, t0: Any, y0: Any, p: An
 
 def _integrated(graph: Graph, rate: Graph, layers: Sequence[int], end: float, t0: float, y0: Any, p: Any, extras: Sequence[Any],
                 method: str, rtol: float, atol: Any, options: Any, events: Any) -> Any:
-    from scipy.integrate import solve_ivp
     value = system_of(graph).value
     given: dict[str, Any] = {name: v for name, v in options if name != "sens"}
     if layers and "first_step" in given:
@@ -131,19 +131,55 @@ def _integrated(graph: Graph, rate: Graph, layers: Sequence[int], end: float, t0
         given["jac"] = lambda t, y: _fitting(own(np.float64(t), y, p, *extras), method)
     if events:
         given["events"] = [_event(system_of(g).value, terminal, direction, p, extras) for g, terminal, direction in events]
+    count, base = int(np.prod([1 + q for q in layers], dtype=int)), system_of(rate).jacobian
 
     def slope(t: float, y: Any) -> Any:
         return value(np.float64(t), y, p, *extras)[0]
-    if not known(slope(t0, y0)):  # SciPy would look for a first step for ever
-        raise ConvergenceError(f"the right-hand side is not finite at the start, t = {t0:g}")
-    solver = watched(method, system_of(rate).jacobian, layers, p, extras)
-    tol = tolerances(atol, y0, p, layers)
-    out = solve_ivp(slope, (t0, end), y0, method=solver, rtol=rtol, atol=tol, dense_output=True, **given)
+
+    def spectrum(t: float, y: Any) -> Any:
+        return base(np.float64(t), y[:y.size // count], p[:p.size // count], *extras)
+    what = "equation for the derivative" if layers else "right-hand side"
+    return _run(slope, (t0, end), y0, lambda t: t, f"the {what}", watched(method, spectrum), rtol=rtol,
+                atol=tolerances(atol, y0, p, layers), dense_output=True, **given)
+
+
+_STUCK = 2000  # values in a row that are not finite: many times what a step is made smaller until it is too small
+
+
+def _run(slope: Callable[..., Any], span: tuple[float, float], y0: Any, time: Callable[[float], float], what: str, method: Any,
+         **options: Any) -> Any:
+    """SciPy's integration, which comes to an end, finite, or is refused; `time` is that of the program."""
+    from scipy.integrate import solve_ivp
+    stuck = 0
+
+    def value(t: float, y: Any) -> Any:
+        nonlocal stuck
+        out = slope(t, y)
+        stuck = 0 if math.isfinite(out @ out) else stuck + 1
+        if stuck > _STUCK and not known(out):
+            raise ConvergenceError(_not_finite(what, "is not finite between the ends"))
+        return out
+    if not known(slope(span[0], y0)):  # SciPy would look for a first step for ever
+        raise ConvergenceError(_not_finite(what, f"is not finite at the start, t = {time(span[0]):g}"))
+    try:
+        out = solve_ivp(value, span, y0, method=method, **options)
+    except ValueError as e:
+        if "infs or NaNs" not in str(e):
+            raise
+        raise ConvergenceError(_not_finite(what, "or its Jacobian is not finite on the way")) from None
     if out.status < 0:
-        raise ConvergenceError(f"the integration from t = {t0:g} to {end:g} stopped at t = {out.t[-1]:g} ({out.message}), so "
-                               f"there is no solution to differentiate; use a smaller rtol, an implicit method (Radau, BDF, "
-                               f"LSODA), or end before the singularity")
+        raise ConvergenceError(f"{what}, integrated from t = {time(span[0]):g} to {time(span[1]):g}, stopped at t = "
+                               f"{time(out.t[-1]):g} ({out.message}), so there is no solution to differentiate; use a smaller "
+                               f"rtol, an implicit method (Radau, BDF, LSODA), or end before the singularity")
+    if not known(out.y[:, -1]):
+        bad = out.t[np.argmin(np.all(np.isfinite(out.y), axis=0))]
+        raise ConvergenceError(_not_finite(what, f"is not finite before t = {time(bad):g}"))
     return out
+
+
+def _not_finite(what: str, where: str) -> str:
+    return (f"{what} {where}, so there is nothing to differentiate; end the integration where the right-hand "
+            f"side has finite derivatives (before a root comes to 0, say), by a terminal event or an earlier end")
 
 
 _ODEINT = {"first_step": "h0", "max_step": "hmax", "min_step": "hmin"}
@@ -219,7 +255,7 @@ def augmented(v: Any, t0: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: 
         return _of_finite(v, lambda v: augmented(v, t0, times, y0, p, *extras, rate=rate, layers=layers, method=method, **rest))
     state, parameters = np.concatenate([y0, v[:, :n].ravel()]), np.concatenate([p, v[:, n:].ravel()])
     found = solved(rate, (*layers, q), _end(t0, times), t0, state, parameters, extras, method=method, **rest)
-    _require_continuous(rate, found, np.prod([1 + j for j in (*layers, q)], dtype=int), parameters, extras)
+    _require_continuous(rates_of(rate, layers), found, y0, p, extras, layers, rest["rtol"])
     return np.ascontiguousarray(outputs(found, times)[:, n:].reshape(m, q, n).transpose(1, 0, 2))
 
 
@@ -231,19 +267,28 @@ def _of_finite(rows: Any, run: Callable[[Any], Any]) -> Any:
     return out
 
 
-_JUMP = ("the right-hand side jumps at t = {}, where the trajectory or a traced value decides, and the derivative jumps "
-         "with it; "
-         "end the integration there by a terminal event, and go on with a new solve_ivp from y_events")
+_JUMP = ("{} jumps at t = {{}}, where the trajectory or a traced value decides, and {} jumps with it; end the "
+         "integration there by a terminal event, and go on with a new solve_ivp from y_events, each with the branch that holds "
+         "there, written without the decision")
+_AFTER = 1e-9  # of the interval
+_OF_VALUES = _JUMP.format("the right-hand side", "the derivative")
+_OF_DERIVATIVES = _JUMP.format("a derivative of the right-hand side", "the next derivative of the solution")
 
 
-def _require_continuous(rate: Graph, found: Any, count: Any, p: Any, extras: Sequence[Any]) -> None:
-    """Refuse a right-hand side that jumps along the trajectory, at a place that moves."""
+def _require_continuous(rate: Graph, found: Any, y0: Any, p: Any, extras: Sequence[Any], layers: Sequence[int],
+                        rtol: float) -> None:
+    """Refuse a right-hand side that jumps along the trajectory, at a place that moves; with `layers`, that of ``(y, S)``.
+
+    A kink of f is a jump of ``f_y S + f_p V``; where that does not jump, the kink does not move along V. A
+    little after the end, too: an end at the jump is on either side of it by chance.
+    """
     system = system_of(rate)
     look = system.decisions((1, 2))
     if look is not None:
-        n, own = len(found.y) // count, p[:p.size // count]
-        points = np.sort(np.concatenate([found.t, 0.5 * (found.t[1:] + found.t[:-1])]))
-        require_no_jump(look, system.value, points, lambda t: (np.float64(t), found.sol(t)[:n], own, *extras), _JUMP)
+        t, after = found.t, (_AFTER + rtol) * (found.t[-1] - found.t[0])
+        points = np.sort(np.concatenate([t, 0.5 * (t[1:] + t[:-1]), [t[-1] + after]]))
+        require_no_jump(look, system.value, points, lambda t: (np.float64(t), found.sol(t)[:y0.size], p, *extras),
+                        _OF_DERIVATIVES if layers else _OF_VALUES)
 
 
 # ---------------------------------------------------------------- backward
@@ -252,7 +297,6 @@ def _require_continuous(rate: Graph, found: Any, count: Any, p: Any, extras: Seq
 def adjoint(w: Any, t0: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: Graph, layers: Any, method: str, rtol: float,
             atol: Any, options: Any) -> Any:
     """``(λ(t0), μ)`` for q cotangents (q, times, states) of the outputs: (q, states + parameters)."""
-    from scipy.integrate import solve_ivp
     q, n, k = len(w), y0.size, p.size
     if not len(times) or not q or not n or not np.any(w):
         return np.zeros((q, n + k))
@@ -265,7 +309,7 @@ def adjoint(w: Any, t0: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: Gr
     end = _end(t0, times)
     given = tuple([(name, min(v, abs(end - t0)) if name == "first_step" else v) for name, v in options])
     forward = solved(rate, layers, end, t0, y0, p, extras, method=method, rtol=rtol, atol=atol, options=given)
-    _require_continuous(rate, forward, np.prod([1 + j for j in layers], dtype=int), p, extras)
+    _require_continuous(rates_of(rate, layers), forward, y0, p, extras, layers, rtol)
     wanted = dict(options).get("sens", "auto")
     if wanted == "forward" or (wanted == "auto" and _forward_is_cheaper(len(forward.t), n, k, q, len(times), method)):
         columns = augmented(np.eye(n + k), t0, times, y0, p, *extras, rate=rate, layers=layers, method=method, rtol=rtol,
@@ -276,13 +320,20 @@ def adjoint(w: Any, t0: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: Gr
     pulled, own, by_parameter = system.pulled(q), system.jacobian, system.parameter_jacobian
     tol = _cotangent_tolerances(tolerances(atol, y0, p, layers), w, forward.y, p)
 
-    def slope(back: float, z: Any) -> Any:  # time counts from the output, where steps may be tiny
-        t = start - sign * back
+    def clock(back: float) -> float:  # time counts from the output, where steps may be tiny
+        return start - sign * back
+
+    def spectrum(back: float, z: Any) -> Any:
+        t = clock(back)
+        return sign * own(np.float64(t), forward.sol(t), p, *extras)
+
+    def slope(back: float, z: Any) -> Any:
+        t = clock(back)
         rows = pulled(np.float64(t), forward.sol(t), p, z[:q * n].reshape(q, n), *extras)
         return sign * np.concatenate([rows[0].ravel(), rows[1].ravel()])
 
     def jacobian(back: float, z: Any) -> Any:
-        t = start - sign * back
+        t = clock(back)
         at = (np.float64(t), forward.sol(t), p, *extras)
         return _adjoint_matrix(sign * own(*at).T, sign * by_parameter(*at).T, q, method)
     settings = {"jac": jacobian} if method in IMPLICIT else {}
@@ -293,12 +344,8 @@ def adjoint(w: Any, t0: Any, times: Any, y0: Any, p: Any, *extras: Any, rate: Gr
         z[:q * n] += w[:, j].ravel()
         start, end = float(times[j]), float(times[order[i + 1]] if i + 1 < len(order) else t0)
         if start != end:
-            out = solve_ivp(slope, (0.0, abs(end - start)), z, method=method, rtol=rtol, atol=tol, **settings)
-            if out.status < 0:
-                raise ConvergenceError(f"the adjoint equation, integrated from t = {start:g} back to {end:g}, stopped at t = "
-                                       f"{start - sign * out.t[-1]:g} ({out.message}); use an implicit method (Radau, BDF, "
-                                       f"LSODA) or smaller tolerances")
-            z = out.y[:, -1].copy()
+            z = _run(slope, (0.0, abs(end - start)), z, clock, "the adjoint equation", watched(method, spectrum), rtol=rtol,
+                     atol=tol, **settings).y[:, -1].copy()
     return np.concatenate([z[:q * n].reshape(q, n), z[q * n:].reshape(q, k)], axis=1)
 
 
