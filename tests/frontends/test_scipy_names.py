@@ -243,6 +243,17 @@ def test_frozen_distributions():
     check(lambda x: vectors.logpdf(x), PAIR[:, :2])
 
 
+def test_a_function_without_an_implementation_is_looked_for_once(monkeypatch):
+    from wengert.frontends import scipy_api
+    assert scipy_api.find(ss.wiener) is None
+    looked, names = [], scipy_api._named
+    monkeypatch.setattr(scipy_api, "_named", lambda name: looked.append(name) or names(name))
+    assert scipy_api.find(ss.wiener) is None
+    assert len(looked) <= 2
+    monkeypatch.setitem(scipy_api.BY_NAME, "scipy.signal.wiener", ss.lfilter)
+    assert scipy_api.find(ss.wiener) is ss.lfilter
+
+
 def same(f, *args):
     """Value and dtype are SciPy's own."""
     wanted = f(*args)
