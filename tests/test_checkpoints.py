@@ -349,6 +349,36 @@ def test_the_reach_is_binomial():
             assert wg.checkpoint_schedule(reach + 1, slots).repetitions == t + 1
 
 
+@pytest.mark.parametrize("slots", [1, 2, 5, 11])
+def test_an_online_schedule_drops_the_first_dispensable_checkpoint(slots):
+    """One is dispensable if one of a higher level lies behind it, counted as it is defined."""
+    order, level, dropped = [0], {0: math.inf}, []
+    for q in range(1, 60):
+        level[q] = 0
+        if len(order) > slots:
+            gone = next((s for k, s in enumerate(order) if any(level[s] < level[t] for t in order[k + 1:])), order[-1])
+            level[q] = level[gone] + 1 if gone == order[-1] else 0
+            dropped.append(gone)
+            order.remove(gone)
+        order.append(q)
+    sweep = [a for a in wg.checkpoint_schedule(60, slots, online=True).actions if a.kind in ("store", "back")][:60]
+    held, found = {}, []
+    for a in sweep:
+        found += [held[a.slot]] if a.slot in held else []
+        held[a.slot] = a.step
+    assert found == dropped
+    assert sorted(held.values()) == order
+
+
+@pytest.mark.parametrize("slots", [2, 100, 3000])
+def test_schedules_of_long_chains_are_found_in_linear_work(slots):
+    for online in (False, True):
+        found = wg.checkpoint_schedule(30_000, slots, online=online)
+        assert len(found.actions) < 7 * 30_000
+        assert found.stored <= slots + online
+    assert wg.checkpoint_schedule(30_000, slots).forward_steps == forward_steps(30_000, slots)
+
+
 def test_pictures_of_schedules(tmp_path):
     mpl.use("Agg")
     found = wg.checkpoint_schedule(30, 3)

@@ -65,3 +65,14 @@ def test_refusals():
         wg.hvp(1.0, 1.0, 1.0)
     with pytest.raises(InputError, match="is a function"):
         wg.gauss_newton_product(1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("v", [[1.0, 0.0], np.ones(3), np.ones(2) * 1j, 1.0])
+def test_a_direction_that_does_not_fit_is_reported_under_the_name_that_was_called(mode, v):
+    x = np.array([1.0, 2.0])
+    for name, f in {"hvp": lambda: wg.hvp(lambda x: np.sum(x ** 3), x, v, mode=mode),
+                    "gauss_newton_product": lambda: wg.gauss_newton_product(lambda x: x ** 2, x, v),
+                    "taylor": lambda: wg.taylor(np.sin, x, v, 2)}.items():
+        with pytest.raises(InputError, match=f"^{name}: the (co)?tangent"):
+            f()

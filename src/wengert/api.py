@@ -26,8 +26,8 @@ from wengert.graph import Graph
 from wengert.modes import blocks, require_mode
 from wengert.run import Run, matched, matched_leaf, own
 
-__all__ = ["flat_tangents", "grad", "hessian", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "make_graph", "run_all",
-           "stop_gradient", "value_and_grad", "vjp", "vmap"]
+__all__ = ["flat_tangents", "grad", "hessian", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "make_graph", "pulled",
+           "pushed", "run_all", "stop_gradient", "value_and_grad", "vjp", "vmap"]
 
 LATER.append(lambda: import_module("wengert.linear_systems"))  # and, with it, the solvers of scipy.optimize
 
@@ -175,8 +175,13 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     (np.float64(0.0), np.float64(2.0))
     """
     _require_callable(f, "jvp")
-    run = run_all("jvp", f, primals, has_aux)
-    given = flat_tangents("jvp", run, primals, tangents)
+    return pushed("jvp", f, primals, tangents, has_aux)
+
+
+def pushed(name: str, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    """`jvp`, under the name of the function that the user called."""
+    run = run_all(name, f, primals, has_aux)
+    given = flat_tangents(name, run, primals, tangents)
     out = _results(run, run.push_forward(given))
     return (run.result(), out, run.aux) if has_aux else (run.result(), out)
 
@@ -255,16 +260,21 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     (np.float64(3.0), np.float64(2.0))
     """
     _require_callable(f, "vjp")
-    run = run_all("vjp", f, primals, has_aux)
+    return pulled("vjp", f, primals, has_aux)
+
+
+def pulled(name: str, f: Function, primals: Any, has_aux: bool = False) -> Any:
+    """`vjp`, likewise."""
+    run = run_all(name, f, primals, has_aux)
     residuals = run.residuals()
     likes = [x.type if hasattr(x, "type") else None for x in run.out_leaves]
 
     def pullback(cotangent: Any) -> Any:
         leaves, spec = flatten(cotangent)
         if len(leaves) != len(likes) or (spec != run.out_spec and spec.tree is not None):
-            raise InputError(f"vjp: the cotangent has structure {spec!r}, the value {run.out_spec!r} "
+            raise InputError(f"{name}: the cotangent has structure {spec!r}, the value {run.out_spec!r} "
                              f"(* is a number or an array)")
-        given = [matched_leaf("vjp", "cotangent", x, like) if like is not None else None
+        given = [matched_leaf(name, "cotangent", x, like) if like is not None else None
                  for x, like in zip(leaves, likes, strict=True)]
         by_var = [c for c, x in zip(given, run.out_leaves, strict=True) if any(x is v for v in run.out_vars)]
         return run.arrange(run.pull_back(by_var, residuals))

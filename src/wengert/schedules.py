@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import math
 import operator
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,10 +54,10 @@ def repetitions(steps: int, slots: int) -> int:
     >>> repetitions(10_000, 100), math.comb(102, 100), math.comb(103, 100)
     (3, 5151, 176851)
     """
-    t = 0
-    while math.comb(slots + t, slots) < steps:
-        t += 1
-    return t
+    most = 1
+    while math.comb(slots + most, slots) < steps:
+        most *= 2
+    return bisect_left(range(most), steps, key=lambda t: math.comb(slots + t, slots))
 
 
 def forward_steps(steps: int, slots: int) -> int:
@@ -100,26 +103,33 @@ class CheckpointSchedule:
     @property
     def repetitions(self) -> int:
         """How often the most repeated step is computed."""
-        count: Counter[int] = Counter()
+        change = [0] * (self.steps + 1)
         for a in self.actions:
             if a.kind == "advance":
-                count.update(range(a.step, a.to))
-        return max(count.values(), default=0)
+                change[a.step] += 1
+                change[a.to] -= 1
+        return max(accumulate(change))
 
     @property
     def stored(self) -> int:
         """The most states that are stored at once; online, the one at work counts, too."""
-        return max(map(len, self.states()), default=0)
+        return max(map(len, self._held()), default=0)
 
     def states(self) -> Iterator[dict[int, int]]:
         """Slot -> step, after each action."""
+        return map(dict, self._held())
+
+    def _held(self) -> Iterator[dict[int, int]]:
+        """The same, all in one dictionary, which changes."""
         held: dict[int, int] = {}
+        slot_of: dict[int, int] = {}  # step -> slot
         for a in self.actions:
             if a.kind == "store":
-                held[a.slot] = a.step
-            elif a.kind == "back":
-                held = {slot: step for slot, step in held.items() if step < a.step}
-            yield dict(held)
+                slot_of.pop(held.get(a.slot, -1), None)
+                held[a.slot], slot_of[a.step] = a.step, a.slot
+            elif a.kind == "back" and a.step in slot_of:  # those behind it have gone before
+                del held[slot_of.pop(a.step)]
+            yield held
 
     def __str__(self) -> str:
         kind = "online schedule" if self.online else "schedule"
@@ -186,40 +196,43 @@ def _actions(steps: int, slots: int, online: bool) -> Iterator[Action]:
     yield Action("store", 0, 0, 0)
     if online:
         held = yield from _forward(steps, slots + 1)  # the newest is the state at work
+    free = sorted(set(range(slots + 1)).difference(slot for _, slot in held))
     for q in range(steps - 1, -1, -1):
         while held and held[-1][0] > q:
-            held.pop()
+            heappush(free, held.pop()[1])
         at, slot = held[-1]
-        yield from [Action("restore", at, at, slot)] if q < steps - 1 and (at, slot) != (0, -1) else []
+        if q < steps - 1:
+            yield Action("restore", at, at, slot)
         while at < q:
             size = first_part(q + 1 - at, slots - len(held) + 1)
             yield Action("advance", at, at + size, -1)
             at += size
             if at < q:
-                free = next(k for k in range(slots + 1) if k not in {s for _, s in held})
-                held.append((at, free))
-                yield Action("store", at, at, free)
+                held.append((at, heappop(free)))
+                yield Action("store", at, at, held[-1][1])
         yield Action("back", q, q, -1)
 
 
-def _forward(steps: int, slots: int) -> Any:
-    """The forward sweep of a chain of unknown length: each state is stored, in the place of a dispensable one."""
-    held, level = [(0, 0)], [0]
+def _forward(steps: int, slots: int) -> Generator[Action, None, list[tuple[int, int]]]:
+    """The forward sweep of a chain of unknown length: each state is stored, in the place of a dispensable one.
+
+    A checkpoint is dispensable if one of a higher level lies behind it; the first one goes, the start never. Levels fall along
+    `firm`; those of `spare` are below that of the first of `recent`: so all that is dispensable is `spare`, at any time.
+    """
+    firm: list[tuple[int, int, int]] = []  # (step, slot, level), after the start
+    spare: deque[tuple[int, int, int]] = deque()
+    recent: list[tuple[int, int, int]] = []
     for q in range(1, steps):
         yield Action("advance", q - 1, q, -1)
-        slot, new = len(held), 0
-        if len(held) == slots:
-            gone = _dispensable(level)
-            if gone is None:  # the newest moves on, a level higher
-                gone, new = slots - 1, level[-1] + 1
-            slot = held.pop(gone)[1]
-            level.pop(gone)
-        held.append((q, slot))
-        level.append(new)
+        slot, level = q, 0
+        if q >= slots and spare:
+            slot = spare.popleft()[1]
+        elif q >= slots:  # the newest moves on, a level higher
+            firm += recent
+            recent = []
+            slot, level = firm[-1][1], firm.pop()[2] + 1
+            while firm and firm[-1][2] < level:
+                spare.appendleft(firm.pop())
+        recent.append((q, slot, level))
         yield Action("store", q, q, slot)
-    return held
-
-
-def _dispensable(level: Sequence[int]) -> int | None:
-    """The first checkpoint after the start with one of a higher level behind it."""
-    return next((k for k in range(1, len(level) - 1) if level[k] < max(level[k + 1:])), None)
+    return [(0, 0), *[(step, slot) for step, slot, _ in (*firm, *spare, *recent)]]

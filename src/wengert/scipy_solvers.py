@@ -8,6 +8,7 @@ differentiated, is all that a solver needs said about it.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -46,6 +47,12 @@ def frozen(x: Any) -> Any:
     return (type(x), x) if x is None or isinstance(x, (bool, int, float, str, np.generic)) else (type(x), id(x))
 
 
+@functools.cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """That of one of the solvers registered here, which are few."""
+    return inspect.signature(function)
+
+
 class Problem:
     """A call of one of SciPy's solvers: its arguments by name, taken one after the other.
 
@@ -59,7 +66,7 @@ class Problem:
 
     def __init__(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]):
         self.function, self.name = function, function.__name__
-        self.given = dict(inspect.signature(function).bind(*args, **kwargs).arguments)
+        self.given = dict(_signature(function).bind(*args, **kwargs).arguments)
         self.given.update(self.given.pop("kwargs", None) or {} if self.name == "curve_fit" else {})
         self.original = dict(self.given)
         extra = self.given.pop("args", ())

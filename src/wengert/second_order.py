@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from wengert.api import grad, jacfwd, jvp, vjp
+from wengert.api import grad, jacfwd, pulled, pushed
 from wengert.errors import InputError, kind_of, not_a_function
 
 __all__ = ["MODES", "gauss_newton_product", "hvp"]
@@ -18,20 +18,20 @@ Function = Callable[..., Any]
 
 
 def _forward_over_reverse(f: Function, x: tuple[Any, ...], v: tuple[Any, ...]) -> Any:
-    return jvp(grad(f, tuple(range(len(x)))), x, v)[1]
+    return pushed("hvp", grad(f, tuple(range(len(x)))), x, v)[1]
 
 
 def _reverse_over_forward(f: Function, x: tuple[Any, ...], v: tuple[Any, ...]) -> Any:
-    return grad(lambda *point: jvp(f, point, v)[1], tuple(range(len(x))))(*x)
+    return grad(lambda *point: pushed("hvp", f, point, v)[1], tuple(range(len(x))))(*x)
 
 
 def _reverse_over_reverse(f: Function, x: tuple[Any, ...], v: tuple[Any, ...]) -> Any:
     """The Hessian is symmetric: its transpose times v."""
-    return vjp(grad(f, tuple(range(len(x)))), *x)[1](v)
+    return pulled("hvp", grad(f, tuple(range(len(x)))), x)[1](v)
 
 
 def _forward_over_forward(f: Function, x: tuple[Any, ...], v: tuple[Any, ...]) -> Any:
-    return jacfwd(lambda *point: jvp(f, point, v)[1], tuple(range(len(x))))(*x)
+    return jacfwd(lambda *point: pushed("hvp", f, point, v)[1], tuple(range(len(x))))(*x)
 
 
 MODES: dict[str, Callable[[Function, tuple[Any, ...], tuple[Any, ...]], Any]] = {
@@ -67,9 +67,10 @@ def hvp(f: Function, primals: Any, tangents: Any, mode: str = "forward-over-reve
         raise InputError(f"hvp: {not_a_function(f)}; write wg.hvp(f, x, v), not wg.hvp(f(x), v)")
     if mode not in MODES:
         raise InputError(f"hvp: mode={mode!r} is none of {', '.join(MODES)}")
-    if isinstance(primals, tuple):
-        return MODES[mode](f, primals, tangents)
-    return MODES[mode](f, (primals,), (tangents,))[0]
+    several = isinstance(primals, tuple)
+    x, v = (primals, tangents) if several else ((primals,), (tangents,))
+    out = MODES[mode](f, x, v)
+    return out if several else out[0]
 
 
 def gauss_newton_product(residual: Function, x: Any, v: Any, loss: Function | None = None) -> Any:
@@ -110,9 +111,10 @@ def gauss_newton_product(residual: Function, x: Any, v: Any, loss: Function | No
     if not callable(residual):
         raise InputError(f"gauss_newton_product: the first argument is a function, not {kind_of(residual)}")
     primals, direction = (x, v) if isinstance(x, tuple) else ((x,), (v,))
-    r, pullback = vjp(residual, *primals)
-    moved = jvp(residual, primals, direction)[1]
+    name = "gauss_newton_product"
+    r, pullback = pulled(name, residual, primals)
+    moved = pushed(name, residual, primals, direction)[1]
     if loss is not None:
-        moved = jvp(grad(loss), (r,), (moved,))[1]
+        moved = pushed(name, grad(loss), (r,), (moved,))[1]
     out = pullback(moved)
     return out if isinstance(x, tuple) else out[0]

@@ -211,6 +211,23 @@ def test_polar_factors_with_equal_singular_values():
     check(lambda a: sl.polar(a, side="left")[1], GRID[:2, :4])
 
 
+@pytest.mark.parametrize("f", [lambda a: sl.polar(a)[0], lambda a: sl.polar(a)[1], lambda a: sl.polar(a[:, :2])[0]])
+def test_a_polar_factor_of_a_singular_matrix_has_no_derivative(f):
+    v = np.array([1.0, 2.0, 3.0])
+    for a in (np.outer(v, v), np.outer(v, v) + np.outer([1.0, 2.0, 2.0], v)):
+        with pytest.raises(np.linalg.LinAlgError, match="[Ss]ingular"):
+            wg.grad(lambda a: np.sum(f(a)))(a)
+    a = np.outer(v, v) + np.diag([1.0, 0.0, 0.0])  # where the determinant changes its sign, and the factor jumps
+    with pytest.raises(np.linalg.LinAlgError, match="[Ss]ingular"):
+        wg.grad(lambda a: np.sum(sl.polar(a)[0]))(a)
+
+
+def test_equations_of_sylvester_without_a_unique_solution_are_refused():
+    d = np.diag([1.0, 2.0, 3.0])
+    with pytest.raises(np.linalg.LinAlgError, match="eigenvalues of A and -B coincide"):
+        wg.grad(lambda a: np.sum(sl.solve_sylvester(a, -a, np.eye(3))))(d)
+
+
 @pytest.mark.parametrize("c", [0.0, 1e-6, -0.3])
 def test_shape_parameters_at_a_removable_hole(c):
     x = np.array([0.3, 0.8, 1.4])
@@ -224,6 +241,17 @@ def test_frozen_distributions():
     check(lambda c: st.weibull_min(c, scale=2.0).logpdf(Q), np.array(1.3), jit=True)
     vectors = st.multivariate_t(np.zeros(2), np.eye(2) + 0.3, 4.0)
     check(lambda x: vectors.logpdf(x), PAIR[:, :2])
+
+
+def test_a_function_without_an_implementation_is_looked_for_once(monkeypatch):
+    from wengert.frontends import scipy_api
+    assert scipy_api.find(ss.wiener) is None
+    looked, names = [], scipy_api._named
+    monkeypatch.setattr(scipy_api, "_named", lambda name: looked.append(name) or names(name))
+    assert scipy_api.find(ss.wiener) is None
+    assert len(looked) <= 2
+    monkeypatch.setitem(scipy_api.BY_NAME, "scipy.signal.wiener", ss.lfilter)
+    assert scipy_api.find(ss.wiener) is ss.lfilter
 
 
 def same(f, *args):

@@ -394,6 +394,30 @@ def test_other_solvers_are_refused(search):
     refused(wg.errors.UnsupportedError, r"scipy.optimize.\w+ at .*test_solver_names.py:\d+.* wg.implicit", search)
 
 
+@pytest.mark.parametrize(("search", "remedy"), [
+    (lambda a: so.fmin(lambda x: (x[0] - a) ** 2, [0.0], disp=0)[0], r"minimize\(f, x0, method='Nelder-Mead'\)"),
+    (lambda a: so.fmin_bfgs(lambda x: (x[0] - a) ** 2, [0.0], disp=0)[0], "method='BFGS'"),
+    (lambda a: so.leastsq(lambda x: x - a, [0.0])[0][0], "use scipy.optimize.least_squares"),
+    (lambda a: so.lsq_linear(np.eye(2) * a, np.ones(2)).x[0], "use scipy.optimize.least_squares"),
+    (lambda a: so.nnls(np.eye(2) * a, np.ones(2))[0][0], r"bounds=\(0, np.inf\)"),
+    (lambda a: so.linprog([1.0, a], bounds=(0, 1)).fun, "np.linalg.solve"),
+    (lambda a: so.basinhopping(lambda x: (x[0] - a) ** 2, [0.0], niter=1).x[0], "scipy.optimize.minimize from the point"),
+    (lambda a: so.differential_evolution(lambda x: (x[0] - a) ** 2, [(0.0, 5.0)], maxiter=1).x[0], "scipy.optimize.minimize"),
+    (lambda a: so.approx_fprime(a, np.sin)[0], "wg.grad")])
+def test_other_solvers_say_what_to_use(search, remedy):
+    refused(wg.errors.UnsupportedError, f"its derivative is not known: .*{remedy}", search)
+
+
+def test_what_is_to_be_used_runs_in_their_place():
+    a = np.array([[2.0, 0.3], [0.1, 1.0], [0.5, -0.4]])
+    b = np.array([1.0, -2.0, 0.5])
+
+    def fitted(s):
+        return so.least_squares(lambda x: s * a @ x - b, np.ones(2), bounds=(0, np.inf)).x
+    np.testing.assert_allclose(fitted(1.5), so.nnls(1.5 * a, b)[0], atol=1e-7)
+    np.testing.assert_allclose(wg.jvp(fitted, (1.5,), (1.0,))[1], -fitted(1.5) / 1.5, atol=1e-6)
+
+
 def test_other_solvers_of_plain_functions_are_scipys():
     assert wg.grad(lambda a: a * so.golden(lambda x: (x - 1.5) ** 2))(2.0) == so.golden(lambda x: (x - 1.5) ** 2)
 

@@ -580,7 +580,7 @@ ENTRIES.update(scipy_entries.ENTRIES)
 
 # ---------------------------------------------------------------- what is refused, and why
 
-REFUSED: dict[str, str] = {}
+REFUSED: dict[str, str] = dict(scipy_entries.REFUSED)
 for name, f, x, why in [
     ("np.trim_zeros", np.trim_zeros, V, "it cuts by value: take a slice"),
     ("scipy.linalg.schur", lambda x: scipy.linalg.schur(x)[0], S, "the Schur factors have no rule"),

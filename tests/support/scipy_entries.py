@@ -1,7 +1,7 @@
 """Functions of SciPy that are made of others: splines, filters, spectra, distributions, each as a small program.
 
-What comes in: nothing. What goes out: `ENTRIES`, as in the catalog, which takes them in. The one idea: where a function takes
-points, data and knots, the one array of an entry moves them all, so that one entry covers every derivative.
+What comes in: nothing. What goes out: `ENTRIES` and `REFUSED`, as in the catalog, which takes them in. The one idea: where a
+function takes points, data and knots, the one array of an entry moves them all, so that one entry covers every derivative.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import scipy.fft
 import scipy.interpolate as si
 import scipy.linalg as sl
 import scipy.ndimage as nd
+import scipy.optimize as so
 import scipy.signal as ss
 import scipy.special as sp
 import scipy.stats as st
 
 ENTRIES: dict[str, tuple[Callable[..., Any], Any]] = {}
+REFUSED: dict[str, str] = {}
 
 _rng = np.random.default_rng(21)
 V = np.array([-0.8, 0.35, 0.9, -0.2, 0.6, 0.15])
@@ -212,3 +214,24 @@ for name, f, x in [
 entry("np.roots", lambda p: np.real(np.roots(p)), np.array([1.0, -6.2, 11.0, -6.0]))
 entry("np.polydiv", lambda x: joined(*np.polydiv(x, x[:2])), np.array([1.5, 0.4, 3.0, -0.7]))
 entry("np.histogram2d", lambda x: np.histogram2d(V, V[::-1], 2, weights=x)[0] ** 2, V)
+
+
+# ---------------------------------------------------------------- optimization
+
+for name, f in {
+    "rosen": so.rosen, "rosen_der": so.rosen_der, "rosen_hess": so.rosen_hess,
+    "rosen_hess_prod": lambda x: so.rosen_hess_prod(x, x[::-1] ** 2),
+}.items():
+    entry(f"scipy.optimize.{name}", f, V)
+for name, f, why in [
+    ("fmin", lambda x: so.fmin(lambda y: np.sum((y - x) ** 2), V, maxiter=2, disp=0), "use scipy.optimize.minimize"),
+    ("fmin_bfgs", lambda x: so.fmin_bfgs(lambda y: np.sum((y - x) ** 2), V, disp=0), "use scipy.optimize.minimize"),
+    ("leastsq", lambda x: so.leastsq(lambda y: y - x, V)[0], "use scipy.optimize.least_squares"),
+    ("lsq_linear", lambda x: so.lsq_linear(np.diag(x), V).x, "use scipy.optimize.least_squares, or np.linalg.lstsq"),
+    ("differential_evolution", lambda x: so.differential_evolution(lambda y: np.sum((y - x) ** 2), [(0, 1)] * 6, maxiter=1).x,
+     "search with plain numbers outside, then scipy.optimize.minimize from there"),
+    ("basinhopping", lambda x: so.basinhopping(lambda y: np.sum((y - x) ** 2), V, niter=0).x,
+     "search with plain numbers outside, then scipy.optimize.minimize from there"),
+]:
+    entry(f"scipy.optimize.{name}", f, V)
+    REFUSED[f"scipy.optimize.{name}"] = why

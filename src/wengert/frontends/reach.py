@@ -20,7 +20,7 @@ from wengert.errors import REFUSALS, MutationError, UnsupportedError, WengertErr
 from wengert.frontends.draws import is_draw, pick
 from wengert.frontends.numpy_api.concatenators import Concatenator
 from wengert.frontends.python_ast import CALL, CAUGHT, OWN, bound, reach_calls, rewritten_code
-from wengert.frontends.scipy_api import bound_method, find
+from wengert.frontends.scipy_api import REMEDIES, bound_method, find
 from wengert.frontends.trace import active_trace, is_library, public, require_plain, user_line
 from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced, function_of
 
@@ -137,7 +137,8 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
         implementation = find(function)
         if implementation is not None:
             return implementation(*args, **kwargs)
-        if module.startswith("scipy.optimize") and any(map(callable, given)):
+        if module.startswith("scipy.optimize") and (
+                any(map(callable, given)) or (_named(function) in REMEDIES and any(map(_depends, given)))):
             return _search(function, args, kwargs)
     if traced:
         if module.startswith("scipy.stats"):
@@ -176,15 +177,20 @@ def _ordinary(x: Any) -> Any:
     return np.array(x.concrete("an argument")) if isinstance(x, Tracer) else x
 
 
+def _named(function: Any) -> str:
+    """A function of ``scipy.optimize`` as users write it."""
+    return f"scipy.optimize.{getattr(function, '__name__', function)}"
+
+
 def _search(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A solver without a derivative: written in Python, it compares traced values, and what it gives would depend on none."""
     refused: list[UnsupportedError] = []
 
     def refuse() -> None:
-        refused.append(UnsupportedError(
-            f"scipy.optimize.{function.__name__} at {user_line()} is given traced values, and its derivative is not known. "
-            f"scipy.optimize.minimize, minimize_scalar, root, root_scalar, least_squares, curve_fit and fixed_point have "
-            f"derivatives, and so has wg.implicit"))
+        remedy = REMEDIES.get(_named(function), "scipy.optimize.minimize, minimize_scalar, root, root_scalar, least_squares, "
+                              "curve_fit and fixed_point have derivatives")
+        refused.append(UnsupportedError(f"{_named(function)} at {user_line()} is given traced values, and its derivative is "
+                                        f"not known: {remedy}; or say by wg.implicit which equation its result solves"))
         raise refused[0]
 
     def guarded(f: Any) -> Any:
@@ -234,10 +240,6 @@ def _construct(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         new = object.__new__(cls)
         _reach_function(init)(new, *args, **kwargs)
         return new
-    if (cls.__module__ or "").startswith("scipy") and any(_traced(a) for a in (*args, *kwargs.values())):
-        implementation = find(cls)
-        if implementation is not None:
-            return implementation(*args, **kwargs)
     return cls(*args, **kwargs)
 
 

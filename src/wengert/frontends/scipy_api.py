@@ -6,12 +6,14 @@ one idea: implementations are registered by module and name, so that SciPy is ne
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["AS_GIVEN", "BOUND", "BY_NAME", "LATER", "bound_method", "find", "scipy_function", "scipy_object"]
+__all__ = ["AS_GIVEN", "BOUND", "BY_NAME", "LATER", "REMEDIES", "bound_method", "find", "scipy_function", "scipy_object"]
 
 # "scipy.special.logsumexp" -> implementation
 BY_NAME: dict[str, Callable[..., Any]] = {}
@@ -19,6 +21,8 @@ BY_NAME: dict[str, Callable[..., Any]] = {}
 AS_GIVEN: set[Callable[..., Any]] = set()
 # "scipy.interpolate.PPoly" -> what takes such an object, made of plain data, and gives one that takes traced values
 OBJECTS: dict[str, Callable[[Any], Any]] = {}
+# "scipy.optimize.leastsq" -> what to use in the place of a function that has no derivative
+REMEDIES: dict[str, str] = {}
 
 
 # Methods of SciPy's objects that are not written in Python: (class, method) -> implementation taking the object first
@@ -47,6 +51,29 @@ def scipy_object(*names: str) -> Callable[[Callable[[Any], Any]], Callable[[Any]
     return register
 
 
+@functools.cache
+def _register() -> None:
+    """Import the files that register implementations."""
+    from wengert.frontends import (  # noqa: F401
+        scipy_design,
+        scipy_distributions,
+        scipy_filters,
+        scipy_integrate,
+        scipy_interpolate,
+        scipy_linalg,
+        scipy_ndimage,
+        scipy_ode,
+        scipy_optimize,
+        scipy_quad,
+        scipy_scattered,
+        scipy_special,
+        scipy_spectral,
+        scipy_splines,
+        scipy_stats,
+        scipy_structured,
+    )
+
+
 def _load() -> None:
     while LATER:
         LATER.pop()()
@@ -62,23 +89,7 @@ def bound_method(cls: type, name: str) -> Callable[..., Any] | None:
 
 def find(function: Any) -> Callable[..., Any] | None:
     """The implementation of a function, a class, an object or a method of SciPy, found by the public module that holds it."""
-    from wengert.frontends import (  # noqa: F401  (they register)
-        scipy_design,
-        scipy_distributions,
-        scipy_filters,
-        scipy_integrate,
-        scipy_interpolate,
-        scipy_linalg,
-        scipy_ndimage,
-        scipy_ode,
-        scipy_quad,
-        scipy_scattered,
-        scipy_special,
-        scipy_spectral,
-        scipy_splines,
-        scipy_stats,
-        scipy_structured,
-    )
+    _register()
     _load()
     method = type(function) is types.MethodType
     name = None if method else _name_in(BY_NAME, function)
@@ -89,7 +100,15 @@ def find(function: Any) -> Callable[..., Any] | None:
     if name is not None:
         made = OBJECTS[name](owner)
         return getattr(made, function.__name__, None) if method else made  # type: ignore[no-any-return]
-    return scipy_stats.method_of(function) if "scipy.stats" in sys.modules else None
+    if "scipy.stats" not in sys.modules:
+        return None
+    from wengert.frontends.scipy_stats import method_of
+    return method_of(function)  # type: ignore[no-any-return]
+
+
+# What a search through a whole table found, and how many modules and names there were: for each table
+_SEARCHED: dict[int, weakref.WeakKeyDictionary[Any, tuple[int, int, str | None]]] = {
+    id(BY_NAME): weakref.WeakKeyDictionary(), id(OBJECTS): weakref.WeakKeyDictionary()}
 
 
 def _name_in(table: dict[str, Any], wanted: Any) -> str | None:
@@ -100,7 +119,15 @@ def _name_in(table: dict[str, Any], wanted: Any) -> str | None:
         return likely
     if not own or not module.startswith(("scipy", "statistics")):
         return None
-    return next((name for name in table if _named(name) is wanted), None)
+    searched, now = _SEARCHED[id(table)], (len(sys.modules), len(table))
+    try:
+        *then, name = searched.get(wanted, (0, 0, None))
+    except TypeError:  # no weak reference leads to it
+        return next((name for name in table if _named(name) is wanted), None)
+    if tuple(then) != now or (name is not None and _named(name) is not wanted):
+        name = next((name for name in table if _named(name) is wanted), None)
+        searched[wanted] = (*now, name)
+    return name
 
 
 def _named(name: str) -> Any:

@@ -121,10 +121,20 @@ def _sylvester_type(a: ArrayType, b: ArrayType, q: ArrayType) -> ArrayType:
     return q
 
 
+def _sylvester_one(a: Any, b: Any, q: Any) -> Any:
+    """SciPy's, which would go on with numbers of its own where there is no unique solution."""
+    of_a, of_b = np.linalg.eigvals(a), np.linalg.eigvals(b)
+    size = np.max(np.abs(of_a)) + np.max(np.abs(of_b))
+    if not np.min(np.abs(of_a[:, None] + of_b)) > len(q) * np.finfo(q.dtype).eps * size:
+        raise np.linalg.LinAlgError("A X + X B = Q is singular: eigenvalues of A and -B coincide (a square root or polar "
+                                    "factor has no derivative where its matrix, or its factor, is singular)")
+    return _by_name("solve_sylvester")(a, b, q)
+
+
 def _sylvester_evaluate(a: Any, b: Any, q: Any) -> Any:
     if not q.size:
         return np.array(q)
-    return mapped(_by_name("solve_sylvester"), (2, 2, 2), a, b, q).astype(q.dtype, copy=False)
+    return mapped(_sylvester_one, (2, 2, 2), a, b, q).astype(q.dtype, copy=False)
 
 
 def _sylvester_jvp(x: Any, ops: Any, tangents: Any) -> Any:
