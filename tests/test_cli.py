@@ -412,7 +412,7 @@ def test_cache(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == f"{place}: 0 files, 0 B\n"
     assert store.put(b"k" * 32, bytes(5000))
     assert main(["cache"]) == 0
-    assert capsys.readouterr().out == f"{place}: 1 file, 5,120 B\n"
+    assert capsys.readouterr().out == f"{place}: 1 file, 5,081 B\n"
     assert main(["cache", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found == {"folder": str(place), "files": 1, "bytes": 5081}
