@@ -331,11 +331,12 @@ def jacobian(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorph
     holomorphic : bool
         Say True for a holomorphic function of a complex argument; the Jacobian is then the complex derivative.
     mode : "auto", "forward", "reverse", "colored", "mixed"
-        How the derivatives are accumulated; the result is the same but for rounding. "forward" carries one direction for each
-        input element, "reverse" one for each output element, "colored" one for each group of columns (or rows) that share no
-        nonzero row (column). "mixed" multiplies derivatives in any order: array programs are cut where few numbers pass, scalar
-        programs are eliminated number by number, and it never takes more multiplications than the better of forward and reverse
-        mode. "auto" counts and takes the cheapest, once for each structure of the program; `wengert.plan` shows the counts.
+        How the derivatives are accumulated; the result is the same but for rounding, if all is finite. "forward" carries one
+        direction for each input element, "reverse" one for each output element, "colored" one for each group of columns (or
+        rows) that share no nonzero row (column). "mixed" multiplies derivatives in any order: array programs are cut where
+        few numbers pass, scalar programs are eliminated number by number, and it never takes more multiplications than the
+        better of forward and reverse mode. "auto" counts and takes the cheapest, once for each structure of the program;
+        `wengert.plan` shows the counts.
     sparsity : "detect", "local", sparse or boolean matrix, optional
         Give one `scipy.sparse.csr_array` instead, from few products: see `wengert.sparse.SparseDerivative`. "detect" finds the
         entries that may be nonzero at any point, "local" those at the point of the call.
