@@ -122,3 +122,31 @@ def test_the_remedy_for_a_kink(u):
         t, y = first.t_events[0][0], first.y_events[0][0]
         return solve_ivp(lambda t, y: -u * y, (t, 2.0), y, **TIGHT).y[0, -1]
     np.testing.assert_allclose(wg.hessian(in_parts)(u), wg.hessian(emptied)(u), rtol=1e-9)
+
+
+def test_decisions_within_a_loop_are_looked_at():
+    def wells(u, power):
+        def rhs(t, y):
+            total = 0.0
+            for i in range(3):
+                total = total + np.abs(y[0] - 0.2 * i - 0.05 * u) ** power
+            return -total * np.ones(1)
+        return solve_ivp(rhs, (0.0, 2.0), [1.0], **TIGHT).y[0, -1]
+    with pytest.raises(NonDifferentiableError, match="a derivative of the right-hand side jumps"):
+        wg.hessian(lambda u: wells(u, 1))(1.0)
+
+    def cubes(u):
+        return wells(u, 3)
+    difference = (wg.grad(cubes)(1.0 + 1e-4) - wg.grad(cubes)(1.0 - 1e-4)) / 2e-4
+    np.testing.assert_allclose(wg.hessian(cubes)(1.0), difference, rtol=1e-5)
+
+    def steps(u):
+        def rhs(t, y):
+            total = 1.0
+            for i in range(3):
+                if y[0] > u + 0.1 * i:
+                    total = total + 1.0
+            return total * np.ones(1)
+        return solve_ivp(rhs, (0.0, 1.0), [0.0], **TIGHT).y[0, -1]
+    with pytest.raises(NonDifferentiableError, match="the right-hand side jumps"):
+        wg.grad(steps)(0.5)

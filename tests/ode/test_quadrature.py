@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.integrate import dblquad, fixed_quad, quad, quad_vec, solve_bvp
+from scipy.integrate import dblquad, fixed_quad, odeint, quad, quad_vec, solve_bvp
 from scipy.optimize import brentq
 from scipy.special import gamma, polygamma
 
@@ -120,3 +120,21 @@ def test_a_jump_next_to_a_decision_that_does_not_matter():
         return quad(lambda x: np.abs(x - p) + np.where(x > p + 1e-4, 1.0, 0.0), 0.0, 1.0)[0]
     with pytest.raises(NonDifferentiableError, match=r"jumps at x = 0\.3001"):
         wg.grad(f)(0.3)
+
+
+def test_full_output():
+    found = []
+
+    def f(k):
+        value, *rest = quad(lambda x: np.exp(k * x), 0.0, 1.0, full_output=1)
+        found.append(rest)
+        return value
+
+    def decay(k):
+        y, details = odeint(lambda y, t: -k * y, 1.0, [0.0, 1.0], full_output=True)
+        found.append(details)
+        return y[-1, 0]
+    np.testing.assert_allclose(wg.grad(f)(1.3), wg.grad(lambda k: (np.exp(k) - 1.0) / k)(1.3), rtol=1e-10)
+    np.testing.assert_allclose(wg.grad(decay)(1.3), -np.exp(-1.3), rtol=1e-6)
+    assert np.isnan(found[0][0]) and found[0][1] == {} and found[1] == {"message": "Integration successful."}
+    assert wg.grad(lambda k: k * quad(np.cos, 0.0, 1.0, full_output=1)[2]["neval"])(1.0) == 21.0

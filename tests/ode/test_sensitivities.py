@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import RK45, odeint, solve_ivp
 
 import wengert as wg
-from wengert.errors import ConvergenceError, NonDifferentiableError, StiffnessWarning, UnsupportedError
+from wengert.errors import ConvergenceError, InputError, NonDifferentiableError, StiffnessWarning, UnsupportedError
 
 TIGHT = {"rtol": 1e-11, "atol": 1e-13}
 
@@ -273,3 +273,15 @@ def test_a_chirp_begins_with_small_steps_and_is_integrated():
     def f(k):
         return solve_ivp(lambda t, y: k * np.cos(1.0 / t) / t ** 2, (2e-3, 1.0), [0.0], "RK45", rtol=1e-6).y[0, -1]
     np.testing.assert_allclose(wg.grad(f)(1.0), np.sin(500.0) - np.sin(1.0), atol=1e-3)
+
+
+def test_arguments_that_have_no_derivative():
+    def decay(t, y, k, n=1):
+        return -k * y ** n
+    with pytest.raises(TypeError, match="cannot be unpacked"):
+        wg.ode.solve_ivp(decay, (0.0, 1.0), [1.0], args=1.5)
+    for whole in (2, np.array(2)):
+        with pytest.raises(InputError, match=r"args\[0\] is an integer"):
+            wg.ode.solve_ivp(decay, (0.0, 1.0), [1.0], args=(whole, 1))
+    assert wg.ode.solve_ivp(decay, (0.0, 1.0), [1.0], args=(2, 1), sens=None).success
+    assert wg.ode.solve_ivp(decay, (0.0, 1.0), [1.0], args=(2.0, 1)).sens.args[1] is None

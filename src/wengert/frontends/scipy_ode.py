@@ -257,12 +257,12 @@ def odeint(func: Any, y0: Any, t: Any, args: Any = (), Dfun: Any = None, col_der
         func = problem.inner.untraced(func)
         return scipy.integrate.odeint(func, y0, t, args, Dfun, col_deriv, full_output, ml, mu, rtol, atol, tcrit, h0, hmax,
                                       hmin, ixpr, mxstep, mxhnil, mxordn, mxords, printmessg, tfirst)
-    if full_output or tcrit is not None:
-        raise UnsupportedError(f"scipy.integrate.odeint with full_output or tcrit is not differentiated (at "
-                               f"{user_line()}); use "
+    if tcrit is not None:
+        raise UnsupportedError(f"scipy.integrate.odeint with tcrit is not differentiated (at {user_line()}); use "
                                f"scipy.integrate.solve_ivp")
     problem.ready()
-    return problem.states(times)
+    states = problem.states(times)
+    return (states, {"message": "Integration successful."}) if full_output else states  # others are ConvergenceErrors
 
 
 @scipy_function("scipy.integrate.solve_bvp")

@@ -74,18 +74,18 @@ def quad(func: Any, a: Any, b: Any, args: Any = (), full_output: int = 0, epsabs
     import scipy.integrate
     options = {"epsabs": epsabs, "epsrel": epsrel, "limit": limit, "points": points}
     value = None
-    if weight is None and not full_output and not others:
+    if weight is None and not others:
         value, func = _integrated("scipy.integrate.quad", func, a, b, args, "quad", options, _number)
     elif active_trace() is not None:
         inner = _staged(func, args)
         if not (is_traced(a) or is_traced(b) or inner.traced):
             func = inner.untraced(func)
             return scipy.integrate.quad(func, a, b, args, full_output, epsabs, epsrel, limit, points, weight, **others)
-        raise UnsupportedError(f"scipy.integrate.quad is differentiated without weight, full_output and complex_func (at "
+        raise UnsupportedError(f"scipy.integrate.quad is differentiated without weight and complex_func (at "
                                f"{user_line()}); write the weight into the integrand")
     if value is None:
         return scipy.integrate.quad(func, a, b, args, full_output, epsabs, epsrel, limit, points, weight, **others)
-    return value, np.nan  # the error estimate is not known beforehand
+    return (value, np.nan, {}) if full_output else (value, np.nan)  # the error and the nodes are not known beforehand
 
 
 def _staged(func: Any, args: Any) -> Inner:

@@ -67,6 +67,8 @@ def solve_ivp(fun: Callable[..., Any], t_span: Any, y0: Any, method: str = "RK45
 
     Raises
     ------
+    InputError
+        If there are integers in `args` and no floats; next to floats, integers are taken as fixed.
     ConvergenceError
         If the integration does not reach the end.
     NonDifferentiableError
@@ -90,7 +92,21 @@ def solve_ivp(fun: Callable[..., Any], t_span: Any, y0: Any, method: str = "RK45
         raise InputError(f"solve_ivp: sens is 'forward', 'adjoint' or None, not {sens!r}")
     options = options if sens is None else {**options, "sens": sens}
     call = functools.partial(_call, fun, t_span, method, t_eval, dense_output, events, vectorized, options)
-    return _with_sensitivities(call, np.asarray(y0, float), () if args is None else tuple(args), sens)
+    return _with_sensitivities(call, np.asarray(y0, float), _arguments(args, sens), sens)
+
+
+def _arguments(args: Any, sens: str | None) -> tuple[Any, ...]:
+    """The arguments as SciPy takes them; with sensitivities asked for, not all of them integers."""
+    try:
+        given = () if args is None else tuple(args)
+    except TypeError:
+        raise TypeError(f"Supplied 'args' cannot be unpacked. Please supply `args` as a tuple (e.g. `args=({args!r},)`)"
+                        ) from None
+    whole = [k for k, a in enumerate(given) if _has_integer(a)]
+    if sens is not None and whole and not any(_has_float(a) for a in given):
+        raise InputError(f"solve_ivp: args[{whole[0]}] is an integer, and no other argument is a float; integers have no "
+                         f"derivative. Pass floats, as in args=(1.0,), or sens=None")
+    return given
 
 
 def _call(fun: Any, t_span: Any, method: str, t_eval: Any, dense_output: bool, events: Any, vectorized: bool,
@@ -123,6 +139,11 @@ def _with_sensitivities(call: Callable[..., Any], y0: Any, args: tuple[Any, ...]
 
 def _has_float(a: Any) -> bool:
     return any(isinstance(x, float) or (hasattr(x, "dtype") and x.dtype.kind == "f") for x in flatten(a)[0])
+
+
+def _has_integer(a: Any) -> bool:
+    return any((isinstance(x, int) and not isinstance(x, bool)) or (hasattr(x, "dtype") and x.dtype.kind in "iu")
+               for x in flatten(a)[0])
 
 
 def _plain_result(sol: Any, value: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from wengert.errors import NonDifferentiableError
 from wengert.graph import Build, Const, Graph, Handle, Var
-from wengert.primitives.control import cond
+from wengert.primitives.control import cond, scan
 from wengert.primitives.elementary import floor_divide, rint, sign
 from wengert.primitives.elementwise import imag, real
 from wengert.primitives.structure import concatenate, convert, reshape
@@ -49,9 +49,9 @@ def _branch(e: Any, handle: Callable[[Any], Handle]) -> Any:
 
 
 def decisions(graph: Graph, *groups: Sequence[int]) -> Graph | None:
-    """The decisions that depend on an input of each group, also those within branches: NaN where they are not come to.
+    """The decisions that depend on an input of each group, also those within branches and loops: NaN where not come to.
 
-    Those within loops are left out. None if there are none.
+    Those within loops of unknown length are left out. None if there are none.
     """
     build, reach = Build(), [{graph.inputs[k] for k in group} for group in groups]
     inputs = [build.input(v.type) for v in graph.inputs]
@@ -66,6 +66,8 @@ def decisions(graph: Graph, *groups: Sequence[int]) -> Graph | None:
                 part.update(e.results)
         if e.primitive.name == "cond":
             found += _within(e, [handle(o) for o in e.operands], reach)
+        if e.primitive.name == "scan" and e.params["size"] is not None:
+            found += _repeated(e, [handle(o) for o in e.operands], reach)
         if not all(e.results[0] in part for part in reach):
             continue
         branch = _branch(e, handle)
@@ -100,6 +102,33 @@ def _within(e: Any, operands: list[Handle], reach: Sequence[set[Any]]) -> list[A
                for k, g in enumerate(arms) if g is not None]
         return build.graph([_vector(out)], build.inputs)
     return [cond(*operands, branches=(arm(0), arm(1)))[0]]
+
+
+def _repeated(e: Any, operands: list[Handle], reach: Sequence[set[Any]]) -> list[Any]:
+    """The decisions of a loop, one iteration after the other."""
+    body, carries = e.params["body"], e.params["carries"]
+    groups = [_carried(e, {k for k, o in enumerate(e.operands[1:]) if o in part}) for part in reach]
+    inner = decisions(body, *[sorted(group) for group in groups])
+    if inner is None:
+        return []
+    build = Build()
+    given = [build.input(v.type) for v in body.inputs]
+    wider = build.graph([*build.inline(body, given)[:carries], build.inline(inner, given)[0]], build.inputs)
+    return [scan(*operands, **{**e.params, "body": wider})[carries]]
+
+
+def _carried(e: Any, group: set[int]) -> set[int]:
+    """The inputs of a loop's body that depend on these, from iteration to iteration."""
+    body, constants = e.params["body"], e.params["constants"]
+    while True:
+        part = {body.inputs[k] for k in group}
+        for inner in body.equations:
+            if any(o in part for o in inner.operands):
+                part.update(inner.results)
+        more = group | {constants + j for j in range(e.params["carries"]) if body.outputs[j] in part}
+        if more == group:
+            return group
+        group = more
 
 
 _CLOSE = 1e-6  # of the size of the values: a smaller step counts as none

@@ -168,9 +168,9 @@ def _run(slope: Callable[..., Any], span: tuple[float, float], y0: Any, time: Ca
             raise
         raise ConvergenceError(_not_finite(what, "or its Jacobian is not finite on the way")) from None
     if out.status < 0:
-        raise ConvergenceError(f"{what}, integrated from t = {time(span[0]):g} to {time(span[1]):g}, stopped at t = "
-                               f"{time(out.t[-1]):g} ({out.message}), so there is no solution to differentiate; use a smaller "
-                               f"rtol, an implicit method (Radau, BDF, LSODA), or end before the singularity")
+        raise ConvergenceError(f"the integration from t = {time(span[0]):g} to {time(span[1]):g} stopped at t = "
+                               f"{time(out.t[-1]):g} ({what}: {out.message}), so there is no solution to differentiate; use a "
+                               f"smaller rtol, an implicit method (Radau, BDF, LSODA), or end before the singularity")
     if not known(out.y[:, -1]):
         bad = out.t[np.argmin(np.all(np.isfinite(out.y), axis=0))]
         raise ConvergenceError(_not_finite(what, f"is not finite before t = {time(bad):g}"))
