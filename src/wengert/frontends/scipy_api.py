@@ -71,6 +71,7 @@ def _register() -> None:
         scipy_splines,
         scipy_stats,
         scipy_structured,
+        scipy_windows,
     )
 
 
