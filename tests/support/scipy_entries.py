@@ -16,6 +16,7 @@ import scipy.linalg as sl
 import scipy.ndimage as nd
 import scipy.optimize as so
 import scipy.signal as ss
+import scipy.spatial.distance as sd
 import scipy.special as sp
 import scipy.stats as st
 
@@ -253,3 +254,16 @@ for name, f, why in [
 for name, f in {"chebwin": lambda a: ss.windows.chebwin(7, a), "dpss": lambda a: ss.windows.dpss(7, a)}.items():
     entry(f"scipy.signal.windows.{name}", f, np.array(3.0))
     REFUSED[f"scipy.signal.windows.{name}"] = "its parameters are not traced; use kaiser, gaussian or taylor"
+
+
+# ---------------------------------------------------------------- distances
+
+for metric in ("euclidean", "sqeuclidean", "cityblock", "chebyshev", "minkowski", "cosine", "correlation", "canberra", "braycurtis",
+               "seuclidean"):
+    entry(f"scipy.spatial.distance.cdist ({metric})", (lambda m: lambda x: sd.cdist(x, x[:2, ::-1] ** 2, m))(metric), PLANE[:3])
+for name, f in {
+    "pdist": sd.pdist, "squareform": lambda x: sd.squareform(x[0, :3] ** 2),
+    "mahalanobis": lambda x: sd.mahalanobis(x[0], x[1], np.eye(5) + np.outer(x[2], x[2])),
+    "jensenshannon": lambda x: sd.jensenshannon(x[0] ** 2, x[1] ** 2 + 0.1),
+}.items():
+    entry(f"scipy.spatial.distance.{name}", f, PLANE[:3])

@@ -56,6 +56,7 @@ def _register() -> None:
     """Import the files that register implementations."""
     from wengert.frontends import (  # noqa: F401
         scipy_design,
+        scipy_distances,
         scipy_distributions,
         scipy_filters,
         scipy_integrate,
