@@ -258,8 +258,8 @@ for name, f in {"chebwin": lambda a: ss.windows.chebwin(7, a), "dpss": lambda a:
 
 # ---------------------------------------------------------------- distances
 
-for metric in ("euclidean", "sqeuclidean", "cityblock", "chebyshev", "minkowski", "cosine", "correlation", "canberra", "braycurtis",
-               "seuclidean"):
+for metric in ("euclidean", "sqeuclidean", "cityblock", "chebyshev", "minkowski", "cosine", "correlation", "canberra",
+               "braycurtis", "seuclidean"):
     entry(f"scipy.spatial.distance.cdist ({metric})", (lambda m: lambda x: sd.cdist(x, x[:2, ::-1] ** 2, m))(metric), PLANE[:3])
 for name, f in {
     "pdist": sd.pdist, "squareform": lambda x: sd.squareform(x[0, :3] ** 2),

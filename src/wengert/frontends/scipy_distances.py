@@ -25,8 +25,8 @@ _sum, _norm, _where = FUNCTIONS[np.sum], FUNCTIONS[np.linalg.norm], FUNCTIONS[np
 Metric = Callable[..., Any]
 METRICS: dict[str, Metric] = {}
 _SHORT = {"euclidean": "euclid eu e", "sqeuclidean": "sqe sqeuclid", "cityblock": "cblock cb c",
-          "chebyshev": "chebychev cheby cheb ch", "minkowski": "mi m pnorm", "cosine": "cos", "correlation": "co", "seuclidean": "se s", "mahalanobis": "mahal mah",
-          "jensenshannon": "js"}
+          "chebyshev": "chebychev cheby cheb ch", "minkowski": "mi m pnorm", "cosine": "cos", "correlation": "co",
+          "seuclidean": "se s", "mahalanobis": "mahal mah", "jensenshannon": "js"}
 
 
 def _metric(f: Metric) -> Metric:
