@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
+import scipy.integrate as si_quad
 import scipy.interpolate as si
 import scipy.linalg as sl
 import scipy.ndimage as nd
@@ -267,3 +268,14 @@ for name, f in {
     "jensenshannon": lambda x: sd.jensenshannon(x[0] ** 2, x[1] ** 2 + 0.1),
 }.items():
     entry(f"scipy.spatial.distance.{name}", f, PLANE[:3])
+
+
+# ---------------------------------------------------------------- quadrature
+
+for name, f, x in [
+    ("romb", lambda x: si_quad.romb(x, 0.3), LONG[:9]),
+    ("cumulative_simpson", lambda x: si_quad.cumulative_simpson(x, dx=0.3), LONG[:8]),
+    ("cumulative_simpson (x)", lambda x: si_quad.cumulative_simpson(x, x=np.arange(6.0) + 0.1 * np.sin(x)), V),
+    ("nquad", lambda a: si_quad.nquad(lambda x, y: np.exp(-a * x * y), [lambda y: (0, y * a), (0, a)])[0], np.array(0.7)),
+]:
+    entry(f"scipy.integrate.{name}", f, x)

@@ -55,6 +55,7 @@ def scipy_object(*names: str) -> Callable[[Callable[[Any], Any]], Callable[[Any]
 def _register() -> None:
     """Import the files that register implementations."""
     from wengert.frontends import (  # noqa: F401
+        scipy_cubature,
         scipy_design,
         scipy_distances,
         scipy_distributions,
