@@ -14,6 +14,7 @@ import numpy as np
 
 from wengert.errors import UnsupportedError
 from wengert.frontends import flow
+from wengert.frontends.inner import is_traced, plain
 from wengert.frontends.numpy_api.structure import as_array, axis_of
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.scipy_api import scipy_function
@@ -40,6 +41,16 @@ def _nested(how: Callable[..., Any], func: Any, ranges: Sequence[Any], options: 
     return integral
 
 
+def _untraced(f: Any) -> Any:
+    """A function, or a range, for SciPy's own `nquad`: what it gives is plain."""
+    def call(*xs: Any) -> Any:
+        out = (flow.call if active_frame() is not None else reach_call)(f, *xs) if callable(f) else f
+        if any(is_traced(v) for v in (out if isinstance(out, (tuple, list)) else (out,))):
+            raise UnsupportedError(f"scipy.integrate.nquad is differentiated without full_output (at {user_line()})")
+        return [plain(v, "a limit") for v in out] if isinstance(out, (tuple, list)) else plain(out, "an integrand")
+    return call
+
+
 @scipy_function("scipy.integrate.nquad")
 def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_output: bool = False) -> Any:
     """``scipy.integrate.nquad``, differentiated by Leibniz's rule, in the ranges and in all that is used."""
@@ -47,7 +58,8 @@ def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_outpu
         import scipy.integrate
         return scipy.integrate.nquad(func, ranges, args, opts, full_output)
     if full_output:
-        raise UnsupportedError(f"scipy.integrate.nquad is differentiated without full_output (at {user_line()})")
+        import scipy.integrate
+        return scipy.integrate.nquad(_untraced(func), [_untraced(r) for r in ranges], args, opts, True)
     options = [opts or {}] * len(ranges) if opts is None or isinstance(opts, dict) else list(opts)
     how = flow.call if active_frame() is not None else reach_call
     return _nested(how, func, list(ranges), options)(*(() if args is None else args)), np.nan
