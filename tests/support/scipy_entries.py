@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
+import scipy.integrate as si_quad
 import scipy.interpolate as si
 import scipy.linalg as sl
 import scipy.ndimage as nd
 import scipy.optimize as so
 import scipy.signal as ss
+import scipy.spatial.distance as sd
 import scipy.special as sp
 import scipy.stats as st
 
@@ -118,6 +120,20 @@ for name, f, x in [
     ("cheby2", lambda w: joined(*ss.cheby2(3, 30.0, w)), np.array(0.3)),
     ("ellip", lambda w: joined(*ss.ellip(3, 1.0, 30.0, w, "bandstop")), np.array([0.2, 0.45])),
     ("bessel", lambda w: joined(*ss.bessel(3, w)), np.array(0.3)),
+    ("iirfilter", lambda w: joined(*ss.iirfilter(2, w)), np.array([0.2, 0.45])),
+    ("iirnotch", lambda w: joined(*ss.iirnotch(w, 3.0 + w)), np.array(0.3)),
+    ("iirpeak", lambda w: joined(*ss.iirpeak(w, 3.0 + w)), np.array(0.3)),
+    ("firwin (window)", lambda b: ss.firwin(9, 0.3, window=("kaiser", b)), np.array(3.0)),
+    ("get_window", lambda b: ss.get_window(("kaiser", b), 7), np.array(3.0)),
+    ("windows.kaiser", lambda b: ss.windows.kaiser(7, b), np.array(3.0)),
+    ("windows.kaiser_bessel_derived", lambda b: ss.windows.kaiser_bessel_derived(8, b), np.array(3.0)),
+    ("windows.gaussian", lambda s: ss.windows.gaussian(7, s), np.array(1.7)),
+    ("windows.general_gaussian", lambda s: ss.windows.general_gaussian(7, s, s + 0.3), np.array(1.7)),
+    ("windows.exponential", lambda t: ss.windows.exponential(7, tau=t), np.array(1.7)),
+    ("windows.tukey", lambda a: ss.windows.tukey(7, a), np.array(0.6)),
+    ("windows.general_cosine", lambda a: ss.windows.general_cosine(7, a), np.array([0.4, 0.5, 0.1])),
+    ("windows.general_hamming", lambda a: ss.windows.general_hamming(7, a), np.array(0.6)),
+    ("windows.taylor", lambda s: ss.windows.taylor(7, 4, s), np.array(31.0)),
     ("bilinear", lambda x: joined(*ss.bilinear(x[:2], x[2:] + 3.0, 2.0)), LONG[:5]),
     ("freqz", lambda x: ss.freqz(x[:3], x[3:] * 0.1 + 1.0, x[:2] ** 2)[1], LONG[:6]),
     ("freqz_sos", lambda w: ss.freqz_sos(SOS, w)[1], np.array([0.2, 0.9])),
@@ -235,3 +251,31 @@ for name, f, why in [
 ]:
     entry(f"scipy.optimize.{name}", f, V)
     REFUSED[f"scipy.optimize.{name}"] = why
+
+for name, f in {"chebwin": lambda a: ss.windows.chebwin(7, a), "dpss": lambda a: ss.windows.dpss(7, a)}.items():
+    entry(f"scipy.signal.windows.{name}", f, np.array(3.0))
+    REFUSED[f"scipy.signal.windows.{name}"] = "its parameters are not traced; use kaiser, gaussian or taylor"
+
+
+# ---------------------------------------------------------------- distances
+
+for metric in ("euclidean", "sqeuclidean", "cityblock", "chebyshev", "minkowski", "cosine", "correlation", "canberra",
+               "braycurtis", "seuclidean"):
+    entry(f"scipy.spatial.distance.cdist ({metric})", (lambda m: lambda x: sd.cdist(x, x[:2, ::-1] ** 2, m))(metric), PLANE[:3])
+for name, f in {
+    "pdist": sd.pdist, "squareform": lambda x: sd.squareform(x[0, :3] ** 2),
+    "mahalanobis": lambda x: sd.mahalanobis(x[0], x[1], np.eye(5) + np.outer(x[2], x[2])),
+    "jensenshannon": lambda x: sd.jensenshannon(x[0] ** 2, x[1] ** 2 + 0.1),
+}.items():
+    entry(f"scipy.spatial.distance.{name}", f, PLANE[:3])
+
+
+# ---------------------------------------------------------------- quadrature
+
+for name, f, x in [
+    ("romb", lambda x: si_quad.romb(x, 0.3), LONG[:9]),
+    ("cumulative_simpson", lambda x: si_quad.cumulative_simpson(x, dx=0.3), LONG[:8]),
+    ("cumulative_simpson (x)", lambda x: si_quad.cumulative_simpson(x, x=np.arange(6.0) + 0.1 * np.sin(x)), V),
+    ("nquad", lambda a: si_quad.nquad(lambda x, y: np.exp(-a * x * y), [lambda y: (0, y * a), (0, a)])[0], np.array(0.7)),
+]:
+    entry(f"scipy.integrate.{name}", f, x)

@@ -61,6 +61,7 @@ ROUNDED = (
     "scipy.interpolate",
     "scipy.ndimage",
     "scipy.signal",
+    "scipy.spatial",
     "scipy.stats",
 )
 

@@ -55,7 +55,9 @@ def scipy_object(*names: str) -> Callable[[Callable[[Any], Any]], Callable[[Any]
 def _register() -> None:
     """Import the files that register implementations."""
     from wengert.frontends import (  # noqa: F401
+        scipy_cubature,
         scipy_design,
+        scipy_distances,
         scipy_distributions,
         scipy_filters,
         scipy_integrate,
@@ -71,6 +73,7 @@ def _register() -> None:
         scipy_splines,
         scipy_stats,
         scipy_structured,
+        scipy_windows,
     )
 
 

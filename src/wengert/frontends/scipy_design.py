@@ -15,6 +15,7 @@ import numpy as np
 
 from wengert.frontends.scipy_api import scipy_function
 from wengert.frontends.scipy_data import data, known, plain, refuse, require, take
+from wengert.frontends.scipy_windows import get_window
 from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced
 
 __all__: list[str] = []
@@ -32,7 +33,6 @@ def _frequencies(x: Any) -> Any:
 def firwin(numtaps: int, cutoff: Any, *, width: Any = None, window: Any = "hamming", pass_zero: Any = True, scale: bool = True,
            fs: Any = None) -> Any:
     """``scipy.signal.firwin``: differences of sinc functions under a window."""
-    import scipy.signal
     if width is not None:
         refuse("scipy.signal.firwin", "width= is not traced; give window=('kaiser', beta)")
     cutoff = _frequencies(cutoff) / (0.5 * (2.0 if fs is None else fs))
@@ -52,7 +52,7 @@ def firwin(numtaps: int, cutoff: Any, *, width: Any = None, window: Any = "hammi
     t = np.arange(numtaps) - 0.5 * (numtaps - 1)
     left, right = edges[::2, None], edges[1::2, None]
     h = FUNCTIONS[np.sum](right * np.sinc(right * t) - left * np.sinc(left * t), axis=0)
-    h = h * scipy.signal.get_window(window, numtaps, fftbins=False)
+    h = h * get_window(window, numtaps, fftbins=False)
     if scale:
         low, high = edges[0], edges[1]
         at = 0.0 if pass_zero else 1.0 if passes_end and edges.shape[0] == 2 else 0.5 * (low + high)
@@ -224,6 +224,52 @@ def bessel(N: int, Wn: Any, btype: str = "low", analog: bool = False, output: st
            fs: Any = None) -> Any:
     """``scipy.signal.bessel`` with a traced cutoff."""
     return _designed("bessel", N, Wn, None, None, btype, analog, output, fs, norm)
+
+
+_TYPES = {"butterworth": "butter", "chebyshev1": "cheby1", "chebyshevi": "cheby1", "chebyshev2": "cheby2",
+          "chebyshevii": "cheby2", "elliptic": "ellip", "cauer": "ellip"}
+
+
+@scipy_function("scipy.signal.iirfilter")
+def iirfilter(N: int, Wn: Any, rp: Any = None, rs: Any = None, btype: str = "band", analog: bool = False,
+              ftype: str = "butter", output: str = "ba", fs: Any = None) -> Any:
+    """``scipy.signal.iirfilter``: one of these, by its name."""
+    kind, _, norm = ftype.lower().partition("_")
+    kind = _TYPES.get(kind, kind)
+    if kind not in ("butter", "cheby1", "cheby2", "ellip", "bessel") or norm not in (
+            ("", "phase", "delay", "mag") if kind == "bessel" else ("",)):
+        raise ValueError(f"'{ftype}' is not a valid basic IIR filter.")
+    for value, name, kinds in ((rp, "passband ripple (rp)", ("cheby1", "ellip")),
+                               (rs, "stopband attenuation (rs)", ("cheby2", "ellip"))):
+        if value is None and kind in kinds:
+            raise ValueError(f"{name} must be provided to design a filter of type {ftype}.")
+    return _designed(kind, N, Wn, rp, rs, btype, analog, output.lower(), fs, norm or "phase")
+
+
+def _resonator(w0: Any, Q: Any, fs: Any) -> tuple[Any, Any]:
+    """The cosine of the frequency, and the gain ``1 / (1 + tan(bandwidth / 2))``.
+
+    Orfanidis, Introduction to Signal Processing (1996), section 11.3.
+    """
+    w0, Q, fs = [FUNCTIONS[np.reshape](data(v), ()) for v in (w0, Q, fs)]
+    w0 = 2.0 * w0 / fs
+    w0 = require(w0, (w0 >= 0.0) & (w0 <= 1.0), "w0 should be such that 0 < w0 < 1") * np.pi
+    return np.cos(w0), 1.0 / (1.0 + np.tan(w0 / Q / 2.0))
+
+
+@scipy_function("scipy.signal.iirnotch")
+def iirnotch(w0: Any, Q: Any, fs: Any = 2.0, *, xp: Any = None, device: Any = None) -> Any:
+    """``scipy.signal.iirnotch`` with a traced frequency and quality."""
+    c, gain = _resonator(w0, Q, fs)
+    b = gain * FUNCTIONS[np.stack]([1.0 + 0.0 * c, -2.0 * c, 1.0 + 0.0 * c])
+    return b, FUNCTIONS[np.stack]([1.0 + 0.0 * c, -2.0 * gain * c, 2.0 * gain - 1.0])
+
+
+@scipy_function("scipy.signal.iirpeak")
+def iirpeak(w0: Any, Q: Any, fs: Any = 2.0, *, xp: Any = None, device: Any = None) -> Any:
+    """``scipy.signal.iirpeak``, likewise."""
+    c, gain = _resonator(w0, Q, fs)
+    return (1.0 - gain) * np.array([1.0, 0.0, -1.0]), FUNCTIONS[np.stack]([1.0 + 0.0 * c, -2.0 * gain * c, 2.0 * gain - 1.0])
 
 
 @scipy_function("scipy.signal.bilinear_zpk")

@@ -17,6 +17,7 @@ from wengert.frontends.numpy_api.structure import as_array
 from wengert.frontends.scipy_api import scipy_function
 from wengert.frontends.scipy_data import along_last, data, floating, refuse
 from wengert.frontends.scipy_filters import detrend as without_trend
+from wengert.frontends.scipy_windows import get_window
 from wengert.frontends.tracer import FUNCTIONS, Tracer, as_traced
 from wengert.primitives.window import window as windows_of
 
@@ -29,7 +30,6 @@ class _Segments:
     """How a signal is cut, tapered and scaled; the taper and the sampling frequency may be traced."""
 
     def __init__(self, n: int, fs: Any, window: Any, nperseg: Any, noverlap: Any, nfft: Any, scaling: str):
-        import scipy.signal
         if not isinstance(window, (str, tuple)):
             taper = data(window)
             nperseg = taper.shape[0] if nperseg is None else nperseg
@@ -37,7 +37,7 @@ class _Segments:
                 raise ValueError("window must be 1-D, and as long as nperseg")
         else:
             nperseg = min(256 if nperseg is None else int(nperseg), n)
-            taper = scipy.signal.get_window(window, nperseg)
+            taper = get_window(window, nperseg)
         self.length, self.taper = int(nperseg), taper
         self.overlap = self.length // 2 if noverlap is None else int(noverlap)
         if self.overlap >= self.length:
