@@ -32,13 +32,12 @@ def marked(graph: Graph, slots: int) -> Graph:
     return Graph(graph.inputs, tuple(out), graph.outputs)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 5, 7, 8])  # those that stage
 @pytest.mark.filterwarnings("ignore")
 def test_random_programs(seed):
     f, at = load(loop_program(seed), f"<segments {seed}>"), arguments(seed)
     leaves, staged = wg.jit(f)._find(at, {})
-    if staged.graph is None:
-        pytest.skip(staged.reason)
+    assert staged.graph is not None, staged.reason
     graph = staged.graph
     values = [np.asarray(x, v.type.dtype)[()] for x, v in zip(leaves, graph.inputs, strict=True)]
     active = [v.type.inexact for v in graph.inputs]
