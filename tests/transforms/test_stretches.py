@@ -32,7 +32,7 @@ def marked(graph: Graph, slots: int) -> Graph:
     return Graph(graph.inputs, tuple(out), graph.outputs)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 5, 7, 8])  # those that stage
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 5, 7, 9])  # those that stage
 @pytest.mark.filterwarnings("ignore")
 def test_random_programs(seed):
     f, at = load(loop_program(seed), f"<segments {seed}>"), arguments(seed)
