@@ -1,6 +1,5 @@
 """Splines, filters and the like of SciPy by their own names: forms and options, compiled, and objects made outside."""
 
-import warnings
 
 import numpy as np
 import pytest
@@ -10,10 +9,10 @@ import scipy.ndimage as nd
 import scipy.signal as ss
 import scipy.special as sp
 import scipy.stats as st
+from by_name import check
 
 import wengert as wg
 from wengert.errors import UnsupportedError
-from wengert.numeric import directional_estimate
 
 RNG = np.random.default_rng(4)
 X = np.array([0.0, 0.7, 1.5, 2.9, 3.3, 4.6])
@@ -25,33 +24,6 @@ PAIR = RNG.normal(size=(2, 40))
 GRID = RNG.normal(size=(6, 6))
 KNOTS = np.array([0.0, 0.0, 0.0, 0.0, 1.1, 2.3, 4.6, 4.6, 4.6, 4.6])
 C = RNG.normal(size=6)
-
-
-def check(f, *args, jit=False, rtol=1e-9):
-    """Value against SciPy, gradient in all arguments against differences, and compiled against traced."""
-    wanted = f(*args)
-    found = wg.vjp(f, *args)[0]
-    np.testing.assert_allclose(found, wanted, rtol=rtol, atol=1e-11)
-    assert np.shape(found) == np.shape(wanted)
-    w = RNG.normal(size=np.shape(wanted))
-
-    def number(*args):
-        y = f(*args)
-        return np.sum(w * (y + 0.5 * y * y))
-    argnums = tuple(range(len(args)))
-    gradient = wg.grad(number, argnums=argnums)
-    slopes = gradient(*args)
-    for k, (x, slope) in enumerate(zip(args, slopes, strict=True)):
-        v = RNG.normal(size=np.shape(x))
-        estimate = directional_estimate(lambda x, k=k: number(*args[:k], x, *args[k + 1:]), x, v, method="richardson")
-        scale = max(1.0, abs(estimate.value))
-        assert abs(np.sum(slope * v) - estimate.value) <= 1e-8 * scale + 20.0 * np.max(estimate.error), f"argument {k}"
-    if jit:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            compiled = wg.jit(gradient)(*args)
-        for slope, again in zip(slopes, compiled, strict=True):
-            np.testing.assert_allclose(again, slope, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("ends", ["natural", "clamped", ((1, 0.3), (2, -0.4)), ("natural", "not-a-knot")])
