@@ -317,3 +317,12 @@ def test_what_scales_a_spectrum_or_shapes_a_filter_has_a_derivative(f):
 def test_the_ripple_of_an_elliptic_filter_is_refused():
     with pytest.raises(UnsupportedError, match="elliptic"):
         wg.jacobian(lambda r: ss.ellip(3, r, 30.0, 0.3)[0])(1.0)
+
+
+@pytest.mark.parametrize("q", [-0.5, 2.0, 5.1])
+def test_what_is_constant_outside_has_derivatives_as_in_scipy(q):
+    """`splev` extrapolates derivatives whatever ext is; the derivative of such a spline object is 0 outside."""
+    for der in (0, 1, 2):
+        check(lambda y, der=der: si.splev(q, si.splrep(X, y), der=der, ext=3), Y)
+    outside = si.InterpolatedUnivariateSpline(X, Y, ext=3).derivative()
+    check(lambda q: outside(q) * 1.0, q)

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 import wengert as wg
+from wengert.errors import ConversionError
 
 RNG = np.random.default_rng(0)
 DENSE = RNG.normal(size=(4, 3)) * (RNG.random((4, 3)) < 0.6)
@@ -44,6 +45,23 @@ def test_dtypes_patterns_and_second_derivatives():
     assert wg.jacobian(lambda x: sp.csr_array(DENSE) @ (x * x), sparsity="detect")(X).nnz == np.count_nonzero(DENSE)
     found = wg.hessian(lambda x: np.sum((whole @ x) ** 3))(X)
     np.testing.assert_allclose(found, 6.0 * whole.toarray().T * (whole @ X) @ whole.toarray(), rtol=1e-12)
+
+
+def test_of_one_dimension():
+    a = sp.coo_array(np.array([1.0, 0.0, 2.0, 3.0]))
+    same(lambda x: a @ x, lambda x: a.toarray() @ x, Y)
+    same(lambda x: x @ a, lambda x: x @ a.toarray(), Y)
+    same(lambda x: a @ np.outer(x, X), lambda x: a.toarray() @ np.outer(x, X), Y)
+    same(lambda x: np.outer(X, x) @ a, lambda x: np.outer(X, x) @ a.toarray(), Y)
+
+
+@pytest.mark.parametrize("f", [lambda a, x: (a * x) @ X, lambda a, x: (x * a) @ X])
+def test_a_sparse_matrix_of_traced_values_is_refused(f):
+    for kind in (sp.csr_matrix, sp.csr_array):
+        with pytest.raises(ConversionError):
+            wg.jacobian(lambda x: f(kind(DENSE), x[0]))(X)
+    with pytest.raises(ConversionError):
+        wg.jacobian(lambda x: x * sp.csr_array(DENSE))(X)
 
 
 def test_a_matrix_that_changes_is_seen():

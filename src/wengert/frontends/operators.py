@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.frontends.scipy_sparse import from_left, from_right, is_sparse
+from wengert.frontends.scipy_sparse import from_left, from_right, is_product
 from wengert.frontends.trace import is_home
 from wengert.frontends.tracer import FUNCTIONS, Tracer, constant, elementwise_result, ufunc_call
 from wengert.graph import REGISTRY, Primitive
@@ -23,13 +23,13 @@ def _operator(ufunc: np.ufunc) -> tuple[Any, Any, Any]:
         out = _directly(ufunc, self, other, False)
         if out is not None:
             return out
-        if ufunc is np.matmul and is_sparse(other):
+        if is_product(ufunc, other):
             return from_right(self, other)
         return NotImplemented if _yields_to(other) else ufunc_call(ufunc, self, other)
 
     def backward(self: Tracer, other: Any) -> Any:
         out = _directly(ufunc, self, other, True)
-        if out is None and ufunc in _PRODUCTS and is_sparse(other):  # `*` of sparse matrices is their product
+        if out is None and is_product(ufunc, other):
             return from_left(other, self)
         return out if out is not None else ufunc_call(ufunc, other, self)
 
@@ -52,7 +52,6 @@ def _yields_to(other: Any) -> bool:
     return isinstance(priority, (int, float)) and priority > 0.0
 
 
-_PRODUCTS = (np.matmul, np.multiply)
 _NUMBERS = frozenset((bool, int, float, complex, list, tuple))
 _ABSENT = object()
 

@@ -153,7 +153,7 @@ class _Univariate:
         return splint(a, b, self.tck)
 
     def derivative(self, n: int = 1) -> Any:
-        return _Univariate(splder(self.tck, n), self.ext)
+        return _Univariate(splder(self.tck, n), 1 if self.ext in (3, "const") else self.ext)
 
     def antiderivative(self, n: int = 1) -> Any:
         return _Univariate(splantider(self.tck, n), self.ext)
@@ -299,7 +299,7 @@ def splev(x: Any, tck: Any, der: int = 0, ext: Any = 0) -> Any:
     made = _spline(tck)
     at = data(x)
     low, high = made.t[made.k], made.t[made.n]
-    if ext == 3:
+    if ext == 3 and not der:  # derivatives extrapolate, whatever ext is
         at = np.minimum(np.maximum(at, low), high)
     inside = (at >= low) & (at <= high)
     if ext == 2:
