@@ -155,10 +155,9 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
 
 def _unknown(function: Any, module: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A function of SciPy's without an implementation here: it runs if what it is given, and gives, is plain data."""
-    given = (*args, *kwargs.values())
-    if all(x.build is None for x in given if isinstance(x, Tracer)) and not any(
-            _traced(x) for x in given if not isinstance(x, Tracer)) and not any(
-            k.startswith("overwrite") and v for k, v in kwargs.items()):  # arrays that were made inside of the traced function
+    held = any(_traced(x) for x in (*args, *kwargs.values()) if not isinstance(x, Tracer))
+    written = any(v for k, v in kwargs.items() if k.startswith("overwrite"))
+    if not held and not written and not any(map(_depends, (*args, *kwargs.values()))):  # arrays that the user's function made
         out = function(*map(_ordinary, args), **{k: _ordinary(v) for k, v in kwargs.items()})
         if all(isinstance(x, (np.ndarray, np.generic, int, float, complex)) for x in (out if type(out) is tuple else (out,))):
             return tuple([_fresh(x, ()) for x in out]) if type(out) is tuple else _fresh(out, ())
