@@ -15,11 +15,11 @@ import numpy as np
 
 from wengert.api import grad, jvp, vjp
 from wengert.errors import CheckError, InputError, not_a_function
-from wengert.flatten import flatten
+from wengert.flatten import flatten, is_inexact
 from wengert.run import leaf_type
 from wengert.second_order import hvp
 
-__all__ = ["TaylorResult", "check_grads", "is_inexact", "rounding_floor", "taylor_test"]
+__all__ = ["TaylorResult", "check_grads", "rounding_floor", "taylor_test"]
 
 Function = Callable[..., Any]
 SAFETY = 4.0  # the error of a difference quotient is an estimate
@@ -104,13 +104,6 @@ class _Vector:
             size[start:start + count] = np.maximum(part, 0.01 * largest) if largest else 1.0
             start += count
         return size * rng.uniform(0.5, 1.5, size.shape) * rng.choice([-1.0, 1.0], size.shape)
-
-
-def is_inexact(leaf: Any) -> bool:
-    """Whether a leaf is a float or complex number, or an array of them."""
-    if isinstance(leaf, (np.ndarray, np.generic)):
-        return leaf.dtype.kind in "fc"
-    return isinstance(leaf, (float, complex))
 
 
 def _copied(leaf: Any) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from wengert.errors import InputError, kind_of
 from wengert.frontends.watch import made
 
-__all__ = ["Spec", "Vectors", "flatten", "is_array", "leaf_names", "tree_flatten"]
+__all__ = ["Frozen", "Spec", "Vectors", "flatten", "is_array", "is_inexact", "leaf_names", "trainable", "tree_flatten"]
 
 _NAMESPACE = "wengert"  # dicts are equal trees in any order of their keys
 _ORDERED = "wengert.ordered"  # here they are not: a function may go through them in turn
@@ -88,22 +88,84 @@ def _is_dataclass(x: Any) -> bool:
 
 
 def _register(kind: type) -> None:
-    """A dataclass becomes a node, with its fields as children, on first sight."""
+    """A dataclass becomes a node, with its fields as children, on first sight; static fields belong to the spec."""
     import optree
-    names = tuple(f.name for f in dataclasses.fields(kind))
+    static = tuple([f.name for f in dataclasses.fields(kind) if f.metadata.get("static")])
+    names = tuple([f.name for f in dataclasses.fields(kind) if f.name not in static])
 
     fields = operator.attrgetter(*names) if len(names) > 1 else lambda node: tuple([getattr(node, n) for n in names])
 
     def take(node: Any) -> Any:
-        return fields(node), None, names
+        return fields(node), _fixed(node, static) if static else None, names
 
-    def put(_: Any, children: Any) -> Any:
+    def put(fixed: Any, children: Any) -> Any:
         new: Any = object.__new__(kind)
         for n, child in zip(names, children, strict=True):
             object.__setattr__(new, n, child)
+        for n, value in zip(static, fixed or (), strict=True):
+            object.__setattr__(new, n, value)
         return new
     for namespace in (_NAMESPACE, _ORDERED):
         optree.register_pytree_node(kind, take, put, namespace=namespace)
+
+
+def _fixed(node: Any, static: tuple[str, ...]) -> tuple[Any, ...]:
+    """The values of static fields, which trees of one structure have in common."""
+    values = tuple([getattr(node, n) for n in static])
+    try:
+        hash(values)
+    except TypeError:
+        for name, value in zip(static, values, strict=True):
+            if getattr(type(value), "__hash__", None) is None or isinstance(value, tuple):
+                raise InputError(f"{type(node).__name__}.{name} is a static field, and its value, {kind_of(value)}, cannot be "
+                                 "hashed; a static field holds a number, a string, a function or a tuple of such") from None
+        raise
+    return values
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen:
+    """A part of a tree that optimizers leave as it is: running statistics, or layers that are not to be trained.
+
+    Derivatives go through it as through any tree; only `wg.optim` and `wg.fit` stop there.
+
+    Parameters
+    ----------
+    value : tree
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.grad(lambda p: np.sum(p["a"] * p["b"].value))({"a": np.ones(2), "b": wg.nn.Frozen(np.ones(2))})
+    {'a': array([1., 1.]), 'b': Frozen(value=array([1., 1.]))}
+    """
+
+    value: Any
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What it holds, called: a frozen layer stands where a layer stands."""
+        return self.value(*args, **kwargs)
+
+
+def trainable(tree: Any) -> list[bool]:
+    """For each leaf of `flatten`, whether optimizers move it: floats or complex numbers that are not below `Frozen`."""
+    if isinstance(tree, Frozen):
+        return [False] * len(flatten(tree)[0])
+    leaves, spec = flatten(tree)
+    if spec.tree is None:
+        return [is_inexact(leaves[0])]
+    import optree
+    found: list[bool] = []
+    for part in optree.tree_flatten(tree, is_leaf=lambda x: isinstance(x, Frozen), none_is_leaf=True, namespace=_NAMESPACE)[0]:
+        found += [False] * len(flatten(part)[0]) if isinstance(part, Frozen) else [is_inexact(part)]
+    return found
+
+
+def is_inexact(leaf: Any) -> bool:
+    """Whether a leaf is a float or complex number, or an array of them, traced or not."""
+    dtype = getattr(leaf, "dtype", None)
+    return isinstance(leaf, (float, complex)) if dtype is None else getattr(dtype, "kind", "") in "fc"
 
 
 def is_array(x: Any) -> bool:

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from wengert.check import is_inexact
 from wengert.errors import InputError, kind_of
-from wengert.flatten import flatten, leaf_names
+from wengert.flatten import flatten, is_inexact, leaf_names
 from wengert.progress import Progress
 
 __all__ = ["Descent", "gradient_descent"]
