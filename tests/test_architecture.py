@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "scipy": (*API, "sparse"),  # Lagrangians
     "implicit": (*API, "solutions", "scipy_solvers", "linear_systems"),  # what SciPy's own names do lies below the API
     "ode": (*API, "frontends"),  # where SciPy's functions are known by name
+    "nn": (*API, "frontends"),  # sums of exponentials, what is only known when the graph runs, and the user's line
     "cli": (*API, "doctor", "comparison", "views", "page", "backends.compiled.store"),
     "page": (*API, "formulas", "doctor", "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),
