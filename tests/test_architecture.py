@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "implicit": (*API, "solutions", "scipy_solvers", "linear_systems"),  # what SciPy's own names do lies below the API
     "ode": (*API, "frontends"),  # where SciPy's functions are known by name
     "interop": (*API, *CORE, "frontends", "run"),  # graphs as functions of other systems, and those as equations
+    "nn": (*API, "frontends"),  # sums of exponentials, what is only known when the graph runs, and the user's line
     "cli": (*API, "doctor", "comparison", "views", "page", "backends.compiled.store"),
     "page": (*API, "formulas", "doctor", "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),

@@ -8,7 +8,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, implicit, interop, nn, numeric, ode, optim, random, scipy, sparse, stochastic, symbolic
+    from wengert import (
+        errors,
+        implicit,
+        interop,
+        nn,
+        numeric,
+        ode,
+        optim,
+        random,
+        scipy,
+        sparse,
+        stochastic,
+        symbolic,
+    )
     from wengert.api import (
         grad,
         hessian,
@@ -47,9 +60,9 @@ if TYPE_CHECKING:
 __all__ = [
     "StagingWarning", "check_grads", "checkpoint", "checkpoint_schedule", "compare", "cond", "config", "convolve_nd",
     "count_operations", "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "for_scipy",
-    "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "implicit", "interop", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "nn", "numeric", "ode", "opaque", "optim", "plan",
-    "profile", "propagate", "random", "rounding_error", "scan", "scipy", "source", "sparse", "stochastic",
+    "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "implicit", "interop",
+    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "nn", "numeric", "ode", "opaque", "optim",
+    "plan", "profile", "propagate", "random", "rounding_error", "scan", "scipy", "source", "sparse", "stochastic",
     "stop_gradient", "symbolic", "taylor", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
@@ -85,8 +98,10 @@ _HOME = {
     "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "implicit", "interop", "nn", "numeric", "ode", "optim", "random", "scipy", "sparse", "stochastic",
-            "symbolic"}
+_MODULES = {
+    "errors", "implicit", "interop", "nn", "numeric", "ode", "optim", "random", "scipy", "sparse", "stochastic",
+    "symbolic",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,4 +6,63 @@ idea: a model is its parameters; calling it is an ordinary NumPy program.
 
 from wengert.flatten import Frozen
 
-__all__ = ["Frozen"]
+from . import initializers
+from .activations import (
+    celu,
+    complex_relu,
+    elu,
+    gelu,
+    hard_sigmoid,
+    hard_swish,
+    hard_tanh,
+    leaky_relu,
+    log_sigmoid,
+    mish,
+    modulus_relu,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    softplus,
+    softsign,
+    swish,
+    tanh,
+)
+from .classes import accuracy, cross_entropy, negative_log_likelihood
+from .linear import Bilinear, Embedding, Linear
+from .losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cosine_distance,
+    cosine_similarity,
+    gaussian_negative_log_likelihood,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_squared_error,
+    pinball,
+    poisson_negative_log_likelihood,
+    smooth_l1,
+    triplet_margin,
+)
+from .sequential import Dropout, Flatten, Sequential
+from .softmax import glu, log_softmax, logsumexp, softmax
+
+__all__ = [
+    # trees
+    "Frozen", "initializers",
+    # layers
+    "Bilinear", "Dropout", "Embedding", "Flatten", "Linear", "Sequential",
+    # activations
+    "celu", "complex_relu", "elu", "gelu", "glu", "hard_sigmoid", "hard_swish", "hard_tanh", "leaky_relu", "log_sigmoid",
+    "log_softmax", "logsumexp", "mish", "modulus_relu", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus",
+    "softsign", "swish", "tanh",
+    # losses
+    "accuracy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_distance", "cosine_similarity",
+    "cross_entropy", "gaussian_negative_log_likelihood", "hinge", "huber", "kl_divergence", "log_cosh", "mean_absolute_error",
+    "mean_squared_error", "negative_log_likelihood", "pinball", "poisson_negative_log_likelihood", "smooth_l1",
+    "triplet_margin",
+]

@@ -1,0 +1,148 @@
+"""Models made of parts, one after the other; dropout; flattening.
+
+What comes in: layers and plain functions. What goes out: a layer. The one idea: a key goes on to the parts that take one, a new
+one to each, and what a part says of bad input is told with its place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wengert import random
+from wengert.errors import InputError
+from wengert.flatten import Frozen
+
+from .checks import called, require_axes, shown
+
+__all__ = ["Dropout", "Flatten", "Sequential", "takes_key"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sequential:
+    """Layers and functions, one after the other: ``layers[2](layers[1](layers[0](x)))``.
+
+    Parameters
+    ----------
+    layers : tuple of callables
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> first, second = wg.random.split(wg.random.key(0))
+    >>> nn = wg.nn
+    >>> model = nn.Sequential((nn.Linear.init(first, 3, 8), nn.relu, nn.Dropout(0.5), nn.Linear.init(second, 8, 1)))
+    >>> model(np.ones((5, 3))).shape
+    (5, 1)
+    >>> y = model(np.ones((5, 3)), key=wg.random.key(1))  # in training: dropout draws
+    >>> model(np.ones((5, 4)))
+    Traceback (most recent call last):
+        ...
+    wengert.errors.InputError: .layers[0]: Linear at ...: x is float64 (5, 4) and weight float64 (3, 8); x has to have 3 ...
+    """
+
+    layers: tuple[Any, ...]
+
+    __repr__ = shown
+
+    def __call__(self, x: Any, *, key: Any = None) -> Any:
+        """The last layer's output; a key makes the parts draw that are random in training."""
+        for k, layer in enumerate(self.layers):
+            x = called(f".layers[{k}]", layer, x, **_key_for(layer, key, k))
+        return x
+
+    def train(self, x: Any, *, key: Any = None) -> tuple[Any, Sequential]:
+        """The output in training, and the model with the running statistics that follow (see `BatchNorm`)."""
+        layers = list(self.layers)
+        for k, layer in enumerate(layers):
+            train = getattr(layer, "train", None)
+            if train is None:
+                x = called(f".layers[{k}]", layer, x, **_key_for(layer, key, k))
+            else:
+                x, layers[k] = called(f".layers[{k}]", train, x, **_key_for(train, key, k))
+        return x, dataclasses.replace(self, layers=tuple(layers))
+
+    def __getitem__(self, k: Any) -> Any:
+        """A layer, or for a slice a model of some of them."""
+        return dataclasses.replace(self, layers=self.layers[k]) if isinstance(k, slice) else self.layers[k]
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+
+def _key_for(layer: Callable[..., Any], key: Any, k: int) -> dict[str, Any]:
+    return {} if key is None or not takes_key(layer) else {"key": random.fold_in(key, k)}
+
+
+def takes_key(layer: Callable[..., Any]) -> bool:
+    """Whether a layer or a function has an argument named `key`."""
+    if isinstance(layer, Frozen):
+        return takes_key(layer.value)
+    layer = inspect.unwrap(layer)
+    function = getattr(layer, "__func__", layer)
+    code = getattr(function, "__code__", None) or getattr(type(layer).__call__, "__code__", None)
+    return code is not None and "key" in code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
+
+
+@dataclass(frozen=True, eq=False)
+class Dropout:
+    """Each number is 0 with probability `rate` and else divided by 1 − rate, so that means stay; without a key the identity.
+
+    Parameters
+    ----------
+    rate : float
+        From 0 to 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> layer = wg.nn.Dropout(0.5)
+    >>> layer(np.ones(4), key=wg.random.key(1))
+    array([2., 0., 2., 2.])
+    >>> layer(np.ones(4))
+    array([1., 1., 1., 1.])
+
+    References
+    ----------
+    Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, JMLR 15 (2014).
+    """
+
+    rate: float = field(default=0.5, metadata={"static": True})
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.rate, (int, float)) and 0.0 <= self.rate <= 1.0):
+            raise InputError(f"Dropout: the rate is a number from 0 to 1, not {self.rate!r}")
+
+    def __call__(self, x: Any, *, key: Any = None) -> Any:
+        """x with some numbers set to 0."""
+        if key is None or self.rate == 0.0:
+            return x
+        if self.rate == 1.0:
+            return x * 0
+        kept = random.bernoulli(key, 1.0 - self.rate, np.shape(x))
+        return np.where(kept, x / (1.0 - self.rate), 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Flatten:
+    """(batch, ...) -> (batch, n): all axes but the first as one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.nn.Flatten()(np.ones((5, 2, 3))).shape
+    (5, 6)
+    """
+
+    def __call__(self, x: Any) -> Any:
+        """x as a matrix."""
+        require_axes("Flatten", x, 1, "(batch, ...)")
+        return np.reshape(x, (np.shape(x)[0], -1))
