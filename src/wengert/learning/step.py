@@ -17,6 +17,7 @@ import numpy as np
 from wengert.api import value_and_grad
 from wengert.errors import InputError
 from wengert.flatten import Spec, flatten, is_array, trainable
+from wengert.optim import clip_by_global_norm
 from wengert.random import fold_in
 from wengert.staging import jit
 
@@ -165,7 +166,7 @@ class Updates:
             finite = finite & np.all(np.isfinite(g))
         tree = self._gradient_tree(gradient)
         if self.clip_norm is not None:
-            tree = clipped(tree, self.clip_norm)
+            tree = clip_by_global_norm(tree, self.clip_norm)
         model, state = self.optimizer.update(tree, self.state.put(state), self.model.put(arrays))
         new = self.model.take(model, "what the optimizer's update gives")
         return (self._with(new, still) if still else new), self.state.take(state, "the optimizer's state"), finite
@@ -218,8 +219,3 @@ class Updates:
 
 def _added(value: Any, gradient: Arrays, v: Any, g: Arrays, weight: float) -> tuple[Any, Arrays]:
     return value + weight * v, tuple([a + weight * b for a, b in zip(gradient, g, strict=True)])
-
-
-def clipped(gradient: Any, limit: float) -> Any:
-    from wengert import optim
-    return optim.clip_by_global_norm(gradient, limit)  # type: ignore[attr-defined, unused-ignore]
