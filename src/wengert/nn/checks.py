@@ -28,7 +28,7 @@ def size_text(x: Any) -> str:
 
 
 def called(place: str, layer: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """``layer(*args, **kwargs)``, staged if it is the user's; what it says of bad input begins with its place, ``.layers[2]``."""
+    """``layer(*args, **kwargs)``, staged if it is the user's; bad input is told with its place in front: ``.layers[2]``."""
     try:
         return call(layer, *args, **kwargs)
     except InputError as error:
