@@ -166,6 +166,26 @@ def test_a_cell_of_ones_own_activation():
         np.testing.assert_allclose(transform(nn.RNN(((cell,),)))(X)[0], nn.RNN(((plain,),))(X)[0], rtol=1e-13)
 
 
+def test_within_a_model():
+    """The last output through a function of one's own; the key goes on, and staging goes through."""
+    def last(result):
+        outputs, _ = result
+        total = np.zeros(outputs[..., 0, :].shape)
+        for t in range(outputs.shape[-2]):
+            total += outputs[..., t, :] / (t + 1)
+        return total
+    lstm = nn.LSTM.init(wg.random.key(1), N_IN, N_HIDDEN, layers=2, dropout=0.5)
+    model = nn.Sequential((lstm, last, nn.Linear.init(wg.random.key(2), N_HIDDEN, 1)))
+    f = lambda m, x: np.sum(m(x, key=wg.random.key(3)) ** 2)
+    plain, compiled = wg.grad(f)(model, X), wg.jit(wg.grad(f))(model, X)
+    for a, b in zip(flatten(plain)[0], flatten(compiled)[0]):
+        assert (a is None and b is None) or np.allclose(a, b, rtol=1e-12, atol=1e-14)
+    graphs = [wg.make_graph(wg.jit(model), np.ones((n, N_IN))) for n in (8, 80)]
+    assert size(graphs[0]) == size(graphs[1])
+    with pytest.raises(InputError, match=r"^\.layers\[0\]: LSTM with weight_x"):
+        model(X[..., :2])
+
+
 def test_pickle():
     model = nn.LSTM.init(wg.random.key(1), N_IN, N_HIDDEN, bidirectional=True)
     back = pickle.loads(pickle.dumps(model))
