@@ -29,7 +29,17 @@ from .activations import (
     swish,
     tanh,
 )
+from .attention import (
+    MultiHeadAttention,
+    Positions,
+    attention_weights,
+    causal_mask,
+    rotary,
+    scaled_dot_product_attention,
+    sinusoidal,
+)
 from .classes import accuracy, cross_entropy, negative_log_likelihood
+from .gating import FeedForward, GatedLinear, Highway, Residual
 from .linear import Bilinear, Embedding, Linear
 from .losses import (
     binary_cross_entropy,
@@ -48,14 +58,29 @@ from .losses import (
     smooth_l1,
     triplet_margin,
 )
+from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, length_mask
 from .sequential import Dropout, Flatten, Sequential
 from .softmax import glu, log_softmax, logsumexp, softmax
+from .spectral import SpectralNorm
+from .transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     # trees
     "Frozen", "initializers",
     # layers
     "Bilinear", "Dropout", "Embedding", "Flatten", "Linear", "Sequential",
+    # recurrent layers
+    "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "length_mask",
+    # attention
+    "FeedForward", "GatedLinear", "Highway", "MultiHeadAttention", "Positions", "Residual", "SpectralNorm", "Transformer",
+    "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "attention_weights",
+    "causal_mask", "rotary", "scaled_dot_product_attention", "sinusoidal",
     # activations
     "celu", "complex_relu", "elu", "gelu", "glu", "hard_sigmoid", "hard_swish", "hard_tanh", "leaky_relu", "log_sigmoid",
     "log_softmax", "logsumexp", "mish", "modulus_relu", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus",
