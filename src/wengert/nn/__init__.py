@@ -30,6 +30,17 @@ from .activations import (
     tanh,
 )
 from .classes import accuracy, cross_entropy, negative_log_likelihood
+from .convolution import (
+    Conv,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    fft_convolve,
+)
 from .linear import Bilinear, Embedding, Linear
 from .losses import (
     binary_cross_entropy,
@@ -48,6 +59,16 @@ from .losses import (
     smooth_l1,
     triplet_margin,
 )
+from .normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, Statistics
+from .pooling import (
+    AveragePool,
+    MaxPool,
+    adaptive_average_pool,
+    average_pool,
+    global_average_pool,
+    global_max_pool,
+    max_pool,
+)
 from .sequential import Dropout, Flatten, Sequential
 from .softmax import glu, log_softmax, logsumexp, softmax
 
@@ -55,7 +76,11 @@ __all__ = [
     # trees
     "Frozen", "initializers",
     # layers
-    "Bilinear", "Dropout", "Embedding", "Flatten", "Linear", "Sequential",
+    "AveragePool", "BatchNorm", "Bilinear", "Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d",
+    "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Embedding", "Flatten", "GroupNorm", "InstanceNorm", "LayerNorm", "Linear",
+    "MaxPool", "RMSNorm", "Sequential", "Statistics",
+    # functions of images
+    "adaptive_average_pool", "average_pool", "fft_convolve", "global_average_pool", "global_max_pool", "max_pool",
     # activations
     "celu", "complex_relu", "elu", "gelu", "glu", "hard_sigmoid", "hard_swish", "hard_tanh", "leaky_relu", "log_sigmoid",
     "log_softmax", "logsumexp", "mish", "modulus_relu", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus",
