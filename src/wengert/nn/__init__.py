@@ -71,6 +71,7 @@ from .pooling import (
 )
 from .sequential import Dropout, Flatten, Sequential
 from .softmax import glu, log_softmax, logsumexp, softmax
+from .summary import Summary, SummaryRow, count_parameters, summary
 
 __all__ = [
     # trees
@@ -81,6 +82,8 @@ __all__ = [
     "MaxPool", "RMSNorm", "Sequential", "Statistics",
     # functions of images
     "adaptive_average_pool", "average_pool", "fft_convolve", "global_average_pool", "global_max_pool", "max_pool",
+    # what a model is made of
+    "Summary", "SummaryRow", "count_parameters", "summary",
     # activations
     "celu", "complex_relu", "elu", "gelu", "glu", "hard_sigmoid", "hard_swish", "hard_tanh", "leaky_relu", "log_sigmoid",
     "log_softmax", "logsumexp", "mish", "modulus_relu", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus",
