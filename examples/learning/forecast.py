@@ -2,8 +2,8 @@
 
 The series is the monthly surface temperature of the eastern Pacific (Nino 1+2, 1950 to 2010, of the National Oceanic and
 Atmospheric Administration, in the public domain), as statsmodels ships it (BSD-3-Clause). From the last months, each method
-forecasts the next twelve. Sizes of the linear forecast and of the networks are chosen by the error in the validation part alone;
-the test part is looked at once, at the end.
+forecasts the next twelve. The sizes of the linear forecast and of the networks are chosen by the error in the validation part
+alone; the test part is looked at once, at the end.
 
     python examples/learning/forecast.py
     python examples/learning/forecast.py --plot forecast.png
@@ -14,7 +14,6 @@ import csv
 import time
 from dataclasses import dataclass, field
 from importlib.metadata import distribution
-from typing import Any
 
 import numpy as np
 
@@ -99,7 +98,7 @@ def trained(kind, size, seed, anomalies):
 
 def chosen(kind, anomalies):
     """The forecast of the size that is best in validation, and that size."""
-    runs: dict[int, Any] = {size: [trained(kind, size, seed, anomalies) for seed in range(SEEDS)] for size in SIZES}
+    runs = {size: [trained(kind, size, seed, anomalies) for seed in range(SEEDS)] for size in SIZES}
     best = min(SIZES, key=lambda size: np.median([error for _, error in runs[size]]))
     models = [model for model, _ in runs[best]]
     return lambda x: np.mean([model(x[:, -WINDOW:]) for model in models], axis=0), f"size {best}"
@@ -131,7 +130,7 @@ def forecasts(series):
     before, _ = windows(series, 36, TEST, len(series))
     x, _ = windows(anomalies, 36, TEST, len(series))
     back, truth = windows(usual, 36, TEST, len(series))[1], windows(series, 36, TEST, len(series))[1]
-    methods: dict[str, Any] = {
+    methods = {
         "last value": (np.repeat(before[:, -1:], AHEAD, axis=1), ""),
         "same month a year ago": (before[:, -12:], ""),
         "usual for the month": (back, ""),
@@ -164,13 +163,13 @@ def draw(methods, truth, file):
     left.set(title="Error in the test part, 1998 to 2010", xlabel="months ahead", ylabel="root mean square error, °C")
     left.legend(frameon=False)
     left.set_ylim(0)
-    years = 1998 + np.arange(len(truth)) / 12
+    years = 1998 + (np.arange(len(truth)) + 2) / 12
     usual = methods["usual for the month"][0]
     right.axhline(0, color="0.85", linewidth=0.8)
     right.plot(years, (truth - usual)[:, 2], color="0.2", linewidth=1.0, label="measured")
     for name in ("linear", "recurrent", "transformer"):
         right.plot(years, (methods[name][0] - usual)[:, 2], color=shown[name][0], linewidth=1.2, label=name)
-    right.set(title="Three months ahead", xlabel="month of the forecast", ylabel="above the usual for the month, °C")
+    right.set(title="Three months ahead", xlabel="year", ylabel="above the usual for the month, °C")
     right.legend(frameon=False)
     figure.savefig(file, dpi=120)
     pyplot.close(figure)
