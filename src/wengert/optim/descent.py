@@ -61,8 +61,8 @@ def gradient_descent(
     Returns
     -------
     Descent
-        It ends, unconverged, where the gradient is not finite (the step was too large), and where no step decreases f. A gradient
-        that is random is drawn anew in that case.
+        It ends, unconverged, where the gradient is not finite (the step was too large), and where no step decreases f. A
+        gradient that is random is drawn anew in that case.
 
     Raises
     ------
