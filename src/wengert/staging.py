@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import types
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,7 +52,7 @@ from wengert.transforms.simplify import simplify
 if TYPE_CHECKING:
     from wengert.backends.compiled.memory import Memory
 
-__all__ = ["StagingWarning", "jit", "remembered", "same_as"]
+__all__ = ["StagingWarning", "jit", "kept", "remembered", "same_as"]
 
 
 # Who holds an array that is returned and known to nobody else: the result, its leaves, two variables, and getrefcount.
@@ -585,3 +586,20 @@ def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), stat
 
 
 stage_with(jit)
+
+
+_KEPT = "__wengert_jit__"
+
+
+def kept(name: str, f: Any) -> Any:
+    """The function under `jit`, kept with it; `name` is who asks."""
+    if not callable(f):
+        raise InputError(f"{name}: {not_a_function(f)}")
+    if hasattr(type(f), "again"):
+        return f
+    found = getattr(f, "__dict__", {}).get(_KEPT)
+    if found is None or found.f is not f:  # a copied __dict__ (functools.wraps) is another function's
+        found = jit(f)
+        if isinstance(f, types.FunctionType):
+            f.__dict__[_KEPT] = found
+    return found
