@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -168,6 +169,8 @@ class _Training:
         self.best: tuple[tuple[Any, ...], int] | None = None  # arrays, and the number of epochs that they have had
         self.reason = ""
         self.saved = 0.0
+        self.spent, self.begun = 0.0, time.perf_counter()  # seconds before the run was resumed, and when it was
+        self.quiet = isinstance(self.source, Rows)  # no code of the user's runs between two updates
 
     def _of_model(self, f: Callable[..., Any]) -> Callable[..., Any]:
         put = self.parts.put
@@ -201,14 +204,15 @@ class _Training:
 
     def _epoch(self) -> None:
         now, begun = self.now, time.perf_counter()
-        for batch in self.source.batches(now.epoch, now.step):
-            self._update(batch)
-            if self.asked.count:
-                self.reason = INTERRUPTED
-                self.now = self.now._replace(seconds=now.seconds + time.perf_counter() - begun)
-                return
-            if self.path is not None and time.perf_counter() - self.saved >= self.given.checkpoint_every:
-                self._save()
+        with _quiet() if self.quiet else nullcontext():
+            for batch in self.source.batches(now.epoch, now.step):
+                self._update(batch)
+                if self.asked.count:
+                    self.reason = INTERRUPTED
+                    self.now = self.now._replace(seconds=now.seconds + time.perf_counter() - begun)
+                    return
+                if self.path is not None and time.perf_counter() - self.saved >= self.given.checkpoint_every:
+                    self._save()
         now = self.now
         found = {name: self._measure(f) for name, f in self.measures.items()} if self.validation is not None else {}
         self.epoch_losses.append(now.total / now.rows)
@@ -227,15 +231,17 @@ class _Training:
     def _update(self, batch: Batch) -> None:
         now = self.now
         try:
-            value, arrays, state, finite = self.updates(now.arrays, now.state, batch, self.key, now.updates,
-                                                        self.given.accumulate)
+            with nullcontext() if self.quiet else _quiet():
+                value, arrays, state, finite = self.updates(now.arrays, now.state, batch, self.key, now.updates,
+                                                            self.given.accumulate)
         except Exception as error:
             if not now.updates:
                 error.add_note(f"fit: in the first update, of a batch with {batch.shapes()}")
             raise
         value = float(value)
         if not finite:
-            raise nonfinite_error(self.updates, now.arrays, batch, self.key, now.updates, now.epoch, now.step, value)
+            raise nonfinite_error(self.updates, now.arrays, batch, self.key, now.updates, now.epoch, now.step, value,
+                                  self.given.accumulate)
         self.losses.append(value)
         self.now = Now(arrays, state, now.epoch, now.step + 1, now.updates + 1, now.total + value * batch.size,
                        now.rows + batch.size, now.seconds)
@@ -296,7 +302,10 @@ class _Training:
                           np.array(self.losses[:now.updates]), epochs)
         arrays = self.best[0] if self.best is not None and self.given.patience is not None else now.arrays
         return Fit(self.parts.put(arrays), self.updates.state.put(now.state), history, reason, now.epoch, now.updates,
-                   self.source.updates, None if self.best is None else self.best[1], str(self.source))
+                   self.source.updates, None if self.best is None else self.best[1], self._elapsed(), str(self.source))
+
+    def _elapsed(self) -> float:
+        return self.spent + time.perf_counter() - self.begun
 
     # ------------------------------------------------------------ checkpoints
 
@@ -318,7 +327,8 @@ class _Training:
                    "steps": self.steps, **{f"measured {name}": v for name, v in self.measured.items()}}
         fixed = {"settings": self._settings(), "model": self.parts.described(), "state": self.updates.state.described()}
         at = {"epoch": now.epoch, "step": now.step, "updates": now.updates, "total": now.total.hex(), "rows": now.rows,
-              "seconds": now.seconds, "best": self.best[1] if self.best else None, "length": self.source.updates}
+              "seconds": now.seconds, "best": self.best[1] if self.best else None, "length": self.source.updates,
+              "spent": self._elapsed()}
         first = not self.saved
         try:
             write(self.path, arrays, {k: np.array(v) for k, v in history.items()}, fixed, at)
@@ -343,8 +353,14 @@ class _Training:
         self.measured = {name: history[f"measured {name}"].tolist() if f"measured {name}" in history else []
                          for name in self.measured}
         self.best = None if at["best"] is None else (arrays["best"], at["best"])
+        self.spent = at["spent"]
         if isinstance(self.source, Stream):
             self.source.updates = at["length"]
+
+
+def _quiet() -> Any:
+    """NumPy's warnings are of no use where what is not finite ends the run, and is told with its origin."""
+    return np.errstate(all="ignore")
 
 
 class _Interrupts:
