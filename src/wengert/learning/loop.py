@@ -13,7 +13,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,8 +157,8 @@ class _Training:
         state = optimizer.init(model)
         self.updates = Updates(self.objective, optimizer, model, state, given.clip_norm, given.gradient)
         self.parts = self.updates.model
-        self.measures = {"": jit(self._of_model(lambda model, *args: self.objective(model, args, None)[0])),
-                         **{name: jit(self._of_model(f)) for name, f in given.metrics.items()}}
+        self.measures = {"": jit(self._of_model(lambda model, *args: self.objective(model, args, None)[0]), at_once=True),
+                         **{name: jit(self._of_model(f), at_once=True) for name, f in given.metrics.items()}}
         self.now = Now(self.parts.take(model, "the model"), self.updates.state.take(state, "the state"), 0, 0, 0, 0.0, 0, 0.0)
         self.losses: list[float] = []
         self.steps: list[int] = []  # updates at the end of each epoch
@@ -169,8 +168,8 @@ class _Training:
         self.best: tuple[tuple[Any, ...], int] | None = None  # arrays, and the number of epochs that they have had
         self.reason = ""
         self.saved = 0.0
+        self.modes: Any = np.geterr()  # for code of the user's that is none of the model's
         self.spent, self.begun = 0.0, time.perf_counter()  # seconds before the run was resumed, and when it was
-        self.quiet = isinstance(self.source, Rows)  # no code of the user's runs between two updates
 
     def _of_model(self, f: Callable[..., Any]) -> Callable[..., Any]:
         put = self.parts.put
@@ -186,7 +185,8 @@ class _Training:
             self._resume()
         total = None if self.source.updates is None else self.source.updates * self.given.epochs
         try:
-            with _Interrupts() as asked, Progress(total) as progress:
+            # NumPy's warnings: what is not finite ends the run, and is told with its origin
+            with _Interrupts() as asked, Progress(total) as progress, np.errstate(all="ignore"):
                 self.asked, self.shown = asked, 0.0
                 self.progress = progress if shown and progress.enabled else None
                 self._check()
@@ -204,15 +204,14 @@ class _Training:
 
     def _epoch(self) -> None:
         now, begun = self.now, time.perf_counter()
-        with _quiet() if self.quiet else nullcontext():
-            for batch in self.source.batches(now.epoch, now.step):
-                self._update(batch)
-                if self.asked.count:
-                    self.reason = INTERRUPTED
-                    self.now = self.now._replace(seconds=now.seconds + time.perf_counter() - begun)
-                    return
-                if self.path is not None and time.perf_counter() - self.saved >= self.given.checkpoint_every:
-                    self._save()
+        for batch in self.source.batches(now.epoch, now.step):
+            self._update(batch)
+            if self.asked.count:
+                self.reason = INTERRUPTED
+                self.now = self.now._replace(seconds=now.seconds + time.perf_counter() - begun)
+                return
+            if self.path is not None and time.perf_counter() - self.saved >= self.given.checkpoint_every:
+                self._save()
         now = self.now
         found = {name: self._measure(f) for name, f in self.measures.items()} if self.validation is not None else {}
         self.epoch_losses.append(now.total / now.rows)
@@ -224,16 +223,16 @@ class _Training:
             self.best = now.arrays, now.epoch + 1
         self.now = Now(now.arrays, now.state, now.epoch + 1, 0, now.updates, 0.0, 0, 0.0)
         for callback in self.given.callbacks:
-            if callback(self.result("")) is True:
-                self.reason = "stopped by a callback"
+            with np.errstate(**self.modes):
+                ended = callback(self.result("")) is True
+            self.reason = "stopped by a callback" if ended else self.reason
         self._ended()
 
     def _update(self, batch: Batch) -> None:
         now = self.now
         try:
-            with nullcontext() if self.quiet else _quiet():
-                value, arrays, state, finite = self.updates(now.arrays, now.state, batch, self.key, now.updates,
-                                                            self.given.accumulate)
+            value, arrays, state, finite = self.updates(now.arrays, now.state, batch, self.key, now.updates,
+                                                        self.given.accumulate)
         except Exception as error:
             if not now.updates:
                 error.add_note(f"fit: in the first update, of a batch with {batch.shapes()}")
@@ -336,7 +335,7 @@ class _Training:
             if first:
                 raise
             warnings.warn(f"fit: the checkpoint {self.path} could not be written after update {now.updates:,} ({error}); the "
-                          "one before it stays, and training goes on", CheckpointWarning, stacklevel=4)
+                          "one before it stays", CheckpointWarning, stacklevel=4)
         self.saved = time.perf_counter()
 
     def _resume(self) -> None:
@@ -356,11 +355,6 @@ class _Training:
         self.spent = at["spent"]
         if isinstance(self.source, Stream):
             self.source.updates = at["length"]
-
-
-def _quiet() -> Any:
-    """NumPy's warnings are of no use where what is not finite ends the run, and is told with its origin."""
-    return np.errstate(all="ignore")
 
 
 class _Interrupts:

@@ -130,9 +130,10 @@ class Updates:
         self.model, self.state = Parts(model), Parts(state)
         movable = trainable(model)
         self.moves = [movable[k] for k in self.model.places]
-        self.whole = jit(self._update)
-        self.differentiate, self.apply = jit(self._derivative), jit(self._apply)
-        self.sum = jit(_added)
+        # at once: whether an update is interpreted or compiled would depend on the clock, and on when the run was resumed
+        self.whole = jit(self._update, at_once=True)
+        self.differentiate, self.apply = jit(self._derivative, at_once=True), jit(self._apply, at_once=True)
+        self.sum = jit(_added, at_once=True)
 
     # ------------------------------------------------------------ what is compiled
 
