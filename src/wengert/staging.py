@@ -108,9 +108,10 @@ _MOST = 1_000  # signatures of one function whose graphs are kept
 class _Jitted(native.Native):  # type: ignore[misc]
     """What `jit` returns. Once a signature is compiled, calls that fit it no longer come here: see `_enter`."""
 
-    def __init__(self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]):
+    def __init__(self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...],
+                 at_once: bool = False):
         functools.update_wrapper(self, f, updated=())
-        self.f, self.static_argnums, self.static_argnames = f, static_argnums, static_argnames
+        self.f, self.static_argnums, self.static_argnames, self.at_once = f, static_argnums, static_argnames, at_once
         self.found: dict[Any, _Staged] = {}
         self.forms = Forms(self)  # of calls that Python takes apart before they enter machine code
         self.derived: dict[Any, Any] = {}  # its derivatives, jitted
@@ -125,7 +126,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
         key = (transform, repr(rest))
         found = self.derived.get(key)
         if found is None:
-            found = self.derived[key] = _Jitted(transform(self.f, *rest), self.static_argnums, self.static_argnames)
+            found = self.derived[key] = _Jitted(transform(self.f, *rest), self.static_argnums, self.static_argnames,
+                                                      self.at_once)
             found.warned, found.recipe = self.warned, (transform, (self, *rest))
         return found
 
@@ -139,7 +141,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
             return name
         if self.recipe is not None:
             return self.recipe
-        return _jitted_again, (_recipe(self.f), self.static_argnums, self.static_argnames)
+        return _jitted_again, (_recipe(self.f), self.static_argnums, self.static_argnames, self.at_once)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if active_frame() is not None:
@@ -165,7 +167,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
             # the draws of a value are those of its gradient: each takes place once, as it is recorded
             return reach_call(self.f, *args, **kwargs)
         if not traced:
-            self._compile(staged, args, kwargs)
+            self._compile(staged, args, kwargs, now=self.at_once and config.backend == "compiled")
         return self._run(staged, leaves)
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], _Staged]:
@@ -531,10 +533,10 @@ def _recipe(f: Any) -> Any:
     return f if found is None else _Recipe(found[0], _recipe(found[1][0]), tuple(found[1][1:]))
 
 
-def _jitted_again(recipe: Any, static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]) -> _Jitted:
+def _jitted_again(recipe: Any, static_argnums: tuple[int, ...], static_argnames: tuple[str, ...], at_once: bool) -> _Jitted:
     def made(x: Any) -> Any:
         return x.transform(made(x.f), *x.rest) if isinstance(x, _Recipe) else x
-    return _Jitted(made(recipe), static_argnums, static_argnames)
+    return _Jitted(made(recipe), static_argnums, static_argnames, at_once)
 
 
 def _parameters(f: Callable[..., Any]) -> int:
@@ -548,7 +550,8 @@ def _parameters(f: Callable[..., Any]) -> int:
     return sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in found)
 
 
-def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()) -> Any:
+def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (),
+        at_once: bool = False) -> Any:
     """A function that is traced once per signature and then runs as a graph, its loops and branches kept.
 
     Parameters
@@ -561,6 +564,9 @@ def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), stat
         by themselves.
     static_argnames : str or sequence of str
         Likewise, for keyword arguments.
+    at_once : bool
+        Compile before the first call of each signature. Otherwise the first calls are interpreted, as long as that is quicker,
+        and may differ from later ones in the last bits: a sequence of calls is then not the same, bit for bit, each time.
 
     Returns
     -------
@@ -582,7 +588,7 @@ def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), stat
         raise InputError(f"jit: {not_a_function(f)}")
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    return _Jitted(f, numbers, names)
+    return _Jitted(f, numbers, names, at_once)
 
 
 stage_with(jit)
