@@ -195,7 +195,7 @@ def _c_names(wanted: Sequence[str], taken: set[str]) -> list[str]:
 
 def _compiled(graph: Graph, what: str) -> kernel.Compiled:
     """A graph's kernel that calls no library of this process's, where it can do without."""
-    flat = kernel.prepared(graph)
+    flat = kernel.prepared(graph, asks=False)
     if flat is None:
         raise UnsupportedError(f"{what}: the function has something that the compiler does not know")
     return kernel.Compiled(graph, kernel.built(flat, standalone=True))
