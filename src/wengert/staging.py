@@ -309,13 +309,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
         first = next((x for x in leaves if isinstance(x, Tracer)), None)
         if first is not None:
             name = getattr(self.f, "__name__", "f")
-            results = iter(
-                first.apply(
-                    call_graph,
-                    [x.frozen() if isinstance(x, Tracer) else x for x in leaves],
-                    {"graph": staged.graph, "name": name},
-                )
-            )
+            results = first.apply(call_graph, [x.frozen() if isinstance(x, Tracer) else x for x in leaves],
+                                  {"graph": staged.graph, "name": name})
         else:
             entry = staged.program.entry()
             if entry is not None:
@@ -329,7 +324,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 warned.end(begun)
             seen: set[int] = {id(x) for x in leaves}
             return self._tree(staged, [own(v, seen) for v in values])
-        return staged.out_spec.unflatten([x.of(next(results)) if type(x) is Result else x for x in staged.out_leaves])
+        return self._tree(staged, results)
 
     def _tree(self, staged: _Staged, values: Sequence[Any]) -> Any:
         """What the function returns, of the values that its graph gives."""
@@ -405,7 +400,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         -0.864665
         """
         from wengert.backends.compiled import export
-        count = _parameters(self.f) if arguments is None else arguments
+        count = export.arity(self.f) if arguments is None else arguments
         return export.callable_of(self._staged_graph("low_level_callable", (0.5,) * count, {}))
 
     def export(self, name: str, *args: Any, folder: str | Path = ".", **kwargs: Any) -> tuple[Path, Path]:
@@ -537,17 +532,6 @@ def _jitted_again(recipe: Any, static_argnums: tuple[int, ...], static_argnames:
     def made(x: Any) -> Any:
         return x.transform(made(x.f), *x.rest) if isinstance(x, _Recipe) else x
     return _Jitted(made(recipe), static_argnums, static_argnames, at_once)
-
-
-def _parameters(f: Callable[..., Any]) -> int:
-    """How many arguments a function needs."""
-    try:
-        found = inspect.signature(f).parameters.values()
-    except (TypeError, ValueError):
-        raise InputError("low_level_callable: say how many floats the function takes: low_level_callable(2)") from None
-    if any(p.kind is p.VAR_POSITIONAL for p in found):
-        raise InputError("low_level_callable: the function takes any number of arguments; say how many: low_level_callable(2)")
-    return sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in found)
 
 
 def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (),

@@ -131,7 +131,8 @@ def _ends_early() -> Any:
 STREAMS = {
     "early": (_ends_early(), DataError, r"data\(\) ended early in epoch 2: after 2 batches, and an epoch before it had 3", 5),
     "shapes": (lambda: iter([(X, Y), (X[:, :2], Y)]), DataError,
-               r"batch 2 of epoch 1 of data\(\): batch\[0\] is float64\[30, 2\], and that of the first batch float64\[any, 3\]", 1),
+               r"batch 2 of epoch 1 of data\(\): batch\[0\] is float64\[30, 2\], and that of the first batch "
+               r"float64\[any, 3\]", 1),
     "dtype": (lambda: iter([(X, Y), (np.float32(X), Y)]), DataError, r"batch\[0\] is float32\[30, 3\]", 1),
     "structure": (lambda: iter([(X, Y), X]), DataError, "batch 2 of epoch 1 .* has the structure", 1),
     "lengths": (lambda: iter([(X, Y[:4])]), DataError, r"shapes \(30, 3\), \(4,\)", 0),
@@ -154,7 +155,8 @@ def test_early_stopping_gives_the_best_model() -> None:
         return np.mean((model["w"] - x) ** 2)
     start = {"w": 0.0}
     history: list[float] = []
-    found = wg.fit(start, error, np.array([1.0]), validation=np.array([0.5]), optimizer=wg.optim.SGD(0.1), epochs=50, patience=4,
+    found = wg.fit(start, error, np.array([1.0]), validation=np.array([0.5]), optimizer=wg.optim.SGD(0.1), epochs=50,
+                   patience=4,
                    metrics={"distance": lambda model, x: np.mean(np.abs(model["w"] - x))},
                    callbacks=[lambda fit: history.append(fit.model["w"])])
     assert (found.best_epoch, found.epochs, found.reason) == (3, 7, "no better for 4 epochs")

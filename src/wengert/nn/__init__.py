@@ -96,15 +96,15 @@ __all__ = [
     # trees
     "Frozen", "initializers",
     # layers
-    "Bilinear", "Dropout", "Embedding", "Flatten", "Linear", "Sequential",
+    "AveragePool", "BatchNorm", "Bilinear", "Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d",
+    "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Embedding", "Flatten", "GroupNorm", "InstanceNorm", "LayerNorm",
+    "Linear", "MaxPool", "RMSNorm", "Sequential", "SpectralNorm", "Statistics",
     # recurrent layers
     "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "length_mask",
     # attention
-    "AveragePool", "BatchNorm", "Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d",
-    "ConvTranspose2d", "ConvTranspose3d", "FeedForward", "GatedLinear", "GroupNorm", "Highway", "InstanceNorm",
-    "LayerNorm", "MaxPool", "MultiHeadAttention", "Positions", "RMSNorm", "Residual", "SpectralNorm", "Statistics",
-    "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer",
-    "attention_weights", "causal_mask", "rotary", "scaled_dot_product_attention", "sinusoidal",
+    "FeedForward", "GatedLinear", "Highway", "MultiHeadAttention", "Positions", "Residual", "Transformer",
+    "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "attention_weights",
+    "causal_mask", "rotary", "scaled_dot_product_attention", "sinusoidal",
     # functions of images
     "adaptive_average_pool", "average_pool", "fft_convolve", "global_average_pool", "global_max_pool", "max_pool",
     # what a model is made of
