@@ -231,8 +231,8 @@ class Statistics:
     Attributes
     ----------
     mean, variance : array, shape (channels,)
-    count : int
-        How many batches went in.
+    count : array, shape ()
+        How many batches went in; a float, for gradients of the whole model go through it.
     """
 
     mean: Any
@@ -289,7 +289,7 @@ class BatchNorm:
              dtype: Any = float) -> BatchNorm:
         """Scale 1, shift 0, running mean 0 and variance 1."""
         ones, zeros = np.ones(n_channels, dtype), np.zeros(n_channels, dtype)
-        return cls(ones, zeros, Frozen(Statistics(zeros.copy(), ones.copy(), np.int64(0))), momentum, epsilon, axis)
+        return cls(ones, zeros, Frozen(Statistics(zeros.copy(), ones.copy(), np.zeros((), dtype))), momentum, epsilon, axis)
 
     def __call__(self, x: Any) -> Any:
         """x normalized by the running statistics."""
@@ -317,7 +317,7 @@ class BatchNorm:
         count = old.count + 1
         share = self.momentum
         if share is None:
-            share = (1.0 / count).astype(mean.dtype)
+            share = 1.0 / count
         return Statistics(old.mean + share * (mean - old.mean), old.variance + share * (variance - old.variance), count)
 
     def _axis(self, x: Any) -> int:
