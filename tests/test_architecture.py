@@ -33,7 +33,7 @@ API_MODULES = ("progress", "flatten", "systems", "run", "mapping", "solutions", 
                "random", "doctor", "rounding_model", "rounding", "profiling", "comparison")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "progress", "flatten", "api", "second_order", "custom", "check", "staging", "structured", "random")
-APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "scipy", "nn")
+APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "scipy", "nn", "interop", "learning")
 
 # What each package may import of wengert, besides itself and `errors`.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -52,7 +52,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "scipy": (*API, "sparse"),  # Lagrangians
     "implicit": (*API, "solutions", "scipy_solvers", "linear_systems"),  # what SciPy's own names do lies below the API
     "ode": (*API, "frontends"),  # where SciPy's functions are known by name
+    "interop": (*API, *CORE, "frontends", "run"),  # graphs as functions of other systems, and those as equations
     "nn": (*API, "frontends"),  # sums of exponentials, what is only known when the graph runs, and the user's line
+    "learning": (*API, "optim"),  # an optimizer's update is a part of the loop
     "cli": (*API, "doctor", "comparison", "views", "page", "backends.compiled.store"),
     "page": (*API, "formulas", "doctor", "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),

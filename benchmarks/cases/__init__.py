@@ -7,4 +7,4 @@ NumPy only: wengert and its peers are imported by the functions of `SYSTEMS`, ea
 """
 
 NAMES = ["rosenbrock", "unstaged", "first", "steps", "chain", "gmm", "bundle", "lstm", "mlp", "kalman", "hessian",
-         "sparse", "minimize", "linalg", "convolution", "jacobian"]
+         "sparse", "minimize", "linalg", "convolution", "convnet", "transformer", "jacobian"]

@@ -1,11 +1,14 @@
-"""An LSTM of 64 units over 1000 steps, as a Python loop: the gradient in all weights, against its matrix products alone.
+"""An LSTM of 64 units over 1000 steps, as a Python loop: the gradient in all weights, against its matrix products alone; and a
+training step in float32.
 
-What comes in: the batch size. What goes out: gradients in both weight matrices and the bias of sum(h²). The one idea:
-`products` makes the same dgemm calls (weight gradients as one product after the loop) and nothing else.
+What comes in: the batch size, the dtype, and the number of threads. What goes out: gradients in both weight matrices and the
+bias of sum(h²); of a training step, the new weights. The one idea: `products` makes the same dgemm calls (weight gradients as
+one product after the loop) and nothing else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,10 +16,15 @@ from harness import native, peers
 from harness.case import Setup, Target, Variant
 
 C = "lstm"  # the source in reference/
+DOUBLE = ("products", "C", "torch", "autograd")  # what exists in float64 only, or takes long
 VARIANTS = [
     Variant(f"1000 steps, hidden 64, batch {batch}", {"batch": batch, "steps": 1000}, (Target(system="products", factor=1.3),),
             tolerance=1e-8) for batch in (1, 16)
-] + [Variant("20 steps, hidden 64, batch 2", {"batch": 2, "steps": 20}, (), quick=True)]
+] + [Variant("20 steps, hidden 64, batch 2", {"batch": 2, "steps": 20}, (), quick=True)] + [
+    Variant(f"training step, float32, batch {batch}, {name}", {"batch": batch, "steps": 1000, "dtype": "float32"},
+            (Target(system="jax"), Target(system="torch nn.LSTM", factor=1.2)), threads, tolerance=1e-3, without=DOUBLE)
+    for batch in (1, 16) for name, threads in (("one thread", 1), ("two threads", 2))
+]
 
 
 def sigmoid(x: Any) -> Any:
@@ -24,7 +32,7 @@ def sigmoid(x: Any) -> Any:
 
 
 def lstm(wx: Any, wh: Any, bias: Any, xs: Any, h: Any, c: Any) -> Any:
-    total = 0.0
+    total = np.sum(h * h)  # of their dtype
     for x in xs:
         z = x @ wx + h @ wh + bias
         c = sigmoid(z[:, 64:128]) * c + sigmoid(z[:, :64]) * np.tanh(z[:, 192:])
@@ -33,15 +41,27 @@ def lstm(wx: Any, wh: Any, bias: Any, xs: Any, h: Any, c: Any) -> Any:
     return total
 
 
-def inputs(batch: int, steps: int) -> Any:
+def trained(gradient: Callable[..., Any]) -> Callable[..., Any]:
+    def step(*args: Any) -> Any:
+        return [w - 1e-5 * g for w, g in zip(args, gradient(*args))]
+    return step
+
+
+def asked(s: Setup, gradient: Callable[..., Any]) -> Callable[..., Any]:
+    """The gradient, or a training step with it."""
+    return trained(gradient) if "dtype" in s.params else gradient
+
+
+def inputs(batch: int, steps: int, dtype: str = "float64") -> Any:
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=shape) / 8 for shape in ((64, 256), (64, 256), (256,))]
-    return (*weights, rng.normal(size=(steps, batch, 64)), np.zeros((batch, 64)), np.zeros((batch, 64)))
+    data = (*weights, rng.normal(size=(steps, batch, 64)), np.zeros((batch, 64)), np.zeros((batch, 64)))
+    return tuple(a.astype(dtype) for a in data)
 
 
 def wengert(s: Setup) -> Any:
     import wengert as wg
-    return peers.bound(wg.jit(wg.grad(lstm, (0, 1, 2))), *s.data)
+    return peers.bound(wg.jit(asked(s, wg.grad(lstm, (0, 1, 2)))), *s.data)
 
 
 def c(s: Setup, symbol: str = "lstm") -> Any:
@@ -68,7 +88,7 @@ def jax(s: Setup) -> Any:
             h = module.nn.sigmoid(z[:, 128:192]) * jnp.tanh(c)
             return (h, c), h
         return jnp.sum(module.lax.scan(step, (h, c), xs)[1] ** 2)
-    return peers.jax_call(module.grad(scanned, (0, 1, 2)), *s.data)
+    return peers.jax_call(asked(s, module.grad(scanned, (0, 1, 2))), *s.data)
 
 
 def torch(s: Setup) -> Any:
@@ -77,18 +97,22 @@ def torch(s: Setup) -> Any:
 
 def torch_module(s: Setup) -> Any:
     """torch's own kernel; its gates come in another order, and its weights are transposed."""
-    module = peers.torch_setup()
+    module = peers.torch_setup(s.threads)
     wx, wh, bias, xs = s.data[:4]
     order = np.r_[0:128, 192:256, 128:192]
-    net = module.nn.LSTM(64, 64).double()
-    values = [wx.T[order], wh.T[order], bias[order], np.zeros(256)]
+    net = module.nn.LSTM(64, 64)
+    values = [wx.T[order], wh.T[order], bias[order], np.zeros(256, wx.dtype)]
     for parameter, value in zip(net.parameters(), values):
         parameter.data = module.tensor(np.ascontiguousarray(value))
     x, parameters = module.tensor(xs), list(net.parameters())[:3]
-    call = lambda: module.autograd.grad(module.sum(net(x)[0] ** 2), parameters)
+
+    def call() -> Any:
+        gradients = module.autograd.grad(module.sum(net(x)[0] ** 2), parameters)
+        with module.no_grad():
+            return asked(s, lambda *_: gradients)(*parameters)
 
     def result() -> Any:
-        a, b, d = (g.numpy()[np.argsort(order)] for g in call())
+        a, b, d = (g.detach().numpy()[np.argsort(order)] for g in call())
         return [a.T, b.T, d]
     return call, result
 

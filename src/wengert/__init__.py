@@ -8,7 +8,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wengert import errors, implicit, nn, numeric, ode, optim, random, scipy, sparse, stochastic, symbolic
+    from wengert import (
+        errors,
+        implicit,
+        interop,
+        nn,
+        numeric,
+        ode,
+        optim,
+        random,
+        scipy,
+        sparse,
+        stochastic,
+        symbolic,
+    )
     from wengert.api import (
         grad,
         hessian,
@@ -31,6 +44,7 @@ if TYPE_CHECKING:
     from wengert.explanation import explain
     from wengert.formulas import formula, from_sympy
     from wengert.frontends.numpy_api.convolution import convolve_nd
+    from wengert.learning import fit, minibatches
     from wengert.planning import plan
     from wengert.profiling import profile
     from wengert.rounding import rounding_error
@@ -46,11 +60,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StagingWarning", "check_grads", "checkpoint", "checkpoint_schedule", "compare", "cond", "config", "convolve_nd",
-    "count_operations", "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "for_scipy",
-    "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "implicit", "jacfwd",
-    "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "nn", "numeric", "ode", "opaque", "optim", "plan",
-    "profile", "propagate", "random", "rounding_error", "scan", "scipy", "source", "sparse", "stochastic",
-    "stop_gradient", "symbolic", "taylor", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "count_operations", "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "fit", "for_scipy",
+    "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "implicit", "interop",
+    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "minibatches", "nn", "numeric", "ode",
+    "opaque", "optim", "plan", "profile", "propagate", "random", "rounding_error", "scan", "scipy", "source", "sparse",
+    "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -67,6 +81,8 @@ _HOME = {
     "explain": "explanation",
     "explain_compilation": "compilation",
     "for_scipy": "scipy",
+    "fit": "learning",
+    "minibatches": "learning",
     "formula": "formulas",
     "plan": "planning",
     "profile": "profiling",
@@ -85,7 +101,10 @@ _HOME = {
     "source": "sources",
     "while_loop": "structured",
 }
-_MODULES = {"errors", "implicit", "nn", "numeric", "ode", "optim", "random", "scipy", "sparse", "stochastic", "symbolic"}
+_MODULES = {
+    "errors", "implicit", "interop", "nn", "numeric", "ode", "optim", "random", "scipy", "sparse", "stochastic",
+    "symbolic",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,8 +8,8 @@ idea: nothing is wrong in silence; what cannot be kept exact is refused by one o
 from __future__ import annotations
 
 __all__ = [
-    "BudgetError", "CheckError", "ConvergenceError", "ConversionError", "DataError", "EscapedTracerError",
-    "FormulaError", "GraphError", "InputError", "MissingRuleError", "MutationError", "NonDifferentiableError",
+    "BudgetError", "CheckError", "CheckpointWarning", "ConvergenceError", "ConversionError", "DataError", "EscapedTracerError",
+    "FormulaError", "GraphError", "InputError", "MissingRuleError", "MutationError", "NonDifferentiableError", "NonFiniteError",
     "SparsityError", "StiffnessWarning", "StructureError", "UnstageableError", "UnsupportedError", "WengertError",
     "kind_of",
 ]
@@ -108,7 +108,27 @@ class BudgetError(WengertError, ValueError):
 
 
 class DataError(WengertError, ValueError):
-    """A data file that is missing, empty or malformed."""
+    """Data that are missing, empty or malformed: a file, or what a model is to be fitted to."""
+
+
+class NonFiniteError(WengertError, FloatingPointError):
+    """A loss or a gradient that is NaN or infinite: what `fit` raises.
+
+    Attributes
+    ----------
+    finding : wengert.nonfinite.Finding or None
+        The operation that made it, if the interpreter makes it too.
+    epoch, step : int
+        When, counted from 1.
+    rows : ndarray or None
+        Which rows of the data the batch was.
+    fit : Fit
+        The run up to the update before.
+    """
+
+    def __init__(self, message: str, finding: object = None, epoch: int = 0, step: int = 0, rows: object = None):
+        super().__init__(message)
+        self.finding, self.epoch, self.step, self.rows = finding, epoch, step, rows
 
 
 class SparsityError(WengertError, ValueError):
@@ -143,6 +163,10 @@ class ConvergenceError(WengertError, RuntimeError):
 
 class StiffnessWarning(UserWarning):
     """An explicit integrator whose steps are limited by stability: an implicit method takes far fewer."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint that could not be written, for want of space on the disk, say; the one before it stays."""
 
 
 class CheckError(WengertError, AssertionError):

@@ -351,6 +351,17 @@ class _Jitted(native.Native):  # type: ignore[misc]
             raise UnsupportedError(f"{what}: {self._name()} runs unstaged: {staged.reason}")
         return staged.graph
 
+    def program(self, what: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Graph, Callable[[Sequence[Any]], Any]]:
+        """The graph of calls with arguments like these, for other systems to run, and what puts its results together."""
+        graph = self._staged_graph(what, args, kwargs)
+        _, staged = self._find(args, kwargs)
+
+        def together(values: Sequence[Any]) -> Any:
+            assert staged.out_spec is not None
+            rest = iter(values)
+            return staged.out_spec.unflatten([next(rest) if type(x) is Result else x for x in staged.out_leaves])
+        return graph, together
+
     def memory(self, *args: Any, **kwargs: Any) -> Memory:
         """The memory that a call with arguments like these takes once it is compiled, before it runs.
 

@@ -87,13 +87,13 @@ def test_constants_small_and_large():
 CALLS_PYTHON = {
     "adjugate", "adjugate_tangent", "argpartition", "banded_factor", "beta_density", "betainc_derivative", "corotation",
     "custom_jvp", "custom_vjp", "custom_vjp_linear", "dawsn_derivative", "dct", "discrete_lyapunov", "dst",
-    "eig_rotation", "eig_rotation_adjoint", "erfcx_derivative", "event_time", "exprel_derivative", "frechet",
-    "free_rotation", "free_rotation_adjoint", "function_of_matrix", "gamma_density", "gammainc_derivative", "guard",
-    "implicit", "integral", "ivp", "ivp_adjoint", "ivp_curvature", "ivp_tangent", "largest_entries", "lfilter",
-    "linear_solve", "logsumexp", "logsumexp_sign", "lstsq", "over_values", "partition", "phase", "pinv", "polar_factor",
-    "polygamma", "psi_rise", "python_integer", "reduce_sum", "regular", "rotation", "rotation_adjoint",
-    "sinc_derivative", "solution", "solve_banded_factored", "sparse_solve", "spherical_in", "spherical_jn",
-    "spherical_kn", "spherical_yn", "sqrtm", "sylvester", "transversal", "unwrap", "well_conditioned",
+    "eig_rotation", "eig_rotation_adjoint", "erfcx_derivative", "event_time", "exprel_derivative", "foreign",
+    "foreign_linear", "frechet", "free_rotation", "free_rotation_adjoint", "function_of_matrix", "gamma_density",
+    "gammainc_derivative", "guard", "implicit", "integral", "ivp", "ivp_adjoint", "ivp_curvature", "ivp_tangent",
+    "largest_entries", "lfilter", "linear_solve", "logsumexp", "logsumexp_sign", "lstsq", "over_values", "partition",
+    "phase", "pinv", "polar_factor", "polygamma", "psi_rise", "python_integer", "reduce_sum", "regular", "rotation",
+    "rotation_adjoint", "sinc_derivative", "solution", "solve_banded_factored", "sparse_solve", "spherical_in",
+    "spherical_jn", "spherical_kn", "spherical_yn", "sqrtm", "sylvester", "transversal", "unwrap", "well_conditioned",
 }
 
 

@@ -281,8 +281,9 @@ def refuse_effects(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], changeable: Callable[[Any, str], None]
 ) -> None:
     """Refuse a call that a graph would not repeat."""
+    plain = getattr(function, "__func__", function)
     if type(function).__module__.startswith("wengert.") or (
-        isinstance(function, types.FunctionType) and function.__code__.co_filename.startswith(HERE)
+        isinstance(plain, types.FunctionType) and plain.__code__.co_filename.startswith(HERE)
     ):
         return
     name, (module, owner) = getattr(function, "__name__", ""), home(function)

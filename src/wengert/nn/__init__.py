@@ -29,6 +29,15 @@ from .activations import (
     swish,
     tanh,
 )
+from .attention import (
+    MultiHeadAttention,
+    Positions,
+    attention_weights,
+    causal_mask,
+    rotary,
+    scaled_dot_product_attention,
+    sinusoidal,
+)
 from .classes import accuracy, cross_entropy, negative_log_likelihood
 from .convolution import (
     Conv,
@@ -41,6 +50,7 @@ from .convolution import (
     ConvTranspose3d,
     fft_convolve,
 )
+from .gating import FeedForward, GatedLinear, Highway, Residual
 from .linear import Bilinear, Embedding, Linear
 from .losses import (
     binary_cross_entropy,
@@ -69,9 +79,18 @@ from .pooling import (
     global_max_pool,
     max_pool,
 )
+from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, length_mask
 from .sequential import Dropout, Flatten, Sequential
 from .softmax import glu, log_softmax, logsumexp, softmax
+from .spectral import SpectralNorm
 from .summary import Summary, SummaryRow, count_parameters, summary
+from .transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     # trees
@@ -84,6 +103,12 @@ __all__ = [
     "adaptive_average_pool", "average_pool", "fft_convolve", "global_average_pool", "global_max_pool", "max_pool",
     # what a model is made of
     "Summary", "SummaryRow", "count_parameters", "summary",
+    # recurrent layers
+    "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "length_mask",
+    # attention
+    "FeedForward", "GatedLinear", "Highway", "MultiHeadAttention", "Positions", "Residual", "SpectralNorm", "Transformer",
+    "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "attention_weights",
+    "causal_mask", "rotary", "scaled_dot_product_attention", "sinusoidal",
     # activations
     "celu", "complex_relu", "elu", "gelu", "glu", "hard_sigmoid", "hard_swish", "hard_tanh", "leaky_relu", "log_sigmoid",
     "log_softmax", "logsumexp", "mish", "modulus_relu", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus",

@@ -15,6 +15,7 @@ import numpy as np
 from wengert.errors import InputError
 from wengert.frontends.scipy_data import require
 from wengert.frontends.trace import user_line
+from wengert.structured import call
 
 __all__ = ["array", "called", "features", "integers", "last_axis", "pair", "reduced", "require_axes", "shown", "size_text",
            "within"]
@@ -27,9 +28,9 @@ def size_text(x: Any) -> str:
 
 
 def called(place: str, layer: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """``layer(*args, **kwargs)``; what it says of bad input begins with its place, such as ``.layers[2]``."""
+    """``layer(*args, **kwargs)``, staged if it is the user's; bad input is told with its place in front: ``.layers[2]``."""
     try:
-        return layer(*args, **kwargs)
+        return call(layer, *args, **kwargs)
     except InputError as error:
         text = str(error.args[0]) if error.args else ""
         error.args = (f"{place}{'' if text.startswith('.') else ': '}{text}",)

@@ -14,6 +14,7 @@ from wengert.primitives import (
     elementary,
     elementwise,
     filters,
+    foreign,
     fourier,
     gauge,
     guard,
@@ -38,7 +39,7 @@ from wengert.primitives import (
 
 __all__ = [
     "add_contract", "banded", "bessel", "contract", "control", "correlate", "custom", "decompose", "effects", "eigen",
-    "elementary", "elementwise", "filters", "fourier", "gauge", "guard", "implicit", "incomplete", "index", "integral",
-    "inverse", "ivp", "linear_system", "matrix_functions", "random", "reduce", "softmax", "solve", "sort", "special",
-    "spherical", "structure", "window",
+    "elementary", "elementwise", "filters", "foreign", "fourier", "gauge", "guard", "implicit", "incomplete", "index",
+    "integral", "inverse", "ivp", "linear_system", "matrix_functions", "random", "reduce", "softmax", "solve", "sort",
+    "special", "spherical", "structure", "window",
 ]

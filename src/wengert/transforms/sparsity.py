@@ -96,7 +96,7 @@ def known_values(graph: Graph, known: Mapping[Var, Any]) -> dict[Var, Any]:
 
 _MOVES = frozenset(("broadcast", "concatenate", "convert", "flip", "index", "index_set", "pad", "permute", "reshape",
                     "transpose", "window"))
-_OPAQUE = frozenset(("custom_jvp", "custom_vjp", "custom_vjp_linear", "effect", "python_call"))
+_OPAQUE = frozenset(("custom_jvp", "custom_vjp", "custom_vjp_linear", "effect", "foreign", "foreign_linear", "python_call"))
 
 
 def _evaluated(e: Equation, values: Known) -> Known:

@@ -1,0 +1,113 @@
+"""Parameters in safetensors files.
+
+What comes in: a tree of arrays, such as a model, and a path. What goes out: a file that every framework reads, and back. The
+one idea: a leaf's name in the file is its place in the tree, written as PyTorch writes it: ``layers.0.weight``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import InputError
+from wengert.flatten import flatten, is_array
+
+__all__ = ["load_safetensors", "save_safetensors"]
+
+
+def _library() -> Any:
+    try:
+        from safetensors import numpy
+    except ImportError as error:
+        raise ImportError("safetensors is not installed; pip install safetensors") from error
+    return numpy
+
+
+def _named(tree: Any) -> dict[str, tuple[int, Any]]:
+    """The arrays of a tree by name, with their place among its leaves; numbers, functions and None are not saved."""
+    leaves, spec = flatten(tree)
+    found: dict[str, tuple[int, Any]] = {}
+    for k, x in enumerate(leaves):
+        if isinstance(x, (float, complex, np.ndarray, np.generic)) and is_array(x):
+            name = ".".join(re.findall(r"\w[^\]'\"]*", spec.place(k).replace(".", " . "))) if spec.place(k) else "value"
+            name = name.replace(" . ", ".").replace(" ", "").strip(".")
+            if name in found:
+                raise InputError(f"safetensors: two leaves are called {name!r}")
+            found[name] = k, x
+    return found
+
+
+def save_safetensors(tree: Any, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
+    """Write the arrays of a tree to a safetensors file.
+
+    Parameters
+    ----------
+    tree : tree of arrays
+        A model, or anything else. Arrays and floats are written; ints, strings, functions and None belong to the structure.
+    path : str or Path
+        An existing file is replaced, at once and whole.
+    metadata : dict of str, optional
+        Written into the file's header.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile, os
+    >>> import wengert as wg
+    >>> model = {"layers": [{"weight": np.eye(2), "bias": np.zeros(2)}]}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.safetensors")
+    ...     wg.interop.save_safetensors(model, path)
+    ...     sorted(wg.interop.load_safetensors(path))
+    ['layers.0.bias', 'layers.0.weight']
+    """
+    tensors = {name: np.array(x, order="C") for name, (_, x) in _named(tree).items()}
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        _library().save_file(tensors, beside, metadata)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load_safetensors(path: str | os.PathLike[str], like: Any = None) -> Any:
+    """Read a safetensors file.
+
+    Parameters
+    ----------
+    path : str or Path
+    like : tree, optional
+        Where the arrays belong: names, shapes and dtypes have to agree.
+
+    Returns
+    -------
+    tree
+        A tree like `like` with the file's arrays; without it, a dict from names to arrays.
+
+    Raises
+    ------
+    InputError
+        A name is missing in the file, or has no place in `like`; another shape or dtype.
+    """
+    tensors = dict(_library().load_file(path))
+    if like is None:
+        return tensors
+    leaves, spec = flatten(like)
+    leaves = list(leaves)
+    named = _named(like)
+    missing, unknown = sorted(set(named) - set(tensors)), sorted(set(tensors) - set(named))
+    if missing or unknown:
+        said = [f"{what}: {', '.join(names)}"
+                for what, names in (("not in the file", missing), ("only in the file", unknown)) if names]
+        raise InputError(f"load_safetensors: {path} does not fit the tree; {'; '.join(said)}")
+    for name, (k, old) in named.items():
+        new = tensors[name]
+        if new.shape != np.shape(old) or new.dtype != np.asarray(old).dtype:
+            raise InputError(f"load_safetensors: {name} is {new.dtype}{list(new.shape)} in {path} and "
+                             f"{np.asarray(old).dtype}{list(np.shape(old))} in the tree")
+        leaves[k] = new if isinstance(old, np.ndarray) else new.item() if isinstance(old, (float, complex)) else new[()]
+    return spec.unflatten(leaves)

@@ -1,0 +1,94 @@
+"""Checkpoints: the state of a run as one file, replaced as a whole.
+
+What comes in: arrays by name, and numbers. What goes out: a file (a zip of ``.npy`` files and one of JSON, as `np.load`
+reads it), and what was in it. The one idea: a new file is complete on the disk before it takes the old one's name, so that
+there is always a good one; nothing in it is code, and what is loaded has to fit the model that is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import DataError
+
+__all__ = ["read", "write"]
+
+_FORMAT = 1
+_KINDS = {"float": float, "complex": complex}
+
+
+def _kind(x: Any) -> str:
+    """How a value comes back: an array, a NumPy scalar, or a number of Python's; their arithmetic differs."""
+    return "array" if isinstance(x, np.ndarray) else "scalar" if isinstance(x, np.generic) else type(x).__name__
+
+
+def _as(kind: str, x: np.ndarray) -> Any:
+    return x if kind == "array" else x[()] if kind == "scalar" else _KINDS[kind](x[()])
+
+
+def write(path: Path, arrays: dict[str, tuple[Any, ...]], history: dict[str, np.ndarray], fixed: dict[str, Any],
+          at: dict[str, Any]) -> None:
+    """Write a checkpoint; if that fails, the file that was there stays, and nothing else."""
+    kinds = {name: [_kind(x) for x in values] for name, values in arrays.items()}
+    header = {"format": _FORMAT, "fixed": fixed, "at": at, "kinds": kinds}
+    content = {f"{name} {k}": np.asarray(x) for name, values in arrays.items() for k, x in enumerate(values)}
+    content |= {f"history {name}": x for name, x in history.items()}
+    content["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    number, made = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(number, "wb") as file:
+            np.savez(file, allow_pickle=False, **content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(made, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(made)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name on the disk too, where folders can be opened."""
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def read(path: Path, fixed: dict[str, Any]) -> tuple[dict[str, tuple[Any, ...]], dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays, history and position of a checkpoint, which has to be of such a run."""
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            found = {name: content[name] for name in content.files}
+        header = json.loads(found["header"].tobytes())
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        raise DataError(f"fit: {path} is no checkpoint, or a damaged one ({error}); remove it to begin anew") from error
+    if header.get("format") != _FORMAT:
+        raise DataError(f"fit: {path} has the format {header.get('format')!r}, and this version reads {_FORMAT}")
+    for what, here in fixed.items():
+        _require_same(path, what, header["fixed"][what], json.loads(json.dumps(here)))
+    arrays = {name: tuple([_as(kind, found[f"{name} {k}"]) for k, kind in enumerate(kinds)])
+              for name, kinds in header["kinds"].items()}
+    history = {name.removeprefix("history "): x for name, x in found.items() if name.startswith("history ")}
+    return arrays, history, header["at"]
+
+
+def _require_same(path: Path, what: str, there: dict[str, Any], here: dict[str, Any]) -> None:
+    """The same names with the same values."""
+    for name in dict.fromkeys([*here, *there]):
+        a, b = there.get(name, "nothing"), here.get(name, "nothing")
+        if a != b:
+            place = name if what == "settings" else f"{what}{name}"
+            raise DataError(f"fit: {path} is of another run: there {place} is {a}, and here {b}; resume with the same model, "
+                            "optimizer and settings, or remove the file to begin anew")

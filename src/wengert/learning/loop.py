@@ -1,0 +1,371 @@
+"""The loop of training.
+
+What comes in: a model, a loss, data, an optimizer. What goes out: a `Fit`. The one idea: all that changes from one update
+to the next is one tuple, replaced at once; whatever ends the run, the last complete update is there, to be returned,
+written and resumed.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from wengert.errors import CheckpointWarning, InputError, kind_of
+from wengert.flatten import trainable
+from wengert.progress import Progress
+from wengert.random import key as key_of
+from wengert.staging import jit
+
+from .checkpoint import read, write
+from .data import Batch, Rows, Stream, source_of, whole
+from .nonfinite import nonfinite_error
+from .result import Fit, History
+from .step import Objective, Updates
+
+__all__ = ["fit"]
+
+INTERRUPTED, DONE = "interrupted", "all epochs are done"
+_NONE: Mapping[str, Any] = {}
+_SHOWN = 0.1  # seconds between two changes of the progress bar
+
+
+class Now(NamedTuple):
+    """Where a run stands after an update."""
+
+    arrays: tuple[Any, ...]
+    state: tuple[Any, ...]
+    epoch: int  # epochs that are done
+    step: int  # updates of the next one that are done
+    updates: int
+    total: float  # of this epoch: the sum of losses times rows
+    rows: int
+    seconds: float  # of this epoch, before the run was resumed
+
+
+def fit(model: Any, loss: Callable[..., Any], data: Any, *, optimizer: Any, epochs: int, batch_size: int | None = None,
+        shuffle: bool = True, drop_last: bool = False, accumulate: int = 1, clip_norm: float | None = None,
+        gradient: Callable[..., Any] | None = None, validation: Any = None, metrics: Mapping[str, Callable[..., Any]] = _NONE,
+        patience: int | None = None, checkpoint: str | Path | None = None, checkpoint_every: float = 60.0,
+        resume: bool = False, callbacks: Sequence[Callable[[Fit], Any]] = (), seed: int = 0, progress: bool = True) -> Fit:
+    """Minimize the mean of a loss over data: one update from each batch, compiled whole (see docs/fit.md).
+
+    Parameters
+    ----------
+    model : tree
+        A dataclass, tuple, list or dict of arrays; floats that are not below ``wg.nn.Frozen`` are trained.
+    loss : callable
+        ``loss(model, *batch)``, a mean over rows. A parameter named ``key`` gets a fresh key with each update, and None in
+        validation. It may give ``(number, model)``: what is not trained of that model (running statistics) is taken over.
+    data : tree of arrays, or callable
+        Arrays of one leading length (an `np.memmap` stays on the disk); the rows of a tuple are several arguments of the
+        loss. Or a stream: a function, of nothing or of ``epoch``, that makes a generator of batches.
+    optimizer
+        With ``init(model)`` and ``update(gradient, state, model)``: ``wg.optim.Adam(1e-3)``.
+    epochs, batch_size : int
+        Rows of a batch: all if it is None; the last batch may be smaller. Updates per epoch: n / batch_size, rounded up.
+    shuffle, drop_last, seed : bool, bool, int
+        Rows in a new order, of `seed` and the epoch alone; no smaller last batch; keys are of `seed`, too.
+    accumulate, clip_norm : int, float
+        Compute a batch's gradient in so many parts, one after the other; the most that the norm of it all may be.
+    gradient : callable, optional
+        ``gradient(model, *batch)`` gives ``(value, gradient)`` in the place of the derivative of the loss.
+    validation, metrics, patience : tree of arrays or callable, dict of str to callable, int
+        After each epoch, loss and ``metric(model, *batch)`` on other data, means over rows; stop after so many epochs
+        without a lower loss, and give the model that had the lowest.
+    checkpoint, checkpoint_every, resume : path, float, bool
+        A file with the state of the run, replaced as a whole about every so many seconds; `resume` goes on from it, if it
+        is there, bit for bit as without a break.
+    callbacks, progress : sequence of callable, bool
+        Each is called with a `Fit` after each epoch, and ends the run by True; False: no progress bar on the terminal.
+
+    Returns
+    -------
+    Fit
+        Also of Ctrl-C, which ends the run after the update at work (at once if it comes twice). An error (`NonFiniteError`,
+        `DataError`, `InputError`) has the run up to the update before it as its attribute ``fit``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> x, line = np.linspace(-1.0, 1.0, 50), lambda p, x, y: np.mean((p["a"] * x + p["b"] - y) ** 2)
+    >>> found = wg.fit({"a": 0.0, "b": 0.0}, line, (x, 3 * x - 1), optimizer=wg.optim.SGD(0.1), epochs=40, batch_size=10)
+    >>> round(float(found.model["a"]), 2), round(float(found.model["b"]), 2), found.updates_per_epoch
+    (3.0, -1.0, 5)
+    """
+    _require(model, loss, optimizer, metrics, validation is None and bool(metrics or patience), resume and checkpoint is None)
+    given = Given(whole("epochs", epochs, 0), None if batch_size is None else whole("batch_size", batch_size), shuffle,
+                  drop_last, whole("accumulate", accumulate), clip_norm, gradient, dict(metrics), patience, checkpoint,
+                  checkpoint_every, callbacks, whole("seed", seed, 0))
+    return _Training(model, loss, data, validation, optimizer, given).run(resume, progress)
+
+
+class Given(NamedTuple):
+    """What a run is asked for, checked."""
+
+    epochs: int
+    batch_size: int | None
+    shuffle: bool
+    drop_last: bool
+    accumulate: int
+    clip_norm: float | None
+    gradient: Callable[..., Any] | None
+    metrics: dict[str, Callable[..., Any]]
+    patience: int | None
+    checkpoint: str | Path | None
+    checkpoint_every: float
+    callbacks: Sequence[Callable[[Fit], Any]]
+    seed: int
+
+
+def _require(model: Any, loss: Any, optimizer: Any, metrics: Mapping[str, Any], unmeasured: bool, nowhere: bool) -> None:
+    if not callable(loss):
+        raise InputError(f"fit: the loss is a function of model and batch, not {kind_of(loss)}")
+    if not (callable(getattr(optimizer, "init", None)) and callable(getattr(optimizer, "update", None))):
+        raise InputError(f"fit: the optimizer is {kind_of(optimizer)}; it has functions init and update: wg.optim.Adam(1e-3)")
+    for name, f in metrics.items():
+        if not callable(f):
+            raise InputError(f"fit: metrics[{name!r}] is a function of model and batch, not {kind_of(f)}")
+    if unmeasured:
+        raise InputError(f"fit: {'metrics' if metrics else 'patience'} asks for validation data: validation=(x, y)")
+    if nowhere:
+        raise InputError("fit: resume=True asks for checkpoint=, the file to go on from")
+    if not any(trainable(model)):
+        raise InputError("fit: the model holds no float that could be trained; write 3.0 for 3, or convert it: x.astype(float)")
+
+
+class _Training:
+    """A run: what is fixed, what has been, and where it stands."""
+
+    def __init__(self, model: Any, loss: Callable[..., Any], data: Any, validation: Any, optimizer: Any, given: Given):
+        self.given, self.seed, self.key = given, given.seed, key_of(given.seed)
+        self.source = source_of("data", data, given.batch_size, shuffle=given.shuffle, drop_last=given.drop_last,
+                                seed=given.seed)
+        self.validation = None if validation is None else source_of("validation", validation, None)
+        if isinstance(self.validation, Rows) and isinstance(self.source, Rows):
+            self.validation.cut(self.source.batch_size)
+        self.path = None if given.checkpoint is None else Path(given.checkpoint)
+        self.objective = Objective(loss)
+        state = optimizer.init(model)
+        self.updates = Updates(self.objective, optimizer, model, state, given.clip_norm, given.gradient)
+        self.parts = self.updates.model
+        self.measures = {"": jit(self._of_model(lambda model, *args: self.objective(model, args, None)[0])),
+                         **{name: jit(self._of_model(f)) for name, f in given.metrics.items()}}
+        self.now = Now(self.parts.take(model, "the model"), self.updates.state.take(state, "the state"), 0, 0, 0, 0.0, 0, 0.0)
+        self.losses: list[float] = []
+        self.steps: list[int] = []  # updates at the end of each epoch
+        self.epoch_losses: list[float] = []
+        self.seconds: list[float] = []
+        self.measured: dict[str, list[float]] = {name: [] for name in self.measures}
+        self.best: tuple[tuple[Any, ...], int] | None = None  # arrays, and the number of epochs that they have had
+        self.reason = ""
+        self.saved = 0.0
+
+    def _of_model(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        put = self.parts.put
+
+        def of_arrays(arrays: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
+            return f(put(arrays), *args)
+        return of_arrays
+
+    # ------------------------------------------------------------ the loop
+
+    def run(self, resume: bool, shown: bool) -> Fit:
+        if resume:
+            self._resume()
+        total = None if self.source.updates is None else self.source.updates * self.given.epochs
+        try:
+            with _Interrupts() as asked, Progress(total) as progress:
+                self.asked, self.shown = asked, 0.0
+                self.progress = progress if shown and progress.enabled else None
+                self._check()
+                self._save()
+                self._ended()
+                while not self.reason:
+                    self._epoch()
+        except KeyboardInterrupt:
+            self.reason = INTERRUPTED
+        except Exception as error:
+            error.fit = self.result("stopped by an error")  # type: ignore[attr-defined]
+            raise
+        self._save()
+        return self.result(self.reason)
+
+    def _epoch(self) -> None:
+        now, begun = self.now, time.perf_counter()
+        for batch in self.source.batches(now.epoch, now.step):
+            self._update(batch)
+            if self.asked.count:
+                self.reason = INTERRUPTED
+                self.now = self.now._replace(seconds=now.seconds + time.perf_counter() - begun)
+                return
+            if self.path is not None and time.perf_counter() - self.saved >= self.given.checkpoint_every:
+                self._save()
+        now = self.now
+        found = {name: self._measure(f) for name, f in self.measures.items()} if self.validation is not None else {}
+        self.epoch_losses.append(now.total / now.rows)
+        self.steps.append(now.updates)
+        self.seconds.append(now.seconds + time.perf_counter() - begun)
+        for name, value in found.items():
+            self.measured[name].append(value)
+        if found and found[""] < (self.measured[""][self.best[1] - 1] if self.best else math.inf):
+            self.best = now.arrays, now.epoch + 1
+        self.now = Now(now.arrays, now.state, now.epoch + 1, 0, now.updates, 0.0, 0, 0.0)
+        for callback in self.given.callbacks:
+            if callback(self.result("")) is True:
+                self.reason = "stopped by a callback"
+        self._ended()
+
+    def _update(self, batch: Batch) -> None:
+        now = self.now
+        try:
+            value, arrays, state, finite = self.updates(now.arrays, now.state, batch, self.key, now.updates,
+                                                        self.given.accumulate)
+        except Exception as error:
+            if not now.updates:
+                error.add_note(f"fit: in the first update, of a batch with {batch.shapes()}")
+            raise
+        value = float(value)
+        if not finite:
+            raise nonfinite_error(self.updates, now.arrays, batch, self.key, now.updates, now.epoch, now.step, value)
+        self.losses.append(value)
+        self.now = Now(arrays, state, now.epoch, now.step + 1, now.updates + 1, now.total + value * batch.size,
+                       now.rows + batch.size, now.seconds)
+        if self.progress is not None and (clock := time.perf_counter()) - self.shown > _SHOWN:
+            self._show(clock)
+
+    def _ended(self) -> None:
+        """Whether the run is at its end, by what has been."""
+        epoch = self.now.epoch
+        if self.given.patience is not None and epoch - (self.best[1] if self.best else 0) >= self.given.patience:
+            self.reason = self.reason or f"no better for {self.given.patience} epochs"
+        if epoch >= self.given.epochs:
+            self.reason = self.reason or DONE
+
+    def _check(self) -> None:
+        """Validation data that do not fit the model are to be found before training, not after an epoch of it."""
+        if self.validation is None:
+            return
+        batch = next(self.validation.batches(0))
+        for name, f in self.measures.items():
+            try:
+                value = f(self.now.arrays, batch.args)
+            except Exception as error:
+                error.add_note(f"fit: on the first batch of the validation data, {batch.shapes()}")
+                raise
+            if np.shape(value) != () or np.iscomplexobj(value):
+                what = f"metrics[{name!r}]" if name else "the loss"
+                raise InputError(f"fit: {what} gives an array of shape {np.shape(value)}; it is to give one real number")
+
+    def _measure(self, f: Callable[..., Any]) -> float:
+        """The mean over the validation data, by rows."""
+        assert self.validation is not None
+        total, rows = 0.0, 0
+        for batch in self.validation.batches(0):
+            total += float(f(self.now.arrays, batch.args)) * batch.size
+            rows += batch.size
+        return total / rows
+
+    def _show(self, clock: float) -> None:
+        now = self.now
+        pace = 1.0 / (clock - self.shown) if self.shown else 0.0
+        done = now.updates - getattr(self, "shown_updates", 0)
+        self.shown, self.shown_updates = clock, now.updates
+        text = f"epoch {now.epoch + 1}/{self.given.epochs}  loss {self.losses[-1]:.4g}  {done * pace:,.0f} updates/s"
+        if self.measured[""]:
+            text += f"  validation {self.measured[''][-1]:.4g}"
+        assert self.progress is not None
+        self.progress(text, now.updates)
+
+    # ------------------------------------------------------------ what comes of it
+
+    def result(self, reason: str) -> Fit:
+        now = self.now
+        epochs = np.searchsorted(self.steps, np.arange(now.updates), side="right") + 1
+        values = {name: np.array(v) for name, v in self.measured.items()}
+        history = History(np.array(self.epoch_losses), values[""] if self.validation is not None else None,
+                          {name: v for name, v in values.items() if name}, np.array(self.seconds),
+                          np.array(self.losses[:now.updates]), epochs)
+        arrays = self.best[0] if self.best is not None and self.given.patience is not None else now.arrays
+        return Fit(self.parts.put(arrays), self.updates.state.put(now.state), history, reason, now.epoch, now.updates,
+                   self.source.updates, None if self.best is None else self.best[1], str(self.source))
+
+    # ------------------------------------------------------------ checkpoints
+
+    def _settings(self) -> dict[str, Any]:
+        """What has to be the same for a run to go on bit for bit."""
+        s = self.source
+        found: dict[str, Any] = {"seed": self.seed, "accumulate": self.given.accumulate}
+        if isinstance(s, Rows):
+            found |= {"rows": s.count, "batch_size": s.batch_size, "shuffle": s.shuffle, "updates per epoch": s.updates}
+        return found
+
+    def _save(self) -> None:
+        """Write the checkpoint, if there is to be one."""
+        if self.path is None:
+            return
+        now = self.now
+        arrays = {"model": now.arrays, "state": now.state, "best": self.best[0] if self.best else ()}
+        history = {"losses": self.losses[:now.updates], "epoch_losses": self.epoch_losses, "seconds": self.seconds,
+                   "steps": self.steps, **{f"measured {name}": v for name, v in self.measured.items()}}
+        fixed = {"settings": self._settings(), "model": self.parts.described(), "state": self.updates.state.described()}
+        at = {"epoch": now.epoch, "step": now.step, "updates": now.updates, "total": now.total.hex(), "rows": now.rows,
+              "seconds": now.seconds, "best": self.best[1] if self.best else None, "length": self.source.updates}
+        first = not self.saved
+        try:
+            write(self.path, arrays, {k: np.array(v) for k, v in history.items()}, fixed, at)
+        except OSError as error:
+            if first:
+                raise
+            warnings.warn(f"fit: the checkpoint {self.path} could not be written after update {now.updates:,} ({error}); the "
+                          "one before it stays, and training goes on", CheckpointWarning, stacklevel=4)
+        self.saved = time.perf_counter()
+
+    def _resume(self) -> None:
+        """Go on from the checkpoint, if there is one."""
+        assert self.path is not None
+        if not self.path.exists():
+            return
+        fixed = {"settings": self._settings(), "model": self.parts.described(), "state": self.updates.state.described()}
+        arrays, history, at = read(self.path, fixed)
+        self.now = Now(arrays["model"], arrays["state"], at["epoch"], at["step"], at["updates"], float.fromhex(at["total"]),
+                       at["rows"], at["seconds"])
+        self.losses, self.epoch_losses = history["losses"].tolist(), history["epoch_losses"].tolist()
+        self.seconds, self.steps = history["seconds"].tolist(), [int(n) for n in history["steps"]]
+        self.measured = {name: history[f"measured {name}"].tolist() if f"measured {name}" in history else []
+                         for name in self.measured}
+        self.best = None if at["best"] is None else (arrays["best"], at["best"])
+        if isinstance(self.source, Stream):
+            self.source.updates = at["length"]
+
+
+class _Interrupts:
+    """Ctrl-C, counted: the first lets the update at work end, the second is raised at once."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.before: Any = None
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        self.count += 1
+        if self.count > 1:
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> _Interrupts:
+        self.mine = (threading.current_thread() is threading.main_thread()
+                     and signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+        if self.mine:
+            self.before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.mine:
+            signal.signal(signal.SIGINT, self.before)

@@ -1,0 +1,123 @@
+"""Gradients that are too long, made shorter.
+
+What comes in: a gradient, a tree; and a bound. What goes out: a gradient of the same structure, shapes and dtypes. The one
+idea: only what an optimizer would move counts: None, integers and what lies below `Frozen` are handed on as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from wengert.errors import InputError
+from wengert.flatten import flatten, trainable
+
+__all__ = ["clip_by_global_norm", "clip_by_value", "global_norm"]
+
+
+def global_norm(gradient: Any) -> Any:
+    """The Euclidean norm of all entries together, ``√ Σ |gᵢ|²``, in double precision.
+
+    Parameters
+    ----------
+    gradient : tree of arrays
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.optim.global_norm({"a": np.array([3.0, 0.0]), "b": 4.0, "c": None})
+    np.float64(5.0)
+    """
+    leaves, moving = flatten(gradient)[0], trainable(gradient)
+    squares = [np.sum(_square(leaf)) for leaf, moves in zip(leaves, moving, strict=True) if moves]
+    return np.sqrt(sum(squares, np.float64(0.0)))
+
+
+def clip_by_global_norm(gradient: Any, limit: float) -> Any:
+    """The gradient times ``min(1, limit / |g|)``, |g| the norm of all entries together.
+
+    A gradient that holds NaN or infinity has no direction, and becomes NaN throughout; a zero gradient stays zero.
+
+    Parameters
+    ----------
+    gradient : tree of arrays
+    limit : float
+        Positive.
+
+    Returns
+    -------
+    tree
+        Of the same structure, shapes and dtypes.
+
+    References
+    ----------
+    R. Pascanu, T. Mikolov, Y. Bengio, On the difficulty of training recurrent neural networks, ICML (2013).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.optim.clip_by_global_norm({"a": np.array([3.0, 0.0]), "b": 4.0}, 1.0)
+    {'a': array([0.6, 0. ]), 'b': np.float64(0.8)}
+    """
+    _positive("clip_by_global_norm", limit)
+    scale = limit / np.maximum(global_norm(gradient), limit)
+    return _each(gradient, lambda leaf: (leaf * scale).astype(_dtype(leaf)))
+
+
+def clip_by_value(gradient: Any, limit: float) -> Any:
+    """Each entry between −limit and limit; of a complex entry its modulus at most limit.
+
+    Parameters
+    ----------
+    gradient : tree of arrays
+    limit : float
+        Positive.
+
+    Returns
+    -------
+    tree
+        Of the same structure, shapes and dtypes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> wg.optim.clip_by_value([np.array([3.0, -0.5]), np.array([3 + 4j])], 1.0)
+    [array([ 1. , -0.5]), array([0.6+0.8j])]
+    """
+    _positive("clip_by_value", limit)
+
+    def clipped(leaf: Any) -> Any:
+        if _dtype(leaf).kind == "c":
+            return (leaf * (limit / np.maximum(np.abs(leaf), limit))).astype(_dtype(leaf))
+        return np.clip(leaf, -limit, limit)
+    return _each(gradient, clipped)
+
+
+def _each(gradient: Any, change: Callable[[Any], Any]) -> Any:
+    leaves, spec = flatten(gradient)
+    moving = trainable(gradient)
+    return spec.unflatten([change(leaf) if moves else leaf for leaf, moves in zip(leaves, moving, strict=True)])
+
+
+def _square(leaf: Any) -> Any:
+    if _dtype(leaf).kind == "c":
+        return leaf.real.astype(np.float64) ** 2 + leaf.imag.astype(np.float64) ** 2
+    return np.multiply(leaf, 1.0, dtype=np.float64) ** 2
+
+
+def _dtype(leaf: Any) -> Any:
+    return getattr(leaf, "dtype", None) or np.dtype(type(leaf))
+
+
+def _positive(name: str, limit: Any) -> None:
+    if isinstance(limit, (int, float, np.number)) and not limit > 0:
+        raise InputError(f"{name}: the limit is {limit}; it has to be positive")

@@ -1,0 +1,51 @@
+"""Parameters in safetensors files: names as PyTorch writes them, and nothing loaded into the wrong place."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import wengert as wg
+from wengert.errors import InputError
+
+numpy = pytest.importorskip("safetensors.numpy")
+
+
+@dataclass(frozen=True)
+class Layer:
+    weight: np.ndarray
+    bias: object
+    activation: object = np.tanh
+
+
+MODEL = {"layers": [Layer(np.arange(6.0).reshape(2, 3), None), Layer(np.ones((3, 1), np.float32), 0.5)], "n": 3}
+
+
+def test_there_and_back(tmp_path):
+    path = tmp_path / "model.safetensors"
+    wg.interop.save_safetensors(MODEL, path, {"made": "here"})
+    assert sorted(numpy.load_file(path)) == ["layers.0.weight", "layers.1.bias", "layers.1.weight"]
+    like = {"layers": [Layer(np.zeros((2, 3)), None), Layer(np.zeros((3, 1), np.float32), 0.0)], "n": 4}
+    back = wg.interop.load_safetensors(path, like)
+    np.testing.assert_array_equal(back["layers"][0].weight, MODEL["layers"][0].weight)
+    assert back["layers"][1].bias == 0.5 and back["n"] == 4 and back["layers"][1].weight.dtype == np.float32
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_views_are_written_as_they_read(tmp_path):
+    x = np.arange(12.0).reshape(3, 4)
+    wg.interop.save_safetensors([x.T, x[::2]], tmp_path / "views")
+    back = wg.interop.load_safetensors(tmp_path / "views")
+    np.testing.assert_array_equal(back["0"], x.T)
+    np.testing.assert_array_equal(back["1"], x[::2])
+
+
+@pytest.mark.parametrize(("like", "said"), [
+    ({"b": np.zeros(2)}, r"not in the file: b; only in the file: a"),
+    ({"a": np.zeros(3)}, r"a is float64\[2\] in .* and float64\[3\] in the tree"),
+    ({"a": np.zeros(2, np.float32)}, r"a is float64\[2\] in .* and float32\[2\] in the tree"),
+])
+def test_what_does_not_fit_is_refused(tmp_path, like, said):
+    wg.interop.save_safetensors({"a": np.ones(2)}, tmp_path / "x")
+    with pytest.raises(InputError, match=said):
+        wg.interop.load_safetensors(tmp_path / "x", like)

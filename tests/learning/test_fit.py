@@ -1,0 +1,107 @@
+"""`wg.fit` against loops written out by hand, and what it says of data and models that do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wengert as wg
+from wengert.errors import DataError, InputError
+from wengert.flatten import flatten
+
+
+@dataclass(frozen=True)
+class Descent:
+    """An optimizer by the contract alone."""
+
+    rate: float = 0.1
+
+    def init(self, params: Any) -> Any:
+        return {"count": np.int64(0)}
+
+    def update(self, gradient: Any, state: Any, params: Any) -> Any:
+        g, (p, spec) = flatten(gradient)[0], flatten(params)
+        new = [a if d is None else a - self.rate * d for a, d in zip(p, g, strict=True)]
+        return spec.unflatten(new), {"count": state["count"] + 1}
+
+
+@dataclass(frozen=True)
+class Line:
+    slope: Any
+    offset: Any
+    power: int = field(default=1, metadata={"static": True})
+
+    def __call__(self, x: Any) -> Any:
+        return self.slope * x ** self.power + self.offset
+
+
+X = np.linspace(-1.0, 1.0, 23)
+Y = 3.0 * X - 1.0
+MODEL = Line(np.array(0.5), np.array(0.0))
+
+
+def loss(model: Any, x: Any, y: Any) -> Any:
+    return np.mean((model(x) - y) ** 2)
+
+
+def test_equals_a_loop_by_hand() -> None:
+    optimizer = Descent()
+
+    @wg.jit
+    def update(model: Any, state: Any, x: Any, y: Any) -> Any:
+        value, gradient = wg.value_and_grad(loss)(model, x, y)
+        return value, *optimizer.update(gradient, state, model)
+
+    model, state, losses = MODEL, optimizer.init(MODEL), []
+    for epoch in range(4):
+        for x, y in wg.minibatches((X, Y), 5, seed=3, epoch=epoch):
+            value, model, state = update(model, state, x, y)
+            losses.append(value)
+    found = wg.fit(MODEL, loss, (X, Y), optimizer=optimizer, epochs=4, batch_size=5, seed=3)
+    assert found.model == model
+    assert found.state == state == {"count": 20}
+    assert found.history.update_loss.tolist() == losses
+    assert found.updates_per_epoch == 5 and found.history.update_epoch.tolist() == [1] * 5 + [2] * 5 + [3] * 5 + [4] * 5
+    assert "5 updates per epoch" in str(found) and found.reason == "all epochs are done"
+
+
+def test_each_row_once_and_another_order_each_epoch() -> None:
+    orders = [np.concatenate(list(wg.minibatches(np.arange(23), 5, epoch=e))) for e in range(3)]
+    assert all(sorted(order) == list(range(23)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 3
+    assert [len(x) for x in wg.minibatches(X, 5, drop_last=True)] == [5] * 4
+
+
+def test_a_smaller_last_batch_is_traced_once() -> None:
+    traced = []
+
+    def noted(model: Any, x: Any, y: Any) -> Any:
+        traced.append(x.shape)
+        return loss(model, x, y)
+    wg.fit(MODEL, noted, (X, Y), optimizer=Descent(), epochs=5, batch_size=5)
+    assert sorted(traced) == [(3,), (5,)]
+
+
+BAD = {
+    "empty": ((np.zeros((0, 3)), np.zeros(0)), {}, DataError, r"data is empty: data\[0\] has shape \(0, 3\)"),
+    "lengths": ((X, Y[:-1]), {}, DataError, r"data\[0\] has 23 rows, and data\[1\] 22"),
+    "batch": ((X, Y), {"batch_size": 24}, DataError, "batch_size is 24, and data has 23 rows"),
+    "list": (([1.0, 2.0], Y), {}, InputError, r"data\[0\]\[0\] is a float; data are arrays"),
+    "text": ((X, np.array(["a"] * 23)), {}, InputError, r"data\[1\] has dtype <U1"),
+    "used up": (iter([(X, Y)]), {}, InputError, "used up after one epoch"),
+    "no batch": (lambda: iter(()), {}, DataError, "gave no batch in epoch 1"),
+    "batches twice": (lambda: [(X, Y)], {"batch_size": 2}, InputError, "batch_size is theirs"),
+    "zero": ((X, Y), {"batch_size": 0}, InputError, "batch_size is a whole number from 1 up, not 0"),
+    "metrics": ((X, Y), {"metrics": {"a": loss}}, InputError, "metrics asks for validation data"),
+    "resume": ((X, Y), {"resume": True}, InputError, "resume=True asks for checkpoint="),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_refuses(case: str) -> None:
+    data, more, kind, text = BAD[case]
+    with pytest.raises(kind, match=text):
+        wg.fit(MODEL, loss, data, optimizer=Descent(), epochs=1, **more)
