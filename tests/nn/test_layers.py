@@ -138,3 +138,11 @@ def test_certain_predictions():
     t = np.array([0.0, 1.0])
     assert nn.kl_divergence(np.log([0.5, 0.5]), t) == pytest.approx(np.log(2.0))
     assert np.all(np.isfinite(wg.grad(nn.kl_divergence)(np.log([0.5, 0.5]), t)))
+
+
+def test_long_windows():
+    x = RNG.normal(size=(2, 3, 40, 5))
+    seen = np.lib.stride_tricks.sliding_window_view(x, (20, 3), (2, 3))[:, :, ::7, ::2]
+    np.testing.assert_array_equal(nn.max_pool(x, (20, 3), (7, 2)), seen.max((-2, -1)))
+    np.testing.assert_allclose(nn.average_pool(x, (20, 3), (7, 2)), seen.mean((-2, -1)), rtol=1e-13)
+    wg.check_grads(lambda x: nn.max_pool(x, (20, 3), (7, 2)), (x,), order=1)
