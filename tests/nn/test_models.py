@@ -62,6 +62,24 @@ def test_running_statistics(momentum):
     np.testing.assert_allclose(model(x), (x - found.mean) / np.sqrt(found.variance + 1e-5), rtol=1e-12)
 
 
+@dataclass(frozen=True)
+class Block:
+    body: object
+
+    def __call__(self, x):
+        return x + self.body(x)
+
+
+def test_running_statistics_are_not_forgotten():
+    """A part that cannot train would run its normalization by running statistics, in training too."""
+    norm, x = nn.BatchNorm.init(3), RNG.normal(size=(5, 3))
+    with pytest.raises(InputError, match=r"\.layers\[1\]: Block holds a BatchNorm and has no method `train`"):
+        nn.Sequential((nn.relu, Block([norm]))).train(x)
+    model = nn.Sequential((nn.Frozen(norm), Block(nn.Frozen(norm)), nn.Sequential((norm,))))
+    y, after = model.train(x)
+    assert after[2][0].statistics.value.count == 1 and after[0] is model[0]
+
+
 # ---------------------------------------------------------------- complex numbers, Fourier transforms
 
 @pytest.mark.parametrize("kinds", ["rr", "cc", "rc", "cr"])
@@ -106,6 +124,18 @@ def test_complex_layers():
     assert wg.grad(lambda z: np.real(nn.modulus_relu(z, -1.0)))(0j) == 0.0
     with pytest.raises(InputError, match=r"relu at .*test_models.py:\d+ is given complex numbers, which have no order"):
         nn.relu(z)
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d.init(KEYS[5], 3, 4, 3), nn.Conv2d.init(KEYS[5], 3, 4, 3, method="fft", bias=False),
+                                   nn.ConvTranspose2d.init(KEYS[5], 3, 4, 3)])
+def test_images_have_any_leading_axes(layer):
+    x = RNG.normal(size=(2, 5, 3, 6, 7))
+    y = layer(x)
+    np.testing.assert_allclose(y[1], layer(x[1]), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(y[1, 2], layer(x[1, 2]), rtol=1e-12, atol=1e-12)
+    ensemble = wg.vmap(lambda key: nn.Conv2d.init(key, 3, 4, 3))(KEYS[:2])
+    for k, single in enumerate(wg.vmap(lambda layer, x: layer(x))(ensemble, x)):
+        np.testing.assert_allclose(single, nn.Conv2d(ensemble.weight[k], ensemble.bias[k])(x[k]), rtol=1e-12, atol=1e-12)
 
 
 # ---------------------------------------------------------------- initial values
@@ -156,6 +186,11 @@ CASES = {
         lambda: nn.Conv2d.init(KEYS[0], 3, 5, 5, dilation=2)(IMAGES),
     r"Conv2d: kernel is an int or a tuple of 2, not \(3,\)": lambda: nn.Conv2d.init(KEYS[0], 3, 5, (3,)),
     r"Conv: kernel is a tuple with one size for each spatial axis, not 3": lambda: nn.Conv.init(KEYS[0], 3, 5, 3),
+    r"Conv2d at .*: stride has 3 entries for 2 spatial axes":
+        lambda: nn.Conv2d.init(KEYS[0], 3, 5, 3, stride=(1, 1, 1))(IMAGES),
+    r"Conv2d at .*: stride 0 and dilation 1 have to be positive": lambda: nn.Conv2d.init(KEYS[0], 3, 5, 3, stride=0)(IMAGES),
+    r"Sequential: layers is a tuple of layers and functions; an int is none": lambda: nn.Sequential((np.tanh, 3)),
+    r"Sequential: layers is a tuple of layers and functions; a Linear is none": lambda: nn.Sequential(nn.Linear(np.eye(2))),
     r"Conv1d: 3 channels to 4 in 2 groups": lambda: nn.Conv1d.init(KEYS[0], 3, 4, 3, groups=2),
     r"max_pool at .*: x is float64 \(2, 3, 8, 8\) with its padding; a window of \(9, 9\) does not fit":
         lambda: nn.max_pool(IMAGES, 9),

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from wengert import random
-from wengert.errors import InputError
+from wengert.errors import InputError, kind_of
 from wengert.flatten import Frozen
 
 from .checks import called, require_axes, shown
@@ -51,6 +51,12 @@ class Sequential:
 
     __repr__ = shown
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers) if isinstance(self.layers, list) else self.layers)
+        if not isinstance(self.layers, tuple) or not all(map(callable, self.layers)):
+            wrong = self.layers if not isinstance(self.layers, tuple) else next(x for x in self.layers if not callable(x))
+            raise InputError(f"Sequential: layers is a tuple of layers and functions; {kind_of(wrong)} is none")
+
     def __call__(self, x: Any, *, key: Any = None) -> Any:
         """The last layer's output; a key makes the parts draw that are random in training."""
         for k, layer in enumerate(self.layers):
@@ -63,6 +69,7 @@ class Sequential:
         for k, layer in enumerate(layers):
             train = getattr(layer, "train", None)
             if train is None:
+                _keeps_no_statistics(layer, f".layers[{k}]")
                 x = called(f".layers[{k}]", layer, x, **_key_for(layer, key, k))
             else:
                 x, layers[k] = called(f".layers[{k}]", train, x, **_key_for(train, key, k))
@@ -74,6 +81,27 @@ class Sequential:
 
     def __len__(self) -> int:
         return len(self.layers)
+
+
+def _keeps_no_statistics(layer: Any, place: str) -> None:
+    """That nothing in a part without `train` has one: it would go by its running statistics in training, in silence."""
+    for inner in _parts(layer):
+        if hasattr(inner, "train"):
+            raise InputError(f"{place}: {type(layer).__name__} holds a {type(inner).__name__} and has no method `train`, which "
+                             "gives (output, new layer); write one, or freeze the statistics: nn.Frozen(layer)")
+
+
+def _parts(x: Any) -> Iterator[Any]:
+    """What lies in a tree, but not what is frozen."""
+    if isinstance(x, (tuple, list, dict)):
+        inside = list(x.values()) if isinstance(x, dict) else list(x)
+    elif dataclasses.is_dataclass(x) and not isinstance(x, (type, Frozen)):
+        inside = [getattr(x, f.name) for f in dataclasses.fields(x)]
+    else:
+        return
+    for part in inside:
+        yield part
+        yield from _parts(part)
 
 
 def _key_for(layer: Callable[..., Any], key: Any, k: int) -> dict[str, Any]:
