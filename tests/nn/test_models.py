@@ -75,9 +75,11 @@ def test_running_statistics_are_not_forgotten():
     norm, x = nn.BatchNorm.init(3), RNG.normal(size=(5, 3))
     with pytest.raises(InputError, match=r"\.layers\[1\]: Block holds a BatchNorm and has no method `train`"):
         nn.Sequential((nn.relu, Block([norm]))).train(x)
-    model = nn.Sequential((nn.Frozen(norm), Block(nn.Frozen(norm)), nn.Sequential((norm,))))
+    model = nn.Sequential((nn.Frozen(norm), Block(nn.Frozen(norm)), nn.Residual(nn.Sequential((norm,)))))
     y, after = model.train(x)
-    assert after[2][0].statistics.value.count == 1 and after[0] is model[0]
+    before = model[:2](x)
+    assert after[2].layer[0].statistics.value.count == 1 and after[0] is model[0]
+    np.testing.assert_allclose(y, before + (before - before.mean(0)) / np.sqrt(before.var(0) + 1e-5), rtol=1e-13)
 
 
 # ---------------------------------------------------------------- complex numbers, Fourier transforms

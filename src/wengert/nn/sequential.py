@@ -20,7 +20,7 @@ from wengert.flatten import Frozen
 
 from .checks import called, require_axes, shown
 
-__all__ = ["Dropout", "Flatten", "Sequential", "takes_key"]
+__all__ = ["Dropout", "Flatten", "Sequential", "key_for", "takes_key", "trained"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,19 +60,15 @@ class Sequential:
     def __call__(self, x: Any, *, key: Any = None) -> Any:
         """The last layer's output; a key makes the parts draw that are random in training."""
         for k, layer in enumerate(self.layers):
-            x = called(f".layers[{k}]", layer, x, **_key_for(layer, key, k))
+            x = called(f".layers[{k}]", layer, x, **key_for(layer, None if key is None else random.fold_in(key, k)))
         return x
 
     def train(self, x: Any, *, key: Any = None) -> tuple[Any, Sequential]:
         """The output in training, and the model with the running statistics that follow (see `BatchNorm`)."""
-        layers = list(self.layers)
-        for k, layer in enumerate(layers):
-            train = getattr(layer, "train", None)
-            if train is None:
-                _keeps_no_statistics(layer, f".layers[{k}]")
-                x = called(f".layers[{k}]", layer, x, **_key_for(layer, key, k))
-            else:
-                x, layers[k] = called(f".layers[{k}]", train, x, **_key_for(train, key, k))
+        layers = []
+        for k, layer in enumerate(self.layers):
+            x, after = trained(f".layers[{k}]", layer, x, None if key is None else random.fold_in(key, k))
+            layers.append(after)
         return x, dataclasses.replace(self, layers=tuple(layers))
 
     def __getitem__(self, k: Any) -> Any:
@@ -81,6 +77,15 @@ class Sequential:
 
     def __len__(self) -> int:
         return len(self.layers)
+
+
+def trained(place: str, layer: Any, x: Any, key: Any) -> tuple[Any, Any]:
+    """A part's output in training, and the part that follows: itself, if it has no method `train`."""
+    train = getattr(layer, "train", None)
+    if train is not None:
+        return called(place, train, x, **key_for(train, key))
+    _keeps_no_statistics(layer, place)
+    return called(place, layer, x, **key_for(layer, key)), layer
 
 
 def _keeps_no_statistics(layer: Any, place: str) -> None:
@@ -104,8 +109,9 @@ def _parts(x: Any) -> Iterator[Any]:
         yield from _parts(part)
 
 
-def _key_for(layer: Callable[..., Any], key: Any, k: int) -> dict[str, Any]:
-    return {} if key is None or not takes_key(layer) else {"key": random.fold_in(key, k)}
+def key_for(layer: Callable[..., Any], key: Any) -> dict[str, Any]:
+    """The key as an argument, if there is one and the part takes one."""
+    return {} if key is None or not takes_key(layer) else {"key": key}
 
 
 def takes_key(layer: Callable[..., Any]) -> bool:
