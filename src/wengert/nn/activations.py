@@ -427,8 +427,8 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     _real(x, "gelu")
     if approximate:
         return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))))
-    from scipy.special import ndtr
-    return x * ndtr(x)
+    from scipy.special import erfc
+    return 0.5 * x * erfc(-math.sqrt(0.5) * x)
 
 
 # ---------------------------------------------------------------- of complex numbers

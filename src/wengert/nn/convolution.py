@@ -102,7 +102,7 @@ class Conv:
         if self.method not in ("direct", "fft"):
             raise InputError(f'{type(self).__name__} at {user_line()}: method is "direct" or "fft", not {self.method!r}')
         convolve = fft_convolve if self.method == "fft" else convolve_nd
-        _room(self, x, np.shape(x)[2:])
+        _fits(self, x)
         y = convolve(x, self.weight, self.stride, self.padding, self.dilation, self.groups)
         return _biased(y, self.bias, lead)
 
@@ -251,12 +251,19 @@ def _images(layer: Any, x: Any, n_in: int, n: int) -> tuple[Any, tuple[int, ...]
     return x if len(lead) == 1 else np.reshape(x, (math.prod(lead), *shape[-n - 1:])), lead
 
 
-def _room(layer: Conv, x: Any, space: tuple[int, ...]) -> None:
-    """That the kernel fits into the padded image."""
+def _fits(layer: Conv, x: Any) -> None:
+    """That the options are as many as the axes, and that the kernel fits into the padded image."""
+    space, kernel = np.shape(x)[2:], np.shape(layer.weight)[2:]
     n = len(space)
-    stride, dilation = _per_axis(layer.stride, n, "stride"), _per_axis(layer.dilation, n, "dilation")
-    reach = [d * (k - 1) + 1 for d, k in zip(dilation, np.shape(layer.weight)[2:], strict=True)]
-    widths = _widths(layer.padding, space, reach, stride)
+    try:
+        stride, dilation = _per_axis(layer.stride, n, "stride"), _per_axis(layer.dilation, n, "dilation")
+        if min(*stride, *dilation) < 1:
+            raise ValueError(f"stride {layer.stride} and dilation {layer.dilation} have to be positive")
+        reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+        widths = _widths(layer.padding, space, reach, stride)
+    except ValueError as error:
+        text = str(error).removeprefix("convolve_nd: ")
+        raise InputError(f"{type(layer).__name__} at {user_line()}: {text}") from None
     if any(size + sum(pair) < r for size, pair, r in zip(space, widths, reach, strict=True)):
         raise features(layer, x, f"space for a kernel that reaches over {tuple(reach)}")
 

@@ -19,14 +19,18 @@ from wengert.structured import call, user_line
 from .activations import relu, sigmoid
 from .checks import called, shown
 from .linear import Linear
-from .sequential import Dropout, takes_key
+from .sequential import Dropout, key_for, trained
 
 __all__ = ["FeedForward", "GatedLinear", "Highway", "Residual"]
 
 
 def part(place: str, layer: Any, x: Any, key: Any) -> Any:
     """The output of a part for x, of the shape of x."""
-    y = called(place, layer, x, **({"key": key} if key is not None and takes_key(layer) else {}))
+    return _around(place, x, called(place, layer, x, **key_for(layer, key)))
+
+
+def _around(place: str, x: Any, y: Any) -> Any:
+    """y, which has to have the shape of x."""
     if np.shape(y) != np.shape(x):
         raise InputError(f"{place} at {user_line()}: it takes {np.shape(x)} and gives {np.shape(y)}; what goes around it needs "
                          "the same shape")
@@ -61,6 +65,11 @@ class Residual:
     def __call__(self, x: Any, *, key: Any = None) -> Any:
         """The sum; a key goes on to the layer, if it takes one."""
         return x + part(".layer", self.layer, x, key)
+
+    def train(self, x: Any, *, key: Any = None) -> tuple[Any, Residual]:
+        """The sum in training, and the layer with the running statistics that follow (see `BatchNorm`)."""
+        y, layer = trained(".layer", self.layer, x, key)
+        return x + _around(".layer", x, y), Residual(layer)
 
 
 @dataclass(frozen=True, eq=False)

@@ -231,8 +231,8 @@ class Statistics:
     Attributes
     ----------
     mean, variance : array, shape (channels,)
-    count : int
-        How many batches went in.
+    count : array, shape ()
+        How many batches went in; a float, for gradients of the whole model go through it.
     """
 
     mean: Any
@@ -289,7 +289,8 @@ class BatchNorm:
              dtype: Any = float) -> BatchNorm:
         """Scale 1, shift 0, running mean 0 and variance 1."""
         ones, zeros = np.ones(n_channels, dtype), np.zeros(n_channels, dtype)
-        return cls(ones, zeros, Frozen(Statistics(zeros.copy(), ones.copy(), np.int64(0))), momentum, epsilon, axis)
+        statistics = Statistics(zeros.copy(), ones.real.copy(), np.zeros((), ones.real.dtype))
+        return cls(ones, zeros, Frozen(statistics), momentum, epsilon, axis)
 
     def __call__(self, x: Any) -> Any:
         """x normalized by the running statistics."""
@@ -307,7 +308,7 @@ class BatchNorm:
             raise InputError(f"BatchNorm at {user_line()}: x is {size_text(x)}; a variance takes more than one number")
         mean = np.mean(x, axes, keepdims=True)
         d = x - mean
-        variance = np.mean(d * d, axes, keepdims=True)
+        variance = _mean_square(d, axes)
         y = _affine(d / np.sqrt(variance + self.epsilon), *_along(axis, ndim, self.scale, self.shift))
         after = self._next(np.reshape(mean, -1), np.reshape(variance, -1) * (n / (n - 1)))
         return y, dataclasses.replace(self, statistics=Frozen(after))
@@ -317,7 +318,7 @@ class BatchNorm:
         count = old.count + 1
         share = self.momentum
         if share is None:
-            share = (1.0 / count).astype(mean.dtype)
+            share = 1.0 / count
         return Statistics(old.mean + share * (mean - old.mean), old.variance + share * (variance - old.variance), count)
 
     def _axis(self, x: Any) -> int:

@@ -1,11 +1,12 @@
 """Pooling: the largest or the mean number of each window.
 
 What comes in: (..., \\*space). What goes out: (..., \\*positions). The one idea: windows that tile the space are axes of a
-reshape; others are sliding windows.
+reshape; others are taken axis by axis.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ __all__ = ["AveragePool", "MaxPool", "adaptive_average_pool", "average_pool", "g
            "max_pool"]
 
 PerAxis = int | Sequence[int]
+_LONG = 16
 
 
 def max_pool(x: Any, size: PerAxis, stride: PerAxis | None = None, padding: PerAxis = 0) -> Any:
@@ -109,9 +111,17 @@ def _over_tiles(reduce: Any, x: Any, sizes: tuple[int, ...]) -> Any:
 
 
 def _over_windows(reduce: Any, x: Any, sizes: tuple[int, ...], steps: tuple[int, ...]) -> Any:
-    last = tuple(range(-len(sizes), 0))
-    windows: Any = np.lib.stride_tricks.sliding_window_view(x, sizes, last)
-    return reduce(windows[(..., *[slice(None, None, s) for s in steps], *[slice(None) for _ in sizes])], last)
+    """Axis by axis, for both are separable: a short window as shifted copies, which need no memory, a long one as an axis."""
+    for axis, (size, step) in enumerate(zip(sizes, steps, strict=True), -len(sizes)):
+        end: Any = [slice(None)] * (-axis - 1)
+        count = (np.shape(x)[axis] - size) // step + 1
+        if size > _LONG:
+            windows: Any = np.lib.stride_tricks.sliding_window_view(x, size, axis)
+            x = reduce(windows[(..., slice(None, None, step), *end, slice(None))], -1)
+            continue
+        shifted = [x[(..., slice(k, k + (count - 1) * step + 1, step), *end)] for k in range(size)]
+        x = functools.reduce(np.maximum, shifted) if reduce is np.max else functools.reduce(np.add, shifted) / size
+    return x
 
 
 def _each(value: Any, n: int, name: str, where: str) -> tuple[int, ...]:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from wengert import random
-from wengert.errors import InputError
+from wengert.errors import InputError, kind_of
 from wengert.flatten import Frozen
 
 from .checks import called, require_axes, shown
 
-__all__ = ["Dropout", "Flatten", "Sequential", "takes_key"]
+__all__ = ["Dropout", "Flatten", "Sequential", "key_for", "takes_key", "trained"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,21 +51,24 @@ class Sequential:
 
     __repr__ = shown
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers) if isinstance(self.layers, list) else self.layers)
+        if not isinstance(self.layers, tuple) or not all(map(callable, self.layers)):
+            wrong = self.layers if not isinstance(self.layers, tuple) else next(x for x in self.layers if not callable(x))
+            raise InputError(f"Sequential: layers is a tuple of layers and functions; {kind_of(wrong)} is none")
+
     def __call__(self, x: Any, *, key: Any = None) -> Any:
         """The last layer's output; a key makes the parts draw that are random in training."""
         for k, layer in enumerate(self.layers):
-            x = called(f".layers[{k}]", layer, x, **_key_for(layer, key, k))
+            x = called(f".layers[{k}]", layer, x, **key_for(layer, None if key is None else random.fold_in(key, k)))
         return x
 
     def train(self, x: Any, *, key: Any = None) -> tuple[Any, Sequential]:
         """The output in training, and the model with the running statistics that follow (see `BatchNorm`)."""
-        layers = list(self.layers)
-        for k, layer in enumerate(layers):
-            train = getattr(layer, "train", None)
-            if train is None:
-                x = called(f".layers[{k}]", layer, x, **_key_for(layer, key, k))
-            else:
-                x, layers[k] = called(f".layers[{k}]", train, x, **_key_for(train, key, k))
+        layers = []
+        for k, layer in enumerate(self.layers):
+            x, after = trained(f".layers[{k}]", layer, x, None if key is None else random.fold_in(key, k))
+            layers.append(after)
         return x, dataclasses.replace(self, layers=tuple(layers))
 
     def __getitem__(self, k: Any) -> Any:
@@ -76,8 +79,39 @@ class Sequential:
         return len(self.layers)
 
 
-def _key_for(layer: Callable[..., Any], key: Any, k: int) -> dict[str, Any]:
-    return {} if key is None or not takes_key(layer) else {"key": random.fold_in(key, k)}
+def trained(place: str, layer: Any, x: Any, key: Any) -> tuple[Any, Any]:
+    """A part's output in training, and the part that follows: itself, if it has no method `train`."""
+    train = getattr(layer, "train", None)
+    if train is not None:
+        return called(place, train, x, **key_for(train, key))
+    _keeps_no_statistics(layer, place)
+    return called(place, layer, x, **key_for(layer, key)), layer
+
+
+def _keeps_no_statistics(layer: Any, place: str) -> None:
+    """That nothing in a part without `train` has one: it would go by its running statistics in training, in silence."""
+    for inner in _parts(layer):
+        if hasattr(inner, "train"):
+            raise InputError(f"{place}: {type(layer).__name__} holds a {type(inner).__name__} and has no method `train`, which "
+                             "gives (output, new layer); write one, or freeze the statistics: nn.Frozen(layer)")
+
+
+def _parts(x: Any) -> Iterator[Any]:
+    """What lies in a tree, but not what is frozen."""
+    if isinstance(x, (tuple, list, dict)):
+        inside = list(x.values()) if isinstance(x, dict) else list(x)
+    elif dataclasses.is_dataclass(x) and not isinstance(x, (type, Frozen)):
+        inside = [getattr(x, f.name) for f in dataclasses.fields(x)]
+    else:
+        return
+    for part in inside:
+        yield part
+        yield from _parts(part)
+
+
+def key_for(layer: Callable[..., Any], key: Any) -> dict[str, Any]:
+    """The key as an argument, if there is one and the part takes one."""
+    return {} if key is None or not takes_key(layer) else {"key": key}
 
 
 def takes_key(layer: Callable[..., Any]) -> bool:
