@@ -6,6 +6,7 @@ block is added to what it was given; the norm stands before the block (`pre_norm
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from .activations import relu
 from .attention import MultiHeadAttention, Positions
 from .checks import called, shown
 from .gating import FeedForward
+from .initializers import normal
 from .linear import Embedding, Linear
 from .sequential import Dropout
 
@@ -290,7 +292,9 @@ class Transformer:
         """
         k_s, k_t, k_e, k_d, k_o = random.split(key, 5)
         both = {"dropout": dropout, "dtype": dtype, **options}
-        return cls(Embedding.init(k_s, n_source, features, dtype=dtype), Embedding.init(k_t, n_target, features, dtype=dtype),
+        unit = functools.partial(normal, deviation=1 / math.sqrt(features))  # `_embedded` makes it 1, the size of positions
+        return cls(Embedding.init(k_s, n_source, features, dtype=dtype, initializer=unit),
+                   Embedding.init(k_t, n_target, features, dtype=dtype, initializer=unit),
                    Positions.sinusoidal(longest, features, dtype=dtype),
                    TransformerEncoder.init(k_e, features, heads, layers, **both),
                    TransformerDecoder.init(k_d, features, heads, layers, **both),
