@@ -39,6 +39,17 @@ from .attention import (
     sinusoidal,
 )
 from .classes import accuracy, cross_entropy, negative_log_likelihood
+from .convolution import (
+    Conv,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    fft_convolve,
+)
 from .gating import FeedForward, GatedLinear, Highway, Residual
 from .linear import Bilinear, Embedding, Linear
 from .losses import (
@@ -58,10 +69,21 @@ from .losses import (
     smooth_l1,
     triplet_margin,
 )
+from .normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, Statistics
+from .pooling import (
+    AveragePool,
+    MaxPool,
+    adaptive_average_pool,
+    average_pool,
+    global_average_pool,
+    global_max_pool,
+    max_pool,
+)
 from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, length_mask
 from .sequential import Dropout, Flatten, Sequential
 from .softmax import glu, log_softmax, logsumexp, softmax
 from .spectral import SpectralNorm
+from .summary import Summary, SummaryRow, count_parameters, summary
 from .transformer import (
     Transformer,
     TransformerDecoder,
@@ -74,7 +96,13 @@ __all__ = [
     # trees
     "Frozen", "initializers",
     # layers
-    "Bilinear", "Dropout", "Embedding", "Flatten", "Linear", "Sequential",
+    "AveragePool", "BatchNorm", "Bilinear", "Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d",
+    "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Embedding", "Flatten", "GroupNorm", "InstanceNorm", "LayerNorm", "Linear",
+    "MaxPool", "RMSNorm", "Sequential", "Statistics",
+    # functions of images
+    "adaptive_average_pool", "average_pool", "fft_convolve", "global_average_pool", "global_max_pool", "max_pool",
+    # what a model is made of
+    "Summary", "SummaryRow", "count_parameters", "summary",
     # recurrent layers
     "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "length_mask",
     # attention

@@ -113,8 +113,9 @@ def integers(x: Any, what: str) -> Any:
 def within(x: Any, n: int, name: str, noun: str) -> Any:
     """x, integers, which have to be from 0 to n - 1; where they are traced, that is seen when the graph runs."""
     holds, wanted = (x >= 0) & (x < n), f"it has to be from 0 to {n - 1}"
+    a = "an" if noun[0] in "aeiou" else "a"
     if isinstance(holds, (np.ndarray, np.generic)) and not np.all(holds):
         place = tuple(int(k) for k in np.argwhere(~np.asarray(holds))[0])
         at = f" at {list(place)}" if place else ""
         raise InputError(f"{name} at {user_line()}: {noun} {np.asarray(x)[place]}{at} is out of range; {wanted}")
-    return require(x, holds, f"{name} at {user_line()}: a {noun} is out of range; {wanted}")
+    return require(x, holds, f"{name} at {user_line()}: {a} {noun} is out of range; {wanted}")

@@ -85,7 +85,7 @@ def _of_probabilities(logits: Any, p: Any, weight: Any, label_smoothing: float, 
     p = (1.0 - label_smoothing) * p + label_smoothing / p.shape[-1] if label_smoothing else p
     p = p if weight is None else p * weight
     others = logsumexp(logits, axis=-1, keepdims=True) - logits
-    return np.sum(np.where(p == 0, 0, p * others), axis=-1)
+    return np.sum(p * np.where(p == 0, 0, others), axis=-1)
 
 
 def negative_log_likelihood(log_probabilities: Any, labels: Any, *, axis: int = -1, weight: Any = None,

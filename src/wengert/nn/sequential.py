@@ -82,9 +82,9 @@ def _key_for(layer: Callable[..., Any], key: Any, k: int) -> dict[str, Any]:
 
 def takes_key(layer: Callable[..., Any]) -> bool:
     """Whether a layer or a function has an argument named `key`."""
+    layer = inspect.unwrap(layer)
     if isinstance(layer, Frozen):
         return takes_key(layer.value)
-    layer = inspect.unwrap(layer)
     function = getattr(layer, "__func__", layer)
     code = getattr(function, "__code__", None) or getattr(type(layer).__call__, "__code__", None)
     return code is not None and "key" in code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
