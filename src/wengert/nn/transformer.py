@@ -18,13 +18,13 @@ from wengert import random
 from wengert.errors import InputError
 from wengert.structured import fori_loop, user_line
 
-from ._standins import LayerNorm
 from .activations import relu
 from .attention import MultiHeadAttention, Positions
 from .checks import called, shown
 from .gating import FeedForward
 from .initializers import normal
 from .linear import Embedding, Linear
+from .normalization import LayerNorm
 from .sequential import Dropout
 
 __all__ = ["Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer"]
@@ -249,7 +249,7 @@ class Transformer:
     Parameters
     ----------
     source, target : Embedding
-    positions : Positions
+    positions : Positions, or Frozen of it
     encoder : TransformerEncoder
     decoder : TransformerDecoder
     output : Linear
@@ -275,7 +275,7 @@ class Transformer:
 
     source: Embedding
     target: Embedding
-    positions: Positions
+    positions: Any
     encoder: TransformerEncoder
     decoder: TransformerDecoder
     output: Linear
