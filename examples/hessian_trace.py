@@ -48,8 +48,7 @@ def loss(layers, x, t):
 
 def trained(rng, steps=50, rate=0.5):
     x, t = moons(rng)
-    descent = wg.optim.gradient_descent(wg.jit(wg.grad(lambda layers: loss(layers, x, t))), start(rng), step=rate,
-                                        iterations=steps)
+    descent = wg.optim.gradient_descent(lambda layers: loss(layers, x, t), start(rng), step=rate, iterations=steps)
     return (lambda layers: loss(layers, x, t)), descent.x
 
 

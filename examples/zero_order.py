@@ -100,7 +100,7 @@ def descend(p, gradient, step, most):
         course.append(p.f(x))
         return p.measure(x) <= p.accuracy
 
-    found = wg.optim.gradient_descent(gradient, p.start, step=step, iterations=most, callback=done)
+    found = wg.optim.gradient_descent(None, p.start, gradient, step=step, iterations=most, callback=done)
     assert found.reason == "ended by the callback", found.reason
     return found.iterations, np.array(course)
 
@@ -149,7 +149,7 @@ def same_up_to_signs(A, B):
 def compare_with_components(n):
     """Three ways to one map: descent, classical scaling, principal components; how far they are apart."""
     p, P = scaling(n), points_of(n)
-    found = wg.optim.gradient_descent(wg.jit(wg.grad(p.f)), p.start, step=1.0 / p.lipschitz, iterations=3000)
+    found = wg.optim.gradient_descent(p.f, p.start, step=1.0 / p.lipschitz, iterations=3000, tolerance=0.0)
     classical, components = classical_scaling(squared_distances(P), 2), principal_components(P)
     return np.max(np.abs(aligned(found.x, classical) - classical)), same_up_to_signs(classical, components)
 

@@ -328,30 +328,34 @@ def test_several_constructs_of_one_function_are_all_said():
 
 # ---------------------------------------------------------------- the tables
 
-FUNCTIONS = [n for n in ENTRIES if n.startswith(("np.", "scipy.")) and n not in REFUSED]
-
 NAMES = [n for n in ENTRIES if n.startswith(("np.", "scipy.")) and n not in REFUSED]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_supported_functions_are_known(name):
-    path = name.replace("np.", "numpy.", 1) if name.startswith("np.") else name
-    function = File(ast.parse("")).known(path)
-    if function is None or not callable(function):
-        pytest.skip("no plain name of a function")
-    assert known.no_derivative(function, path) == ("", True)
-    assert known.not_staged(function, path) == ""
+def full(name):
+    return name.replace("np.", "numpy.", 1) if name.startswith("np.") else name
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_functions_that_need_values(name):
-    f, x = ENTRIES[name]
-    path = (name.replace("np.", "numpy.", 1) if name.startswith("np.") else name).partition(" ")[0]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        wg.jit(f)(x)
-    if any(issubclass(w.category, StagingWarning) for w in caught):
-        assert known.needed_values(path, 1) is not None
+def test_supported_functions_are_known():
+    found, wrong = 0, []
+    for path in map(full, NAMES):
+        function = File(ast.parse("")).known(path)
+        if function is None or not callable(function):
+            continue  # no plain name of a function
+        found += 1
+        if known.no_derivative(function, path) != ("", True) or known.not_staged(function, path) != "":
+            wrong.append(path)
+    assert not wrong and found > 0.8 * len(NAMES)
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_functions_that_need_values(part):
+    for name in NAMES[part::8]:
+        f, x = ENTRIES[name]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            wg.jit(f)(x)
+        if any(issubclass(w.category, StagingWarning) for w in caught):
+            assert known.needed_values(full(name).partition(" ")[0], 1) is not None, name
 
 
 # ---------------------------------------------------------------- the command line

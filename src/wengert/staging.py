@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import types
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,7 +52,7 @@ from wengert.transforms.simplify import simplify
 if TYPE_CHECKING:
     from wengert.backends.compiled.memory import Memory
 
-__all__ = ["StagingWarning", "jit", "remembered", "same_as"]
+__all__ = ["StagingWarning", "jit", "kept", "remembered", "same_as"]
 
 
 # Who holds an array that is returned and known to nobody else: the result, its leaves, two variables, and getrefcount.
@@ -107,9 +108,10 @@ _MOST = 1_000  # signatures of one function whose graphs are kept
 class _Jitted(native.Native):  # type: ignore[misc]
     """What `jit` returns. Once a signature is compiled, calls that fit it no longer come here: see `_enter`."""
 
-    def __init__(self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]):
+    def __init__(self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...],
+                 at_once: bool = False):
         functools.update_wrapper(self, f, updated=())
-        self.f, self.static_argnums, self.static_argnames = f, static_argnums, static_argnames
+        self.f, self.static_argnums, self.static_argnames, self.at_once = f, static_argnums, static_argnames, at_once
         self.found: dict[Any, _Staged] = {}
         self.forms = Forms(self)  # of calls that Python takes apart before they enter machine code
         self.derived: dict[Any, Any] = {}  # its derivatives, jitted
@@ -124,7 +126,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
         key = (transform, repr(rest))
         found = self.derived.get(key)
         if found is None:
-            found = self.derived[key] = _Jitted(transform(self.f, *rest), self.static_argnums, self.static_argnames)
+            found = self.derived[key] = _Jitted(transform(self.f, *rest), self.static_argnums, self.static_argnames,
+                                                      self.at_once)
             found.warned, found.recipe = self.warned, (transform, (self, *rest))
         return found
 
@@ -138,7 +141,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
             return name
         if self.recipe is not None:
             return self.recipe
-        return _jitted_again, (_recipe(self.f), self.static_argnums, self.static_argnames)
+        return _jitted_again, (_recipe(self.f), self.static_argnums, self.static_argnames, self.at_once)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if active_frame() is not None:
@@ -164,7 +167,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
             # the draws of a value are those of its gradient: each takes place once, as it is recorded
             return reach_call(self.f, *args, **kwargs)
         if not traced:
-            self._compile(staged, args, kwargs)
+            self._compile(staged, args, kwargs, now=self.at_once and config.backend == "compiled")
         return self._run(staged, leaves)
 
     def _find(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], _Staged]:
@@ -306,13 +309,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
         first = next((x for x in leaves if isinstance(x, Tracer)), None)
         if first is not None:
             name = getattr(self.f, "__name__", "f")
-            results = iter(
-                first.apply(
-                    call_graph,
-                    [x.frozen() if isinstance(x, Tracer) else x for x in leaves],
-                    {"graph": staged.graph, "name": name},
-                )
-            )
+            results = first.apply(call_graph, [x.frozen() if isinstance(x, Tracer) else x for x in leaves],
+                                  {"graph": staged.graph, "name": name})
         else:
             entry = staged.program.entry()
             if entry is not None:
@@ -326,7 +324,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 warned.end(begun)
             seen: set[int] = {id(x) for x in leaves}
             return self._tree(staged, [own(v, seen) for v in values])
-        return staged.out_spec.unflatten([x.of(next(results)) if type(x) is Result else x for x in staged.out_leaves])
+        return self._tree(staged, results)
 
     def _tree(self, staged: _Staged, values: Sequence[Any]) -> Any:
         """What the function returns, of the values that its graph gives."""
@@ -402,7 +400,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         -0.864665
         """
         from wengert.backends.compiled import export
-        count = _parameters(self.f) if arguments is None else arguments
+        count = export.arity(self.f) if arguments is None else arguments
         return export.callable_of(self._staged_graph("low_level_callable", (0.5,) * count, {}))
 
     def export(self, name: str, *args: Any, folder: str | Path = ".", **kwargs: Any) -> tuple[Path, Path]:
@@ -530,24 +528,14 @@ def _recipe(f: Any) -> Any:
     return f if found is None else _Recipe(found[0], _recipe(found[1][0]), tuple(found[1][1:]))
 
 
-def _jitted_again(recipe: Any, static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]) -> _Jitted:
+def _jitted_again(recipe: Any, static_argnums: tuple[int, ...], static_argnames: tuple[str, ...], at_once: bool) -> _Jitted:
     def made(x: Any) -> Any:
         return x.transform(made(x.f), *x.rest) if isinstance(x, _Recipe) else x
-    return _Jitted(made(recipe), static_argnums, static_argnames)
+    return _Jitted(made(recipe), static_argnums, static_argnames, at_once)
 
 
-def _parameters(f: Callable[..., Any]) -> int:
-    """How many arguments a function needs."""
-    try:
-        found = inspect.signature(f).parameters.values()
-    except (TypeError, ValueError):
-        raise InputError("low_level_callable: say how many floats the function takes: low_level_callable(2)") from None
-    if any(p.kind is p.VAR_POSITIONAL for p in found):
-        raise InputError("low_level_callable: the function takes any number of arguments; say how many: low_level_callable(2)")
-    return sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in found)
-
-
-def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()) -> Any:
+def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (),
+        at_once: bool = False) -> Any:
     """A function that is traced once per signature and then runs as a graph, its loops and branches kept.
 
     Parameters
@@ -560,6 +548,9 @@ def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), stat
         by themselves.
     static_argnames : str or sequence of str
         Likewise, for keyword arguments.
+    at_once : bool
+        Compile before the first call of each signature. Otherwise the first calls are interpreted, as long as that is quicker,
+        and may differ from later ones in the last bits: a sequence of calls is then not the same, bit for bit, each time.
 
     Returns
     -------
@@ -581,7 +572,24 @@ def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), stat
         raise InputError(f"jit: {not_a_function(f)}")
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    return _Jitted(f, numbers, names)
+    return _Jitted(f, numbers, names, at_once)
 
 
 stage_with(jit)
+
+
+_KEPT = "__wengert_jit__"
+
+
+def kept(name: str, f: Any) -> Any:
+    """The function under `jit`, kept with it; `name` is who asks."""
+    if not callable(f):
+        raise InputError(f"{name}: {not_a_function(f)}")
+    if hasattr(type(f), "again"):
+        return f
+    found = getattr(f, "__dict__", {}).get(_KEPT)
+    if found is None or found.f is not f:  # a copied __dict__ (functools.wraps) is another function's
+        found = jit(f)
+        if isinstance(f, types.FunctionType):
+            f.__dict__[_KEPT] = found
+    return found

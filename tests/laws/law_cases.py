@@ -15,6 +15,7 @@ import warnings
 import zlib
 
 import numpy as np
+import pytest
 
 import wengert.api
 import wengert.primitives
@@ -51,6 +52,26 @@ def all_cases():
         except Exception:
             out.append((name, -1))
     return out
+
+
+def each_case(test, wanted=lambda primitive: True):
+    """A test of (name, k) as one of name, over all its samples: a test item costs more than most cases do."""
+    counts = {name: k + 1 for name, k in all_cases() if wanted(REGISTRY[name])}
+
+    def over_samples(name):
+        skipped = []
+        for k in range(counts[name]):
+            try:
+                test(name, k)
+            except pytest.skip.Exception as reason:
+                skipped.append(reason)
+            except BaseException as error:
+                error.add_note(f"sample {k} of {name}")
+                raise
+        if len(skipped) == counts[name]:
+            raise skipped[0]
+    over_samples.__doc__ = test.__doc__
+    return pytest.mark.parametrize("name", [n for n, k in counts.items() if k > 0])(over_samples)
 
 
 def direction(rng, value):

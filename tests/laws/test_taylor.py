@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from law_cases import (
     EPS,
-    all_cases,
     case_of,
     direction,
+    each_case,
     environment,
     inexact_outputs,
     norm,
@@ -63,7 +63,7 @@ def moved(case, tangents, h):
     return out if all(np.isfinite(v).all() for v in out) else None
 
 
-@pytest.mark.parametrize("name, k", [c for c in all_cases() if c[1] >= 0], ids=lambda x: str(x))
+@each_case
 def test_the_remainder_is_of_the_next_order(name, k):
     case = case_of(name, k)
     if not case.differentiable or not all(isinstance(a.type, ArrayType) for a in case.outputs):

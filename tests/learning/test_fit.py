@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +51,7 @@ def loss(model: Any, x: Any, y: Any) -> Any:
 def test_equals_a_loop_by_hand() -> None:
     optimizer = Descent()
 
-    @wg.jit
+    @functools.partial(wg.jit, at_once=True)
     def update(model: Any, state: Any, x: Any, y: Any) -> Any:
         value, gradient = wg.value_and_grad(loss)(model, x, y)
         return value, *optimizer.update(gradient, state, model)

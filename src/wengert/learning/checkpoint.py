@@ -69,7 +69,7 @@ def _sync_folder(folder: Path) -> None:
 def read(path: Path, fixed: dict[str, Any]) -> tuple[dict[str, tuple[Any, ...]], dict[str, np.ndarray], dict[str, Any]]:
     """Arrays, history and position of a checkpoint, which has to be of such a run."""
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             found = {name: content[name] for name in content.files}
         header = json.loads(found["header"].tobytes())
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:

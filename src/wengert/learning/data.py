@@ -132,6 +132,7 @@ class Stream:
 
     def __init__(self, name: str, make: Callable[..., Iterable[Any]]):
         self.name, self.make = name, make
+        self.modes: Any = np.geterr()
         try:
             self.by_epoch = "epoch" in inspect.signature(make).parameters
         except (TypeError, ValueError):
@@ -144,7 +145,7 @@ class Stream:
         if not isinstance(made, Iterable):
             raise InputError(f"fit: {self.name}() gives {kind_of(made)}; it is to be a generator of batches")
         k = -1
-        for k, tree in enumerate(made):
+        for k, tree in enumerate(_each(made, self.modes)):
             if k >= first:
                 yield self._checked(tree, k, epoch)
         if k < 0:
@@ -176,6 +177,18 @@ class Stream:
 
     def __str__(self) -> str:
         return "a stream" if self.updates is None else f"a stream: {self.updates:,} updates per epoch"
+
+
+def _each(batches: Iterable[Any], modes: Any) -> Iterator[Any]:
+    """The batches, made with NumPy's warnings as the user has set them."""
+    iterator = iter(batches)
+    while True:
+        with np.errstate(**modes):
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+        yield batch
 
 
 def _taken(x: Array, rows: Array) -> Array:

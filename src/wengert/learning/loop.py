@@ -157,8 +157,8 @@ class _Training:
         state = optimizer.init(model)
         self.updates = Updates(self.objective, optimizer, model, state, given.clip_norm, given.gradient)
         self.parts = self.updates.model
-        self.measures = {"": jit(self._of_model(lambda model, *args: self.objective(model, args, None)[0])),
-                         **{name: jit(self._of_model(f)) for name, f in given.metrics.items()}}
+        self.measures = {"": jit(self._of_model(lambda model, *args: self.objective(model, args, None)[0]), at_once=True),
+                         **{name: jit(self._of_model(f), at_once=True) for name, f in given.metrics.items()}}
         self.now = Now(self.parts.take(model, "the model"), self.updates.state.take(state, "the state"), 0, 0, 0, 0.0, 0, 0.0)
         self.losses: list[float] = []
         self.steps: list[int] = []  # updates at the end of each epoch
@@ -168,6 +168,8 @@ class _Training:
         self.best: tuple[tuple[Any, ...], int] | None = None  # arrays, and the number of epochs that they have had
         self.reason = ""
         self.saved = 0.0
+        self.modes: Any = np.geterr()  # for code of the user's that is none of the model's
+        self.spent, self.begun = 0.0, time.perf_counter()  # seconds before the run was resumed, and when it was
 
     def _of_model(self, f: Callable[..., Any]) -> Callable[..., Any]:
         put = self.parts.put
@@ -183,7 +185,8 @@ class _Training:
             self._resume()
         total = None if self.source.updates is None else self.source.updates * self.given.epochs
         try:
-            with _Interrupts() as asked, Progress(total) as progress:
+            # NumPy's warnings: what is not finite ends the run, and is told with its origin
+            with _Interrupts() as asked, Progress(total) as progress, np.errstate(all="ignore"):
                 self.asked, self.shown = asked, 0.0
                 self.progress = progress if shown and progress.enabled else None
                 self._check()
@@ -220,8 +223,9 @@ class _Training:
             self.best = now.arrays, now.epoch + 1
         self.now = Now(now.arrays, now.state, now.epoch + 1, 0, now.updates, 0.0, 0, 0.0)
         for callback in self.given.callbacks:
-            if callback(self.result("")) is True:
-                self.reason = "stopped by a callback"
+            with np.errstate(**self.modes):
+                ended = callback(self.result("")) is True
+            self.reason = "stopped by a callback" if ended else self.reason
         self._ended()
 
     def _update(self, batch: Batch) -> None:
@@ -235,7 +239,8 @@ class _Training:
             raise
         value = float(value)
         if not finite:
-            raise nonfinite_error(self.updates, now.arrays, batch, self.key, now.updates, now.epoch, now.step, value)
+            raise nonfinite_error(self.updates, now.arrays, batch, self.key, now.updates, now.epoch, now.step, value,
+                                  self.given.accumulate)
         self.losses.append(value)
         self.now = Now(arrays, state, now.epoch, now.step + 1, now.updates + 1, now.total + value * batch.size,
                        now.rows + batch.size, now.seconds)
@@ -296,7 +301,10 @@ class _Training:
                           np.array(self.losses[:now.updates]), epochs)
         arrays = self.best[0] if self.best is not None and self.given.patience is not None else now.arrays
         return Fit(self.parts.put(arrays), self.updates.state.put(now.state), history, reason, now.epoch, now.updates,
-                   self.source.updates, None if self.best is None else self.best[1], str(self.source))
+                   self.source.updates, None if self.best is None else self.best[1], self._elapsed(), str(self.source))
+
+    def _elapsed(self) -> float:
+        return self.spent + time.perf_counter() - self.begun
 
     # ------------------------------------------------------------ checkpoints
 
@@ -318,7 +326,8 @@ class _Training:
                    "steps": self.steps, **{f"measured {name}": v for name, v in self.measured.items()}}
         fixed = {"settings": self._settings(), "model": self.parts.described(), "state": self.updates.state.described()}
         at = {"epoch": now.epoch, "step": now.step, "updates": now.updates, "total": now.total.hex(), "rows": now.rows,
-              "seconds": now.seconds, "best": self.best[1] if self.best else None, "length": self.source.updates}
+              "seconds": now.seconds, "best": self.best[1] if self.best else None, "length": self.source.updates,
+              "spent": self._elapsed()}
         first = not self.saved
         try:
             write(self.path, arrays, {k: np.array(v) for k, v in history.items()}, fixed, at)
@@ -326,7 +335,7 @@ class _Training:
             if first:
                 raise
             warnings.warn(f"fit: the checkpoint {self.path} could not be written after update {now.updates:,} ({error}); the "
-                          "one before it stays, and training goes on", CheckpointWarning, stacklevel=4)
+                          "one before it stays", CheckpointWarning, stacklevel=4)
         self.saved = time.perf_counter()
 
     def _resume(self) -> None:
@@ -343,6 +352,7 @@ class _Training:
         self.measured = {name: history[f"measured {name}"].tolist() if f"measured {name}" in history else []
                          for name in self.measured}
         self.best = None if at["best"] is None else (arrays["best"], at["best"])
+        self.spent = at["spent"]
         if isinstance(self.source, Stream):
             self.source.updates = at["length"]
 

@@ -67,7 +67,9 @@ class Fit:
     updates_per_epoch : int or None
         One for full-batch descent, n / batch rounded up for batches; None for a stream that has not ended once.
     best_epoch : int or None
-        Whose model it is, counted from 1, where there are validation data.
+        With the least loss on the validation data, counted from 1.
+    seconds : float
+        All together, those before it was resumed included.
     """
 
     model: Any
@@ -78,6 +80,7 @@ class Fit:
     updates: int
     updates_per_epoch: int | None
     best_epoch: int | None
+    seconds: float
     data: str = ""
 
     def plot(self, path: str | Path | None = None) -> Any:
@@ -97,7 +100,7 @@ class Fit:
     def __str__(self) -> str:
         h = self.history
         rows = [f"{self.reason} after {self.epochs:,} epoch{'s' * (self.epochs != 1)} ({self.updates:,} updates) in "
-                f"{seconds_text(float(h.seconds.sum()))}", self.data]
+                f"{seconds_text(self.seconds)}", self.data]
         if h.loss.size:
             rows.append(f"loss {h.loss[0]:.6g} in the first epoch, {h.loss[-1]:.6g} in the last")
         if h.validation is not None and h.validation.size and self.best_epoch is not None:

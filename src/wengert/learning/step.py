@@ -130,27 +130,31 @@ class Updates:
         self.model, self.state = Parts(model), Parts(state)
         movable = trainable(model)
         self.moves = [movable[k] for k in self.model.places]
-        self.whole = jit(self._update)
-        self.differentiate, self.apply = jit(self._derivative), jit(self._apply)
-        self.sum = jit(_added)
+        # at once: whether an update is interpreted or compiled would depend on the clock, and on when the run was resumed
+        self.whole = jit(self._update, at_once=True)
+        self.differentiate, self.apply = jit(self._derivative, at_once=True), jit(self._apply, at_once=True)
+        self.sum = jit(_added, at_once=True)
 
     # ------------------------------------------------------------ what is compiled
 
     def _derivative(self, arrays: Arrays, batch: Arrays, key: Any, count: Any, part: Any) -> tuple[Any, Arrays, Arrays]:
         """The value, the gradient at the arrays that move, and the statistics: the arrays that the loss sets anew."""
-        if self.objective.random:
-            key = fold_in(key, count)
-            key = key if part is None else fold_in(key, part)
-        return self._at(arrays, Batch(list(batch), self.spec, None).args, key)
-
-    def _at(self, arrays: Arrays, args: tuple[Any, ...], key: Any) -> tuple[Any, Arrays, Arrays]:
         moving = tuple([x for x, moves in zip(arrays, self.moves, strict=True) if moves])
-
-        def f(moving: Arrays) -> tuple[Any, Arrays]:
-            value, new = self.objective(self.model.put(self._merged(moving, arrays)), args, key)
-            return value, () if new is None else self._still(self.model.take(new, "the model that the loss returns"))
-        (value, still), gradient = value_and_grad(f, has_aux=True)(moving)
+        differentiate = value_and_grad(self._value, has_aux=True)
+        (value, still), gradient = differentiate(moving, arrays, batch, self._key(key, count, part))
         return value, gradient, still
+
+    def _key(self, key: Any, count: Any, part: Any) -> Any:
+        """A key of this update's own, if the loss takes one."""
+        if not self.objective.random:
+            return None
+        key = fold_in(key, count)
+        return key if part is None else fold_in(key, part)
+
+    def _value(self, moving: Arrays, arrays: Arrays, batch: Arrays, key: Any) -> tuple[Any, Arrays]:
+        model = self.model.put(self._merged(moving, arrays))
+        value, new = self.objective(model, Batch(list(batch), self.spec, None).args, key)
+        return value, () if new is None else self._still(self.model.take(new, "the model that the loss returns"))
 
     def _merged(self, moving: Sequence[Any], arrays: Arrays) -> Arrays:
         rest = iter(moving)
@@ -199,6 +203,13 @@ class Updates:
         else:
             value, gradient, still = self._accumulated(arrays, batch, key, number, accumulate)
         return value, *self.apply(arrays, state, value, gradient, still)
+
+    def replay(self, arrays: Arrays, batch: Batch, key: Any, count: int, part: int | None) -> tuple[Any, ...]:
+        """The loss as a function of what moves, and its arguments in this update."""
+        def loss(moving: Arrays, arrays: Arrays, batch: Arrays, key: Any) -> Any:
+            return self._value(moving, arrays, batch, key)[0]
+        moving = tuple([x for x, moves in zip(arrays, self.moves, strict=True) if moves])
+        return loss, moving, arrays, tuple(batch.leaves), self._key(key, np.uint64(count), part)
 
     def _accumulated(self, arrays: Arrays, batch: Batch, key: Any, number: Any, count: int) -> tuple[Any, Arrays, Arrays]:
         """Value and gradient of the batch as the mean over its parts, each weighted by its rows."""

@@ -97,25 +97,25 @@ __all__ = [
     "Frozen", "initializers",
     # layers
     "AveragePool", "BatchNorm", "Bilinear", "Conv", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose", "ConvTranspose1d",
-    "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Embedding", "Flatten", "GroupNorm", "InstanceNorm", "LayerNorm", "Linear",
-    "MaxPool", "RMSNorm", "Sequential", "Statistics",
+    "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Embedding", "Flatten", "GroupNorm", "InstanceNorm", "LayerNorm",
+    "Linear", "MaxPool", "RMSNorm", "Sequential", "SpectralNorm", "Statistics",
+    # recurrent layers
+    "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "length_mask",
+    # attention
+    "FeedForward", "GatedLinear", "Highway", "MultiHeadAttention", "Positions", "Residual", "Transformer",
+    "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "attention_weights",
+    "causal_mask", "rotary", "scaled_dot_product_attention", "sinusoidal",
     # functions of images
     "adaptive_average_pool", "average_pool", "fft_convolve", "global_average_pool", "global_max_pool", "max_pool",
     # what a model is made of
     "Summary", "SummaryRow", "count_parameters", "summary",
-    # recurrent layers
-    "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "length_mask",
-    # attention
-    "FeedForward", "GatedLinear", "Highway", "MultiHeadAttention", "Positions", "Residual", "SpectralNorm", "Transformer",
-    "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "attention_weights",
-    "causal_mask", "rotary", "scaled_dot_product_attention", "sinusoidal",
     # activations
-    "celu", "complex_relu", "elu", "gelu", "glu", "hard_sigmoid", "hard_swish", "hard_tanh", "leaky_relu", "log_sigmoid",
-    "log_softmax", "logsumexp", "mish", "modulus_relu", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus",
-    "softsign", "swish", "tanh",
+    "celu", "complex_relu", "elu", "gelu", "glu", "hard_sigmoid", "hard_swish", "hard_tanh", "leaky_relu",
+    "log_sigmoid", "log_softmax", "logsumexp", "mish", "modulus_relu", "relu", "relu6", "selu", "sigmoid", "silu",
+    "softmax", "softplus", "softsign", "swish", "tanh",
     # losses
     "accuracy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_distance", "cosine_similarity",
-    "cross_entropy", "gaussian_negative_log_likelihood", "hinge", "huber", "kl_divergence", "log_cosh", "mean_absolute_error",
-    "mean_squared_error", "negative_log_likelihood", "pinball", "poisson_negative_log_likelihood", "smooth_l1",
-    "triplet_margin",
+    "cross_entropy", "gaussian_negative_log_likelihood", "hinge", "huber", "kl_divergence", "log_cosh",
+    "mean_absolute_error", "mean_squared_error", "negative_log_likelihood", "pinball",
+    "poisson_negative_log_likelihood", "smooth_l1", "triplet_margin",
 ]

@@ -5,8 +5,11 @@ result that remembers how it came about. The one idea: a method asks for gradien
 """
 
 from .clipping import clip_by_global_norm, clip_by_value, global_norm
-from .descent import Descent, gradient_descent
+from .descent import conjugate_gradient, gradient_descent, lbfgs
+from .least_squares import gauss_newton, levenberg_marquardt
+from .line_search import Backtracking, StrongWolfe
 from .optimizers import SGD, AdaGrad, Adam, AdamW, Lion, Optimizer, OptimizerState, RMSProp
+from .problem import Descent
 from .schedules import (
     CosineDecay,
     CosineRestarts,
@@ -23,5 +26,6 @@ __all__ = [
     "CosineDecay", "CosineRestarts", "ExponentialDecay", "LinearDecay", "OneCycle", "PiecewiseConstant", "PolynomialDecay",
     "WarmUp",
     "clip_by_global_norm", "clip_by_value", "global_norm",
-    "Descent", "gradient_descent",
+    "Descent", "conjugate_gradient", "gauss_newton", "gradient_descent", "lbfgs", "levenberg_marquardt",
+    "Backtracking", "StrongWolfe",
 ]

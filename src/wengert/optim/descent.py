@@ -1,107 +1,80 @@
-"""Gradient descent.
+"""Descent to a minimum: along the gradient, along conjugate directions, by L-BFGS.
 
-What comes in: a gradient, a starting point, a step. What goes out: a `Descent`. The one idea: trees are flattened once; in
-between the point is a list of arrays.
+What comes in: a function, or a gradient of it from anywhere, and a starting point. What goes out: a `Descent`. The one idea:
+the methods differ in the direction that they make of the gradients so far; all else is one loop.
 """
 
 from __future__ import annotations
 
 import math
+import operator
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from wengert.errors import InputError, kind_of
-from wengert.flatten import flatten, is_inexact, leaf_names
+from wengert.errors import InputError
 from wengert.progress import Progress
 
-__all__ = ["Descent", "gradient_descent"]
+from .line_search import Backtracking, Line, StrongWolfe
+from .problem import Array, Descent, Objective, whole_number
 
-Array = np.ndarray
+__all__ = ["conjugate_gradient", "gradient_descent", "lbfgs"]
+
 CONVERGED = "the gradient is within the tolerance"
+STUCK = "no step decreases the function: its rounding is reached"
+EXACT = 1e-6  # the tolerance, where the gradient is exact
+REDRAWN = 20  # gradients in turn that are the same, of one that is random
+IDLE = 10  # steps in turn that make neither the value nor the gradient less
 
-
-@dataclass(frozen=True, eq=False)
-class Descent:
-    """What `gradient_descent` gives.
-
-    Attributes
-    ----------
-    x : tree
-        The last point, of the structure, shapes and dtypes of x0.
-    value : float or None
-        The function there, if it was asked for.
-    converged : bool
-        Whether the gradient came down to the tolerance.
-    reason : str
-        Why it ended.
-    iterations : int
-        How many steps were taken.
-    evaluations : int
-        How often the gradient was called; one that is estimated evaluates its function several times each.
-    gradient_norms : ndarray
-        |g_k| at each point, x0 first.
-    values : ndarray or None
-        f(x_k) likewise, if it was asked for.
-    """
-
-    x: Any
-    value: float | None
-    converged: bool
-    reason: str
-    iterations: int
-    evaluations: int
-    gradient_norms: Array
-    values: Array | None
-
-    def __str__(self) -> str:
-        value = "" if self.value is None else f", value {self.value:.6g}"
-        last = f", gradient {self.gradient_norms[-1]:.3g}" if self.gradient_norms.size else ""
-        return f"{self.reason} after {self.iterations:,} iterations{value}{last}"
+Function = Callable[..., Any]
+Callback = Callable[[int, Any, Any], Any]
+Search = Backtracking | StrongWolfe
 
 
 def gradient_descent(
-    gradient: Callable[[Any], Any], x0: Any, *, step: float | Callable[[int], float], iterations: int = 1000,
-    tolerance: float = 0.0, value: Callable[[Any], Any] | None = None, callback: Callable[[int, Any, Any], Any] | None = None,
+    f: Function | None, x0: Any, gradient: Function | None = None, *, step: Any = Backtracking(),  # noqa: B008 (immutable)
+    iterations: int = 1000, tolerance: float | None = None, callback: Callback | None = None,
 ) -> Descent:
     """Gradient descent, ``x_{k+1} = x_k − s_k g(x_k)``.
 
     Parameters
     ----------
-    gradient : callable
-        g, from a point to what is subtracted from it: ``wg.grad(f)``, or an estimate such as
-        ``lambda x: wg.numeric.random_gradient(f, x, seed=rng)``.
-    x0 : float, ndarray of float, or tree of these
-        Where to begin; it is not changed.
-    step : float or callable
-        s_k: a number, or a schedule, a function of k = 0, 1, ...
+    f : callable or None
+        A scalar function. It may be None where only the gradient is needed: then one is given, and the step is no line search.
+    x0 : float, ndarray of float or complex, or tree of these
+        Where to begin; it is not changed. What is no float and what lies below `Frozen` stays as it is.
+    gradient : callable, optional
+        g, from a point to what is subtracted from it. The default is the gradient of f, compiled with f. It may be an estimate:
+        ``lambda x: wg.numeric.random_gradient(f, x, seed=rng)``; then f is called as it stands.
+    step : float, schedule or line search
+        s_k: a number, a function of k = 0, 1, ..., `Backtracking`, or `StrongWolfe`.
     iterations : int
         The most steps.
-    tolerance : float
-        End where the Euclidean norm of g is at most this; a gradient that is estimated has a norm beside the point.
-    value : callable, optional
-        f itself, evaluated at each point for the history.
+    tolerance : float, optional
+        End where the Euclidean norm of g is at most this. The default is 1e-6 for the gradient of f itself; for one that is
+        given, whose norm may be beside the point, there is no such end.
     callback : callable, optional
         ``callback(k, x, g)`` before each step; ends the descent by returning True.
 
     Returns
     -------
     Descent
-        The descent also ends, unconverged, where the gradient is not finite: the step was too large.
+        It ends, unconverged, where the gradient is not finite (the step was too large), and where no step decreases f. A
+        gradient that is random is drawn anew in that case.
 
     Raises
     ------
     InputError
-        x0 without floats, a gradient of another structure or shape, a step that is not positive.
+        x0 without floats, a gradient that does not fit, a step that is not positive.
 
     Examples
     --------
     >>> import numpy as np
     >>> import wengert as wg
     >>> f = lambda p: np.sum((p["a"] - 3.0) ** 2) + p["b"] ** 2
-    >>> found = wg.optim.gradient_descent(wg.grad(f), {"a": np.zeros(2), "b": 1.0}, step=0.25, tolerance=1e-6)
+    >>> found = wg.optim.gradient_descent(f, {"a": np.zeros(2), "b": 1.0}, step=0.25)
     >>> np.round(found.x["a"], 6), found.converged, found.iterations
     (array([3., 3.]), True, 24)
 
@@ -109,99 +82,309 @@ def gradient_descent(
 
     >>> rng = np.random.default_rng(0)
     >>> estimate = lambda p: wg.numeric.random_gradient(f, p, seed=rng)
-    >>> found = wg.optim.gradient_descent(estimate, {"a": np.zeros(2), "b": 1.0}, step=0.15, value=f, iterations=100)
+    >>> found = wg.optim.gradient_descent(f, {"a": np.zeros(2), "b": 1.0}, estimate, step=0.15, iterations=100)
     >>> bool(found.value < 1e-6)
     True
 
     References
     ----------
-    A.-L. Cauchy, Méthode générale pour la résolution des systèmes d'équations simultanées, C. R. Acad. Sci. 25 (1847).
+    A.-L. Cauchy, Méthode générale pour la résolution des systèmes d'équations, C. R. Acad. Sci. 25 (1847).
     """
-    if not callable(gradient):
-        raise InputError(f"gradient_descent: the gradient is a function, not {kind_of(gradient)}; write wg.grad(f)")
-    if isinstance(iterations, bool) or not isinstance(iterations, (int, np.integer)) or iterations < 0:
-        raise InputError(f"gradient_descent: iterations is a whole number from 0 up, not {iterations!r}")
-    return _descend(gradient, _Start(x0), step, int(iterations), tolerance, value, callback)
+    if f is None and hasattr(step, "find"):
+        raise InputError("gradient_descent: a line search compares values of f, and f is None; give f, or step=0.1")
+    return _Run("gradient_descent", f, x0, gradient, _Steepest(), step, iterations, tolerance, callback).result()
 
 
-def _descend(gradient: Callable[[Any], Any], start: _Start, step: float | Callable[[int], float], iterations: int,
-             tolerance: float, value: Callable[[Any], Any] | None, callback: Callable[[int, Any, Any], Any] | None) -> Descent:
-    leaves = start.leaves
-    norms: list[float] = []
-    values: list[float] = []
-    reason = ""
-    with Progress(iterations) as progress:
-        while True:
-            k = len(norms)
-            x = start.tree(leaves)
-            if value is not None:
-                values.append(_value(value(x)))
-            given = gradient(x)
-            g = start.like(given)
-            norms.append(math.sqrt(sum(float(np.vdot(part, part).real) for part in g)))
-            if not math.isfinite(norms[-1]):
-                reason = "the gradient is not finite (take a smaller step)"
-            elif norms[-1] <= tolerance:
-                reason = CONVERGED
-            elif callback is not None and callback(k, x, given):
-                reason = "ended by the callback"
-            elif k == iterations:
-                reason = "all iterations are done"
-            if reason:
-                break
-            s = _step(step, k)
-            leaves = [_moved(leaf, s, part) for leaf, part in zip(leaves, g, strict=True)]
-            progress(f"gradient {norms[-1]:.3g}", k + 1)
-    history = np.array(values) if value is not None else None
-    return Descent(start.tree(leaves), values[-1] if values else None, reason == CONVERGED, reason, k, len(norms),
-                   np.array(norms), history)
+def conjugate_gradient(
+    f: Function, x0: Any, gradient: Function | None = None, *, formula: str = "hager-zhang",
+    line_search: Search = StrongWolfe(curvature=0.1), iterations: int = 1000,  # noqa: B008 (immutable)
+    tolerance: float | None = None, callback: Callback | None = None,
+) -> Descent:
+    """Nonlinear conjugate gradients, ``d_{k+1} = −g_{k+1} + β_k d_k``, ``x_{k+1} = x_k + s_k d_k``.
+
+    With y = g_{k+1} − g_k, β_k is ``|g_{k+1}|² / |g_k|²`` ("fletcher-reeves"), ``max(0, y·g_{k+1} / |g_k|²)``
+    ("polak-ribiere"), or ``(y − 2 d_k |y|² / d_k·y)·g_{k+1} / d_k·y``, bounded below ("hager-zhang"). On a quadratic function
+    of n variables, with exact steps, n steps suffice.
+
+    Parameters
+    ----------
+    f, x0, gradient, iterations, tolerance, callback
+        As of `gradient_descent`. Directions are made of differences of gradients: one that is estimated needs little noise.
+    formula : {"hager-zhang", "polak-ribiere", "fletcher-reeves"}
+    line_search : StrongWolfe or Backtracking
+
+    Returns
+    -------
+    Descent
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> rosenbrock = lambda x: np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+    >>> found = wg.optim.conjugate_gradient(rosenbrock, np.array([-1.2, 1.0]))
+    >>> np.round(found.x, 5), found.converged
+    (array([1., 1.]), True)
+
+    References
+    ----------
+    R. Fletcher, C. M. Reeves, Function minimization by conjugate gradients, Comput. J. 7 (1964). E. Polak, G. Ribière, Note sur
+    la convergence de méthodes de directions conjuguées, R.I.R.O. 3 (1969). W. W. Hager, H. Zhang, A new conjugate gradient
+    method with guaranteed descent and an efficient line search, SIAM J. Optim. 16 (2005).
+    """
+    if formula not in _FORMULAS:
+        raise InputError(f"conjugate_gradient: formula={formula!r} is none of {', '.join(_FORMULAS)}")
+    _require_search("conjugate_gradient", f, line_search)
+    return _Run("conjugate_gradient", f, x0, gradient, _Conjugate(_FORMULAS[formula]), line_search, iterations, tolerance,
+                callback).result()
 
 
-class _Start:
-    """The structure of the starting point: its floats, and how they are put back."""
+def lbfgs(
+    f: Function, x0: Any, gradient: Function | None = None, *, memory: int = 10,
+    line_search: Search = StrongWolfe(), iterations: int = 1000,  # noqa: B008 (immutable)
+    tolerance: float | None = None, callback: Callback | None = None,
+) -> Descent:
+    """L-BFGS: Newton's direction, with the inverse Hessian from the last `memory` steps and differences of gradients.
 
-    def __init__(self, x0: Any):
-        self.all, self.spec = flatten(x0)
-        self.moving = [k for k, leaf in enumerate(self.all) if is_inexact(leaf)]
-        if not self.moving:
-            raise InputError("gradient_descent: x0 holds no float; write 3.0 for 3, or convert it: x0.astype(float)")
-        self.leaves = [np.array(self.all[k]) for k in self.moving]
+    Parameters
+    ----------
+    f, x0, gradient, iterations, tolerance, callback
+        As of `gradient_descent`. Curvature is read off differences of gradients: one that is estimated needs little noise.
+    memory : int
+        How many steps are kept.
+    line_search : StrongWolfe or Backtracking
 
-    def tree(self, leaves: list[Array]) -> Any:
-        out = list(self.all)
-        for k, leaf in zip(self.moving, leaves, strict=True):
-            like = self.all[k]
-            out[k] = leaf.copy() if isinstance(like, np.ndarray) else leaf[()]
-        return self.spec.unflatten(out)
+    Returns
+    -------
+    Descent
 
-    def like(self, gradient: Any) -> list[Array]:
-        """The parts of a gradient that belong to the floats, checked."""
-        leaves, spec = flatten(gradient)
-        if spec != self.spec:
-            raise InputError(f"gradient_descent: the gradient has the structure {spec!r}, and x0 {self.spec!r}")
-        parts = [np.asarray(leaves[k]) for k in self.moving]
-        for k, part in zip(self.moving, parts, strict=True):
-            if part.shape != np.shape(self.all[k]) or part.dtype.kind not in "fciu":
-                name = leaf_names(self.spec, "x0")[k]
-                raise InputError(f"gradient_descent: the gradient is {part.dtype.name}{list(part.shape)} where {name} "
-                                 f"is {np.asarray(self.all[k]).dtype.name}{list(np.shape(self.all[k]))}")
-        return parts
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> rosenbrock = lambda x: np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+    >>> found = wg.optim.lbfgs(rosenbrock, np.zeros(50))
+    >>> bool(np.max(np.abs(found.x - 1.0)) < 1e-6), found.converged
+    (True, True)
 
-
-def _moved(leaf: Array, step: float, direction: Array) -> Array:
-    if direction.dtype.kind == "c" and leaf.dtype.kind != "c":
-        raise InputError("gradient_descent: the gradient is complex where x0 is real")
-    return np.asarray(leaf - step * direction, leaf.dtype)
+    References
+    ----------
+    D. C. Liu, J. Nocedal, On the limited memory BFGS method for large scale optimization, Math. Program. 45 (1989).
+    """
+    _require_search("lbfgs", f, line_search)
+    rule = _LimitedMemory(whole_number("lbfgs", "memory", memory, 1))
+    return _Run("lbfgs", f, x0, gradient, rule, line_search, iterations, tolerance, callback).result()
 
 
-def _step(step: float | Callable[[int], float], k: int) -> float:
+def _require_search(who: str, f: Any, search: Any) -> None:
+    if f is None:
+        raise InputError(f"{who}: the line search compares values of f, and f is None")
+    if not hasattr(search, "find"):
+        raise InputError(f"{who}: line_search is wg.optim.StrongWolfe(...) or wg.optim.Backtracking(...), not {search!r}")
+
+
+# ---------------------------------------------------------------- directions
+
+class _Steepest:
+    """Against the gradient."""
+
+    unit = False  # whether 1 is the natural step
+
+    def direction(self, g: Array) -> Array:
+        return -g
+
+    def note(self, s: Array, y: Array, g: Array) -> None:
+        """A step was taken, by s; the gradient changed by y, to g."""
+
+    def forget(self) -> bool:
+        """Go back to the beginning; whether there was anything to forget."""
+        return False
+
+
+class _Conjugate(_Steepest):
+    def __init__(self, formula: Callable[[Array, Array, Array, Array], float]):
+        self.formula = formula
+        self.last: Array | None = None
+        self.beta = 0.0
+
+    def direction(self, g: Array) -> Array:
+        d = -g if self.last is None else -g + self.beta * self.last
+        self.last = d
+        return d
+
+    def note(self, s: Array, y: Array, g: Array) -> None:
+        assert self.last is not None
+        self.beta = self.formula(g, g - y, y, self.last)
+        if not math.isfinite(self.beta):
+            self.last = None
+
+    def forget(self) -> bool:
+        had, self.last = self.last is not None and self.beta != 0.0, None
+        self.beta = 0.0
+        return had
+
+
+def _ratio(a: float, b: float) -> float:
+    return a / b if b else 0.0
+
+
+def _fletcher_reeves(g: Array, before: Array, y: Array, d: Array) -> float:
+    return _ratio(float(g @ g), float(before @ before))
+
+
+def _polak_ribiere(g: Array, before: Array, y: Array, d: Array) -> float:
+    return max(0.0, _ratio(float(y @ g), float(before @ before)))
+
+
+def _hager_zhang(g: Array, before: Array, y: Array, d: Array) -> float:
+    along = float(d @ y)
+    beta = _ratio(float(y @ g) - 2.0 * _ratio(float(y @ y), along) * float(d @ g), along)
+    return max(beta, -_ratio(1.0, float(np.linalg.norm(d)) * min(0.01, float(np.linalg.norm(before)))))
+
+
+_FORMULAS = {"hager-zhang": _hager_zhang, "polak-ribiere": _polak_ribiere, "fletcher-reeves": _fletcher_reeves}
+
+
+class _LimitedMemory(_Steepest):
+    def __init__(self, memory: int):
+        self.pairs: deque[tuple[Array, Array, float]] = deque(maxlen=memory)
+
+    @property
+    def unit(self) -> bool:  # type: ignore[override]
+        return bool(self.pairs)
+
+    def direction(self, g: Array) -> Array:
+        """The two loops of Liu and Nocedal."""
+        d, weights = -g, []
+        for s, y, curvature in reversed(self.pairs):
+            weights.append(float(s @ d) / curvature)
+            d = d - weights[-1] * y
+        if self.pairs:
+            s, y, curvature = self.pairs[-1]
+            d = d * (curvature / float(y @ y))
+        for s, y, curvature in self.pairs:
+            d = d + (weights.pop() - float(y @ d) / curvature) * s
+        return d
+
+    def note(self, s: Array, y: Array, g: Array) -> None:
+        curvature = float(s @ y)
+        if curvature > 1e-10 * float(np.linalg.norm(s)) * float(np.linalg.norm(y)):  # else it says nothing, or is rounding
+            self.pairs.append((s, y, curvature))
+
+    def forget(self) -> bool:
+        had = bool(self.pairs)
+        self.pairs.clear()
+        return had
+
+
+# ---------------------------------------------------------------- the loop
+
+class _Run:
+    """A descent under way."""
+
+    def __init__(self, who: str, f: Function | None, x0: Any, gradient: Function | None, rule: _Steepest, step: Any,
+                 iterations: int, tolerance: float | None, callback: Callback | None):
+        self.iterations = whole_number(who, "iterations", iterations)
+        self.who, self.rule, self.step, self.callback = who, rule, step, callback
+        self.objective = Objective(who, f, x0, gradient)
+        self.tolerance = tolerance if tolerance is not None else EXACT if gradient is None else -1.0
+        self.x = self.objective.layout.start
+        self.norms: list[float] = []
+        self.values: list[float] = []
+        self.steps: list[float] = []
+        self.guess = 0.0  # what the last step says of the length of the next
+        self.least, self.idle = [math.inf, math.inf], 0  # value and |g| so far, and steps that made neither less
+
+    def result(self) -> Descent:
+        self.value, self.g = self.objective.value_and_gradient(self.x)
+        with Progress(self.iterations) as progress:
+            self._record()
+            reason = self._reason()
+            while not reason:
+                reason = self._advance()
+                if not reason:
+                    self._record()
+                    reason = self._reason()
+                    progress(f"gradient {self.norms[-1]:.3g}", len(self.steps))
+        known = self.objective.f is not None
+        return Descent(self.objective.layout.unpack(self.x), self.values[-1] if known else None, reason == CONVERGED, reason,
+                       len(self.steps), self.objective.evaluations, self.objective.gradient_evaluations,
+                       np.array(self.values) if known else None, np.array(self.norms), np.array(self.steps))
+
+    def _record(self) -> None:
+        self.values.append(self.value)
+        self.norms.append(float(np.linalg.norm(self.g)))
+        found = [self.value, self.norms[-1]]
+        self.idle = 0 if any(map(operator.lt, found, self.least)) else self.idle + 1
+        self.least = list(map(min, found, self.least))
+
+    def _reason(self) -> str:
+        """Why it ends here, if it does."""
+        k = len(self.steps)
+        if not math.isfinite(self.norms[-1]):
+            return "the gradient is not finite" + (" (take a smaller step)" if k else " at x0")
+        if self.objective.f is not None and not math.isfinite(self.value):
+            return "the function is not finite" + (" (take a smaller step)" if k else " at x0")
+        if self.norms[-1] <= self.tolerance:
+            return CONVERGED
+        if self.callback is not None:
+            layout = self.objective.layout
+            if self.callback(k, layout.unpack(self.x), layout.unpack(self.g, [None] * len(layout.fixed))):
+                return "ended by the callback"
+        if self.idle >= IDLE and self.objective.gradient is None and hasattr(self.step, "find"):
+            return STUCK
+        return "all iterations are done" if k == self.iterations else ""
+
+    def _advance(self) -> str:
+        """A step; if there is none, why."""
+        if hasattr(self.step, "find"):
+            return self._search()
+        s = _size(self.who, self.step, len(self.steps))
+        self._move(-s * self.g, None)
+        return ""
+
+    def _move(self, change: Array, line: tuple[float, Array] | None) -> None:
+        x = self.x + change
+        self.value, g = line if line is not None else self.objective.value_and_gradient(x)
+        self.rule.note(change, g - self.g, g)
+        self.x, self.g = x, g
+        self.steps.append(float(np.linalg.norm(change)))
+
+    def _search(self) -> str:
+        d = self.rule.direction(self.g)
+        if float(d @ self.g) >= 0.0 and self.rule.forget():
+            d = self.rule.direction(self.g)
+        line = Line(self.objective, self.x, self.value, self.g, d)
+        s = self.step.find(line, self._first(line)) if line.slope < 0.0 else None
+        if s is not None:
+            self.guess = s if isinstance(self.step, Backtracking) else s * line.slope
+            line.slope_at(s)
+            self._move(s * d, (line.values[s], line.gradients[s]))
+            return ""
+        if self.rule.forget():
+            return self._search()
+        if self.objective.gradient is None:
+            return STUCK
+        for _ in range(REDRAWN):  # a gradient that is random may do when it is drawn again
+            again = self.objective.gradient_at(self.x)
+            if not np.array_equal(again, self.g):
+                self.g = again
+                self.steps.append(0.0)
+                return ""
+        return f"{STUCK}, or the gradient is not its own"
+
+    def _first(self, line: Line) -> float:
+        """The step to try first: 1 where the direction knows its length. Else what would change f as much as the last did, or
+        twice the last step if the search only shortens."""
+        if self.rule.unit:
+            return 1.0
+        if self.guess:
+            return 2.0 * self.guess if isinstance(self.step, Backtracking) else self.guess / line.slope
+        return 1.0 / float(np.linalg.norm(line.direction))
+
+
+def _size(who: str, step: Any, k: int) -> float:
     s = float(step(k) if callable(step) else step)
     if not (math.isfinite(s) and s > 0):
-        raise InputError(f"gradient_descent: the step is {s} at iteration {k}; it has to be positive and finite")
+        raise InputError(f"{who}: the step is {s} at iteration {k}; it has to be positive and finite")
     return s
-
-
-def _value(found: Any) -> float:
-    if np.shape(found) != () or np.iscomplexobj(found):
-        raise InputError(f"gradient_descent: value is a function that returns a real number, not {np.shape(found)}")
-    return float(found)

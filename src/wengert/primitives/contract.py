@@ -6,7 +6,8 @@ two of the three groups, so that the transpose of a contraction is again one, wi
 
 Evaluation plans each spec once. It is a `np.dot` of matrices (transposed views go to BLAS as they are), a
 `np.matmul` of stacks, or a broadcast product if nothing is summed. `by` names the NumPy function that the
-user called, where the last bit of the result depends on it; what is derived leaves the choice open.
+user called, where the last bit of the result depends on it; what is derived leaves the choice open. `strong` says that
+an operand which is a `select` marked so was masked for this very product: what the mask leaves out meets exact zeros only.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ _dot: Run = np.dot
 _BY_NUMPY: dict[str, Run] = {"dot": np.dot, "inner": np.inner}
 
 
-def _evaluate(a: Any, b: Any, *, spec: str, by: str = "") -> Any:
+def _evaluate(a: Any, b: Any, *, spec: str, by: str = "", strong: bool = False) -> Any:
     return _plan(spec, by)(a, b)
 
 
@@ -227,14 +228,14 @@ def _plan_matmul(a: str, b: str, out: str) -> Run:
 
 # ---------------------------------------------------------------- the primitive
 
-def _contract_transpose(ct: Any, i: int, ops: Any, *, spec: str, by: str = "") -> Any:
+def _contract_transpose(ct: Any, i: int, ops: Any, *, spec: str, by: str = "", strong: bool = False) -> Any:
     a, b, out = split_spec(spec)
     if i == 0:
         return contract(ct, conj(ops[1]), spec=make_spec(out, b, a))
     return contract(conj(ops[0]), ct, spec=make_spec(a, out, b))
 
 
-def _contract_batch(n: int, ops: Any, batched: Any, *, spec: str, by: str = "") -> Any:
+def _contract_batch(n: int, ops: Any, batched: Any, *, spec: str, by: str = "", strong: bool = False) -> Any:
     a, b, out = split_spec(spec)
     first, second = [None] * batched[0] + [*a], [None] * batched[1] + [*b]
     return contract(*ops, spec=make_spec(first, second, [None, *out]))
@@ -258,8 +259,9 @@ def _contract_sample(rng: np.random.Generator) -> Any:
     return [*out, ((a + 1j * a ** 2, b - 1j * b ** 2), params), ((c + 1j * c ** 2, d - 1j * d ** 2), stacked)]
 
 
-contract: Primitive = Primitive("contract", type=lambda a, b, *, spec, by="": product_type(a, b, spec), evaluate=_evaluate,
-                     linear=(0, 1), transpose=_contract_transpose, batch=_contract_batch, sample=_contract_sample)
+contract: Primitive = Primitive(
+    "contract", type=lambda a, b, *, spec, by="", strong=False: product_type(a, b, spec), evaluate=_evaluate, linear=(0, 1),
+    transpose=_contract_transpose, batch=_contract_batch, sample=_contract_sample)
 
 
 # ---------------------------------------------------------------- formulas made of it

@@ -14,7 +14,7 @@ import numpy as np
 from wengert.graph import ArrayType, Primitive
 from wengert.primitives.matrices import lifted
 
-__all__ = ["guard"]
+__all__ = ["assured", "guard"]
 
 
 def _evaluate(x: Any, holds: Any, *, message: str) -> Any:
@@ -29,3 +29,15 @@ guard: Primitive = Primitive(
         *lifted(n, ops, batched), message=message),
     sample=lambda rng: [((rng.normal(size=(3,)), np.array([True, True])), {"message": "not fine"}),
                         ((rng.normal(size=(2, 2)) + 1j, np.array(True)), {"message": "not fine"})])
+
+
+def _assured(*holds: Any) -> tuple[()]:
+    if not all(holds):
+        raise ValueError("a result of compiled code is not the interpreter's")
+    return ()
+
+
+# No result: where not all conditions hold, compiled code gives up, and the interpreter runs the call.
+assured: Primitive = Primitive(
+    "assured", type=lambda *holds: (), evaluate=_assured, multiple=True, pure=False, differentiable=False,
+    sample=lambda rng: [((np.array(True), np.array(True)), {})])

@@ -134,23 +134,24 @@ convert: Primitive = Primitive(
                         ((rng.normal(size=2) + 1j * rng.normal(size=2),), {"dtype": np.dtype(np.float64)})])
 
 
-def _select_type(p: ArrayType, a: ArrayType, b: ArrayType) -> ArrayType:
+def _select_type(p: ArrayType, a: ArrayType, b: ArrayType, *, strong: bool = False) -> ArrayType:
     if p.dtype.kind != "b":
         raise TypeError(f"select needs a boolean predicate, got {p}")
     return ArrayType(np.broadcast_shapes(p.shape, a.shape, b.shape), _same_dtype(a, b))
 
 
-def _select_evaluate(p: Any, a: Any, b: Any) -> Any:
+def _select_evaluate(p: Any, a: Any, b: Any, *, strong: bool = False) -> Any:
     out: Any = np.where(p, a, b)
     return out[()]
 
 
-def _select_transpose(ct: Any, i: int, ops: Any) -> Any:
+def _select_transpose(ct: Any, i: int, ops: Any, *, strong: bool = False) -> Any:
     zero = Const(np.zeros((), ct.dtype))
     chosen = select(ops[0], ct, zero) if i == 1 else select(ops[0], zero, ct)
     return sum_to(chosen, ops.types[i].shape)
 
 
+# `strong`: a mask that strong zeros laid over what one contraction reads.
 select: Primitive = Primitive(
     "select", type=_select_type, evaluate=_select_evaluate, elementwise=True,
     linear="jointly", structural=True, transpose=_select_transpose,

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import InputError
+from wengert.staging import kept
 from wengert.structured import call, is_tracing
 
 from .points import Layout, refuse_traced
-from .programs import derived, jitted
+from .programs import derived
 
 __all__ = ["CurveFit", "curve_fit"]
 
@@ -143,7 +144,7 @@ def curve_fit(f: Function, xdata: Any, ydata: Any, p0: Any = None, sigma: Any = 
     (array([2.9308, 0.49  ]), array([0.082 , 0.0268]))
     """
     import scipy.optimize
-    vector = jitted("curve_fit", f).again(_of_parameters, ())
+    vector = kept("curve_fit", f).again(_of_parameters, ())
     jacobian = derived(vector, "jacobian")
 
     @functools.wraps(f)  # SciPy counts its parameters

@@ -6,17 +6,16 @@ vector. The one idea: what was compiled stays with the function object, so that 
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from wengert.api import hessian, jacobian, value_and_grad
-from wengert.errors import InputError, SparsityError, kind_of, not_a_function
+from wengert.errors import InputError, SparsityError, kind_of
 from wengert.flatten import flatten
 from wengert.second_order import hvp
-from wengert.staging import jit
+from wengert.staging import jit, kept
 from wengert.structured import call
 
 from .points import Layout
@@ -24,26 +23,11 @@ from .points import Layout
 __all__ = ["Sparse", "derived", "product_of", "program", "weighted_hessian"]
 
 Function = Callable[..., Any]
-_KEPT = "__wengert_jit__"
-
-
-def jitted(name: str, f: Any) -> Any:
-    """The function under `jit`, kept with it."""
-    if not callable(f):
-        raise InputError(f"{name}: {not_a_function(f)}")
-    if hasattr(type(f), "again"):
-        return f
-    kept = getattr(f, "__dict__", {}).get(_KEPT)
-    if kept is None or kept.f is not f:  # a copied __dict__ (functools.wraps) is another function's
-        kept = jit(f)
-        if isinstance(f, types.FunctionType):
-            f.__dict__[_KEPT] = kept
-    return kept
 
 
 def program(name: str, f: Any, layout: Layout, form: str, argnum: int = 0) -> Any:
     """The function as one of vectors, under `jit`. `form` is what it gives: "number", "vector", or "any" of the two."""
-    return jitted(name, f).again(_flat, (name, layout, form, argnum))
+    return kept(name, f).again(_flat, (name, layout, form, argnum))
 
 
 def _flat(f: Function, name: str, layout: Layout, form: str, argnum: int) -> Function:

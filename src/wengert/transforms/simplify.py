@@ -224,9 +224,11 @@ def _keeps(narrow: ArrayType, wide: ArrayType) -> bool:
 # ---------------------------------------------------------------- choices
 
 def _decided(p: Atom, c: _Context) -> bool | None:
-    """What a condition is everywhere, if that is known: of a constant, of ``q and False``, of ``q or True``."""
+    """What a condition is everywhere, if that is known: of a constant, also broadcast, of ``q and False``, of ``q or True``."""
     if isinstance(p, Const):
         return None if not p.value.size else True if bool(p.value.all()) else None if bool(p.value.any()) else False
+    if (spread := c.made_by(p, "broadcast")) is not None:
+        return _decided(spread.operands[0], c)
     for name, side in (("logical_and", False), ("logical_or", True)):
         inner = c.made_by(p, name)
         if inner is not None and any(isinstance(o, Const) and _decided(o, c) is side for o in inner.operands):
@@ -251,7 +253,7 @@ def _chosen(e: Equation, operands: tuple[Atom, ...], c: _Context) -> Atom | None
 
 @_rule("logical_and", "logical_or")
 def _with_itself(e: Equation, operands: tuple[Atom, ...], c: _Context) -> Atom | None:
-    """``p and p``, ``p and True``, ``p or False``."""
+    """``p and p``, ``p and True``, ``p or False``; ``p and False``, ``p or True``."""
     a, b = operands
     if a.type.dtype.kind != "b" or b.type.dtype.kind != "b":
         return None
@@ -259,9 +261,31 @@ def _with_itself(e: Equation, operands: tuple[Atom, ...], c: _Context) -> Atom |
         return a
     neutral = e.primitive.name == "logical_and"
     for x, other in ((a, b), (b, a)):
-        if isinstance(other, Const) and other.value.size and bool(np.all(other.value == neutral)):
+        side = _decided(other, c)
+        if side is neutral:
             return x
+        if side is not None:
+            return _everywhere(side, e, c)
     return None
+
+
+@_rule("reshape", "transpose", "window", "index", "reduce_sum", "broadcast")
+def _of_one_value(e: Equation, operands: tuple[Atom, ...], c: _Context) -> Atom | None:
+    """What rearranges a condition that is the same everywhere is that condition, too; so is "any" along an axis."""
+    p = operands[0]
+    if len(operands) > 1 or p.type.dtype.kind != "b" or e.results[0].type.dtype.kind != "b" or not e.results[0].type.size:
+        return None
+    if e.primitive.name == "broadcast" and p.type.shape == ():
+        return None
+    side = _decided(p, c)
+    return None if side is None else _everywhere(side, e, c)
+
+
+def _everywhere(side: bool, e: Equation, c: _Context) -> Atom:
+    """A condition that is the same everywhere, in the place of the result of an equation."""
+    value = np.asarray(side)
+    shape = e.results[0].type.shape
+    return c.again("broadcast", Const(value), shape=shape) if shape else Const(value)
 
 
 # ---------------------------------------------------------------- constants

@@ -149,7 +149,9 @@ class _Walk:
             if e.primitive is select or any(o in self.chosen for o in e.operands):
                 self.chosen.add(e.results[0])
             if e.primitive is contract:
-                operands = self.reached(e, operands)
+                before, operands = operands, self.reached(e, operands)
+                if any(x is not y for x, y in zip(before, operands, strict=True)):
+                    e = Equation(contract, e.operands, {**e.params, "strong": True}, e.results)
         results = self.build.emit(e.primitive, tuple([h.atom for h in operands]), e.params)
         if mask is not None and _can_spoil(e, self.is_linear):
             out = results[0]
@@ -476,7 +478,7 @@ def _reached(x: Handle, mask: Any, labels: Sequence[str], wanted: Sequence[str])
     if isinstance(x.atom, Const) and np.all(np.isfinite(x.atom.value)):
         return x
     zero = Const(np.zeros((), x.dtype))
-    return select(_onto(mask, labels, wanted, x.shape), x, zero)  # type: ignore[no-any-return]
+    return select(_onto(mask, labels, wanted, x.shape), x, zero, strong=True)  # type: ignore[no-any-return]
 
 
 def _onto(mask: Any, labels: Sequence[str], wanted: Sequence[str], shape: tuple[int, ...]) -> Any:

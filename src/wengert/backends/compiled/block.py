@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wengert.backends.compiled import control, library, small
-from wengert.backends.compiled.code import OUT_OF_BOUNDS, Value, literal
+from wengert.backends.compiled.code import NOT_SURE, OUT_OF_BOUNDS, Value, literal
 from wengert.backends.compiled.elements import Elements, memory_type, uniform, whole_type
 from wengert.backends.compiled.nest import emit_nest
 from wengert.backends.compiled.plan import Item, Nest, Plan, Root, Scalars, Step, all_elements, is_control
@@ -253,6 +253,10 @@ class Block:
         if is_control(e):
             note.kind = "branch" if e.primitive.name == "cond" else "loop"
             control.emit(self, item, e)
+        elif e.primitive.name == "assured":
+            note.kind = "check"
+            for o in e.operands:
+                self.builder.fail(self.code.op(f"xor i1 {self.register(o, 0).part}, true"), NOT_SURE)
         elif e.primitive.name in control.STACKS:
             note.kind = "stack"
             control.STACKS[e.primitive.name](self, e)

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["OUT_OF_BOUNDS", "Code", "Module", "Value", "element", "literal", "splat_literal"]
+__all__ = ["NOT_SURE", "OUT_OF_BOUNDS", "Code", "Module", "Value", "element", "literal", "splat_literal"]
 
 OUT_OF_BOUNDS = "an index is out of bounds"  # why a kernel was left
+NOT_SURE = "a result is NaN, perhaps for want of a mask"
 
 _NAMES = {
     "f8": "double",

@@ -8,8 +8,9 @@ not either; what calls back into Python, or into libraries that only this proces
 from __future__ import annotations
 
 import ctypes
+import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,21 @@ from wengert.backends.compiled.python import dtype_code
 from wengert.errors import InputError, UnsupportedError
 from wengert.graph import ArrayType, Graph
 
-__all__ = ["callable_of", "export", "low_level_callable", "write_c"]
+__all__ = ["arity", "callable_of", "export", "low_level_callable", "write_c"]
 
 _C = {"b1": "bool", "i1": "int8_t", "i2": "int16_t", "i4": "int32_t", "i8": "int64_t", "u1": "uint8_t", "u2": "uint16_t",
       "u4": "uint32_t", "u8": "uint64_t", "f4": "float", "f8": "double", "c8": "float", "c16": "double"}
+
+
+def arity(f: Callable[..., Any]) -> int:
+    """How many arguments a function needs."""
+    try:
+        found = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        raise InputError("low_level_callable: say how many floats the function takes: low_level_callable(2)") from None
+    if any(p.kind is p.VAR_POSITIONAL for p in found):
+        raise InputError("low_level_callable: the function takes any number of arguments; say how many: low_level_callable(2)")
+    return sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in found)
 
 
 def _environment(workspace: int, arrays: Sequence[np.ndarray[Any, Any]] = ()) -> tuple[list[str], str]:
@@ -195,7 +207,7 @@ def _c_names(wanted: Sequence[str], taken: set[str]) -> list[str]:
 
 def _compiled(graph: Graph, what: str) -> kernel.Compiled:
     """A graph's kernel that calls no library of this process's, where it can do without."""
-    flat = kernel.prepared(graph)
+    flat = kernel.prepared(graph, asks=False)
     if flat is None:
         raise UnsupportedError(f"{what}: the function has something that the compiler does not know")
     return kernel.Compiled(graph, kernel.built(flat, standalone=True))

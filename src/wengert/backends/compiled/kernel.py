@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.backends.compiled import checked, control, machine
+from wengert.backends.compiled import checked, control, machine, relax
 from wengert.backends.compiled.block import Block
-from wengert.backends.compiled.code import OUT_OF_BOUNDS, Code, Module
+from wengert.backends.compiled.code import NOT_SURE, OUT_OF_BOUNDS, Code, Module
 from wengert.backends.compiled.hoist import hoisted
 from wengert.backends.compiled.merge import merged
 from wengert.backends.compiled.notes import Notes
@@ -379,7 +379,10 @@ class Compiled:
         if self.pure:
             if self._program is None:
                 self._program = Program(self.graph)
-            return self._program(*values)
+            if self.reasons[status - 1] != NOT_SURE:
+                return self._program(*values)
+            with np.errstate(all="ignore"):  # as compiled code, which gives no warnings
+                return self._program(*values)
         reason = self.reasons[status - 1]
         raise _ERRORS.get(reason, np.linalg.LinAlgError)(reason)
 
@@ -440,11 +443,14 @@ def compile_graph(graph: Graph) -> Compiled | None:
     return None if flat is None else Compiled(graph, built(flat))
 
 
-def prepared(graph: Graph) -> Graph | None:
-    """The graph that code is written for: calls written out, loops relieved; None as for `compile_graph`."""
+def prepared(graph: Graph, asks: bool = True) -> Graph | None:
+    """The graph that code is written for: calls written out, loops relieved; None as for `compile_graph`.
+
+    `asks`: where it cannot be sure of a result, it may leave the call to the interpreter.
+    """
     if any(not isinstance(v.type, ArrayType) or v.type.dtype.kind not in "fciub" for v in (*graph.inputs, *graph.outputs)):
         return None
-    flat = merged(hoisted(flattened(graph)))
+    flat = merged((relax.relaxed if asks else relax.plain)(hoisted(flattened(graph))))
     return flat if control.supported(flat) and not any(_odd(e) for e in _all(flat)) else None
 
 

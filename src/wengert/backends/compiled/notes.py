@@ -25,7 +25,7 @@ class Note:
         The block it belongs to; None for what belongs to no item.
     item : Item or None
     kind : str
-        "nest", "scalars", "library", "python", "loop", "branch", "stack", or "kernel".
+        "nest", "scalars", "library", "python", "loop", "branch", "stack", "check", or "kernel".
     depth : int
         How many items it lies in.
     counts : dict
