@@ -115,8 +115,8 @@ def test_staged_as_one_loop(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_second_derivatives(kind):
     model = KINDS[kind].init(wg.random.key(1), 2, 2)
-    x = np.random.default_rng(3).normal(size=(3, 2))
-    wg.check_grads(lambda m, v: np.sum(np.sin(m(v, mask=np.array([True, True, False]))[0])), (model, x), order=2)
+    x = np.random.default_rng(3).normal(size=(2, 2))
+    wg.check_grads(lambda m, v: np.sum(np.sin(m(v, mask=np.array([True, False]))[0] + m(v)[0])), (model, x), order=2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -135,6 +135,8 @@ def test_float32_stays(kind):
     value, g = wg.jit(wg.value_and_grad(lambda m, v: np.mean(m(v, key=wg.random.key(2))[0])))(model, x)
     assert value.dtype == np.float32 and {leaf.dtype for leaf in flatten(g)[0]} == {np.dtype(np.float32)}
     assert model(x)[0].dtype == np.float32
+    y, state = model(X, model(x)[1])  # a state of float32 before inputs of float64
+    assert y.dtype == np.float64 and {part.dtype for part in parts(state)} == {np.dtype(np.float64)}
 
 
 def test_dropout_is_between_layers_and_only_with_a_key():
@@ -184,6 +186,12 @@ def test_within_a_model():
     assert size(graphs[0]) == size(graphs[1])
     with pytest.raises(InputError, match=r"^\.layers\[0\]: LSTM with weight_x"):
         model(X[..., :2])
+
+
+def test_lists_are_arrays():
+    model = nn.GRU.init(wg.random.key(1), N_IN, N_HIDDEN)
+    y, state = model(X.tolist(), model(X)[1].tolist(), mask=nn.length_mask(LENGTHS, LENGTH).tolist())
+    np.testing.assert_array_equal(y, model(X, model(X)[1], mask=nn.length_mask(LENGTHS, LENGTH))[0])
 
 
 def test_pickle():

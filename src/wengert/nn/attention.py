@@ -17,7 +17,7 @@ from wengert.errors import InputError
 from wengert.flatten import Frozen
 from wengert.structured import user_line
 
-from .checks import called, shown
+from .checks import array, called, shown
 from .linear import Linear
 from .sequential import Dropout
 from .softmax import softmax
@@ -67,13 +67,15 @@ def attention_weights(queries: Any, keys: Any, *, mask: Any = None, causal: bool
     array([[0.5, 0.5, 0. , 0. ],
            [0. , 0. , 0. , 0. ]])
     """
-    shape_q, shape_k = np.shape(queries), np.shape(keys)
+    queries, keys = array(queries), array(keys)
+    shape_q, shape_k = queries.shape, keys.shape
     if min(len(shape_q), len(shape_k)) < 2 or shape_q[-1] != shape_k[-1]:
         raise InputError(f"attention_weights at {user_line()}: queries of shape {shape_q} and keys of shape {shape_k} do not "
                          "have the same features along the last axis")
     scores = queries @ np.swapaxes(keys, -1, -2) * (1.0 / math.sqrt(shape_q[-1]) if scale is None else scale)
     allowed = causal_mask(shape_q[-2], shape_k[-2]) if causal else None
     if mask is not None:
+        mask = array(mask)
         scores, kept = _masked(scores, mask)
         allowed = kept if allowed is None else allowed & kept
     if allowed is None:
@@ -131,6 +133,7 @@ def scaled_dot_product_attention(
     array([[1.  ],
            [2.34]])
     """
+    values = array(values)
     if len(np.shape(values)) < 2 or np.shape(values)[-2] != np.shape(keys)[-2]:
         raise InputError(f"scaled_dot_product_attention at {user_line()}: keys of shape {np.shape(keys)} and values of shape "
                          f"{np.shape(values)} are not as many along the axis before the last")
@@ -184,7 +187,8 @@ def rotary(x: Any, positions: Any = None, *, base: float = 10000.0) -> Any:
     array([[1.  , 0.  ],
            [0.54, 0.84]])
     """
-    *lead, length, features = np.shape(x)
+    x = array(x)
+    *lead, length, features = x.shape
     if features % 2:
         raise InputError(f"rotary at {user_line()}: x of shape {np.shape(x)} has an odd number of features")
     positions = np.arange(length) if positions is None else positions
@@ -200,7 +204,7 @@ class Positions:
 
     Parameters
     ----------
-    table : array (greatest length, features), or Frozen of it
+    table : array (greatest length, features)
 
     Examples
     --------
@@ -221,13 +225,13 @@ class Positions:
         return cls((deviation * random.normal(key, (length, features))).astype(dtype))
 
     @classmethod
-    def sinusoidal(cls, length: int, features: int, *, dtype: Any = float) -> Positions:
-        """The table of `sinusoidal`, which is not trained."""
-        return cls(Frozen(sinusoidal(length, features, dtype=dtype)))
+    def sinusoidal(cls, length: int, features: int, *, dtype: Any = float) -> Frozen:
+        """The table of `wg.nn.sinusoidal`, which is not trained: the layer below `Frozen`."""
+        return Frozen(cls(sinusoidal(length, features, dtype=dtype)))
 
     def __call__(self, x: Any) -> Any:
         """The sequence (..., length, features) with its positions added."""
-        table = self.table.value if isinstance(self.table, Frozen) else self.table
+        table = self.table
         if len(np.shape(x)) < 2 or np.shape(x)[-1] != table.shape[1] or np.shape(x)[-2] > table.shape[0]:
             raise InputError(f"Positions with a table {table.shape} takes sequences (..., at most {table.shape[0]}, "
                              f"{table.shape[1]}); this one has shape {np.shape(x)}")
@@ -300,7 +304,8 @@ class MultiHeadAttention:
             The keys by default.
         mask : array, optional
             As in `attention_weights`; it broadcasts to (..., length, number of keys), the same for all heads, or to
-            (..., heads, length, number of keys) if it has one axis more than the queries.
+            (..., heads, length, number of keys) if it has one axis more than the queries. Which tokens are valid, (batch,
+            number of keys), is given as ``mask[:, None, :]``.
         causal : bool
         key : numpy.uint64, optional
             For dropout of weights.

@@ -21,7 +21,7 @@ from wengert.errors import InputError
 from wengert.structured import call, scan
 
 from .activations import sigmoid
-from .checks import shown
+from .checks import array, shown
 from .sequential import Dropout
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "length_mask"]
@@ -257,8 +257,15 @@ def _over_time(cell: Any, x: Any, state: Any, mask: Any, backward: bool) -> tupl
         return _where(valid, new, state), np.where(valid, y, 0)
 
     valid = None if mask is None else np.moveaxis(mask, -1, 0)[..., None]
-    last, outputs = scan(step, state, (np.moveaxis(cell.project(x), -2, 0), valid), reverse=backward)
+    projected = np.moveaxis(cell.project(x), -2, 0)
+    dtype = np.result_type(projected.dtype, *[part.dtype for part in _leaves(state)])
+    begin = tuple([part.astype(dtype) for part in state]) if isinstance(state, tuple) else state.astype(dtype)
+    last, outputs = scan(step, begin, (projected, valid), reverse=backward)
     return np.moveaxis(outputs, 0, -2), last
+
+
+def _leaves(state: Any) -> tuple[Any, ...]:
+    return state if isinstance(state, tuple) else (state,)
 
 
 def _where(valid: Any, new: Any, old: Any) -> Any:
@@ -321,6 +328,10 @@ class _Recurrent:
         state : as the argument
             The last of each layer and direction.
         """
+        x = array(x)
+        mask = None if mask is None else array(mask)
+        pair = isinstance(self.cells[0][0], LSTMCell) and isinstance(state, (tuple, list))
+        state = None if state is None else tuple(map(array, state)) if pair else array(state)
         self._check(x, state, mask)
         last = []
         for i, row in enumerate(self.cells):
@@ -350,14 +361,14 @@ class _Recurrent:
         if state is not None:
             pair = isinstance(cell, LSTMCell)
             wanted = (len(self.cells) * len(self.cells[0]), *shape[:-2], cell.n_hidden)
-            found = [np.shape(part) for part in state] if pair and isinstance(state, (tuple, list)) else [np.shape(state)]
+            found = [np.shape(part) for part in state] if isinstance(state, tuple) else [np.shape(state)]
             if found != [wanted] * (2 if pair else 1):
                 raise InputError(f"{name} takes {'two states' if pair else 'a state'} of shape {wanted} for sequences {shape}; "
                                  f"given: {', '.join(map(str, found))}")
 
 
 def _part(state: Any, k: int) -> Any:
-    return tuple([part[k] for part in state]) if isinstance(state, (tuple, list)) else state[k]
+    return tuple([part[k] for part in state]) if isinstance(state, tuple) else state[k]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ block is added to what it was given; the norm stands before the block (`pre_norm
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,12 +18,13 @@ from wengert import random
 from wengert.errors import InputError
 from wengert.structured import fori_loop, user_line
 
-from ._standins import LayerNorm
 from .activations import relu
 from .attention import MultiHeadAttention, Positions
 from .checks import called, shown
 from .gating import FeedForward
+from .initializers import normal
 from .linear import Embedding, Linear
+from .normalization import LayerNorm
 from .sequential import Dropout
 
 __all__ = ["Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer"]
@@ -247,7 +249,7 @@ class Transformer:
     Parameters
     ----------
     source, target : Embedding
-    positions : Positions
+    positions : Positions, or Frozen of it
     encoder : TransformerEncoder
     decoder : TransformerDecoder
     output : Linear
@@ -273,7 +275,7 @@ class Transformer:
 
     source: Embedding
     target: Embedding
-    positions: Positions
+    positions: Any
     encoder: TransformerEncoder
     decoder: TransformerDecoder
     output: Linear
@@ -290,7 +292,9 @@ class Transformer:
         """
         k_s, k_t, k_e, k_d, k_o = random.split(key, 5)
         both = {"dropout": dropout, "dtype": dtype, **options}
-        return cls(Embedding.init(k_s, n_source, features, dtype=dtype), Embedding.init(k_t, n_target, features, dtype=dtype),
+        unit = functools.partial(normal, deviation=1 / math.sqrt(features))  # `_embedded` makes it 1, the size of positions
+        return cls(Embedding.init(k_s, n_source, features, dtype=dtype, initializer=unit),
+                   Embedding.init(k_t, n_target, features, dtype=dtype, initializer=unit),
                    Positions.sinusoidal(longest, features, dtype=dtype),
                    TransformerEncoder.init(k_e, features, heads, layers, **both),
                    TransformerDecoder.init(k_d, features, heads, layers, **both),
