@@ -30,8 +30,7 @@ API_MODULES = ("progress", "flatten", "systems", "run", "mapping", "solutions", 
                "linear_systems", "custom", "sparse", "modes", "schedules", "budget", "api", "second_order", "series",
                "check", "forms", "staging", "planning", "compilation", "adjoints", "sources", "expressions",
                "with_sympy", "formulas", "symbolic", "lines", "recording", "explanation", "checkpointing", "structured",
-               "random", "doctor", "rounding_model", "rounding", "profiling",
-               "nonfinite", "comparison")
+               "random", "doctor", "rounding_model", "rounding", "profiling", "nonfinite", "comparison")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "progress", "flatten", "api", "second_order", "custom", "check", "staging", "structured", "random")
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "scipy", "nn", "interop", "learning")

@@ -54,6 +54,9 @@ PROGRAMS: dict[str, tuple[str, tuple[Any, ...], str, str]] = {
         "yes",
         "yes",
     ),
+    "an optimizer": (
+        "import wengert as wg\nSGD = wg.optim.SGD(0.1)\n"
+        "def f(x):\n y, _ = SGD.update(2 * x, SGD.init(x), x)\n return np.sum(y * y)", (X,), "yes", "yes"),
     "writes": (
         "def f(x):\n y = np.zeros(len(x))\n y[0] = x[1]\n y[1:] += x[1:]\n return np.sum(y * y)",
         (X,),

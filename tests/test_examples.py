@@ -67,7 +67,7 @@ def assert_close(mine, reference, ulps):
 
 
 def test_there_are_examples() -> None:
-    assert {"mds", "logistic_regression", "rosenbrock", "formulas", "network_121"} <= set(SCRIPTS)
+    assert {"logistic_regression", "rosenbrock", "formulas", "network_121"} <= set(SCRIPTS)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -139,49 +139,6 @@ def test_network_gradient(example: ModuleType) -> None:
     mine = [*np.concatenate([gradient[name] for name in order]), gradient["c"]]
     # Every entry has the factor y - t = -0.014, what remains when numbers near 1 cancel: condition 1 / 0.014.
     assert_close(mine, partials(reference, flat), ulps=4 / 0.014)
-
-
-@named("mds")
-def test_mds_gradient_at_integers_is_exact(example: ModuleType) -> None:
-    """At points with small integer coordinates nothing rounds, so the closed form must be met bit by bit."""
-    rng = np.random.default_rng(1)
-    W, D = rng.integers(-5, 6, (7, 2)), rng.integers(0, 40, (7, 7))
-    D = D + D.T
-    expected = np.zeros((7, 2), dtype=int)
-    for i in range(7):
-        for j in range(7):
-            d = W[i] - W[j]
-            expected[i] += 8 * (d @ d - D[i, j]) * d
-    assert np.array_equal(wg.grad(example.loss)(W.astype(float), D.astype(float)), expected)
-
-
-@named("mds")
-def test_mds_finds_the_same_minimum_from_every_start(example: ModuleType) -> None:
-    _, distances = example.read_distances()
-    found = [example.loss(example.recover(distances, seed)[0], distances**2) for seed in range(4)]
-    # Where the gradient is at most 1e-9, the loss is flat to its second order.
-    assert np.ptp(found) <= 1e-12
-
-
-def test_mds_draws_its_map(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    file = tmp_path / "map.png"
-    assert str(file) in run("mds", "--plot", str(file))
-    assert file.read_bytes().startswith(b"\x89PNG\r\n")
-
-
-@named("mds")
-def test_city_data_is_consistent(example: ModuleType) -> None:
-    """The table is symmetric, and is the great-circle distance of the coordinates, rounded to 0.1 km."""
-    names, distances = example.read_distances()
-    latitude, longitude = example.read_coordinates().T
-    assert len(names) == len(set(names)) == len(latitude) >= 10
-    sine, cosine = np.sin(latitude), np.cos(latitude)
-    cosine = np.outer(sine, sine) + np.outer(cosine, cosine) * np.cos(longitude[:, None] - longitude)
-    computed = example.EARTH_RADIUS * np.arccos(np.minimum(cosine, 1.0))
-    assert np.array_equal(distances, distances.T)
-    # Half a unit of the last printed digit, and what arccos loses near 1 (the diagonal: sqrt(2 eps)).
-    assert np.max(np.abs(computed - distances)) <= 5e-5 + example.EARTH_RADIUS * np.sqrt(4 * EPS)
 
 
 @named("logistic_regression")

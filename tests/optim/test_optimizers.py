@@ -225,6 +225,20 @@ def test_a_schedule_of_the_user_with_a_branch_compiles():
     assert all(staged.graph is not None for staged in step.found.values())
 
 
+def test_an_optimizer_is_an_argument_like_any():
+    """Under jit its numbers are traced, so another learning rate is no other program; vmap trains several at once."""
+    step = wg.jit(lambda optimizer, g, state, x: optimizer.update(g, state, x))
+    x = np.ones(3)
+    for rate in (0.1, 0.2):
+        optimizer = optim.Adam(rate)
+        found = step(optimizer, x, optimizer.init(x), x)[0]
+        np.testing.assert_allclose(found, optimizer.update(x, optimizer.init(x), x)[0], rtol=1e-14)
+    assert len(step.found) == 1
+    several = np.arange(6.0).reshape(2, 3)
+    trained = wg.vmap(lambda g, p: optimizer.update(g, optimizer.init(x), p)[0])(several, several)
+    np.testing.assert_allclose(trained, [optimizer.update(row, optimizer.init(x), row)[0] for row in several], rtol=1e-14)
+
+
 # ---------------------------------------------------------------- clipping
 
 def test_clipping():

@@ -451,6 +451,8 @@ def _method(scope: Scope, n: ast.Call, given: bool) -> Iterator[Finding]:
             "np.where with all elements",
             sure=False,
         )
+    elif name == "update" and len(n.args) > 2:  # an optimizer's, which is pure; containers take one argument
+        return
     elif known.changes_owner(name) and isinstance(holder, ast.Name):
         yield from _change(scope, n, root, name)
 

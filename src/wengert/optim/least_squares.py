@@ -146,27 +146,37 @@ class _Dense:
 
     def solve(self, damping: float, D: Array) -> tuple[Array, float]:
         """h of least ``|J h + r|² + damping |D h|²``, and how much less ``½ |J h + r|²`` is than ``½ |r|²``."""
-        scaled = self.R / D
+        scaled, right = self.R / D, self.right
         if damping:
             n = len(D)
             scaled = np.concatenate([scaled, math.sqrt(damping) * np.eye(n)])
-            h = np.linalg.lstsq(scaled, np.concatenate([self.right, np.zeros(n)]))[0] / D
-        else:
-            h = np.linalg.lstsq(scaled, self.right)[0] / D
+            right = np.concatenate([right, np.zeros(n)])
+        h = _solution(scaled, right) / D
         moved = self.R @ h
         return h, float(self.right @ moved - 0.5 * moved @ moved)
 
 
-class _Products:
-    """The Jacobian at a point by its products."""
+def _solution(A: Array, b: Array) -> Array:
+    """Of least ``|A h − b|``, and of least norm where there are several."""
+    from scipy.linalg import solve_triangular
+    if len(A) >= A.shape[1]:
+        Q, R = np.linalg.qr(A)
+        sizes = np.abs(np.diag(R))
+        if np.min(sizes) > 1e-10 * np.max(sizes):  # else columns depend on each other, or nearly so
+            return np.asarray(solve_triangular(R, Q.T @ b))
+    return np.asarray(np.linalg.lstsq(A, b)[0])
 
-    def __init__(self, r: Array, forward: Function, backward: Function, n: int):
+
+class _Products:
+    """The Jacobian at a point by its products; variables have the scale of the Jacobian at the first point, and no other."""
+
+    def __init__(self, r: Array, forward: Function, backward: Function, n: int, scale: float):
         from scipy.sparse.linalg import LinearOperator
         self.r, self.gradient, self.norms = r, backward(r), np.ones(n)
         self.J = LinearOperator((r.size, n), matvec=lambda v: forward(np.ravel(v)), rmatvec=lambda u: backward(np.ravel(u)),
                                 dtype=np.float64)
         size = float(r @ r)
-        self.scale = float(self.gradient @ self.gradient) / size if size else 1.0  # at most the largest of JᵀJ's eigenvalues
+        self.scale = scale or (float(self.gradient @ self.gradient) / size if size else 1.0)  # at most JᵀJ's largest eigenvalue
 
     def solve(self, damping: float, D: Array) -> tuple[Array, float]:
         from scipy.sparse.linalg import lsmr
@@ -183,6 +193,7 @@ class _Residuals:
             raise InputError(f"{who}: the Jacobian is a function, not {kind_of(jacobian)}; leave it out: it is exact then")
         self.who, self.layout, self.given = who, Layout(who, x0), jacobian
         self.evaluations = self.gradient_evaluations = 0
+        self.scale = 0.0  # of large Jacobians, once known
         if jacobian is None:
             self.program = kept(who, residuals).again(_flat, (self.layout,))
             self.jacobian = jacobian_of(self.program)
@@ -202,7 +213,10 @@ class _Residuals:
         if self.given is not None:
             return _Dense(r, self._matrix(self.given(self.layout.unpack(x)), r.size))
         if r.size * x.size > DENSE:
-            return _Products(r, lambda v: self.forward(x, v, *fixed), lambda u: self.backward(x, u, *fixed), x.size)
+            forward, backward = (lambda v: self.forward(x, v, *fixed)), (lambda u: self.backward(x, u, *fixed))
+            found = _Products(r, forward, backward, x.size, self.scale)
+            self.scale = found.scale
+            return found
         return _Dense(r, np.asarray(self.jacobian(x, *fixed)))
 
     def value(self, x: Array) -> float:
