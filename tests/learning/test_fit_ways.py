@@ -186,7 +186,8 @@ def test_another_gradient() -> None:
 def test_what_does_not_fit_is_told_before_training() -> None:
     with pytest.raises(ValueError, match="matmul") as caught:
         train((X[:, :2], Y))
-    assert caught.value.__notes__ == ["fit: in the first update, of a batch with batch[0] float64[30, 2], batch[1] float64[30]"]
+    assert caught.value.__notes__ == ["fit: in the first update, of a batch with batch[0] float64[30, 2], "
+                                      "batch[1] float64[30]; rows 0 to 29 of the data"]
     with pytest.raises(ValueError, match="matmul") as caught:
         train(validation=(X[:, :2], Y))
     assert "on the first batch of the validation data" in caught.value.__notes__[0]

@@ -18,9 +18,11 @@ import numpy as np
 from wengert.errors import DataError, InputError, kind_of
 from wengert.flatten import Spec, flatten, leaf_names
 
-__all__ = ["Batch", "Rows", "Stream", "minibatches", "order_of", "source_of", "whole"]
+__all__ = ["SHOWN", "Batch", "Rows", "Stream", "minibatches", "order_of", "source_of", "whole"]
 
 Array = np.ndarray
+
+SHOWN = 8  # rows in a message
 
 
 class Batch:
@@ -47,6 +49,15 @@ class Batch:
         cuts = np.linspace(0, self.size, min(count, self.size) + 1).astype(int)
         return [Batch([x[a:b] for x in self.leaves], self.spec, None if self.rows is None else self.rows[a:b])
                 for a, b in itertools.pairwise(cuts)]
+
+    def where(self) -> str:
+        """Which rows it is, for a message."""
+        if self.rows is None:
+            return f"{self.size:,} rows of a stream"
+        if isinstance(self.rows, range):
+            return f"rows {self.rows.start} to {self.rows.stop - 1} of the data"
+        shown = ", ".join(str(int(row)) for row in self.rows[:SHOWN])
+        return f"rows {shown}{', ...' if len(self.rows) > SHOWN else ''} of the data"
 
     def shapes(self) -> str:
         return ", ".join(f"{name} {x.dtype.name}{list(x.shape)}"

@@ -234,8 +234,8 @@ class _Training:
             value, arrays, state, finite = self.updates(now.arrays, now.state, batch, self.key, now.updates,
                                                         self.given.accumulate)
         except Exception as error:
-            if not now.updates:
-                error.add_note(f"fit: in the first update, of a batch with {batch.shapes()}")
+            which = "the first update" if not now.updates else f"epoch {now.epoch + 1}, step {now.step + 1}"
+            error.add_note(f"fit: in {which}, of a batch with {batch.shapes()}; {batch.where()}")
             raise
         value = float(value)
         if not finite:
