@@ -76,6 +76,13 @@ def test_each_row_once_and_another_order_each_epoch() -> None:
     assert [len(x) for x in wg.minibatches(X, 5, drop_last=True)] == [5] * 4
 
 
+def test_minibatches_refuse_at_the_call() -> None:
+    with pytest.raises(DataError, match="minibatches: batch_size is 24, and data has 23 rows"):
+        wg.minibatches((X, Y), 24)
+    with pytest.raises(InputError, match="minibatches: epoch is a whole number from 0 up, not -1"):
+        wg.minibatches((X, Y), 5, epoch=-1)
+
+
 def test_a_smaller_last_batch_is_traced_once() -> None:
     traced = []
 

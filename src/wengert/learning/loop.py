@@ -24,7 +24,7 @@ from wengert.progress import Progress
 from wengert.random import key as key_of
 from wengert.staging import jit
 
-from .checkpoint import read, write
+from .checkpoint import clear, read, write
 from .data import Batch, Rows, Stream, source_of, whole
 from .nonfinite import nonfinite_error
 from .result import Fit, History
@@ -329,6 +329,8 @@ class _Training:
               "seconds": now.seconds, "best": self.best[1] if self.best else None, "length": self.source.updates,
               "spent": self._elapsed()}
         first = not self.saved
+        if first:
+            clear(self.path)
         try:
             write(self.path, arrays, {k: np.array(v) for k, v in history.items()}, fixed, at)
         except OSError as error:
