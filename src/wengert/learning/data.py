@@ -73,8 +73,8 @@ def _leaves_of(name: str, tree: Any, caller: str = "fit") -> tuple[list[Array], 
     out = []
     for leaf, called in zip(leaves, names, strict=True):
         if not isinstance(leaf, np.ndarray) or type(leaf) not in (np.ndarray, np.memmap):
-            raise InputError(f"{caller}: {called} is {kind_of(leaf)}; data are arrays (np.asarray makes one), trees of them, or a "
-                             "function that makes a generator of batches")
+            raise InputError(f"{caller}: {called} is {kind_of(leaf)}; data are arrays (np.asarray makes one), trees of them, "
+                             "or a function that makes a generator of batches")
         if leaf.dtype.kind not in "fciub":
             raise InputError(f"{caller}: {called} has dtype {leaf.dtype}, which is not one of numbers")
         out.append(np.asarray(leaf))
@@ -104,13 +104,13 @@ class Rows:
         self.count = len(self.leaves[0])
         for leaf, called in zip(self.leaves, names, strict=True):
             if len(leaf) != self.count:
-                raise DataError(f"{caller}: {names[0]} has {self.count:,} rows, and {called} {len(leaf):,}; they are to have the "
-                                "same number, one for each example")
+                raise DataError(f"{caller}: {names[0]} has {self.count:,} rows, and {called} {len(leaf):,}; they are to have "
+                                "the same number, one for each example")
         if not self.count:
             raise DataError(f"{caller}: {name} is empty: {names[0]} has shape {self.leaves[0].shape}")
         if batch_size is not None and batch_size > self.count:
-            raise DataError(f"{caller}: batch_size is {batch_size:,}, and {name} has {self.count:,} rows; take at most so many, or "
-                            "None for all of them at once")
+            raise DataError(f"{caller}: batch_size is {batch_size:,}, and {name} has {self.count:,} rows; take at most so many, "
+                            "or None for all of them at once")
         self.full = batch_size is None
         self.batch_size = self.count if batch_size is None else batch_size
         self.shuffle, self.seed = shuffle and not self.full, seed
