@@ -33,7 +33,8 @@ API_MODULES = ("progress", "flatten", "systems", "run", "mapping", "solutions", 
                "random", "doctor", "rounding_model", "rounding", "profiling", "nonfinite", "comparison")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "progress", "flatten", "api", "second_order", "custom", "check", "staging", "structured", "random")
-APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "scipy", "nn", "interop", "learning")
+APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "scipy", "nn", "interop", "learning",
+                "distributed")
 
 # What each package may import of wengert, besides itself and `errors`.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wengert import (
+        distributed,
         errors,
         implicit,
         interop,
@@ -60,11 +61,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StagingWarning", "check_grads", "checkpoint", "checkpoint_schedule", "compare", "cond", "config", "convolve_nd",
-    "count_operations", "custom_jvp", "custom_vjp", "errors", "explain", "explain_compilation", "fit", "for_scipy",
-    "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "implicit", "interop",
-    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "minibatches", "nn", "numeric", "ode",
-    "opaque", "optim", "plan", "profile", "propagate", "random", "rounding_error", "scan", "scipy", "source", "sparse",
-    "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "value_and_grad", "vjp", "vmap", "while_loop",
+    "count_operations", "custom_jvp", "custom_vjp", "distributed", "errors", "explain", "explain_compilation", "fit",
+    "for_scipy", "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "implicit",
+    "interop", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "minibatches", "nn", "numeric",
+    "ode", "opaque", "optim", "plan", "profile", "propagate", "random", "rounding_error", "scan", "scipy", "source",
+    "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "value_and_grad", "vjp", "vmap",
+    "while_loop",
 ]
 
 _HOME = {
@@ -102,8 +104,8 @@ _HOME = {
     "while_loop": "structured",
 }
 _MODULES = {
-    "errors", "implicit", "interop", "nn", "numeric", "ode", "optim", "random", "scipy", "sparse", "stochastic",
-    "symbolic",
+    "distributed", "errors", "implicit", "interop", "nn", "numeric", "ode", "optim", "random", "scipy", "sparse",
+    "stochastic", "symbolic",
 }
 
 

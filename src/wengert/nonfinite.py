@@ -106,8 +106,8 @@ def find_nonfinite(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Finding 
     divide(0.5, 0) = inf at entry [0], in the backward pass
         ...
     """
-    graph, values, active = _graph_at(f, args, kwargs)
     with np.errstate(all="ignore"):
+        graph, values, active = _graph_at(f, args, kwargs)
         linear = linearize(graph, active)
         forward = _Search(linear.primal, values, "forward")
         for out in graph.outputs:

@@ -76,6 +76,13 @@ def test_each_row_once_and_another_order_each_epoch() -> None:
     assert [len(x) for x in wg.minibatches(X, 5, drop_last=True)] == [5] * 4
 
 
+def test_minibatches_refuse_at_the_call() -> None:
+    with pytest.raises(DataError, match="minibatches: batch_size is 24, and data has 23 rows"):
+        wg.minibatches((X, Y), 24)
+    with pytest.raises(InputError, match="minibatches: epoch is a whole number from 0 up, not -1"):
+        wg.minibatches((X, Y), 5, epoch=-1)
+
+
 def test_a_smaller_last_batch_is_traced_once() -> None:
     traced = []
 
@@ -106,3 +113,44 @@ def test_refuses(case: str) -> None:
     data, more, kind, text = BAD[case]
     with pytest.raises(kind, match=text):
         wg.fit(MODEL, loss, data, optimizer=Descent(), epochs=1, **more)
+
+
+def test_compiled_at_once_every_call_gives_the_same_bits() -> None:
+    def f(x: Any) -> Any:
+        return np.sum(np.exp(np.sin(x)) / np.tanh(1.0 + x))
+    once = wg.jit(wg.value_and_grad(f), at_once=True)
+    x = np.linspace(0.1, 7.0, 1001)
+    first = once(x)
+    (staged,) = once.found.values()
+    assert staged.program.compiled is not None
+    for _ in range(10):
+        again = once(x)
+    assert again[0] == first[0] and np.array_equal(again[1], first[1])
+
+
+def test_a_loss_that_cannot_be_staged_runs_with_one_warning() -> None:
+    seen: list[Any] = []
+    optimizer = wg.optim.Adam(wg.optim.CosineDecay(0.1, steps=15))
+
+    def noting(model: Any, x: Any, y: Any) -> Any:
+        value = loss(model, x, y)
+        seen.append(len(x))
+        if value > 1e9:
+            seen.append(value)
+        return value
+    with pytest.warns(wg.StagingWarning, match="jit: fit with the loss .*noting runs unstaged") as caught:
+        found = wg.fit(MODEL, noting, (X, Y), optimizer=optimizer, epochs=3, batch_size=5)
+    assert len(caught) == 1
+    staged = wg.fit(MODEL, loss, (X, Y), optimizer=optimizer, epochs=3, batch_size=5)
+    np.testing.assert_allclose(found.history.update_loss, staged.history.update_loss, rtol=1e-12)
+
+
+def test_the_curves() -> None:
+    pytest.importorskip("matplotlib")
+    found = wg.fit(MODEL, loss, (X, Y), optimizer=Descent(), epochs=4, batch_size=5, validation=(X, Y), metrics={"twice": loss})
+    losses, metrics = found.plot().axes
+    updates, training, validation, _ = losses.lines
+    assert updates.get_ydata().tolist() == found.history.update_loss.tolist()
+    np.testing.assert_allclose(updates.get_xdata(), np.arange(20) / 5)
+    assert training.get_ydata().tolist() == found.history.loss.tolist()
+    assert validation.get_ydata().tolist() == metrics.lines[0].get_ydata().tolist() == found.history.metrics["twice"].tolist()

@@ -67,6 +67,7 @@ def test_goes_on_after_a_kill_bit_for_bit(tmp_path: Path) -> None:
         assert content["history losses"].size == 11  # in the third epoch of five updates each
     assert len(list(tmp_path.iterdir())) == 2  # and what was being written
     assert same(train(checkpoint=path, resume=True), train())
+    assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
 
 
 def test_goes_on_after_its_end_and_refuses_another_run(tmp_path: Path) -> None:

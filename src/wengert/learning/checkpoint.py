@@ -8,9 +8,9 @@ there is always a good one; nothing in it is code, and what is loaded has to fit
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 
 from wengert.errors import DataError
 
-__all__ = ["read", "write"]
+__all__ = ["clear", "read", "write"]
 
 _FORMAT = 1
 _KINDS = {"float": float, "complex": complex}
@@ -42,18 +42,25 @@ def write(path: Path, arrays: dict[str, tuple[Any, ...]], history: dict[str, np.
     content = {f"{name} {k}": np.asarray(x) for name, values in arrays.items() for k, x in enumerate(values)}
     content |= {f"history {name}": x for name, x in history.items()}
     content["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    number, made = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    made = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with os.fdopen(number, "wb") as file:
+        with made.open("wb") as file:
             np.savez(file, allow_pickle=False, **content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(made, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(made)
+            made.unlink()
         raise
     _sync_folder(path.parent)
+
+
+def clear(path: Path) -> None:
+    """Remove what a run that was killed left half written."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            left.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -18,9 +18,11 @@ import numpy as np
 from wengert.errors import DataError, InputError, kind_of
 from wengert.flatten import Spec, flatten, leaf_names
 
-__all__ = ["Batch", "Rows", "Stream", "minibatches", "order_of", "source_of", "whole"]
+__all__ = ["SHOWN", "Batch", "Rows", "Stream", "minibatches", "order_of", "source_of", "whole"]
 
 Array = np.ndarray
+
+SHOWN = 8  # rows in a message
 
 
 class Batch:
@@ -48,24 +50,33 @@ class Batch:
         return [Batch([x[a:b] for x in self.leaves], self.spec, None if self.rows is None else self.rows[a:b])
                 for a, b in itertools.pairwise(cuts)]
 
+    def where(self) -> str:
+        """Which rows it is, for a message."""
+        if self.rows is None:
+            return f"{self.size:,} rows of a stream"
+        if isinstance(self.rows, range):
+            return f"rows {self.rows.start} to {self.rows.stop - 1} of the data"
+        shown = ", ".join(str(int(row)) for row in self.rows[:SHOWN])
+        return f"rows {shown}{', ...' if len(self.rows) > SHOWN else ''} of the data"
+
     def shapes(self) -> str:
         return ", ".join(f"{name} {x.dtype.name}{list(x.shape)}"
                          for name, x in zip(leaf_names(self.spec, "batch"), self.leaves, strict=True))
 
 
-def _leaves_of(name: str, tree: Any) -> tuple[list[Array], Spec]:
+def _leaves_of(name: str, tree: Any, caller: str = "fit") -> tuple[list[Array], Spec]:
     """Arrays of numbers with a leading axis in common; a memory map stays on the disk."""
     leaves, spec = flatten(tree)
     names = leaf_names(spec, name)
     if not leaves:
-        raise DataError(f"fit: {name} is an empty {type(tree).__name__}; it holds arrays with one row for each example")
+        raise DataError(f"{caller}: {name} is an empty {type(tree).__name__}; it holds arrays with one row for each example")
     out = []
     for leaf, called in zip(leaves, names, strict=True):
         if not isinstance(leaf, np.ndarray) or type(leaf) not in (np.ndarray, np.memmap):
-            raise InputError(f"fit: {called} is {kind_of(leaf)}; data are arrays (np.asarray makes one), trees of them, or a "
-                             "function that makes a generator of batches")
+            raise InputError(f"{caller}: {called} is {kind_of(leaf)}; data are arrays (np.asarray makes one), trees of them, "
+                             "or a function that makes a generator of batches")
         if leaf.dtype.kind not in "fciub":
-            raise InputError(f"fit: {called} has dtype {leaf.dtype}, which is not one of numbers")
+            raise InputError(f"{caller}: {called} has dtype {leaf.dtype}, which is not one of numbers")
         out.append(np.asarray(leaf))
     return out, spec
 
@@ -83,22 +94,23 @@ class Rows:
         None: all rows at once.
     """
 
-    def __init__(self, name: str, tree: Any, batch_size: int | None, *, shuffle: bool, drop_last: bool, seed: int):
-        self.leaves, self.spec = _leaves_of(name, tree)
+    def __init__(self, name: str, tree: Any, batch_size: int | None, *, shuffle: bool, drop_last: bool, seed: int,
+                 caller: str = "fit"):
+        self.leaves, self.spec = _leaves_of(name, tree, caller)
         names = leaf_names(self.spec, name)
         for leaf, called in zip(self.leaves, names, strict=True):
             if not leaf.ndim:
-                raise InputError(f"fit: {called} has no axis; its first axis is that of the examples")
+                raise InputError(f"{caller}: {called} has no axis; its first axis is that of the examples")
         self.count = len(self.leaves[0])
         for leaf, called in zip(self.leaves, names, strict=True):
             if len(leaf) != self.count:
-                raise DataError(f"fit: {names[0]} has {self.count:,} rows, and {called} {len(leaf):,}; they are to have the "
-                                "same number, one for each example")
+                raise DataError(f"{caller}: {names[0]} has {self.count:,} rows, and {called} {len(leaf):,}; they are to have "
+                                "the same number, one for each example")
         if not self.count:
-            raise DataError(f"fit: {name} is empty: {names[0]} has shape {self.leaves[0].shape}")
+            raise DataError(f"{caller}: {name} is empty: {names[0]} has shape {self.leaves[0].shape}")
         if batch_size is not None and batch_size > self.count:
-            raise DataError(f"fit: batch_size is {batch_size:,}, and {name} has {self.count:,} rows; take at most so many, or "
-                            "None for all of them at once")
+            raise DataError(f"{caller}: batch_size is {batch_size:,}, and {name} has {self.count:,} rows; take at most so many, "
+                            "or None for all of them at once")
         self.full = batch_size is None
         self.batch_size = self.count if batch_size is None else batch_size
         self.shuffle, self.seed = shuffle and not self.full, seed
@@ -214,10 +226,10 @@ def order_of(count: int, seed: int, epoch: int) -> Array:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
-def whole(name: str, x: Any, least: int = 1) -> int:
+def whole(name: str, x: Any, least: int = 1, caller: str = "fit") -> int:
     """A whole number, checked."""
     if isinstance(x, bool) or not isinstance(x, (int, np.integer)) or x < least:
-        raise InputError(f"fit: {name} is a whole number from {least} up, not {x!r}")
+        raise InputError(f"{caller}: {name} is a whole number from {least} up, not {x!r}")
     return int(x)
 
 
@@ -258,8 +270,9 @@ def minibatches(data: Any, batch_size: int | None = None, *, shuffle: bool = Tru
     >>> sorted(np.concatenate(list(wg.minibatches(x, 2, seed=1))).tolist())
     [0, 1, 2, 3, 4]
     """
-    size = None if batch_size is None else whole("batch_size", batch_size)
+    name = "minibatches"
     if callable(data):
-        raise InputError("minibatches: data is a function; it takes arrays")
-    rows = Rows("data", data, size, shuffle=shuffle, drop_last=drop_last, seed=whole("seed", seed, 0))
-    return (batch.tree for batch in rows.batches(whole("epoch", epoch, 0)))
+        raise InputError(f"{name}: data is a function; it takes arrays")
+    size = None if batch_size is None else whole("batch_size", batch_size, 1, name)
+    rows = Rows("data", data, size, shuffle=shuffle, drop_last=drop_last, seed=whole("seed", seed, 0, name), caller=name)
+    return (batch.tree for batch in rows.batches(whole("epoch", epoch, 0, name)))

@@ -24,7 +24,7 @@ from wengert.progress import Progress
 from wengert.random import key as key_of
 from wengert.staging import jit
 
-from .checkpoint import read, write
+from .checkpoint import clear, read, write
 from .data import Batch, Rows, Stream, source_of, whole
 from .nonfinite import nonfinite_error
 from .result import Fit, History
@@ -234,8 +234,8 @@ class _Training:
             value, arrays, state, finite = self.updates(now.arrays, now.state, batch, self.key, now.updates,
                                                         self.given.accumulate)
         except Exception as error:
-            if not now.updates:
-                error.add_note(f"fit: in the first update, of a batch with {batch.shapes()}")
+            which = "the first update" if not now.updates else f"epoch {now.epoch + 1}, step {now.step + 1}"
+            error.add_note(f"fit: in {which}, of a batch with {batch.shapes()}; {batch.where()}")
             raise
         value = float(value)
         if not finite:
@@ -329,6 +329,8 @@ class _Training:
               "seconds": now.seconds, "best": self.best[1] if self.best else None, "length": self.source.updates,
               "spent": self._elapsed()}
         first = not self.saved
+        if first:
+            clear(self.path)
         try:
             write(self.path, arrays, {k: np.array(v) for k, v in history.items()}, fixed, at)
         except OSError as error:

@@ -14,24 +14,25 @@ from wengert.errors import NonFiniteError
 from wengert.flatten import leaf_names
 from wengert.nonfinite import Finding, find_nonfinite
 
-from .data import Batch
+from .data import SHOWN, Batch
 from .step import Updates
 
 __all__ = ["nonfinite_error"]
-
-_SHOWN = 8  # rows in a message
 
 
 def nonfinite_error(updates: Updates, arrays: tuple[Any, ...], batch: Batch, key: Any, count: int, epoch: int, step: int,
                     value: float, accumulate: int) -> NonFiniteError:
     """The error of an update that gave a value or a gradient which is not finite."""
     what = "its gradient is not finite" if np.isfinite(value) else f"it is {value}"
-    lines = [f"fit: the loss: {what}, in epoch {epoch + 1}, step {step + 1} (update {count + 1:,})", _batch_text(batch)]
+    lines = [f"fit: the loss: {what}, in epoch {epoch + 1}, step {step + 1} (update {count + 1:,})",
+             f"the batch: {batch.where()}"]
     lines += [text for text in (_given("the model", _names(updates), arrays),
                                 _given("the batch", leaf_names(batch.spec, "batch"), batch.leaves, batch.rows)) if text]
-    finding = _replayed(updates, arrays, batch, key, count, accumulate)
+    finding = None if updates.given is not None else _replayed(updates, arrays, batch, key, count, accumulate)
     if finding is not None and finding.operation:
         lines.append(str(finding))
+    elif updates.given is not None:
+        lines.append("value and gradient were given by the function gradient=")
     elif len(lines) == 2:
         lines.append("replayed by the interpreter, all is finite: the values are at the limits of their dtype")
     lines.append("the model up to the update before is the error's `fit.model`")
@@ -42,15 +43,6 @@ def nonfinite_error(updates: Updates, arrays: tuple[Any, ...], batch: Batch, key
 def _names(updates: Updates) -> list[str]:
     names = leaf_names(updates.model.spec, "model")
     return [names[k] for k in updates.model.places]
-
-
-def _batch_text(batch: Batch) -> str:
-    if batch.rows is None:
-        return f"the batch: {batch.shapes()}"
-    if isinstance(batch.rows, range):
-        return f"the batch: rows {batch.rows.start} to {batch.rows.stop - 1} of the data"
-    shown = ", ".join(str(int(row)) for row in batch.rows[:_SHOWN])
-    return f"the batch: rows {shown}{', ...' if len(batch.rows) > _SHOWN else ''} of the data"
 
 
 def _given(owner: str, names: list[str], arrays: Any, rows: Any = None) -> str:
@@ -64,7 +56,7 @@ def _given(owner: str, names: list[str], arrays: Any, rows: Any = None) -> str:
         where = ""
         if rows is not None:
             bad = np.asarray(rows)[~finite.reshape(len(array), -1).all(axis=1)]
-            where = f" in rows {', '.join(str(int(row)) for row in bad[:_SHOWN])}{', ...' if len(bad) > _SHOWN else ''}"
+            where = f" in rows {', '.join(str(int(row)) for row in bad[:SHOWN])}{', ...' if len(bad) > SHOWN else ''}"
         said.append(f"{name} holds {kind}{where}")
     return f"{owner} came with it: {'; '.join(said)}" if said else ""
 

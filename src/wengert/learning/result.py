@@ -123,9 +123,9 @@ def _plotted(fit: Fit, path: str | Path | None) -> Any:
     panels = figure.subplots(1 + bool(h.metrics), sharex=True, squeeze=False, height_ratios=[2, 1] if h.metrics else [1])[:, 0]
     axes = panels[0]
     if h.update_loss.size > h.loss.size:
-        counts = np.bincount(h.update_epoch)[h.update_epoch]
-        within = np.concatenate([np.arange(n) for n in np.bincount(h.update_epoch)[1:]])
-        axes.plot(h.update_epoch - 1 + within / counts, h.update_loss, color="#bbccdd", linewidth=0.8, label="each update")
+        counts = np.bincount(h.update_epoch)[1:]
+        within = np.concatenate([np.arange(n) for n in counts]) / counts.max()
+        axes.plot(h.update_epoch - 1 + within, h.update_loss, color="#bbccdd", linewidth=0.8, label="each update")
     epochs = np.arange(1, h.loss.size + 1)
     dots = "o" if h.loss.size < 30 else None
     axes.plot(epochs, h.loss, color="#4477aa", marker=dots, markersize=3, label="training")

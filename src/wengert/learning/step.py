@@ -131,9 +131,9 @@ class Updates:
         movable = trainable(model)
         self.moves = [movable[k] for k in self.model.places]
         # at once: whether an update is interpreted or compiled would depend on the clock, and on when the run was resumed
-        self.whole = jit(self._update, at_once=True)
-        self.differentiate, self.apply = jit(self._derivative, at_once=True), jit(self._apply, at_once=True)
-        self.sum = jit(_added, at_once=True)
+        self.whole, self.differentiate, self.apply, self.sum = [
+            jit(_named(f, f"fit with the loss {getattr(objective.loss, '__qualname__', objective.loss)}"), at_once=True)
+            for f in (self._update, self._derivative, self._apply, _added)]
 
     # ------------------------------------------------------------ what is compiled
 
@@ -226,6 +226,14 @@ class Updates:
     def _with(self, arrays: Arrays, still: Arrays) -> Arrays:
         rest = iter(still)
         return tuple([x if moves else next(rest) for x, moves in zip(arrays, self.moves, strict=True)])
+
+
+def _named(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A function by another name, for messages."""
+    def named(*args: Any) -> Any:
+        return f(*args)
+    named.__qualname__ = name
+    return named
 
 
 def _added(value: Any, gradient: Arrays, v: Any, g: Arrays, weight: float) -> tuple[Any, Arrays]:
