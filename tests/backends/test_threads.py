@@ -43,6 +43,10 @@ def stencil(a):
     return np.sin(np.pad(inner, 1))
 
 
+def convolved(w, x):
+    return wg.convolve_nd(np.maximum(x, 0.0), w, padding="same")
+
+
 def joined(x, y):
     return np.exp(np.concatenate([x, np.cos(y), x[:100]]))
 
@@ -68,7 +72,14 @@ CASES = {
     "integers": (lambda n: (n * n % 1000 + n // 7, np.sum(n * n % 1000)), AT),
     "special": (lambda x: np.arctan2(np.arcsinh(x), np.cbrt(x)), X),
     "gradient": (wg.grad(lambda x: np.sum(np.sin(x) * np.exp(-x * x))), X),
+    "convolution": (convolved, RNG.normal(size=(16, 8, 3, 3)), RNG.normal(size=(9, 8, 20, 20))),
+    "one image": (convolved, RNG.normal(size=(32, 16, 3, 3)), RNG.normal(size=(1, 16, 30, 30))),
+    "gradients of a convolution": (wg.grad(lambda w, x: np.sum(convolved(w, x) ** 2), (0, 1)),
+                                   RNG.normal(size=(16, 8, 3, 3)), RNG.normal(size=(14, 8, 20, 20))),
+    "stack of products": (lambda a, b: np.sum(a @ b, axis=1), RNG.normal(size=(6, 3, 64, 64)), RNG.normal(size=(3, 64, 70))),
 }
+
+PRODUCTS = [((97, 1003), (1003, 211)), ((211, 1003), (1003, 97)), ((1, 3), (3, 2)), ((5, 400, 300), (300, 200))]
 
 
 def bits(results):
@@ -111,6 +122,19 @@ def test_same_bits(name):
     for got, want in zip(compiled(*args), Program(graph)(*args), strict=True):
         rtol, size = (1e-4, 1e-5) if np.asarray(want).dtype.itemsize == 4 else (1e-10, 1e-12)
         np.testing.assert_allclose(got, want, rtol=rtol, atol=size * max(np.max(np.abs(want[np.isfinite(want)]), initial=0), 1))
+
+
+@pytest.mark.parametrize("shapes", PRODUCTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+def test_products(shapes, dtype):
+    """Each thread has its own rows or columns: of any number of threads, to rounding."""
+    a, b = (RNG.normal(size=shape).astype(dtype) for shape in shapes)
+    for f in (lambda a, b: a @ b, lambda a, b: np.swapaxes(np.swapaxes(b, 0, 1) @ np.swapaxes(a, -1, -2), -1, -2)):
+        compiled = compiled_of(f, a, b)
+        for n in (1, 2, 3, 4, 64):
+            wg.config.threads = n
+            scale = np.linalg.norm(a) * np.linalg.norm(b)
+            np.testing.assert_allclose(compiled(a, b)[0], f(a, b), rtol=0, atol=10 * np.finfo(dtype).eps * scale)
 
 
 def test_what_is_small_stays_whole():

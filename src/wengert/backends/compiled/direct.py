@@ -18,7 +18,8 @@ import numpy as np
 
 from wengert.backends.compiled import tiles
 from wengert.backends.compiled.code import Code
-from wengert.backends.compiled.loops import collapse, contiguous, copy, fill, nest
+from wengert.backends.compiled.loops import at, collapse, contiguous, copy, fill, loop, move, nest, plus, times
+from wengert.backends.compiled.share import share, worth
 from wengert.backends.compiled.tiles import Axis
 
 __all__ = ["Array", "emit"]
@@ -33,6 +34,9 @@ FEW_RESULTS = 512  # sums that are made by vectors along them
 CHANNELS = 4      # the fewest of them
 TERMS = 1024      # summands of a tile: more are worked off part by part, so that what they read stays in the cache
 FEW_TERMS = 24    # but not in parts so small
+PARTS = (16, 8, 12, 10, 6, 15, 14, 9, 7, 5, 4, 3, 2)  # into how many a batch is cut, the first that divides it,
+MOST_PARTS = 64   # or one by one
+LINE = 128        # bytes between what two threads write
 
 
 class Array(Protocol):
@@ -61,18 +65,79 @@ def emit(code: Code, dtype: np.dtype[Any], arrays: Arrays, sizes: dict[str, int]
     way = _way(arrays, sizes, lanes, dtype.itemsize)
     if way is None:
         return False
-    places = [(x.pointer, dict(x.strides)) for x in arrays]
+    split = _split(arrays, sizes, way) if worth(code, math.prod([float(n) for n in sizes.values()])) else None
+    if split is None:
+        _emit(code, dtype, [(x.pointer, dict(x.strides)) for x in arrays], sizes, way, scratch, accumulate)
+    else:
+        _shared(code, dtype, arrays, sizes, way, split, scratch, accumulate)
+    return True
+
+
+def _emit(code: Code, dtype: np.dtype[Any], places: list[tuple[str, dict[str, int]]], sizes: dict[str, int], way: _Way,
+          scratch: Scratch, accumulate: bool) -> None:
+    """The loops, on arrays at these places."""
+    target, strides = places[2]
     if way.turned is not None:
         places[way.turned] = _last(code, dtype, places[way.turned], way.along, sizes, scratch, filled=True)
         places[2] = _last(code, dtype, places[2], way.along, sizes, scratch, filled=False)
     _loops(code, dtype, places, sizes, way.along, accumulate and way.turned is None)
     if way.turned is not None:
-        labels = sorted(places[2][1], key=lambda k: -arrays[2].strides[k])
-        source, target = ([s[k] for k in labels] for s in (places[2][1], arrays[2].strides))
+        labels = sorted(places[2][1], key=lambda k: -strides[k])
+        source, to = ([s[k] for k in labels] for s in (places[2][1], strides))
         write = tiles.add_into if accumulate else copy
-        write(code, dtype, [sizes[k] for k in labels], places[2][0], source, arrays[2].pointer, target)
-    return True
+        write(code, dtype, [sizes[k] for k in labels], places[2][0], source, target, to)
 
+
+# ---------------------------------------------------------------- on several threads
+
+def _split(arrays: Arrays, sizes: dict[str, int], way: _Way) -> tuple[str, int] | None:
+    """The label whose range is cut into parts, and the length of a part: images, whose results lie apart or are added up."""
+    a, b, c = arrays
+    for k in sorted(sizes, key=lambda k: -max(a.strides.get(k, 0), b.strides.get(k, 0))):
+        size = sizes[k]
+        parts = next((n for n in PARTS if size % n == 0), size if size <= MOST_PARTS else 0)
+        reach = sum([(sizes[j] - 1) * step for j, step in c.strides.items() if j != k])
+        if k == way.along or parts < 2 or (k in c.strides and c.strides[k] <= reach):
+            continue
+        if k in c.strides or not c.overlaps:
+            return k, size // parts
+    return None
+
+
+def _shared(code: Code, dtype: np.dtype[Any], arrays: Arrays, sizes: dict[str, int], way: _Way, split: tuple[str, int],
+            scratch: Scratch, accumulate: bool) -> None:
+    """The same, part by part; where the parts have one result, each has its own, and these are added up in order."""
+    label, length = split
+    c, parts, one = arrays[2], sizes[label] // length, {**sizes, label: length}
+    apart = label in c.strides
+    shape = [sizes[k] for k in c.strides]
+    size = math.prod(shape)
+    order = sorted(c.strides, key=lambda k: -c.strides[k])
+    own = dict(zip(order, contiguous([sizes[k] for k in order]), strict=True))
+    sums = "" if apart else scratch(parts * size * dtype.itemsize)
+
+    def part(k: str) -> None:
+        places = [(move(code, x.pointer, dtype, times(code, k, length * x.strides.get(label, 0))), dict(x.strides))
+                  for x in arrays]
+        if not apart:
+            places[2] = move(code, sums, dtype, times(code, k, size)), own
+
+        def mine(count: int) -> str:
+            count += -count % LINE
+            return at(code, scratch(parts * count), "i8", times(code, k, count))
+        _emit(code, dtype, places, one, way, mine, accumulate and apart)
+    share(code, parts, scratch, part)
+    if not apart:
+        labels = [sizes[k] for k in order]
+        steps = ([own[k] for k in order], [c.strides[k] for k in order])
+        if not accumulate:
+            copy(code, dtype, labels, sums, steps[0], c.pointer, steps[1])
+        loop(code, parts - (not accumulate), lambda k: tiles.add_into(
+            code, dtype, labels, move(code, sums, dtype, times(code, plus(code, k, str(int(not accumulate))), size)), steps[0],
+            c.pointer, steps[1]))
+
+
+# ---------------------------------------------------------------- one thread's
 
 def _way(arrays: Arrays, sizes: dict[str, int], lanes: int, itemsize: int) -> _Way | None:
     a, b, c = arrays

@@ -21,10 +21,9 @@ import numpy as np
 from wengert.backends.compiled.code import Code, element, literal
 from wengert.settings import config
 
-__all__ = ["Routine", "call", "constant_of", "letter", "one_thread", "query", "routine"]
+__all__ = ["Routine", "call", "constant_of", "letter", "one_thread", "query", "routine", "threads"]
 
 _FORMS = (("scipy_{}_64_", 8), ("{}_64_", 8), ("{}64_", 8), ("scipy_{}_", 4), ("{}_", 4))
-SHARED = 1e7  # multiplications of a product that is worth more than one thread
 _LETTERS = {"f8": "d", "f4": "s", "c16": "z", "c8": "c"}
 
 
@@ -104,11 +103,19 @@ def _thread_setter() -> int:
         return 0
 
 
+def threads(code: Code) -> str:
+    """`config.threads`, when the code runs."""
+    code.module.symbols["wg_threads"] = config.threads_address
+    code.module.declare("@wg_threads = external global i64")
+    return code.op("load atomic i64, ptr @wg_threads monotonic, align 8")
+
+
 @contextlib.contextmanager
-def one_thread(code: Code, work: float) -> Iterator[None]:
-    """Calls of BLAS within take one thread, where they are too short to be shared (`work`: multiplications)."""
+def one_thread(code: Code) -> Iterator[None]:
+    """Calls of BLAS within take one thread each: its own threads wait for one another at every turn, which takes ten times as
+    long where somebody else needs a processor."""
     setter = _thread_setter()
-    if not setter or (work > SHARED and config.threads > 1):
+    if not setter:
         yield
         return
     code.module.symbols["wg_blas_threads"] = setter

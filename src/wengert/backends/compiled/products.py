@@ -20,8 +20,9 @@ import numpy as np
 
 from wengert.backends.compiled import direct, tiles
 from wengert.backends.compiled.code import Code
-from wengert.backends.compiled.foreign import call, constant_of, letter, one_thread, routine
-from wengert.backends.compiled.loops import Place, collapse, contiguous, copy, fill, move, nest
+from wengert.backends.compiled.foreign import call, constant_of, letter, one_thread, routine, threads
+from wengert.backends.compiled.loops import Place, at, collapse, contiguous, copy, fill, move, nest, times
+from wengert.backends.compiled.share import WORTH, share, worth
 from wengert.backends.compiled.tiles import Axis
 from wengert.graph import ArrayType, Equation
 from wengert.primitives.contract import split_spec
@@ -35,6 +36,9 @@ SMALL_PRODUCT = 32768
 SMALL_PRODUCT_ALONG_SUM = 1728
 SMALL_COMPLEX = 512
 LARGEST_VECTOR_PRODUCT = 1 << 22  # elements of the matrix; then BLAS, which has threads
+
+NARROWEST = 48   # columns of a part of a product that a thread works on,
+ALIGNED = 16     # and what their number is a multiple of
 
 Scratch = Callable[[int], str]
 _KINDS = {"f8", "f4", "c16", "c8", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"}
@@ -160,7 +164,7 @@ def _product(code: Code, arrays: tuple[_Operand, _Operand, _Operand], sizes: dic
     start = accumulate and finish is None
     if groups.added and not start:
         fill(code, result.type.dtype, result.type.size, c.pointer)
-    _emit(code, groups.product(result.type.dtype, start or bool(groups.added)))
+    _emit(code, groups.product(result.type.dtype, start or bool(groups.added)), scratch)
     if finish is not None:
         target = Place(finish[0], result.type)
         copied = [sizes[k] for k in lo]
@@ -256,14 +260,61 @@ class _Groups:
 # ---------------------------------------------------------------- own loops or BLAS
 
 
-def _emit(code: Code, p: Product) -> None:
+def _emit(code: Code, p: Product, scratch: Scratch) -> None:
     if code.module.standalone or _own(p):
         tiles.emit(code, p.dtype, (p.a, p.b, p.c), [*p.batch, p.rows, p.columns], p.sums, p.accumulate)
-    else:
-        batch = p.batch
-        nest(code, [x.size for x in batch], [[x.a for x in batch], [x.b for x in batch], [x.c for x in batch]],
-             lambda i, j, k: _gemm(code, replace(p, a=move(code, p.a, p.dtype, i), b=move(code, p.b, p.dtype, j),
-                                                 c=move(code, p.c, p.dtype, k), batch=())))
+        return
+    one = float(p.rows.size) * p.columns.size * p.sums.size
+    split = max([x for x in p.batch if x.c], key=lambda x: x.size, default=tiles.NONE)
+    with one_thread(code):
+        if split.size > 1 and worth(code, one * math.prod([x.size for x in p.batch])):
+            rest = tuple([x for x in p.batch if x is not split])
+            share(code, split.size, scratch, lambda k: _gemms(code, replace(_moved(code, p, split, k), batch=rest)))
+        elif worth(code, one) and max(p.rows.size, p.columns.size) >= 2 * NARROWEST:
+            _for_each(code, p, lambda q: _parts(code, q, scratch))
+        else:
+            _gemms(code, p)
+
+
+def _for_each(code: Code, p: Product, body: Callable[[Product], None]) -> None:
+    """The products of a stack, one after the other."""
+    batch = p.batch
+    nest(code, [x.size for x in batch], [[x.a for x in batch], [x.b for x in batch], [x.c for x in batch]],
+         lambda i, j, k: body(replace(p, a=move(code, p.a, p.dtype, i), b=move(code, p.b, p.dtype, j),
+                                      c=move(code, p.c, p.dtype, k), batch=())))
+
+
+def _gemms(code: Code, p: Product) -> None:
+    _for_each(code, p, lambda q: _gemm(code, q))
+
+
+def _moved(code: Code, p: Product, axis: Axis, k: str) -> Product:
+    """The product from index k of an axis on."""
+    a, b, c = [move(code, x, p.dtype, times(code, k, step)) for x, step in zip((p.a, p.b, p.c), (axis.a, axis.b, axis.c))]
+    return replace(p, a=a, b=b, c=c)
+
+
+def _parts(code: Code, p: Product, scratch: Scratch) -> None:
+    """One product, for each thread a part of its rows or columns: of the longer, for each reads all of the other operand."""
+    if p.rows.size > p.columns.size:
+        p = p.swapped()
+    size = p.columns.size
+    most = min(size // NARROWEST, int(float(p.rows.size) * size * p.sums.size / (WORTH / 2)))
+    wanted = code.intrinsic("llvm.smin.i64", "i64", [threads(code), str(most)])
+    even = code.op(f"udiv i64 {code.op(f'add i64 {wanted}, {size - 1}')}, {wanted}")
+    width = code.op(f"and i64 {code.op(f'add i64 {even}, {ALIGNED - 1}')}, {-ALIGNED}")
+    number = code.op(f"udiv i64 {code.op(f'add i64 {width}, {size - 1}')}, {width}")
+    widths = scratch(8 * (most + 1))  # that of all but the last, then what each takes
+    code.line(f"store i64 {width}, ptr {widths}")
+
+    def part(k: str) -> None:
+        start = code.op(f"mul i64 {k}, {code.op(f'load i64, ptr {widths}')}")
+        left = code.op(f"sub i64 {size}, {start}")
+        own = at(code, widths, "i64", code.op(f"add i64 {k}, 1"))
+        here = code.intrinsic("llvm.smin.i64", "i64", [code.op(f"load i64, ptr {widths}"), left])
+        code.line(f"store i64 {here}, ptr {own}")
+        _gemm(code, _moved(code, p, p.columns, start), own)
+    share(code, number, scratch, part)
 
 
 def _own(p: Product) -> bool:
@@ -296,17 +347,16 @@ def _leading(s: int, n: int, t: int, m: int) -> tuple[str, int] | None:
     return None
 
 
-def _gemm(code: Code, p: Product) -> None:
-    """One matrix product by BLAS."""
+def _gemm(code: Code, p: Product, columns: str = "") -> None:
+    """One matrix product by BLAS; of so many columns, if there is a pointer to their number."""
+    sizes: list[int | str] = [p.rows.size, columns or p.columns.size]
     out = _leading(p.rows.c, p.rows.size, p.columns.c, p.columns.size)
     assert out is not None
     if out[0] == "T":  # the result lies by rows: by columns it is the transposed product
-        p = p.swapped()
+        p, sizes = p.swapped(), sizes[::-1]
         out = _leading(p.rows.c, p.rows.size, p.columns.c, p.columns.size)
     a = _leading(p.rows.a, p.rows.size, p.sums.a, p.sums.size)
     b = _leading(p.sums.b, p.sums.size, p.columns.b, p.columns.size)
     assert a is not None and b is not None and out is not None and out[0] == "N"
     one, beta = constant_of(code, 1.0, p.dtype), constant_of(code, float(p.accumulate), p.dtype)
-    with one_thread(code, float(p.rows.size) * p.columns.size * p.sums.size):
-        call(code, letter(p.dtype) + "gemm", [a[0], b[0], p.rows.size, p.columns.size, p.sums.size, one, p.a, a[1], p.b, b[1],
-                                              beta, p.c, out[1]])
+    call(code, letter(p.dtype) + "gemm", [a[0], b[0], *sizes, p.sums.size, one, p.a, a[1], p.b, b[1], beta, p.c, out[1]])
