@@ -8,8 +8,8 @@ entries; a product with a vector costs a few gradients and no matrix. From produ
 by three estimators, and the density of the eigenvalues by Lanczos quadrature (Ubaru, Chen and Saad 2017). This
 network is small enough to form the matrix, so every estimate is held against the exact value.
 
-    python examples/hessian_trace.py
-    python examples/hessian_trace.py --plot hessian_trace.png
+    python examples/learning/hessian_trace.py
+    python examples/learning/hessian_trace.py --plot hessian_trace.png
 """
 
 import argparse
