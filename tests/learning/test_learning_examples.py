@@ -52,3 +52,40 @@ def test_backpropagation_by_hand(program: Any, tmp_path: Path) -> None:
     _, losses, apart = example.train(p, X, y, 60)
     assert losses[-1] < 0.7 * losses[0] and np.max(apart) < 3.0
     drawn(example, tmp_path, "--steps", "20")
+
+
+def test_digits(program: Any, tmp_path: Path) -> None:
+    """Both networks learn in a few epochs what takes many to learn well; the part held out is a fifth of each digit."""
+    pytest.importorskip("sklearn")
+    example = program("digits")
+    data, (images, digits) = example.read()
+    assert len(digits) == 360 and np.ptp(np.bincount(digits)) <= 3
+    runs = {}
+    for name, epochs, least in (("perceptron", 8, 0.93), ("convolutional", 3, 0.85)):
+        runs[name] = example.train(example.NETWORKS[name], data, 0, epochs, True, (images, digits))
+        assert runs[name].history.metrics["accuracy"][-1] > least
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "picture.png"
+    example.draw(runs, {name: [0.9, 0.95] for name in runs}, [(images[k], digits[k], 1) for k in range(9)], file)
+    assert file.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_digits_are_deformed_about_their_middle(program: Any) -> None:
+    """An image that is a linear function of the pixel's place stays one, but at the rim: its slope is turned and scaled."""
+    pytest.importorskip("sklearn")
+    example = program("digits")
+    row, column = np.mgrid[:8, :8]
+    image = np.stack([row + 3.0 * column, 0 * row + 7.0])[:, None]
+    rng = np.random.default_rng(0)
+    out = example.deformed(np.repeat(image, 20, axis=0), rng)[:, 0, 2:6, 2:6]
+    np.testing.assert_allclose(out[20:], 7.0)
+    down, right = np.diff(out[:20], axis=1), np.diff(out[:20], axis=2)
+    np.testing.assert_allclose(down, np.broadcast_to(down[:, :1, :1], down.shape), atol=1e-9)
+    length = np.hypot(down[:, 0, 0], right[:, 0, 0]) / np.sqrt(10.0)
+    assert 0.02 < np.std(length) < 0.1 and abs(np.mean(length) - 1.0) < 0.05
+    assert abs(np.mean(out[:20]) - 3.5 * 4.0) < 1.0
+
+
+def test_the_trace_of_a_networks_hessian(program: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn(program("hessian_trace"), tmp_path, "--seeds", "1")
+    assert "xtrace" in capsys.readouterr().out
