@@ -50,21 +50,26 @@ def deformed(images, rng):
 # ---------------------------------------------------------------- the networks
 
 
+HE = {"dtype": np.float32, "initializer": nn.initializers.he_normal}
+
+
 def perceptron(key, width=256):
     one, two, three = wg.random.split(key, 3)
-    he = {"dtype": np.float32, "initializer": nn.initializers.he_normal}
     return nn.Sequential((
-        nn.Flatten(), nn.Linear.init(one, 64, width, **he), nn.relu, nn.Dropout(0.3),
-        nn.Linear.init(two, width, width, **he), nn.relu, nn.Dropout(0.3), nn.Linear.init(three, width, 10, dtype=np.float32)))
+        nn.Flatten(),
+        nn.Linear.init(one, 64, width, **HE), nn.relu, nn.Dropout(0.3),
+        nn.Linear.init(two, width, width, **HE), nn.relu, nn.Dropout(0.3),
+        nn.Linear.init(three, width, 10, dtype=np.float32)))
 
 
 def convolutional(key, channels=16):
     one, two, three, four = wg.random.split(key, 4)
-    he = {"dtype": np.float32, "initializer": nn.initializers.he_normal}
     return nn.Sequential((
-        nn.Conv2d.init(one, 1, channels, 3, padding=1, **he), nn.relu,
-        nn.Conv2d.init(two, channels, 2 * channels, 3, padding=1, **he), nn.relu, nn.MaxPool(2), nn.Flatten(), nn.Dropout(0.3),
-        nn.Linear.init(three, 32 * channels, 64, **he), nn.relu, nn.Dropout(0.3), nn.Linear.init(four, 64, 10, dtype=np.float32)))
+        nn.Conv2d.init(one, 1, channels, 3, padding=1, **HE), nn.relu,
+        nn.Conv2d.init(two, channels, 2 * channels, 3, padding=1, **HE), nn.relu,
+        nn.MaxPool(2), nn.Flatten(), nn.Dropout(0.3),
+        nn.Linear.init(three, 32 * channels, 64, **HE), nn.relu, nn.Dropout(0.3),
+        nn.Linear.init(four, 64, 10, dtype=np.float32)))
 
 
 NETWORKS = {"perceptron": perceptron, "convolutional": convolutional}
@@ -151,7 +156,7 @@ def main(arguments=None):
     for name, network in NETWORKS.items():
         print(f"\n{name}: images in training, and what it gives in validation")
         deform[name], runs[name] = decide(network, data, options.epochs)
-    results: dict[str, list[float]] = {name: [] for name in NETWORKS}
+    results = {name: [] for name in NETWORKS}
     wrong = {}
     for name, network in NETWORKS.items():
         print(f"\n{name}, held out")

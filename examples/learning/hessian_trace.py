@@ -56,7 +56,8 @@ def errors(hessian, exact, seeds):
     found = {}
     for method in METHODS:
         for products in BUDGETS:
-            runs = [wg.stochastic.trace(hessian, seed=s, method=method, tolerance=0, max_products=products) for s in range(seeds)]
+            runs = [wg.stochastic.trace(hessian, seed=s, method=method, tolerance=0, max_products=products)
+                    for s in range(seeds)]
             off = np.sqrt(np.mean([(e.value - exact) ** 2 for e in runs])) / exact
             said = np.sqrt(np.mean([e.standard_error ** 2 for e in runs])) / exact
             found[method, products] = off, said
