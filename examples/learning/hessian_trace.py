@@ -8,8 +8,8 @@ entries; a product with a vector costs a few gradients and no matrix. From produ
 by three estimators, and the density of the eigenvalues by Lanczos quadrature (Ubaru, Chen and Saad 2017). This
 network is small enough to form the matrix, so every estimate is held against the exact value.
 
-    python examples/hessian_trace.py
-    python examples/hessian_trace.py --plot hessian_trace.png
+    python examples/learning/hessian_trace.py
+    python examples/learning/hessian_trace.py --plot hessian_trace.png
 """
 
 import argparse
@@ -22,7 +22,6 @@ import wengert as wg
 WIDTHS = (2, 12, 12, 1)
 BUDGETS = (30, 60, 120, 240)  # products
 METHODS = ("hutchinson", "hutch++", "xtrace")
-SEEDS = range(20)
 
 
 def moons(rng, count=100):
@@ -52,12 +51,13 @@ def trained(rng, steps=50, rate=0.5):
     return (lambda layers: loss(layers, x, t)), descent.x
 
 
-def errors(hessian, exact):
+def errors(hessian, exact, seeds):
     """Root mean square errors over the seeds, relative, and the mean of what the estimators say of them."""
     found = {}
     for method in METHODS:
         for products in BUDGETS:
-            runs = [wg.stochastic.trace(hessian, seed=s, method=method, tolerance=0, max_products=products) for s in SEEDS]
+            runs = [wg.stochastic.trace(hessian, seed=s, method=method, tolerance=0, max_products=products)
+                    for s in range(seeds)]
             off = np.sqrt(np.mean([(e.value - exact) ** 2 for e in runs])) / exact
             said = np.sqrt(np.mean([e.standard_error ** 2 for e in runs])) / exact
             found[method, products] = off, said
@@ -102,7 +102,8 @@ def draw(found, density, eigenvalues, file):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="The trace and the spectrum of a network's Hessian, without the matrix.")
     parser.add_argument("--plot", metavar="FILE", help="draw the result into this file (PNG, PDF or SVG)")
-    file = parser.parse_args(arguments).plot
+    parser.add_argument("--seeds", type=int, default=20, help="how many runs of each estimator")
+    options = parser.parse_args(arguments)
 
     f, weights = trained(np.random.default_rng(0))
     hessian = wg.stochastic.hessian_operator(f, weights)
@@ -111,7 +112,7 @@ def main(arguments=None):
     exact, eigenvalues = np.trace(matrix), np.linalg.eigvalsh(matrix)
     print(f"a network of {n} weights: loss {f(weights):.4f}, trace of the Hessian {exact:.6f}")
 
-    found = errors(hessian, exact)
+    found = errors(hessian, exact, options.seeds)
     print("\nroot mean square error of the trace, relative (and as the estimator states it)")
     print(f"{'products':<12}" + "".join(f"{m:>20}" for m in BUDGETS))
     for method in METHODS:
@@ -124,9 +125,9 @@ def main(arguments=None):
           f"{density.nodes.min():.4f} to {density.nodes.max():.4f}")
     total = np.trapezoid(np.abs(density.density - smoothed(eigenvalues, density)), density.points)
     print(f"the densities, of integral 1, differ by {total:.3f} in the mean")
-    if file:
-        draw(found, density, eigenvalues, file)
-        print(f"drawn into {file}")
+    if options.plot:
+        draw(found, density, eigenvalues, options.plot)
+        print(f"drawn into {options.plot}")
 
 
 if __name__ == "__main__":
