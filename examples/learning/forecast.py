@@ -12,7 +12,7 @@ alone; the test part is looked at once, at the end.
 import argparse
 import csv
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import distribution
 
 import numpy as np
@@ -69,14 +69,13 @@ class Attentive:
     positions: nn.Positions
     encoder: nn.TransformerEncoder
     output: nn.Linear
-    dropout: float = field(default=0.1, metadata={"static": True})
 
     @classmethod
     def init(cls, key, size):
-        k_in, k_at, k_encoder, k_out = wg.random.split(key, 4)
-        return cls(nn.Linear.init(k_in, 1, size), nn.Positions.init(k_at, WINDOW, size, deviation=0.1),
+        k_embedding, k_positions, k_encoder, k_output = wg.random.split(key, 4)
+        return cls(nn.Linear.init(k_embedding, 1, size), nn.Positions.init(k_positions, WINDOW, size, deviation=0.1),
                    nn.TransformerEncoder.init(k_encoder, size, heads=2, layers=1, hidden=2 * size, pre_norm=True, dropout=0.1),
-                   nn.Linear.init(k_out, size, AHEAD))
+                   nn.Linear.init(k_output, size, AHEAD))
 
     def __call__(self, x, key=None):
         y = self.encoder(self.positions(self.embedding(x[..., None])), causal=True, key=key)

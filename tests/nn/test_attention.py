@@ -261,7 +261,9 @@ def test_generation_is_what_step_by_step_decoding_gives():
     generated = model.generate(source, start=0, length=6)
     assert len(np.unique(generated)) > 1
     np.testing.assert_array_equal(generated, tokens[:, 1:])
-    np.testing.assert_array_equal(wg.jit(lambda m, s: m.generate(s, start=0, length=6))(model, source), generated)
+    for f, given in [(lambda m, s: m.generate(s, start=0, length=6), (model, source)),
+                     (lambda s: model.generate(s, start=0, length=6), (source,))]:
+        np.testing.assert_array_equal(wg.jit(f)(*given), generated)
 
 
 # ---------------------------------------------------------------- spectral normalization

@@ -168,6 +168,34 @@ def test_a_cell_of_ones_own_activation():
         np.testing.assert_allclose(transform(nn.RNN(((cell,),)))(X)[0], nn.RNN(((plain,),))(X)[0], rtol=1e-13)
 
 
+@pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
+def test_a_cell_in_a_loop_of_ones_own(kind):
+    """It gives what the layer gives, and is one loop."""
+    cell = kind.init(wg.random.key(1), N_IN, N_HIDDEN)
+
+    def total(cell, x):
+        state, out = cell.initial(x[0]), 0.0
+        for t in range(len(x)):
+            y, state = cell(x[t], state)
+            out += np.sum(y)
+        return out
+    layer = {nn.RNNCell: nn.RNN, nn.LSTMCell: nn.LSTM, nn.GRUCell: nn.GRU}[kind](((cell,),))
+    assert wg.jit(total)(cell, X[0]) == pytest.approx(np.sum(layer(X[0])[0]), rel=1e-12)
+    short, long = [size(wg.make_graph(wg.jit(total), cell, np.ones((n, N_IN)))) for n in (8, 80)]
+    assert short == long
+
+
+def test_tokens_in_a_captured_model():
+    """The parameters are constants where only the tokens are traced."""
+    embedding, gru = nn.Embedding.init(wg.random.key(0), 9, N_IN), nn.GRU.init(wg.random.key(1), N_IN, N_HIDDEN)
+    model = nn.Sequential((embedding, gru, lambda result: result[0]))
+    tokens = np.array([[1, 8, 0]])
+    np.testing.assert_allclose(wg.jit(model)(tokens), model(tokens), rtol=1e-13)
+    one_hot = np.eye(9)[tokens]
+    g = wg.jit(wg.grad(lambda m, t: np.sum(m(t) ** 2)))(model, tokens).layers[0].weight
+    np.testing.assert_allclose(g, wg.grad(lambda w: np.sum(gru(one_hot @ w)[0] ** 2))(embedding.weight), rtol=1e-10, atol=1e-14)
+
+
 def test_within_a_model():
     """The last output through a function of one's own; the key goes on, and staging goes through."""
     def last(result):

@@ -14,6 +14,7 @@ import numpy as np
 
 from wengert.errors import InputError
 from wengert.frontends.trace import user_line
+from wengert.structured import call
 
 from .checks import integers, last_axis, shown, size_text, within
 from .initializers import lecun_normal, normal
@@ -145,4 +146,5 @@ class Embedding:
     def __call__(self, indices: Any) -> Any:
         """The vectors of the indices, (...) -> (..., features); -1 is not the last one but an error."""
         indices = integers(indices, f"Embedding at {user_line()}: the indices")
-        return self.weight[within(indices, np.shape(self.weight)[0], "Embedding", "index")]
+        indices = within(indices, np.shape(self.weight)[0], "Embedding", "index")
+        return call(np.take, self.weight, indices, axis=0)  # of an array, too, that is captured where the indices are traced

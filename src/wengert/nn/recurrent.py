@@ -95,7 +95,8 @@ class _Cell:
 
     def initial(self, x: Any) -> Any:
         """The state at the start, zeros, for inputs like `x` (..., n_in)."""
-        return np.zeros((*np.shape(x)[:-1], self.n_hidden), np.result_type(x.dtype, self.weight_h.dtype))
+        x = array(x)  # zeros like it are traced if it is, so that a loop of the user's can carry them
+        return np.zeros_like(x, np.result_type(x.dtype, self.weight_h.dtype), shape=(*x.shape[:-1], self.n_hidden))
 
     def project(self, x: Any) -> Any:
         """What a step takes from its input alone, x @ weight_x + bias, for any leading axes."""
@@ -179,8 +180,7 @@ class LSTMCell(_Cell):
     __repr__ = shown
 
     def initial(self, x: Any) -> Any:
-        zeros = super().initial(x)
-        return zeros, zeros
+        return super().initial(x), super().initial(x)  # two arrays: a loop that carries one twice is unrolled
 
     def step(self, projected: Any, state: Any) -> tuple[Any, Any]:
         h, c = state
