@@ -17,8 +17,6 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-import wengert as wg
-
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py"))
