@@ -271,7 +271,8 @@ def test_summary():
     row = found[".body.layers[0]"]
     assert (row.inputs, row.outputs, row.calls, row.parameters, row.frozen) == (((5, 4),), ((5, 4),), 2, 20, 0)
     assert (row.memory, row.activations) == (160, 320) and row.operations == 2 * (2 * 5 * 16 + 20)
-    assert found[".body.layers[2]"].frozen == 20 and found.rows[0].parameters == nn.count_parameters(model) == 36
+    assert found[".body.layers[2]"].frozen == found[".body.layers[2].value"].frozen == 20
+    assert found.rows[0].parameters == nn.count_parameters(model) == 36
     lines = str(found).splitlines()
     assert len(lines) == 10 and lines[2].startswith("Twice") and "layers[0] Linear ×2" in lines[4]
     page = found._repr_html_()

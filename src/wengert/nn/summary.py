@@ -17,7 +17,7 @@ import numpy as np
 
 import wengert as wg
 from wengert.errors import InputError, kind_of
-from wengert.flatten import flatten, is_inexact, trainable
+from wengert.flatten import Frozen, flatten, is_inexact, trainable
 from wengert.units import bytes_text, count_text
 
 __all__ = ["Summary", "SummaryRow", "count_parameters", "summary"]
@@ -99,11 +99,12 @@ class Summary:
     def _repr_html_(self) -> str:
         def line(cells: list[str], tag: str) -> str:
             sides = ["left"] * 3 + ["right"] * 4
-            return "".join(f'<{tag} style="text-align:{side};white-space:pre">{html.escape(cell)}</{tag}>'
+            return "".join(f'<{tag} style="text-align:{side};white-space:pre;padding:0 0.7em">{html.escape(cell)}</{tag}>'
                            for cell, side in zip(cells, sides, strict=True))
         body = "".join(f"<tr>{line(cells, 'td')}</tr>" for cells in self._cells())
-        return (f"<table><caption>{html.escape(self._total())}</caption><thead><tr>{line(list(self.HEAD), 'th')}</tr></thead>"
-                f"<tbody>{body}</tbody></table>")
+        caption = "caption-side:bottom;text-align:left;white-space:pre;padding:0.5em 0.7em"
+        return (f'<table><caption style="{caption}">{html.escape(self._total())}</caption>'
+                f"<thead><tr>{line(list(self.HEAD), 'th')}</tr></thead><tbody>{body}</tbody></table>")
 
     def _cells(self) -> Iterator[list[str]]:
         for row in self.rows:
@@ -195,15 +196,16 @@ def summary(model: Callable[..., Any], *args: Any, **kwargs: Any) -> Summary:
     if not callable(model):
         raise InputError(f"summary: a model is called, and {kind_of(model)} cannot be")
     notes: dict[str, _Note] = {}
-    _watched(model, "", 0, notes)(*args, **kwargs)
+    _watched(model, notes)(*args, **kwargs)
     return Summary(tuple(note.row() for note in notes.values()))
 
 
 class _Note:
     """What was seen of one part."""
 
-    def __init__(self, part: Any, place: str, depth: int, args: Any, kwargs: Any):
-        self.part, self.place, self.depth, self.calls, self.given, self.operations = part, place, depth, 0, 0, 0.0
+    def __init__(self, part: Any, place: str, depth: int, frozen: bool, args: Any, kwargs: Any):
+        self.part, self.place, self.depth, self.frozen = part, place, depth, frozen
+        self.calls, self.given, self.operations = 0, 0, 0.0
         self.inputs = _shapes_of((args, kwargs))
         self.outputs: tuple[tuple[int, ...], ...] = ()
 
@@ -216,21 +218,24 @@ class _Note:
 
     def row(self) -> SummaryRow:
         name = getattr(self.part, "__name__", type(self.part).__name__)
-        return SummaryRow(self.place, name, self.depth, self.inputs, self.outputs, self.calls, *_numbers(self.part), self.given,
-                          self.operations)
+        trained, others, size = _numbers(self.part)
+        if self.frozen:
+            trained, others = 0, trained + others
+        return SummaryRow(self.place, name, self.depth, self.inputs, self.outputs, self.calls, trained, others, size,
+                          self.given, self.operations)
 
 
 class _Watched:
     """A part that tells of its calls; in all else it is the part."""
 
-    def __init__(self, inner: Any, part: Any, place: str, depth: int, notes: dict[str, _Note]):
+    def __init__(self, inner: Any, notes: dict[str, _Note], *what: Any):
         self.__wrapped__ = inner
-        self._call = inner, part, place, depth, notes
+        self._call = notes, what
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        inner, part, place, depth, notes = self._call
-        note = notes.setdefault(place, _Note(part, place, depth, args, kwargs))
-        result = inner(*args, **kwargs)
+        notes, (part, place, depth, frozen) = self._call
+        note = notes.setdefault(place, _Note(part, place, depth, frozen, args, kwargs))
+        result = self.__wrapped__(*args, **kwargs)
         note.add(args, kwargs, result)
         return result
 
@@ -238,22 +243,24 @@ class _Watched:
         return getattr(self.__wrapped__, name)
 
 
-def _watched(x: Any, place: str, depth: int, notes: dict[str, _Note]) -> Any:
+def _watched(x: Any, notes: dict[str, _Note], place: str = "", depth: int = 0, frozen: bool = False) -> Any:
     """The same tree with everything in it that can be called behind a `_Watched`."""
-    deeper = depth + 1
+    def within(part: Any, name: str, deeper: bool = False) -> Any:
+        return _watched(part, notes, place + name, depth + deeper, frozen or isinstance(x, Frozen))
+    what = x, place, depth, frozen
     if dataclasses.is_dataclass(x) and not isinstance(x, type):
         inner = object.__new__(type(x))
         for f in dataclasses.fields(x):
             part = getattr(x, f.name)
-            object.__setattr__(inner, f.name, part if f.metadata.get("static") else _watched(
-                part, f"{place}.{f.name}", deeper if callable(x) else depth, notes))
-        return _Watched(inner, x, place, depth, notes) if callable(x) else inner
+            part = part if f.metadata.get("static") else within(part, f".{f.name}", callable(x))
+            object.__setattr__(inner, f.name, part)
+        return _Watched(inner, notes, *what) if callable(x) else inner
     if isinstance(x, (tuple, list)):
-        parts = [_watched(part, f"{place}[{k}]", depth, notes) for k, part in enumerate(x)]
+        parts = [within(part, f"[{k}]") for k, part in enumerate(x)]
         return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
     if isinstance(x, dict):
-        return {key: _watched(part, f"{place}[{key!r}]", depth, notes) for key, part in x.items()}
-    return _Watched(x, x, place, depth, notes) if callable(x) else x
+        return {key: within(part, f"[{key!r}]") for key, part in x.items()}
+    return _Watched(x, notes, *what) if callable(x) else x
 
 
 def _operations(part: Any, args: Any, kwargs: Any) -> float:
