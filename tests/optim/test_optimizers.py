@@ -281,6 +281,12 @@ def test_states_that_do_not_fit():
         optimizer.update({"b": 1.0}, optimizer.init({"a": 1.0}), {"b": 1.0})
     with pytest.raises(InputError, match=r"Adam: the state's mean is float64\[3\] where params is float64\[2\]"):
         optimizer.update(np.ones(2), optimizer.init(np.ones(3)), np.ones(2))
+    with pytest.raises(InputError, match=r"Adam: the state holds \[\], and this optimizer remembers \['mean', 'square'\]"):
+        optimizer.update(1.0, optim.SGD(0.1).init(1.0), 1.0)
+    with pytest.raises(InputError, match="Adam: the state is a float"):
+        optimizer.update(1.0, 1.0, optimizer.init(1.0))
+    with pytest.raises(InputError, match="the learning rate is one number"):
+        optim.SGD(lambda k: np.ones(2)).update(1.0, optim.SGD(0.1).init(1.0), 1.0)
 
 
 @pytest.mark.parametrize(("make", "message"), [
