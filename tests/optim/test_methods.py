@@ -170,6 +170,14 @@ def test_what_cannot_be_evaluated_is_too_far():
         assert "gradient is not finite at x0" in optim.lbfgs(lambda x: np.sum(np.sqrt(x)), np.array([0.0])).reason
 
 
+@pytest.mark.parametrize("f", [lambda x: -np.sum(x), lambda x: -np.sum(x**3)])
+def test_what_has_no_minimum(f):
+    for method in (optim.lbfgs, optim.conjugate_gradient, optim.gradient_descent):
+        found = method(f, np.ones(2), iterations=2000)
+        assert not found.converged and found.reason in ("the function falls without bound", "all iterations are done")
+        assert found.value < -1e3
+
+
 # ---------------------------------------------------------------- trees
 
 METHODS = {
@@ -331,6 +339,8 @@ def test_inside_a_derivative_the_remedy_is_named():
 @pytest.mark.parametrize(("run", "message"), [
     (lambda: optim.lbfgs(None, 1.0), "f is None"),
     (lambda: optim.lbfgs(np.sum, np.ones(2), memory=0), "memory is a whole number"),
+    (lambda: optim.lbfgs(np.sum, np.ones(2), tolerance=-1.0), "the tolerance is a number from 0 up"),
+    (lambda: optim.gradient_descent(np.sum, np.ones(2), step="fast"), "the step is a str"),
     (lambda: optim.lbfgs(np.sum, np.ones(2), line_search=0.1), "line_search is wg.optim.StrongWolfe"),
     (lambda: optim.conjugate_gradient(np.sum, np.ones(2), formula="best"), "'best' is none of hager-zhang"),
     (lambda: optim.levenberg_marquardt(lambda x: None, 1.0), "the residuals are numbers, and there is None"),

@@ -239,6 +239,26 @@ def test_an_optimizer_is_an_argument_like_any():
     np.testing.assert_allclose(trained, [optimizer.update(row, optimizer.init(x), row)[0] for row in several], rtol=1e-14)
 
 
+def test_a_training_step_of_a_model_is_one_graph():
+    """A model holds functions beside arrays; the step takes it and gives it back."""
+    first, second = wg.random.split(wg.random.key(0))
+    fresh = model = wg.nn.Sequential((wg.nn.Linear.init(first, 3, 8), wg.nn.relu, wg.nn.Linear.init(second, 8, 1), np.tanh))
+    x, optimizer = np.linspace(-1.0, 1.0, 15).reshape(5, 3), optim.AdamW(0.01)
+
+    def step(model, state):
+        value, gradient = wg.value_and_grad(lambda model: np.mean(model(x) ** 2))(model)
+        return value, *optimizer.update(optim.clip_by_global_norm(gradient, 1.0), state, model)
+    compiled, state = wg.jit(step), optimizer.init(model)
+    plain = step(model, state)
+    for _ in range(3):
+        value, model, state = compiled(model, state)
+    assert [staged.graph is not None for staged in compiled.found.values()] == [True]
+    assert model.layers[1] is wg.nn.relu and model.layers[3] is np.tanh
+    assert wg.explain_compilation(step, model, state).counts["python_calls"] == 0
+    again = compiled(fresh, optimizer.init(fresh))
+    np.testing.assert_allclose(again[1].layers[0].weight, plain[1].layers[0].weight, rtol=1e-10)
+
+
 # ---------------------------------------------------------------- clipping
 
 def test_clipping():
@@ -281,6 +301,12 @@ def test_states_that_do_not_fit():
         optimizer.update({"b": 1.0}, optimizer.init({"a": 1.0}), {"b": 1.0})
     with pytest.raises(InputError, match=r"Adam: the state's mean is float64\[3\] where params is float64\[2\]"):
         optimizer.update(np.ones(2), optimizer.init(np.ones(3)), np.ones(2))
+    with pytest.raises(InputError, match=r"Adam: the state holds \[\], and this optimizer remembers \['mean', 'square'\]"):
+        optimizer.update(1.0, optim.SGD(0.1).init(1.0), 1.0)
+    with pytest.raises(InputError, match="Adam: the state is a float"):
+        optimizer.update(1.0, 1.0, optimizer.init(1.0))
+    with pytest.raises(InputError, match="the learning rate is one number"):
+        optim.SGD(lambda k: np.ones(2)).update(1.0, optim.SGD(0.1).init(1.0), 1.0)
 
 
 @pytest.mark.parametrize(("make", "message"), [

@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import InputError
+from wengert.errors import InputError, kind_of
 from wengert.progress import Progress
 
 from .line_search import Backtracking, Line, StrongWolfe
-from .problem import Array, Descent, Objective, whole_number
+from .problem import Array, Descent, Objective, tolerance_of, whole_number
 
 __all__ = ["conjugate_gradient", "gradient_descent", "lbfgs"]
 
 CONVERGED = "the gradient is within the tolerance"
 STUCK = "no step decreases the function: its rounding is reached"
 EXACT = 1e-6  # the tolerance, where the gradient is exact
+HUGE = 1e50  # below minus this there is no minimum
 REDRAWN = 20  # gradients in turn that are the same, of one that is random
 IDLE = 10  # steps in turn that make neither the value nor the gradient less
 
@@ -90,7 +91,7 @@ def gradient_descent(
     ----------
     A.-L. Cauchy, Méthode générale pour la résolution des systèmes d'équations, C. R. Acad. Sci. 25 (1847).
     """
-    if f is None and hasattr(step, "find"):
+    if f is None and isinstance(step, Search):
         raise InputError("gradient_descent: a line search compares values of f, and f is None; give f, or step=0.1")
     return _Run("gradient_descent", f, x0, gradient, _Steepest(), step, iterations, tolerance, callback).result()
 
@@ -179,7 +180,7 @@ def lbfgs(
 def _require_search(who: str, f: Any, search: Any) -> None:
     if f is None:
         raise InputError(f"{who}: the line search compares values of f, and f is None")
-    if not hasattr(search, "find"):
+    if not isinstance(search, Search):
         raise InputError(f"{who}: line_search is wg.optim.StrongWolfe(...) or wg.optim.Backtracking(...), not {search!r}")
 
 
@@ -287,7 +288,8 @@ class _Run:
         self.iterations = whole_number(who, "iterations", iterations)
         self.who, self.rule, self.step, self.callback = who, rule, step, callback
         self.objective = Objective(who, f, x0, gradient)
-        self.tolerance = tolerance if tolerance is not None else EXACT if gradient is None else -1.0
+        unless = EXACT if gradient is None else -1.0
+        self.tolerance = unless if tolerance is None else tolerance_of(who, tolerance)
         self.x = self.objective.layout.start
         self.norms: list[float] = []
         self.values: list[float] = []
@@ -313,7 +315,8 @@ class _Run:
 
     def _record(self) -> None:
         self.values.append(self.value)
-        self.norms.append(float(np.linalg.norm(self.g)))
+        with np.errstate(all="ignore"):
+            self.norms.append(float(np.linalg.norm(self.g)))
         found = [self.value, self.norms[-1]]
         self.idle = 0 if any(map(operator.lt, found, self.least)) else self.idle + 1
         self.least = list(map(min, found, self.least))
@@ -325,19 +328,21 @@ class _Run:
             return "the gradient is not finite" + (" (take a smaller step)" if k else " at x0")
         if self.objective.f is not None and not math.isfinite(self.value):
             return "the function is not finite" + (" (take a smaller step)" if k else " at x0")
+        if self.value < -HUGE:
+            return "the function falls without bound"
         if self.norms[-1] <= self.tolerance:
             return CONVERGED
         if self.callback is not None:
             layout = self.objective.layout
             if self.callback(k, layout.unpack(self.x), layout.unpack(self.g, [None] * len(layout.fixed))):
                 return "ended by the callback"
-        if self.idle >= IDLE and self.objective.gradient is None and hasattr(self.step, "find"):
+        if self.idle >= IDLE and self.objective.gradient is None and isinstance(self.step, Search):
             return STUCK
         return "all iterations are done" if k == self.iterations else ""
 
     def _advance(self) -> str:
         """A step; if there is none, why."""
-        if hasattr(self.step, "find"):
+        if isinstance(self.step, Search):
             return self._search()
         s = _size(self.who, self.step, len(self.steps))
         self._move(-s * self.g, None)
@@ -384,7 +389,11 @@ class _Run:
 
 
 def _size(who: str, step: Any, k: int) -> float:
-    s = float(step(k) if callable(step) else step)
+    s = step(k) if callable(step) else step
+    if isinstance(s, str) or s is None or np.shape(s) != ():
+        raise InputError(f"{who}: the step is {kind_of(s)}; it is a number, a schedule, wg.optim.Backtracking() "
+                         "or wg.optim.StrongWolfe()")
+    s = float(s)
     if not (math.isfinite(s) and s > 0):
         raise InputError(f"{who}: the step is {s} at iteration {k}; it has to be positive and finite")
     return s

@@ -22,7 +22,7 @@ from wengert.staging import jit, kept
 from wengert.structured import call
 
 from .line_search import Backtracking, Line, StrongWolfe
-from .problem import Array, Descent, Layout, whole_number
+from .problem import Array, Descent, Layout, tolerance_of, whole_number
 
 __all__ = ["gauss_newton", "levenberg_marquardt"]
 
@@ -71,7 +71,7 @@ def gauss_newton(
     ----------
     J. Nocedal, S. J. Wright, Numerical Optimization, 2nd ed. (2006), section 10.3.
     """
-    if not hasattr(line_search, "find"):
+    if not isinstance(line_search, Backtracking | StrongWolfe):
         raise InputError(f"gauss_newton: line_search is wg.optim.Backtracking(...) or StrongWolfe(...), not {line_search!r}")
     return _Fit("gauss_newton", residuals, x0, jacobian, _Searched(line_search), iterations, tolerance, callback).result()
 
@@ -318,7 +318,7 @@ class _Fit:
                  tolerance: float, callback: Callback | None):
         self.iterations = whole_number(who, "iterations", iterations)
         self.residuals, self.rule = _Residuals(who, residuals, x0, jacobian), rule
-        self.tolerance, self.callback = tolerance, callback
+        self.tolerance, self.callback = tolerance_of(who, tolerance), callback
         self.x = self.residuals.layout.start
         self.values: list[float] = []
         self.norms: list[float] = []

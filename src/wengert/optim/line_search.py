@@ -55,7 +55,8 @@ class Line:
                 else:
                     value, self.gradients[s] = self.objective.value_and_gradient(self.x + s * self.direction)
                     self._keep(s, value)
-        return float(self.gradients[s] @ self.direction)
+        with np.errstate(all="ignore"):
+            return float(self.gradients[s] @ self.direction)
 
     def _keep(self, s: float, value: float) -> None:
         self.values[s] = value if math.isfinite(value) else math.inf

@@ -13,6 +13,7 @@ import numpy as np
 
 from wengert.errors import InputError, kind_of
 from wengert.flatten import Spec, flatten, leaf_names, trainable
+from wengert.structured import is_traced
 
 from .schedules import rate_at
 
@@ -106,6 +107,7 @@ class Optimizer:
             Trees of different structure, a gradient of another shape, one that is complex where the parameter is real.
         """
         who = type(self).__name__
+        self._require_own(state)
         leaves, spec = flatten(params)
         gradients = _leaves_like(who, "the gradient", gradient, spec)
         slots = {name: _leaves_like(who, f"the state's {name}", tree, spec) for name, tree in state.slots.items()}
@@ -123,6 +125,16 @@ class Optimizer:
             for name, tree in slots.items():
                 tree[k] = mine[name]
         return spec.unflatten(out), OptimizerState(state.count + 1, {n: spec.unflatten(tree) for n, tree in slots.items()})
+
+    def _require_own(self, state: Any) -> None:
+        """The state is one of this optimizer."""
+        who = type(self).__name__
+        if not isinstance(state, OptimizerState):
+            raise InputError(f"{who}: the state is {kind_of(state)}; begin with state = optimizer.init(params), and write "
+                             "params, state = optimizer.update(gradient, state, params)")
+        if set(state.slots) != set(self._slots()) and not any(map(is_traced, flatten(self)[0])):  # a traced 0.0 is not known
+            raise InputError(f"{who}: the state holds {sorted(state.slots)}, and this optimizer remembers "
+                             f"{sorted(self._slots())}; it is another one's")
 
     def _slots(self) -> dict[str, bool]:
         """The names of what is remembered of each parameter, and whether it is real where the parameter is complex."""

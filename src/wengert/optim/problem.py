@@ -19,7 +19,7 @@ from wengert.flatten import flatten, leaf_names, trainable
 from wengert.staging import kept
 from wengert.structured import call, is_traced, is_tracing, user_line
 
-__all__ = ["Descent", "Layout", "Objective", "whole_number"]
+__all__ = ["Descent", "Layout", "Objective", "tolerance_of", "whole_number"]
 
 Array = np.ndarray
 Function = Callable[..., Any]
@@ -195,6 +195,12 @@ def _flat(f: Function, layout: Layout) -> Function:
         return call(f, layout.unpack(vector, fixed))
     flat.__name__ = flat.__qualname__ = getattr(f, "__qualname__", "f")
     return flat
+
+
+def tolerance_of(who: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not value >= 0:
+        raise InputError(f"{who}: the tolerance is a number from 0 up, not {value!r}")
+    return float(value)
 
 
 def whole_number(who: str, name: str, value: Any, least: int = 0) -> int:

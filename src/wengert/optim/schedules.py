@@ -25,7 +25,12 @@ Schedule = Callable[[Any], Any]
 
 def rate_at(schedule: Any, k: Any) -> Any:
     """What a number or a schedule is after k updates."""
-    return call(schedule, k) if callable(schedule) else schedule
+    if not callable(schedule):
+        return schedule
+    rate = call(schedule, k)
+    if np.shape(rate) != ():
+        raise InputError(f"the learning rate is one number, and {schedule!r} gives an array of shape {np.shape(rate)}")
+    return rate
 
 
 def _whole(owner: object, name: str, least: int = 1) -> None:
