@@ -109,8 +109,8 @@ class Rows:
         if not self.count:
             raise DataError(f"{caller}: {name} is empty: {names[0]} has shape {self.leaves[0].shape}")
         if batch_size is not None and batch_size > self.count:
-            raise DataError(f"{caller}: batch_size is {batch_size:,}, and {name} has {self.count:,} rows; take at most so "
-                            "many, or None for all of them at once")
+            raise DataError(f"{caller}: batch_size is {batch_size:,}, and {name} has {self.count:,} rows; take at most that, "
+                            "or None for all of them at once")
         self.full = batch_size is None
         self.batch_size = self.count if batch_size is None else batch_size
         self.shuffle, self.seed = shuffle and not self.full, seed

@@ -211,7 +211,7 @@ class _Training:
                 self.now = self.now._replace(seconds=now.seconds + time.perf_counter() - begun)
                 return
             if self.path is not None and time.perf_counter() - self.saved >= self.given.checkpoint_every:
-                self._save()
+                self._save(5)
         now = self.now
         found = {name: self._measure(f) for name, f in self.measures.items()} if self.validation is not None else {}
         self.epoch_losses.append(now.total / now.rows)
@@ -316,8 +316,8 @@ class _Training:
             found |= {"rows": s.count, "batch_size": s.batch_size, "shuffle": s.shuffle, "updates per epoch": s.updates}
         return found
 
-    def _save(self) -> None:
-        """Write the checkpoint, if there is to be one."""
+    def _save(self, frames: int = 4) -> None:
+        """Write the checkpoint, if there is to be one; the caller of `fit` is so many frames away."""
         if self.path is None:
             return
         now = self.now
@@ -337,7 +337,7 @@ class _Training:
             if first:
                 raise
             warnings.warn(f"fit: the checkpoint {self.path} could not be written after update {now.updates:,} ({error}); the "
-                          "one before it stays", CheckpointWarning, stacklevel=4)
+                          "one before it stays", CheckpointWarning, stacklevel=frames)
         self.saved = time.perf_counter()
 
     def _resume(self) -> None:
