@@ -71,9 +71,10 @@ _FORMULAS: dict[str, Callable[[_Formula], None]] = {
 
 def _written_out(e: Equation) -> bool:
     """One real operand that has elements, no weights, no sign."""
-    x = e.operands[0].type if e.operands else None
-    return e.primitive.name in _FORMULAS and len(e.operands) == 1 and x.dtype.kind == "f" and x.dtype.itemsize in (4, 8) and (
-        x.size > 0 and not e.params.get("signed", False))
+    if e.primitive.name not in _FORMULAS or len(e.operands) > 1 or e.params.get("signed", False):
+        return False
+    x = e.operands[0].type
+    return x.dtype.kind == "f" and x.dtype.itemsize in (4, 8) and x.size > 0
 
 
 def lowered(graph: Graph) -> Graph:
