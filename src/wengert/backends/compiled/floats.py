@@ -171,6 +171,11 @@ def expit(a: Arithmetic, x: str) -> str:
     return a.div(a.number(1.0), a.add(a.number(1.0), call(a, "exp", a.neg(x))))
 
 
+def ndtr(a: Arithmetic, x: str) -> str:
+    """``erfc(-x / √2) / 2``."""
+    return a.mul(a.number(0.5), call(a, "erfc", a.mul(x, a.number(-math.sqrt(0.5)))))
+
+
 def log_expit(a: Arithmetic, x: str) -> str:
     """``min(x, 0) - log1p(exp(-|x|))``."""
     zero = a.number(0.0)
@@ -262,7 +267,7 @@ FLOATS: dict[str, Rule] = {
     "arcsin": (_libm("asin"), 1.5), "arccos": (_libm("acos"), 1.5), "arctan": (_libm("atan"), 1.5),
     "sinh": (_libm("sinh"), 1.5), "cosh": (_libm("cosh"), 1.5), "tanh": (_libm("tanh"), 2.0), "arcsinh": (_libm("asinh"), 2.5),
     "arccosh": (_libm("acosh"), 2.5), "arctanh": (_libm("atanh"), 2.0), "erf": (_libm("erf"), 1.5),
-    "erfc": (_libm("erfc"), 2.5),
+    "erfc": (_libm("erfc"), 2.5), "ndtr": (ndtr, 2.5),
     "special_exp2": (_libm("exp2"), 0.7), "special_expm1": (_libm("expm1"), 1.5), "special_log1p": (_libm("log1p"), 1.0),
     "special_cbrt": (_libm("cbrt"), 1.5), "degrees": (_DEGREES, 0.05), "rad2deg": (_DEGREES, 0.05),
     "radians": (_RADIANS, 0.05), "deg2rad": (_RADIANS, 0.05), "sinc": (sinc, 1.2), "expit": (expit, 1.1),

@@ -20,6 +20,7 @@ from wengert.backends.compiled import checked, control, machine, relax
 from wengert.backends.compiled.block import Block
 from wengert.backends.compiled.code import NOT_SURE, OUT_OF_BOUNDS, Code, Module
 from wengert.backends.compiled.hoist import hoisted
+from wengert.backends.compiled.lower import lowered
 from wengert.backends.compiled.merge import merged
 from wengert.backends.compiled.notes import Notes
 from wengert.backends.compiled.stacks import Stacks
@@ -450,7 +451,7 @@ def prepared(graph: Graph, asks: bool = True) -> Graph | None:
     """
     if any(not isinstance(v.type, ArrayType) or v.type.dtype.kind not in "fciub" for v in (*graph.inputs, *graph.outputs)):
         return None
-    flat = merged((relax.relaxed if asks else relax.plain)(hoisted(flattened(graph))))
+    flat = merged((relax.relaxed if asks else relax.plain)(hoisted(lowered(flattened(graph)))))
     return flat if control.supported(flat) and not any(_odd(e) for e in _all(flat)) else None
 
 

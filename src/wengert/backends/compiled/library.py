@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from wengert.backends.compiled import eigen, exponentials, fourier, lapack, orderings, scans, windows
+from wengert.backends.compiled import eigen, fourier, lapack, orderings, scans, windows
 from wengert.backends.compiled.access import window_strides
 from wengert.backends.compiled.code import Code
 from wengert.backends.compiled.loops import Place, copy, fill
@@ -53,7 +53,6 @@ TABLE: dict[str, tuple[Callable[[Equation], bool], Emit]] = {
     **orderings.TABLE,
     **windows.TABLE,
     **fourier.TABLE,
-    **exponentials.TABLE,
 }
 
 
@@ -103,5 +102,5 @@ def consumes(equation: Equation) -> frozenset[int]:
 VIEWS = {"contract": 2, "add_contract": 2}
 
 # What reads each element before it writes there, and nothing of its neighbors after.
-_CONSUMES = {"cumsum": 0, "cumprod": 0, "cummax": 0, "cummin": 0, "sort": 0, "softmax": 0, "log_softmax": 0, "fft": 0,
+_CONSUMES = {"cumsum": 0, "cumprod": 0, "cummax": 0, "cummin": 0, "sort": 0, "fft": 0,
              "add_contract": 2, "cholesky": 0, "solve_factored": 3, "solve_triangular": 1}

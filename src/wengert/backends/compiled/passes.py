@@ -227,7 +227,7 @@ def _step(note: Note, runs: dict[Equation, Any]) -> str:
     if note.kind == "branch":
         return "branch" + _within(note)
     if note.kind == "check":
-        return f"check: {_number(len(e.operands), 'result')} without NaN, or the interpreter runs the call with strong zeros"
+        return f"check of {_number(len(e.operands), 'condition')}, or the interpreter runs the call"
     types = f"{', '.join(repr(o.type) for o in e.operands)} -> {', '.join(repr(r.type) for r in e.results)}"
     spec = f" {e.params['spec']}" if e.primitive.name in library.VIEWS else ""
     if note.kind == "library":

@@ -1,4 +1,4 @@
-"""Products without the masks of strong zeros, where the result shows that no mask was needed.
+"""Products without the masks of strong zeros, where the result shows that no mask was needed; guards as checks.
 
 What comes in: a graph. What goes out: one of the same function, which leaves the call to the interpreter where it is not sure.
 The one idea: a mask keeps an infinity, or NaN, from the exact zeros that it meets; without it the product is NaN there, and NaN
@@ -33,8 +33,11 @@ def plain(graph: Graph) -> Graph:
 
 def relaxed(graph: Graph) -> Graph:
     """See the head of this file."""
+    if not all(e.pure for e in graph.equations):
+        return plain(graph)
+    graph = _unguarded(graph)
     made: dict[Any, Equation] = {r: e for e in graph.equations for r in e.results}
-    if not any(_masked(e, made) for e in graph.equations) or not all(e.pure for e in graph.equations):
+    if not any(_masked(e, made) for e in graph.equations):
         return plain(graph)
     doubtful: set[Any] = set()  # what may be NaN for want of a mask
     asked: dict[Any, None] = {}
@@ -63,6 +66,26 @@ def relaxed(graph: Graph) -> Graph:
     return _without_dead(Graph(graph.inputs, tuple(found), graph.outputs, lines))
 
 
+def _unguarded(graph: Graph) -> Graph:
+    """Guards as checks: where one does not hold, the interpreter raises what it says."""
+    if not any(e.primitive.name == "guard" for e in graph.equations):
+        return graph
+    env: dict[Any, Any] = {}
+    found: list[Equation] = []
+    lines: dict[Equation, frozenset[str]] = {}
+    for e in graph.equations:
+        operands = tuple([env.get(o, o) for o in e.operands])
+        if e.primitive.name == "guard":
+            env[e.results[0]] = operands[0]
+            new = _assured([operands[1]])
+        else:
+            new = [e if operands == e.operands else Equation(e.primitive, operands, e.params, e.results)]
+        found += new
+        if e in graph.lines:
+            lines.update(dict.fromkeys(new, graph.lines[e]))
+    return Graph(graph.inputs, tuple(found), tuple([env.get(o, o) for o in graph.outputs]), lines)
+
+
 def _masked(e: Equation, made: dict[Any, Equation]) -> bool:
     """Whether this is a product with an operand that was masked for it alone."""
     return e.primitive.name == "contract" and bool(e.params.get("strong")) and e.results[0].type.dtype.kind in _FLOATS and any(
@@ -82,19 +105,20 @@ def _carries(e: Equation) -> bool:
 
 def _asked(values: dict[Any, None]) -> list[Equation]:
     """Equations that give up where one of these has a NaN."""
-    out: list[Equation] = []
-    if not values:
-        return out
+    same = [_made("equal", v, v) for v in values]
+    return [*same, *_assured([e.results[0] for e in same])] if same else []
 
-    def emit(name: str, *operands: Any, **params: Any) -> Any:
-        found = REGISTRY[name].type(*[o.type for o in operands], **params)
-        results = tuple([Var(t) for t in found]) if isinstance(found, tuple) else (Var(found),)
-        out.append(Equation(REGISTRY[name], operands, params, results))
-        return results[0] if results else None
 
-    numbers = [emit("equal", v, v) for v in values]
-    emit("assured", *[emit("reduce_all", x, axes=tuple(range(x.type.ndim))) if x.type.shape else x for x in numbers])
-    return out
+def _assured(conditions: list[Any]) -> list[Equation]:
+    """Equations that give up where one of these does not hold everywhere."""
+    whole = [_made("reduce_all", p, axes=tuple(range(p.type.ndim))) if p.type.shape else None for p in conditions]
+    holds = [p if e is None else e.results[0] for p, e in zip(conditions, whole, strict=True)]
+    return [*[e for e in whole if e is not None], Equation(REGISTRY["assured"], tuple(holds), {}, ())]
+
+
+def _made(name: str, *operands: Any, **params: Any) -> Equation:
+    p = REGISTRY[name]
+    return Equation(p, operands, params, (Var(p.type(*[o.type for o in operands], **params)),))
 
 
 def _without_dead(graph: Graph) -> Graph:
