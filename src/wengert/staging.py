@@ -256,9 +256,10 @@ class _Jitted(native.Native):  # type: ignore[misc]
                     tracers.append(tracer)
                 f, args, kwargs = rebuild(tracers)
                 note_partial(f)
+                given = [x for x in flatten((args, kwargs))[0] if callable(x)]  # such as a model's activation functions
                 out = flow.call(f, *args, **kwargs)
                 out_leaves, staged.out_spec = flatten(out, ordered=True)
-                outputs = [self._settle(block, x) for x in out_leaves]
+                outputs = [None if any(x is g for g in given) else self._settle(block, x) for x in out_leaves]
         except RecursionError as error:
             raise UnstageableError(f"{raised(error)}: recursion to no end, or to one that a traced value decides") from error
         except (NeedsValueError, WengertError):
