@@ -89,3 +89,20 @@ def test_what_is_read_from_around_is_watched_as_before():
         assert not np.allclose(before, f(WEIGHTS, X))
     finally:
         HELD[0] = (1.0, 2.0)
+
+
+def test_functions_among_the_arguments_may_be_returned(recwarn):
+    """A model with its activation functions comes back from a step; a function that is made within is not an argument's."""
+    def step(model, x):
+        a, f, b = model
+        return a - 0.1 * np.sum(f(x)), f, b
+
+    staged = wg.jit(step)
+    double = lambda x: 2.0 * x
+    for f in (np.tanh, double, np.tanh, double):
+        for _ in range(50):  # from interpreted to compiled
+            got, want = staged((1.0, f, None), np.arange(3.0)), step((1.0, f, None), np.arange(3.0))
+        assert got[1] is f and got[2] is None and np.isclose(got[0], want[0], rtol=1e-14)
+    assert not recwarn.list
+    with pytest.warns(wg.StagingWarning, match="a function is returned"):
+        wg.jit(lambda x: lambda: x)(1.0)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import optimize
 
 import wengert as wg
 
@@ -89,3 +90,21 @@ def test_digits_are_deformed_about_their_middle(program: Any) -> None:
 def test_the_trace_of_a_networks_hessian(program: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     drawn(program("hessian_trace"), tmp_path, "--seeds", "1")
     assert "xtrace" in capsys.readouterr().out
+
+
+def test_losses_from_likelihood(program: Any, tmp_path: Path) -> None:
+    """Minima by the library of SciPy, which knows nothing of the formulas; intervals that hold what they should."""
+    example = program("likelihood")
+    rng = np.random.default_rng(0)
+    for model in example.MODELS.values():
+        y = model.draw(model.truth, rng)
+        p, _ = example.newton(model, y)
+        found = optimize.minimize(model.loss, model.start(y), args=(y,), method="BFGS")
+        np.testing.assert_allclose(p, found.x, atol=1e-4)
+        assert np.all(np.abs(example.coverage(model, 200, rng) - 0.95) < 0.06)  # four standard deviations
+    drawn(example, tmp_path, "--draws", "10")
+
+
+def test_training_by_hand_is_fit(program: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn(program("training_by_hand"), tmp_path, "--epochs", "3")
+    assert "by hand: 0 of 1257 weights and losses differ" in capsys.readouterr().out
