@@ -31,7 +31,7 @@ from wengert.errors import (
     kind_of,
     not_a_function,
 )
-from wengert.flatten import Spec, flatten
+from wengert.flatten import Spec, flatten, is_fixed_function
 from wengert.forms import MISS, Forms, Result, leaf_key, signature_of
 from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound, raised
@@ -258,7 +258,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 note_partial(f)
                 out = flow.call(f, *args, **kwargs)
                 out_leaves, staged.out_spec = flatten(out, ordered=True)
-                outputs = [self._settle(block, x) for x in out_leaves]
+                outputs = [None if is_fixed_function(x, (args, kwargs)) else self._settle(block, x) for x in out_leaves]
         except RecursionError as error:
             raise UnstageableError(f"{raised(error)}: recursion to no end, or to one that a traced value decides") from error
         except (NeedsValueError, WengertError):

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import InputError
+from wengert.frontends.numpy_api.structure import as_array
 from wengert.frontends.trace import user_line
+from wengert.frontends.tracer import Tracer
 
 from .checks import integers, last_axis, shown, size_text, within
 from .initializers import lecun_normal, normal
@@ -145,4 +147,6 @@ class Embedding:
     def __call__(self, indices: Any) -> Any:
         """The vectors of the indices, (...) -> (..., features); -1 is not the last one but an error."""
         indices = integers(indices, f"Embedding at {user_line()}: the indices")
-        return self.weight[within(indices, np.shape(self.weight)[0], "Embedding", "index")]
+        indices = within(indices, np.shape(self.weight)[0], "Embedding", "index")
+        # NumPy asks only the table who it is, and it may be an ordinary one.
+        return (as_array(self.weight) if isinstance(indices, Tracer) else self.weight)[indices]
