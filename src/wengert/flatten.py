@@ -10,6 +10,8 @@ import atexit
 import dataclasses
 import math
 import operator
+import sys
+import types
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +20,10 @@ import numpy as np
 from wengert.errors import InputError, kind_of
 from wengert.frontends.watch import made
 
-__all__ = ["Frozen", "Spec", "Vectors", "flatten", "is_array", "is_inexact", "leaf_names", "trainable", "tree_flatten"]
+__all__ = [
+    "Frozen", "Spec", "Vectors", "flatten", "is_array", "is_fixed_function", "is_inexact", "leaf_names", "trainable",
+    "tree_flatten",
+]
 
 _NAMESPACE = "wengert"  # dicts are equal trees in any order of their keys
 _ORDERED = "wengert.ordered"  # here they are not: a function may go through them in turn
@@ -166,6 +171,14 @@ def is_inexact(leaf: Any) -> bool:
     """Whether a leaf is a float or complex number, or an array of them, traced or not."""
     dtype = getattr(leaf, "dtype", None)
     return isinstance(leaf, (float, complex)) if dtype is None else getattr(dtype, "kind", "") in "fc"
+
+
+def is_fixed_function(x: Any, given: Any) -> bool:
+    """Whether a leaf is a function that lies in the tree `given`, or a module's own, by its name: as in models."""
+    if not isinstance(x, (types.FunctionType, types.BuiltinFunctionType, np.ufunc)):
+        return False
+    module = sys.modules.get(getattr(x, "__module__", None) or "numpy")
+    return getattr(module, x.__name__, None) is x or any(leaf is x for leaf in flatten(given)[0])
 
 
 def is_array(x: Any) -> bool:

@@ -31,7 +31,7 @@ from wengert.errors import (
     kind_of,
     not_a_function,
 )
-from wengert.flatten import Spec, flatten
+from wengert.flatten import Spec, flatten, is_fixed_function
 from wengert.forms import MISS, Forms, Result, leaf_key, signature_of
 from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound, raised
@@ -256,10 +256,9 @@ class _Jitted(native.Native):  # type: ignore[misc]
                     tracers.append(tracer)
                 f, args, kwargs = rebuild(tracers)
                 note_partial(f)
-                functions = [x for x in flatten((args, kwargs))[0] if callable(x)]  # they may be given back
                 out = flow.call(f, *args, **kwargs)
                 out_leaves, staged.out_spec = flatten(out, ordered=True)
-                outputs = [None if any(x is g for g in functions) else self._settle(block, x) for x in out_leaves]
+                outputs = [None if is_fixed_function(x, (args, kwargs)) else self._settle(block, x) for x in out_leaves]
         except RecursionError as error:
             raise UnstageableError(f"{raised(error)}: recursion to no end, or to one that a traced value decides") from error
         except (NeedsValueError, WengertError):

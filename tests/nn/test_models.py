@@ -250,6 +250,41 @@ def test_bad_values_are_found_when_the_graph_runs(message):
         wg.jit(lambda *a: np.sum(f(*a)))(*arrays)
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i4", "u8"])
+def test_labels_of_few_bits(dtype):
+    logits, labels = RNG.normal(size=(3, 300)), np.array([1, 120, 0])
+    for options in (dict(), dict(ignore_index=-100), dict(ignore_index=120)):
+        loss = lambda z, y: nn.cross_entropy(z, y, **options)
+        assert loss(logits, labels.astype(dtype)) == wg.jit(loss)(logits, labels.astype(dtype)) == pytest.approx(
+            loss(logits, labels))
+    np.testing.assert_array_equal(wg.jit(nn.Embedding(logits.T))(labels.astype(dtype)), logits.T[labels])
+
+
+def test_gradients_by_example():
+    model = nn.Sequential((nn.Linear.init(KEYS[0], 3, 5), nn.relu, nn.LayerNorm.init(5), nn.Linear.init(KEYS[1], 5, 4)))
+    x, labels = RNG.normal(size=(6, 3)), RNG.integers(0, 4, 6)
+    loss = lambda model, x, labels: nn.cross_entropy(model(x), labels)
+    found = wg.jit(wg.vmap(wg.grad(loss), in_axes=(None, 0, 0)))(model, x, labels)
+    for mean, whole in zip(found[0].weight.mean(0), wg.grad(loss)(model, x, labels)[0].weight):
+        np.testing.assert_allclose(mean, whole, rtol=1e-10, atol=1e-15)
+
+
+def test_steps_compile_whole():
+    """A model with functions in it comes out of compiled code as it went in; layers that are captured are compiled too."""
+    model = nn.Sequential((nn.Embedding.init(KEYS[0], 5, 3), nn.relu, np.tanh, lambda x: 2.0 * x,
+                           nn.Linear.init(KEYS[1], 3, 2)))
+    i = np.array([0, 4, 4])
+
+    def step(model, i):
+        gradient = wg.grad(lambda model: np.sum(model(i) ** 2))(model)
+        return nn.Sequential((nn.Embedding(model[0].weight - 0.1 * gradient[0].weight), *model[1:4], model[4], nn.silu))
+    after, plain = wg.jit(step)(model, i), step(model, i)
+    assert after[1] is nn.relu and after[2] is np.tanh and after[3] is model[3] and after[5] is nn.silu
+    np.testing.assert_allclose(after[0].weight, plain[0].weight, rtol=1e-14)
+    np.testing.assert_allclose(wg.jit(model)(i), model(i), rtol=1e-14)
+    np.testing.assert_allclose(wg.jit(lambda i: model(i))(i), model(i), rtol=1e-14)
+
+
 # ---------------------------------------------------------------- summaries
 
 @dataclass(frozen=True)

@@ -444,10 +444,14 @@ def stageable(f: types.FunctionType) -> types.FunctionType:
 
 
 def _is_generated(cls: type) -> bool:
-    """Whether ``__init__`` is what `dataclass` wrote, which has no source and only stores its arguments."""
+    """Whether ``__init__`` is what `dataclass` wrote, which has no source and only stores its arguments.
+
+    A library's ``__post_init__`` may follow, as library code: not rewritten.
+    """
     code = getattr(cls.__init__, "__code__", None)  # type: ignore[misc]
-    return dataclasses.is_dataclass(cls) and code is not None and code.co_filename == "<string>" \
-        and not hasattr(cls, "__post_init__")
+    after = getattr(getattr(cls, "__post_init__", None), "__code__", None)
+    return dataclasses.is_dataclass(cls) and code is not None and code.co_filename == "<string>" and (
+        is_library(after.co_filename) if after is not None else not hasattr(cls, "__post_init__"))
 
 
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:

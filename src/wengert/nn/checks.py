@@ -103,11 +103,11 @@ def reduced(losses: Any, reduction: str, where: str, count: Any = None) -> Any:
 
 
 def integers(x: Any, what: str) -> Any:
-    """x as integers, which it has to be."""
+    """x, which has to be of integers, as int64: what it is compared with may not fit into fewer bits."""
     x = x if hasattr(x, "dtype") else np.asarray(x)
     if x.dtype.kind not in "iu":
         raise InputError(f"{what} are {x.dtype}, not integers; convert them if you mean it: .astype(int)")
-    return x
+    return x if x.dtype == np.int64 else x.astype(np.int64)
 
 
 def within(x: Any, n: int, name: str, noun: str) -> Any:

@@ -68,7 +68,7 @@ def cross_entropy(logits: Any, labels: Any, *, axis: int = -1, weight: Any = Non
             raise InputError(f"{where}: ignore_index is for integer labels")
         losses = _of_probabilities(logits, _classes_last(labels, axis, where), weight, label_smoothing, where)
         return reduced(losses, reduction, where)
-    _labels_fit(logits, labels, where)
+    labels = _labels_fit(logits, labels, where)
     total = logsumexp(logits, axis=-1)
     losses, weights, counts = _of_labels(total, logits, labels, weight, ignore_index, "cross_entropy")
     if label_smoothing:
@@ -112,7 +112,7 @@ def negative_log_likelihood(log_probabilities: Any, labels: Any, *, axis: int = 
     """
     where = f"negative_log_likelihood at {user_line()}"
     logs, labels = _classes_last(array(log_probabilities), axis, where), array(labels)
-    _labels_fit(logs, labels, where)
+    labels = _labels_fit(logs, labels, where)
     losses, weights, counts = _of_labels(0, logs, labels, weight, ignore_index, "negative_log_likelihood")
     return _mean_of_those_that_count(losses, weights, counts, reduction, where)
 
@@ -123,10 +123,11 @@ def _classes_last(x: Any, axis: int, where: str) -> Any:
     return x if axis in (-1, x.ndim - 1) else np.moveaxis(x, axis, -1)
 
 
-def _labels_fit(logits: Any, labels: Any, where: str) -> None:
+def _labels_fit(logits: Any, labels: Any, where: str) -> Any:
+    """The labels, which have to be integers of the shape of the logits without their classes."""
     if labels.shape != logits.shape[:-1]:
         raise _unfit(logits, labels, where)
-    integers(labels, f"{where}: labels of shape {labels.shape}")
+    return integers(labels, f"{where}: labels of shape {labels.shape}")
 
 
 def _unfit(logits: Any, labels: Any, where: str) -> InputError:
