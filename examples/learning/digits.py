@@ -133,7 +133,7 @@ def draw(runs, results, wrong, file):
     left.legend(frameon=False, fontsize=8)
     for axes in (left, middle, right):
         axes.grid(alpha=0.3)
-    below.suptitle("held out and taken for another digit by the convolutional network, of one seed or more", fontsize=11)
+    below.suptitle("held-out images that the convolutional network takes for another digit, of any seed", fontsize=11)
     for axes, (image, digit, taken) in zip(below.subplots(1, max(len(wrong), 8)), wrong):
         axes.imshow(image[0], cmap="gray_r")
         axes.set(xticks=[], yticks=[])

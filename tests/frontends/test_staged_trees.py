@@ -8,6 +8,8 @@ or gives something else than unstaged.
 from __future__ import annotations
 
 import warnings
+from dataclasses import InitVar, dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,3 +108,49 @@ def test_functions_among_the_arguments_may_be_returned(recwarn):
     assert not recwarn.list
     with pytest.warns(wg.StagingWarning, match="a function is returned"):
         wg.jit(lambda x: lambda: x)(1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    w: Any
+    by: InitVar[float] = 3.0
+    parts: list[Any] = field(default_factory=list)
+    turned: Any = field(init=False, default=None)
+
+    def __post_init__(self, by: float) -> None:
+        for _ in range(3):
+            self.parts.append(self.w * by)
+        object.__setattr__(self, "turned", self.parts[-1] if self.w > 0 else -self.parts[-1])
+
+
+def test_dataclasses_that_compute_when_they_are_made(recwarn):
+    """``__post_init__`` is staged with its branches; what `dataclass` wrote around it has no source."""
+    def f(w):
+        made = _Scaled(w, by=2.0)
+        return made.turned + len(made.parts) * _Scaled(w * w).turned + wg.nn.Dropout(0.5)(w)
+
+    staged = wg.jit(f)
+    for w in (2.0, -2.0, 0.5):
+        assert staged(w) == f(w) and wg.jit(wg.grad(f))(w) == wg.grad(f)(w) == (3.0 if w > 0 else -1.0) + 18.0 * w
+    assert not recwarn.list
+
+
+class _Told:
+    heard: list[str] = []  # noqa: RUF012  (what is to be seen)
+
+    def __init_subclass__(cls) -> None:
+        _Told.heard.append(cls.__name__)
+
+
+@dataclass
+class _Heir(_Told):
+    w: Any
+
+    def __post_init__(self) -> None:
+        self.w = 2.0 * self.w
+
+
+def test_no_class_is_made_where_that_would_be_heard_of():
+    with pytest.warns(wg.StagingWarning, match="__init__"):
+        assert wg.jit(lambda w: _Heir(w).w)(1.5) == 3.0
+    assert _Told.heard == ["_Heir"]

@@ -443,15 +443,37 @@ def stageable(f: types.FunctionType) -> types.FunctionType:
     return new
 
 
-def _is_generated(cls: type) -> bool:
-    """Whether ``__init__`` is what `dataclass` wrote, which has no source and only stores its arguments.
+def _initialize(new: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """``__init__``, staged. What `dataclass` wrote has no source: it stores its arguments, and calls ``__post_init__``."""
+    init: Any = cls.__init__
+    then: Any = getattr(cls, "__post_init__", None)
+    own = type(then) is types.FunctionType and not is_library(then.__code__.co_filename)
+    told = type(cls.__init_subclass__) is types.MethodType  # the user's own, which would hear of the class below
+    if not hasattr(cls, "__dataclass_fields__") or init.__code__.co_filename != "<string>" or (own and told):
+        stageable(init)(new, *args, **kwargs)
+        return
+    if not own:
+        init(new, *args, **kwargs)
+        _own_fields(new, args, kwargs)
+        return
+    left: list[Any] = []  # what is not stored but handed on: the fields that are `InitVar`s
+    stores = type(cls.__name__, (cls,), {"__post_init__": lambda self, *given: left.extend(given), "__slots__": ()})
+    object.__setattr__(new, "__class__", stores)
+    try:
+        init(new, *args, **kwargs)
+    finally:
+        object.__setattr__(new, "__class__", cls)
+    _own_fields(new, args, kwargs)
+    stageable(then)(new, *left)
 
-    A library's ``__post_init__`` may follow, as library code: not rewritten.
-    """
-    code = getattr(cls.__init__, "__code__", None)  # type: ignore[misc]
-    after = getattr(getattr(cls, "__post_init__", None), "__code__", None)
-    return dataclasses.is_dataclass(cls) and code is not None and code.co_filename == "<string>" and (
-        is_library(after.co_filename) if after is not None else not hasattr(cls, "__post_init__"))
+
+def _own_fields(new: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Lists, dicts and sets that a new instance of a dataclass begins with, empty, are as new as it is."""
+    for f in dataclasses.fields(new):
+        if f.default_factory in (list, dict, set):
+            x = getattr(new, f.name)
+            if not any(x is given for given in (*args, *kwargs.values())):
+                made(x)
 
 
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -481,8 +503,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return stageable(method)(function, *args, **kwargs)
     if kind is type and _has_own_init(function):
         new = made(object.__new__(function))
-        init = function.__init__ if _is_generated(function) else stageable(function.__init__)
-        init(new, *args, **kwargs)
+        _initialize(new, function, args, kwargs)
         return new
     return _call_foreign(function, args, kwargs)
 
