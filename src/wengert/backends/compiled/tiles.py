@@ -136,8 +136,9 @@ class Work:
         while lanes > 1 and lanes // 2 >= along.size:
             lanes //= 2
         vectors = -(-along.size // lanes)
-        depth = min(rows.size, depth or (4 if vectors > 1 else 8))
-        wide = min(vectors, {1: 8, 2: 6, 3: 4}.get(depth, 4))
+        many = lanes * self.dtype.itemsize == 64  # 32 registers: 24 sums, what they read of one operand, and one of the other
+        depth = min(rows.size, depth or (8 if many or vectors == 1 else 4))
+        wide = min(vectors, {1: 8, 2: 6, 3: 4, 8: 3 if many else 4}.get(depth, 4))
         if lanes == 1:
             depth, wide = min(rows.size, 2), min(vectors, 4)
 
