@@ -342,7 +342,8 @@ def test_every_primitive_is_modeled_or_named_here() -> None:
     is a recursion whose errors feed on themselves (lfilter).
     """
     left_out = {"add_contract", "call", "cond", "scan", "tangent_loop", "while_loop", "custom_jvp", "custom_vjp",
-                "custom_vjp_linear", "python_call", "stack_add", "rotation", "rotation_adjoint", "corotation", "phase",
+                "custom_vjp_linear", "foreign", "foreign_linear", "python_call", "stack_add", "rotation", "rotation_adjoint",
+                "corotation", "phase",
                 "free_rotation", "free_rotation_adjoint", "adjugate_tangent", "eig_rotation", "eig_rotation_adjoint",
                 "frechet", "implicit", "regular", "linear_solve", "sparse_solve", "lfilter", "ivp", "ivp_tangent",
                 "ivp_adjoint", "ivp_curvature", "event_time", "transversal", "integral"}

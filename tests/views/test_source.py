@@ -26,7 +26,7 @@ from random_graphs import from_rng, random_graph  # noqa: E402
 
 OPAQUE = {"python_call", "effect", "stack_add", "empty_stack", "solution", "implicit", "regular", "linear_solve", "ivp",
           "ivp_tangent", "ivp_adjoint", "ivp_curvature", "event_time", "transversal", "integral",
-          "sparse_solve"}
+          "sparse_solve", "foreign", "foreign_linear", "assured"}
 
 
 def runs(text, *args):
