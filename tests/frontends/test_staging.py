@@ -714,3 +714,60 @@ def halved(x):
 def test_recursion_that_depends_on_values_names_its_line():
     with pytest.warns(wg.StagingWarning, match=r"RecursionError at .*test_staging\.py:\d+ .*a traced value decides"):
         assert wg.jit(halved)(5.0) == halved(5.0)
+
+
+# ---------------------------------------------------------------- Python numbers that become NumPy's
+
+
+def summed(x):
+    total = 0.0
+    for row in x:
+        total = total + np.sum(row * row)
+    return total
+
+
+def summed_within(x):
+    out = 0.0
+    for k in range(3):
+        part = 0.0
+        for j in range(4):
+            part = part + x[k, j]
+        out = out + part * 2.0
+    return out
+
+
+def stopped(x):
+    total = 0.0
+    for row in x:
+        total = total + np.sum(row * row)
+        if total > 20.0:
+            break
+    return total
+
+
+def left_early(x):
+    total = 0.0
+    for row in x:
+        total = total + row[0]
+        if total > 1.0:
+            return total
+    return 2.0 * total
+
+
+def shared(x):
+    y, total = np.zeros(3, np.float32), 0.0
+    for k in range(5):
+        y[k % 3] += x[k, 0]
+        total += y[k % 3]
+    return total + y.sum()
+
+
+@pytest.mark.parametrize("f", [summed, summed_within, stopped, left_early, shared])
+def test_sums_in_single_precision_that_begin_with_a_python_number(f):
+    """The first iteration makes a NumPy number of it; it runs apart, and the rest is a loop."""
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    found, plain = wg.jit(f)(x), f(x)  # a warning would be an error
+    assert found == plain and type(found) is type(plain) is np.float32
+    np.testing.assert_array_equal(wg.jit(wg.grad(f))(x), wg.grad(f)(x))
+    sizes = [str(wg.make_graph(wg.jit(f), np.concatenate([x] * n))).count("\n") for n in (1, 5)]
+    assert sizes[0] == sizes[1]  # the loop is one

@@ -32,7 +32,7 @@ from wengert.frontends.python_flow import FLOW, NotRewrittenError, lower
 from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.sequences import Range, sequence
-from wengert.frontends.stage import NothingTraced, branch, loop
+from wengert.frontends.stage import NothingTraced, Settles, branch, loop
 from wengert.frontends.staged_calls import STAGED, refuse_effects
 from wengert.frontends.trace import active_frame, active_trace, is_library, user_line
 from wengert.frontends.tracer import Tracer
@@ -210,16 +210,18 @@ def while_(
         if not is_abstract(c) and not seen(c):
             return
         frame = active_frame()
-        if is_abstract(c) or (frame is not None and n >= _TRIED and grew):
+        if is_abstract(c) or (frame is not None and n >= _TRIED and grew > 0):
             try:
-                loop(get, put, names, lambda _: body(), test=go_on, sure=not is_abstract(c))
+                loop(get, put, names, lambda _: body(), test=go_on, sure=not is_abstract(c), apart=not is_abstract(c))
                 return
+            except Settles:
+                grew = 0
             except NothingTraced:
-                pass
+                grew = -1 << 40  # Python runs it, to its end
             except (NeedsValueError, UnstageableError):
                 if is_abstract(c):
                     raise
-            grew = -1 << 40  # Python runs it, to its end
+                grew = -1 << 40
         before = _size()
         body()
         n, grew = n + 1, grew + (_size() > before)
@@ -239,6 +241,8 @@ def for_(
             return _staged_for(found, halt, body, get, put, names)
         except NothingTraced:
             pass
+        except Settles:
+            return _first_apart(found, halt, body, get, put, names)
         except (NeedsValueError, UnstageableError):
             if is_abstract(found.length):
                 raise
@@ -265,6 +269,16 @@ def _rest_of(items: Any, *loop_: Any) -> Callable[[], None]:
     return lambda: _python_for(copy.copy(rest), *loop_)
 
 
+def _first_apart(found: Any, halt: Any, body: Any, *variables: Any) -> None:
+    """The loop with its first iteration before it."""
+    body(found.item(found.start))
+    stop = False if halt is None else halt()
+    if is_abstract(stop):
+        if_(not_(stop), lambda: for_(found.rest(), halt, body, *variables), lambda: None, *variables)
+    elif not stop:
+        for_(found.rest(), halt, body, *variables)
+
+
 def _staged_for(found: Any, halt: Any, body: Any, get: Any, put: Any, names: Sequence[str]) -> None:
     step = (found.start, found.step)
 
@@ -273,11 +287,11 @@ def _staged_for(found: Any, halt: Any, body: Any, get: Any, put: Any, names: Seq
 
     runs = not is_abstract(found.length)  # then it is more than two
     if halt is None:
-        loop(get, put, names, run, length=found.length, step=step, sure=runs)
+        loop(get, put, names, run, length=found.length, step=step, sure=runs, apart=runs)
         return
     stopped = halt()
     sure = runs and not is_abstract(stopped) and not stopped
-    loop(get, put, names, run, test=lambda i: and_(found.inside(i), lambda: not_(halt())), step=step, sure=sure)
+    loop(get, put, names, run, test=lambda i: and_(found.inside(i), lambda: not_(halt())), step=step, sure=sure, apart=sure)
 
 
 # ---------------------------------------------------------------- stores

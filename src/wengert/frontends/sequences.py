@@ -36,6 +36,11 @@ class Sequence:
         end = self.start + self.length * self.step
         return index < end if self.step > 0 else index > end
 
+    def rest(self) -> Derived:
+        """All but the first, of a known length."""
+        places = range(self.start + self.step, self.start + self.length * self.step, self.step)
+        return Derived(lambda: map(self.item, places), Sequence(len(places), self.item, places.start, self.step))
+
     def at(self, k: Any) -> Any:
         """The k-th item."""
         return self.item(k if (type(self.start) is int and self.start == 0 and self.step == 1) else self.start + k * self.step)

@@ -51,7 +51,7 @@ from wengert.graph import ArrayType, Const, Graph, Var
 from wengert.primitives.control import call, cond, scan, while_loop
 from wengert.primitives.structure import convert
 
-__all__ = ["NothingTraced", "branch", "loop"]
+__all__ = ["NothingTraced", "Settles", "branch", "loop"]
 
 
 # ---------------------------------------------------------------- branches
@@ -207,11 +207,12 @@ class _Loop:
     """The search for what a loop carries."""
 
     def __init__(self, get: Any, put: Any, names: Sequence[str], body: Any, test: Any, step: tuple[Any, int] | None,
-                 reverse: bool, asked: Mapping[str, Any]):
+                 reverse: bool, apart: bool, asked: Mapping[str, Any]):
         self.places = Places(get, put, names)
         self.get, self.put = self.places.get, self.places.put
         self.body, self.test, self.step = body, test, step
         self.reverse = reverse  # what the last iteration saves comes first
+        self.apart = apart  # whoever asks can run the first iteration apart
         self.asked = asked  # parameters of the equation that the user chose; of a block that runs once its name
         self.saved: list[Any] = []
         self.at = user_line()
@@ -232,11 +233,8 @@ class _Loop:
         for k, v in self.variables.items():
             v.vars = [Var(t) for t in v.types]
             if v.late:
-                values[k] = (
-                    None
-                    if self.names[k] == VALUE
-                    else Unbound(f"`{self.names[k]}`", f"has no value before the loop at {self.at}, and perhaps none inside it")
-                )
+                why = f"has no value before the loop at {self.at}, and perhaps none inside it"
+                values[k] = None if self.names[k] == VALUE else Unbound(f"`{self.names[k]}`", why)
                 continue
             leaves = []
             for var, kind in zip(v.vars, v.kinds, strict=True):
@@ -326,6 +324,9 @@ class _Loop:
             stable = (types, x.kinds) == (v.types, v.kinds)
             v.types, v.kinds, v.rebuild = types, x.kinds, x.rebuild
             return stable
+        if self.apart and "scalar" in v.kinds and innermost().root().single and any(
+                p == "scalar" != q for p, q in zip(v.kinds, x.kinds, strict=True)):
+            raise Settles
         joined = [join(p, q) for p, q in zip(zip(v.types, v.kinds, strict=True), zip(types, x.kinds, strict=True), strict=True)]
         if any(j is None for j in joined):
             raise NeedsValueError(
@@ -546,6 +547,10 @@ class NothingTraced(Exception):
     """Nothing traced enters a loop: it is Python's."""
 
 
+class Settles(Exception):
+    """The first iteration makes a NumPy number of a Python number, in single precision: the rest is a loop of its own."""
+
+
 def _start(u: Any, t: ArrayType) -> Any:
     """A start value in the type that is carried."""
     if isinstance(u, Tracer):
@@ -575,14 +580,20 @@ def loop(
     step: tuple[Any, int] | None = None,
     reverse: bool = False,
     sure: bool = False,
+    apart: bool = False,
     **asked: Any,
 ) -> list[Any]:
     """A loop as one equation: a `scan` of `length` iterations, or a `while_loop` on `test`; ``body(index)`` runs the block.
 
-    `step` gives the first index and what is added to it in each iteration; `sure` says that the first iteration runs. What the
-    body returns, if anything, is saved: an array for each value comes out, with the iterations along the first axis, the last
-    one first if `reverse`.
+    `step` gives the first index and what is added to it in each iteration; `sure` says that the first iteration runs, `apart`
+    that the caller can run it before the loop, if `Settles` is raised. What the body returns, if anything, is saved: an array
+    for each value comes out, with the iterations along the first axis, the last one first if `reverse`.
     """
-    found = _Loop(get, put, names, body, test, step, reverse, asked)
-    found.settle()
+    found = _Loop(get, put, names, body, test, step, reverse, apart, asked)
+    mixed = apart and innermost().root().mixed
+    try:
+        found.settle()
+    except Settles:
+        innermost().root().mixed = mixed
+        raise
     return found.emit(length, sure)
