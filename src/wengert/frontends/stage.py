@@ -292,7 +292,7 @@ class _Loop:
     def found(self, k: int, b: Any) -> bool:
         """A variable that the body changed, for the first time."""
         x, old = carried(b), self.before[k]
-        first = carried(old)
+        first = carried(_taken(old) if self.apart else old)
         late = isinstance(old, Unbound) or (old is None and self.names[k] == VALUE)
         if x is None:
             if late:
@@ -486,7 +486,7 @@ class _Loop:
         """What may be one with a stand-in after the loop may be one with the array that the variable was before."""
         for k, v in self.variables.items():
             first = carried(self.before[k])
-            for stand, old in zip(v.stand or (), first.leaves if first is not None else (), strict=True):
+            for stand, old in zip(v.stand or () if first else (), first.leaves if first else (), strict=True):
                 if is_array(old) and stand.guard is not None and guard_of(old) is None:
                     guard(old, stand.guard)
 
@@ -543,6 +543,13 @@ class _Loop:
         return looking(new, "choice", (ran, old))
 
 
+def _taken(x: Any) -> Any:
+    """An ordinary array from around, as a loop that runs may begin with it: by value."""
+    if type(x) is tuple:
+        return tuple([_taken(e) for e in x])
+    return Tracer(None, None, np.array(x)) if type(x) is np.ndarray and x.dtype.kind in "fciub" else x
+
+
 class NothingTraced(Exception):
     """Nothing traced enters a loop: it is Python's."""
 
@@ -570,19 +577,9 @@ def _condition(value: Any) -> Any:
     return inside
 
 
-def loop(
-    get: Any,
-    put: Any,
-    names: Sequence[str],
-    body: Any,
-    test: Any = None,
-    length: Any = None,
-    step: tuple[Any, int] | None = None,
-    reverse: bool = False,
-    sure: bool = False,
-    apart: bool = False,
-    **asked: Any,
-) -> list[Any]:
+def loop(get: Any, put: Any, names: Sequence[str], body: Any, test: Any = None, length: Any = None,
+         step: tuple[Any, int] | None = None, reverse: bool = False, sure: bool = False, apart: bool = False,
+         **asked: Any) -> list[Any]:
     """A loop as one equation: a `scan` of `length` iterations, or a `while_loop` on `test`; ``body(index)`` runs the block.
 
     `step` gives the first index and what is added to it in each iteration; `sure` says that the first iteration runs, `apart`
