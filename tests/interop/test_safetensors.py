@@ -32,6 +32,17 @@ def test_there_and_back(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
 
 
+def test_names_of_networks_are_those_of_pytorch(tmp_path):
+    first, second = wg.random.split(wg.random.key(0))
+    model = wg.nn.Sequential((wg.nn.Linear.init(first, 2, 3), wg.nn.gelu, wg.nn.Linear.init(second, 3, 1)))
+    wg.interop.save_safetensors(model, tmp_path / "model")
+    assert sorted(numpy.load_file(tmp_path / "model")) == [
+        "layers.0.bias", "layers.0.weight", "layers.2.bias", "layers.2.weight"]
+    back = wg.interop.load_safetensors(tmp_path / "model", model)
+    assert back.layers[1] is wg.nn.gelu
+    np.testing.assert_array_equal(back(np.ones((2, 2))), model(np.ones((2, 2))))
+
+
 def test_views_are_written_as_they_read(tmp_path):
     x = np.arange(12.0).reshape(3, 4)
     wg.interop.save_safetensors([x.T, x[::2]], tmp_path / "views")

@@ -70,6 +70,14 @@ def test_structure_shapes_and_numbers_pass():
         g(torch.ones(2, dtype=torch.bfloat16), 2, 0.5)
 
 
+def test_arrays_among_tensors():
+    first, second = wg.random.split(wg.random.key(0))
+    model = wg.nn.Sequential((wg.nn.Linear.init(first, 2, 3), wg.nn.tanh, wg.nn.Linear.init(second, 3, 1)))
+    x = torch.ones((4, 2), dtype=torch.float64, requires_grad=True)
+    wg.interop.to_torch(lambda model, x: np.sum(model(x)))(model, x).backward()
+    np.testing.assert_allclose(x.grad, wg.grad(lambda x: np.sum(model(x)))(np.ones((4, 2))), rtol=1e-14)
+
+
 def test_complex_derivatives_are_torchs():
     z = np.array([1 + 2j, 0.3 - 0.5j])
     ours, theirs = torch.tensor(z, requires_grad=True), torch.tensor(z, requires_grad=True)

@@ -7,7 +7,6 @@ one idea: a leaf's name in the file is its place in the tree, written as PyTorch
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +29,11 @@ def _library() -> Any:
 def _named(tree: Any) -> dict[str, tuple[int, Any]]:
     """The arrays of a tree by name, with their place among its leaves; numbers, functions and None are not saved."""
     leaves, spec = flatten(tree)
+    paths = [("value",)] if spec.tree is None else spec.tree.paths()
     found: dict[str, tuple[int, Any]] = {}
-    for k, x in enumerate(leaves):
+    for k, (path, x) in enumerate(zip(paths, leaves, strict=True)):
         if isinstance(x, (float, complex, np.ndarray, np.generic)) and is_array(x):
-            name = ".".join(re.findall(r"\w[^\]'\"]*", spec.place(k).replace(".", " . "))) if spec.place(k) else "value"
-            name = name.replace(" . ", ".").replace(" ", "").strip(".")
+            name = ".".join([str(step) for step in path])
             if name in found:
                 raise InputError(f"safetensors: two leaves are called {name!r}")
             found[name] = k, x

@@ -107,7 +107,7 @@ def to_torch(f: Any) -> Callable[..., Any]:
     Parameters
     ----------
     f : callable or Graph
-        A function of (trees of) arrays, or what `wg.make_graph` gave (its results are a tuple). What is no tensor or float is
+        A function of (trees of) arrays, or what `wg.make_graph` gave (its results are a tuple). What is no tensor, array or float is
         part of the structure.
 
     Returns
@@ -131,16 +131,16 @@ def to_torch(f: Any) -> Callable[..., Any]:
     def called(*args: Any, **kwargs: Any) -> Any:
         torch = _torch()
         leaves, spec = flatten((args, kwargs))
-        moving = [isinstance(x, (torch.Tensor, float, complex)) for x in leaves]
+        moving = [isinstance(x, (torch.Tensor, np.ndarray, np.generic, float, complex)) for x in leaves]
         given = [x for x, m in zip(leaves, moving, strict=True) if m]
-        weak = tuple([not isinstance(x, torch.Tensor) for x in given])
+        weak = tuple([isinstance(x, (float, complex)) and not isinstance(x, np.generic) for x in given])
         fixed = tuple([None if m else x for x, m in zip(leaves, moving, strict=True)])
-        key = spec, fixed, tuple(moving), weak, tuple([(x.shape, x.dtype) for x in given if isinstance(x, torch.Tensor)])
+        key = spec, fixed, tuple(moving), weak, tuple([(tuple(x.shape), x.dtype) for x, w in zip(given, weak, strict=True) if not w])
         if key not in found:
             found[key] = _flat(on_arrays(f, spec, fixed, moving, weak))
         program, shape = found[key]
-        results = iter(_function().apply(program, *[torch.from_numpy(np.array(x)) if w else x
-                                                    for x, w in zip(given, weak, strict=True)]))
+        results = iter(_function().apply(program, *[x if isinstance(x, torch.Tensor) else torch.from_numpy(np.array(x))
+                                                    for x in given]))
         out_spec, out = shape[0]
         return out_spec.unflatten([next(results) if x is _TENSOR else x for x in out])
 
