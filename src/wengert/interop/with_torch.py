@@ -107,8 +107,8 @@ def to_torch(f: Any) -> Callable[..., Any]:
     Parameters
     ----------
     f : callable or Graph
-        A function of (trees of) arrays, or what `wg.make_graph` gave (its results are a tuple). What is no tensor, array or float is
-        part of the structure.
+        A function of (trees of) arrays, or what `wg.make_graph` gave (its results are a tuple). What is no tensor,
+        array or float is part of the structure.
 
     Returns
     -------
@@ -135,7 +135,8 @@ def to_torch(f: Any) -> Callable[..., Any]:
         given = [x for x, m in zip(leaves, moving, strict=True) if m]
         weak = tuple([isinstance(x, (float, complex)) and not isinstance(x, np.generic) for x in given])
         fixed = tuple([None if m else x for x, m in zip(leaves, moving, strict=True)])
-        key = spec, fixed, tuple(moving), weak, tuple([(tuple(x.shape), x.dtype) for x, w in zip(given, weak, strict=True) if not w])
+        types = tuple([None if w else (tuple(x.shape), x.dtype) for x, w in zip(given, weak, strict=True)])
+        key = spec, fixed, tuple(moving), types
         if key not in found:
             found[key] = _flat(on_arrays(f, spec, fixed, moving, weak))
         program, shape = found[key]
