@@ -39,6 +39,8 @@ class _Lane:
         return x if axis is None else spec.unflatten([self._leaf(leaf, axis, position) for leaf in leaves])
 
     def _leaf(self, x: Any, axis: int, position: int) -> Any:
+        if _shared(x):
+            return x
         if isinstance(x, Tracer):
             x = x.frozen()  # the function may write into the array that it was given
         else:
@@ -88,6 +90,11 @@ def run_mapped(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
     return spec.unflatten(_batched_leaves(trace, lane, leaves, out_axes))
 
 
+def _shared(x: Any) -> bool:
+    """Whether a leaf has no lanes: None, text, a function of a model."""
+    return x is None or isinstance(x, str) or (callable(x) and not isinstance(x, (Tracer, np.ndarray)))
+
+
 def _front(x: Any, axis: int) -> Any:
     """The mapped axis, moved to the front."""
     array: Any = x if isinstance(x, Tracer) else np.asarray(x)
@@ -104,7 +111,7 @@ def _lane_by_lane(
         if axis is None:
             return x
         leaves, spec = flatten(x)
-        return spec.unflatten([_front(v, axis)[k] for v in leaves])
+        return spec.unflatten([v if _shared(v) else _front(v, axis)[k] for v in leaves])
 
     rows = []
     spec = None
@@ -120,6 +127,9 @@ def _lane_by_lane(
         raise InputError("vmap: a function that branches on values cannot be mapped over an axis of length 0")
     columns = []
     for column in zip(*rows, strict=True):
+        if all(_shared(x) and x is column[0] for x in column):
+            columns.append(column[0])
+            continue
         shapes = {np.shape(x) for x in column}
         if len(shapes) > 1:
             raise InputError(f"vmap: lanes give different shapes, {', '.join(map(str, sorted(shapes)))}")
@@ -176,7 +186,7 @@ def _constant(x: Any) -> Any:
 
 def _place(x: Any, flag: bool, size: int, axis: int, seen: set[int]) -> Any:
     """A result with its lanes along `axis`; one that all lanes share is repeated."""
-    if x is None or isinstance(x, str):
+    if _shared(x):
         return x
     if not flag:
         x = np.broadcast_to(x, (size, *np.shape(x)))

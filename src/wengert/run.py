@@ -499,6 +499,8 @@ def zero_tangent(x: Any) -> Any:
         found = type_of(x)
     except (TypeError, ValueError):
         return None
+    if found.dtype.kind not in "fciub":  # None, or a function of a model
+        return None
     return np.zeros(found.shape, found.dtype if found.inexact else np.float64)
 
 

@@ -62,3 +62,32 @@ def test_what_is_trained():
     model = [Scaled(np.ones((3, 4))), wg.nn.Frozen(Scaled(np.ones((3, 4)))), 2.0, 3, np.arange(3), np.sin, None]
     assert trainable(model) == [True, False, False, False, True, False, False, False, False]
     assert trainable(wg.nn.Frozen(1.0)) == [False]
+
+
+def made(key):
+    first, second = wg.random.split(key)
+    return wg.nn.Sequential((wg.nn.Linear.init(first, 3, 4), wg.nn.gelu, wg.nn.Linear.init(second, 4, 1, bias=False)))
+
+
+def squares(model, x):
+    return np.sum(model(x) ** 2)
+
+
+def test_an_ensemble_is_one_model_with_lanes():
+    keys = wg.random.split(wg.random.key(0), 5)
+    models = wg.vmap(made)(keys)
+    assert models.layers[1] is wg.nn.gelu and models.layers[2].bias is None and models.layers[0].weight.shape == (5, 3, 4)
+    values = wg.vmap(squares, (0, None))(models, X)
+    gradients = wg.jit(wg.vmap(wg.grad(squares), (0, None)))(models, X)
+    for k, key in enumerate(keys):
+        assert values[k] == pytest.approx(squares(made(key), X), rel=1e-13)
+        np.testing.assert_allclose(gradients.layers[0].weight[k], wg.grad(squares)(made(key), X).layers[0].weight, rtol=1e-12)
+
+
+def test_products_with_the_hessian_of_a_model():
+    model = made(wg.random.key(0))
+    gradient = wg.grad(squares)(model, X)
+    found = wg.hvp(lambda model: squares(model, X), model, gradient)
+    assert found.layers[1] is None and found.layers[2].bias is None
+    other = wg.hvp(lambda model: squares(model, X), model, gradient, mode="reverse-over-reverse")
+    np.testing.assert_allclose(found.layers[0].weight, other.layers[0].weight, rtol=1e-10)
