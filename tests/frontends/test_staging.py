@@ -714,3 +714,18 @@ def halved(x):
 def test_recursion_that_depends_on_values_names_its_line():
     with pytest.warns(wg.StagingWarning, match=r"RecursionError at .*test_staging\.py:\d+ .*a traced value decides"):
         assert wg.jit(halved)(5.0) == halved(5.0)
+
+
+@pytest.mark.parametrize("bound", [-(2 ** 70), -100, 300, 2 ** 70])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_integers_are_compared_with_what_their_dtype_does_not_hold(dtype, bound):
+    def compare(x):
+        return x == bound, x != bound, x < bound, x <= bound, x > bound, x >= bound, bound == x, bound < x, bound >= x
+    x = np.array([0, 1, 127], dtype)
+    if bound == -100 and dtype is np.int8:
+        x[0] = -100
+    expected = compare(x)
+    for f in (staged(compare), wg.vmap(compare)):
+        np.testing.assert_array_equal(f(x), expected)
+    with pytest.raises(OverflowError):
+        wg.vmap(lambda x: x + 2 ** 70)(x)
