@@ -60,6 +60,11 @@ def main(mark: str) -> None:
         alone = wg.fit(MODEL, loss, np.arange(7), optimizer=wg.optim.SGD(0.1), epochs=1, batch_size=3,
                        gradient=lambda model, numbers: here(model, [parts[k] for k in numbers]))
         found["fit"] = [fitted.history.update_loss.tolist(), alone.history.update_loss.tolist()]
+        scale = [1.0]
+        scaled = wg.distributed.value_and_grad(lambda model, x, y: scale[0] * loss(model, x, y), client)
+        once = scaled(MODEL, parts)[0]
+        scale[0] = 2.0
+        found["a number around it"] = [2.0 * once, scaled(MODEL, parts)[0]]
         try:
             both(MODEL, [(X[:, :2], Y)])
         except ValueError as error:

@@ -42,6 +42,10 @@ def test_refusals() -> None:
         wg.distributed.split(X, 12)
     with pytest.raises(InputError, match="reduction is 'sum' or 'mean'"):
         wg.distributed.value_and_grad(cost, reduction="max")
+    with pytest.raises(DataError, match="a mean of nothing"):
+        wg.distributed.value_and_grad(cost, reduction="mean")(np.ones(3), [X[:0]])
+    with pytest.raises(InputError, match="the client is a str"):
+        wg.distributed.value_and_grad(cost, "tcp://127.0.0.1:8786")
 
 
 def test_a_cluster_gives_the_same_bits_and_survives_the_loss_of_a_worker(tmp_path: Path) -> None:
@@ -56,5 +60,6 @@ def test_a_cluster_gives_the_same_bits_and_survives_the_loss_of_a_worker(tmp_pat
     assert found["cluster, mean"] == found["one process, mean"] == found["a worker lost"] != found["one process, sum"]
     assert found["died"] == 1 and (tmp_path / "mark").exists()
     assert found["fit"][0] == found["fit"][1] and len(found["fit"][0]) == 3
+    assert found["a number around it"][0] == found["a number around it"][1]
     assert "matmul" in found["error"]
     assert "StagingWarning" not in done.stderr

@@ -12,6 +12,7 @@ import pytest
 import wengert as wg
 from wengert.errors import DataError, InputError
 from wengert.flatten import flatten
+from wengert.learning.step import Objective
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,14 @@ def test_minibatches_refuse_at_the_call() -> None:
         wg.minibatches((X, Y), 5, epoch=-1)
 
 
-def test_a_smaller_last_batch_is_traced_once() -> None:
-    traced = []
+def test_a_smaller_last_batch_is_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced, objective = [], Objective.__call__
 
-    def noted(model: Any, x: Any, y: Any) -> Any:
-        traced.append(x.shape)
-        return loss(model, x, y)
-    wg.fit(MODEL, noted, (X, Y), optimizer=Descent(), epochs=5, batch_size=5)
+    def noted(self: Objective, model: Any, args: Any, key: Any) -> Any:
+        traced.append(args[0].shape)
+        return objective(self, model, args, key)
+    monkeypatch.setattr(Objective, "__call__", noted)
+    wg.fit(MODEL, loss, (X, Y), optimizer=Descent(), epochs=5, batch_size=5)
     assert sorted(traced) == [(3,), (5,)]
 
 
@@ -104,6 +106,13 @@ BAD = {
     "batches twice": (lambda: [(X, Y)], {"batch_size": 2}, InputError, "batch_size is theirs"),
     "zero": ((X, Y), {"batch_size": 0}, InputError, "batch_size is a whole number from 1 up, not 0"),
     "metrics": ((X, Y), {"metrics": {"a": loss}}, InputError, "metrics asks for validation data"),
+    "metrics list": ((X, Y), {"metrics": [loss], "validation": (X, Y)}, InputError, "metrics is a dict of functions"),
+    "metrics name": ((X, Y), {"metrics": {"": loss}, "validation": (X, Y)}, InputError, "metrics is a dict of functions"),
+    "patience": ((X, Y), {"patience": 0, "validation": (X, Y)}, InputError, "patience is a whole number from 1 up, not 0"),
+    "clipping": ((X, Y), {"clip_norm": -1.0}, InputError, "clip_norm is a positive number, not -1.0"),
+    "seconds": ((X, Y), {"checkpoint_every": "1m"}, InputError, "checkpoint_every is a number of seconds"),
+    "callback": ((X, Y), {"callbacks": print}, InputError, "callbacks is a list of functions"),
+    "gradient": ((X, Y), {"gradient": 3}, InputError, "gradient is a function"),
     "resume": ((X, Y), {"resume": True}, InputError, "resume=True asks for checkpoint="),
 }
 
@@ -113,6 +122,11 @@ def test_refuses(case: str) -> None:
     data, more, kind, text = BAD[case]
     with pytest.raises(kind, match=text):
         wg.fit(MODEL, loss, data, optimizer=Descent(), epochs=1, **more)
+
+
+def test_an_optimizer_is_an_object_and_not_its_class() -> None:
+    with pytest.raises(InputError, match="the optimizer is a class"):
+        wg.fit(MODEL, loss, (X, Y), optimizer=wg.optim.Adam, epochs=1)
 
 
 def test_compiled_at_once_every_call_gives_the_same_bits() -> None:

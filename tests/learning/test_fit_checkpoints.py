@@ -82,9 +82,27 @@ def test_goes_on_after_its_end_and_refuses_another_run(tmp_path: Path) -> None:
                checkpoint=path, resume=True)
     with pytest.raises(DataError, match="there state.*mean.* and here"):
         wg.fit(MODEL, loss, (X, Y), optimizer=wg.optim.SGD(0.1), epochs=4, batch_size=5, seed=7, checkpoint=path, resume=True)
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(DataError, match="is no checkpoint, or a damaged one"):
-        train(4, checkpoint=path, resume=True)
+    def of_another_kind(path: Path) -> None:
+        np.savez(path, header=np.frombuffer(b'{"format": 1}', np.uint8))
+
+    def one_array(path: Path) -> None:
+        with path.open("wb") as file:
+            np.save(file, X)
+    for spoil in (lambda path: path.write_bytes(path.read_bytes()[:500]), of_another_kind, one_array):
+        spoil(path)
+        with pytest.raises(DataError, match="is no checkpoint, or a damaged one"):
+            train(4, checkpoint=path, resume=True)
+
+
+def test_validation_may_be_added_when_a_run_goes_on(tmp_path: Path) -> None:
+    """What was not measured is NaN, and each value stands at its epoch."""
+    path = tmp_path / "run.npz"
+    train(2, checkpoint=path, validation=None, patience=None)
+    found, whole = train(4, checkpoint=path, resume=True), train(4)
+    assert found.history.validation is not None and whole.history.validation is not None
+    assert np.isnan(found.history.validation[:2]).all()
+    np.testing.assert_array_equal(found.history.validation[2:], whole.history.validation[2:])
+    assert found.best_epoch in (3, 4) and f"in epoch {found.best_epoch}" in str(found)
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, when: Callable[[int], bool]) -> list[int]:

@@ -46,10 +46,7 @@ def test_full_batch_descent_is_one_update_per_epoch() -> None:
 
 
 def test_the_key_is_of_the_update_and_none_in_validation() -> None:
-    keys = []
-
     def noisy(model: Any, x: Any, y: Any, *, key: Any) -> Any:
-        keys.append(key is None)
         return loss(model, x if key is None else x + wg.random.normal(key, x.shape), y)
     found = train(f=noisy, batch_size=10, validation=(X, Y))
     model, losses = START, []
@@ -62,7 +59,6 @@ def test_the_key_is_of_the_update_and_none_in_validation() -> None:
     np.testing.assert_allclose(found.history.update_loss, losses, rtol=1e-12)
     assert found.history.validation is not None
     np.testing.assert_allclose(found.history.validation[-1], loss(model, X, Y), rtol=1e-12)
-    assert set(keys) == {True, False}
 
 
 @dataclass(frozen=True)
@@ -224,3 +220,56 @@ def test_bad_data_are_named() -> None:
     y[[4, 17]] = np.nan
     with pytest.raises(NonFiniteError, match=r"batch\[1\] holds NaN in rows 4, 17"):
         train((X, y))
+
+
+def test_what_a_loss_reads_from_around_it_may_change_and_its_loops_stay_loops() -> None:
+    """The loss, the metrics: a captured number that a callback changes; a loop with an end that the values decide."""
+    weight = [1.0]
+
+    def looped(model: Any, x: Any, y: Any) -> Any:
+        total = 0.0
+        for _ in range(50):
+            total = total + weight[0] * loss(model, x, y)
+            if total > 1e9:
+                break
+        return total / 50
+
+    def off(found: Any) -> None:
+        weight[0] = 0.0
+    metrics = {"w": lambda m, x, y: weight[0] + 0.0 * y[0]}
+    found = train(f=looped, batch_size=10, validation=(X, Y), callbacks=[off], metrics=metrics)
+    np.testing.assert_allclose(found.model["w"], train(batch_size=10, epochs=1).model["w"], rtol=1e-12)
+    assert found.history.validation is not None and found.history.validation[1] == found.history.metrics["w"][1] == 0.0
+
+
+def test_a_given_gradient_is_taken_in_parts_too_and_checked() -> None:
+    rows = []
+
+    def given(model: Any, x: Any, y: Any) -> Any:
+        rows.append(len(x))
+        return wg.value_and_grad(loss)(model, x, y)
+    found = train(batch_size=10, accumulate=3, gradient=given, epochs=1)
+    assert rows == [3, 3, 4] * 3
+    np.testing.assert_allclose(found.model["w"], train(batch_size=10, epochs=1).model["w"], rtol=1e-13)
+    g = {"w": np.ones(3), "b": 1.0}
+    for out, text in ((g, "a pair"), ((np.ones(2), g), "one real number"), ((1j, g), "one real number"),
+                      ((1.0, {"w": None, "b": 1.0}), r"for model\['w'\]"), ((1.0, {"w": np.ones(4), "b": 1.0}), "has shape")):
+        with pytest.raises(InputError, match=text):
+            train(gradient=lambda model, x, y, out=out: out)
+
+
+def test_a_comparison_of_numpys_ends_the_run() -> None:
+    assert train(callbacks=[lambda f: f.history.loss[-1] < np.inf]).reason == "stopped by a callback"
+
+
+def test_squares_that_overflow_are_told() -> None:
+    """float32: the gradient is finite, its square is not, and Adam would never move again."""
+    start = {"w": np.full(3, 1e12, np.float32), "b": np.float32(0.0)}
+    with pytest.raises(NonFiniteError, match=r"state.slots\['square'\]\['w'\] is not finite after epoch 1"):
+        train((X.astype(np.float32) * 1e4, Y.astype(np.float32)), start=start, optimizer=wg.optim.Adam(0.1))
+
+
+def test_a_constant_that_is_not_finite_is_told() -> None:
+    bad = np.array([np.nan, 1.0, 1.0])
+    with pytest.raises(NonFiniteError, match="NaN came in with a constant: it is among what the loss reads from around it"):
+        train(f=lambda model, x, y: loss(model, x * bad, y))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from wengert.api import value_and_grad as differentiated
-from wengert.errors import DataError, InputError, not_a_function
+from wengert.errors import DataError, InputError, kind_of, not_a_function
 from wengert.flatten import flatten
 from wengert.staging import jit
 
@@ -38,7 +38,8 @@ def value_and_grad(f: Callable[..., Any], client: Any = None, *, reduction: str 
     Parameters
     ----------
     f : callable
-        ``f(params, *part)`` gives one real number. It is shipped by cloudpickle, and compiled once by each worker.
+        ``f(params, *part)`` gives one real number. It is shipped by cloudpickle with each call, with what it reads from around
+        it, and compiled once by each worker as long as that does not change.
     client : distributed.Client, optional
         None: everything in this process, the same way.
     reduction : {"sum", "mean"}
@@ -73,7 +74,8 @@ def value_and_grad(f: Callable[..., Any], client: Any = None, *, reduction: str 
         raise InputError(f"value_and_grad: {not_a_function(f)}")
     if reduction not in ("sum", "mean"):
         raise InputError(f"value_and_grad: reduction is 'sum' or 'mean', not {reduction!r}")
-    blob = None if client is None else _shipped(f)
+    if client is not None and not callable(getattr(client, "submit", None)):
+        raise InputError(f"value_and_grad: the client is {kind_of(client)}; make one: distributed.Client()")
     here = jit(differentiated(f), at_once=True) if client is None else None
 
     def of_parts(params: Any, parts: Sequence[Any]) -> Any:
@@ -82,6 +84,7 @@ def value_and_grad(f: Callable[..., Any], client: Any = None, *, reduction: str 
             raise DataError("value_and_grad: there is no part; a sum of nothing has no gradient")
         if here is not None:
             return _added([_term(here, params, part) for part in given], reduction)
+        blob = _shipped(f)  # each time: what it reads from around it may have changed
         packed = pickle.dumps(params, pickle.HIGHEST_PROTOCOL)
         futures = [client.submit(_on_worker, blob, packed, part, pure=False) for part in given]
         return _added(client.gather(futures), reduction)
@@ -136,6 +139,8 @@ def _term(derivative: Callable[..., Any], params: Any, part: Any) -> tuple[Any, 
 def _added(terms: list[tuple[Any, Any, int]], reduction: str) -> tuple[Any, Any]:
     """Terms, added up in their order; means weighted by rows."""
     rows = sum(n for *_, n in terms)
+    if not rows and reduction == "mean":
+        raise DataError("value_and_grad: the parts have no rows; a mean of nothing has no value")
     weights = [n / rows if reduction == "mean" else 1 for *_, n in terms]
     value, spec = 0.0, None
     total: list[Any] = []

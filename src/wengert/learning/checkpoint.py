@@ -76,13 +76,19 @@ def _sync_folder(folder: Path) -> None:
 def read(path: Path, fixed: dict[str, Any]) -> tuple[dict[str, tuple[Any, ...]], dict[str, np.ndarray], dict[str, Any]]:
     """Arrays, history and position of a checkpoint, which has to be of such a run."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-            found = {name: content[name] for name in content.files}
-        header = json.loads(found["header"].tobytes())
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        with path.open("rb") as file, zipfile.ZipFile(file):
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as content:
+                found = {name: content[name] for name in content.files}
+        header = dict(json.loads(found["header"].tobytes()))
+        if header["format"] == _FORMAT and (missing := {"fixed", "kinds", "at"} - set(header)):
+            raise KeyError(*missing)
+    except PermissionError:
+        raise
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, NotImplementedError, OSError) as error:
         raise DataError(f"fit: {path} is no checkpoint, or a damaged one ({error}); remove it to begin anew") from error
-    if header.get("format") != _FORMAT:
-        raise DataError(f"fit: {path} has the format {header.get('format')!r}, and this version reads {_FORMAT}")
+    if header["format"] != _FORMAT:
+        raise DataError(f"fit: {path} has the format {header['format']!r}, and this version reads {_FORMAT}")
     for what, here in fixed.items():
         _require_same(path, what, header["fixed"][what], json.loads(json.dumps(here)))
     arrays = {name: tuple([_as(kind, found[f"{name} {k}"]) for k, kind in enumerate(kinds)])

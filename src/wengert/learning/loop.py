@@ -18,17 +18,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wengert.errors import CheckpointWarning, InputError, kind_of
+from wengert.errors import CheckpointWarning, InputError, NonFiniteError, kind_of
 from wengert.flatten import trainable
 from wengert.progress import Progress
 from wengert.random import key as key_of
 from wengert.staging import jit
+from wengert.structured import call
 
 from .checkpoint import clear, read, write
 from .data import Batch, Rows, Stream, source_of, whole
 from .nonfinite import nonfinite_error
 from .result import Fit, History
-from .step import Objective, Updates
+from .step import Objective, Updates, named
 
 __all__ = ["fit"]
 
@@ -101,7 +102,10 @@ def fit(model: Any, loss: Callable[..., Any], data: Any, *, optimizer: Any, epoc
     >>> round(float(found.model["a"]), 2), round(float(found.model["b"]), 2), found.updates_per_epoch
     (3.0, -1.0, 5)
     """
-    _require(model, loss, optimizer, metrics, validation is None and bool(metrics or patience), resume and checkpoint is None)
+    _require(model, loss, optimizer, metrics, validation is None and bool(metrics or patience is not None),
+             resume and checkpoint is None)
+    _require_settings(clip_norm, gradient, checkpoint_every, callbacks)
+    patience = None if patience is None else whole("patience", patience)
     given = Given(whole("epochs", epochs, 0), None if batch_size is None else whole("batch_size", batch_size), shuffle,
                   drop_last, whole("accumulate", accumulate), clip_norm, gradient, dict(metrics), patience, checkpoint,
                   checkpoint_every, callbacks, whole("seed", seed, 0))
@@ -131,6 +135,11 @@ def _require(model: Any, loss: Any, optimizer: Any, metrics: Mapping[str, Any], 
         raise InputError(f"fit: the loss is a function of model and batch, not {kind_of(loss)}")
     if not (callable(getattr(optimizer, "init", None)) and callable(getattr(optimizer, "update", None))):
         raise InputError(f"fit: the optimizer is {kind_of(optimizer)}; it has functions init and update: wg.optim.Adam(1e-3)")
+    if isinstance(optimizer, type):
+        raise InputError(f"fit: the optimizer is a class; make one of it: wg.optim.{optimizer.__name__}(...)")
+    if not isinstance(metrics, Mapping) or not all(isinstance(name, str) and name for name in metrics):
+        raise InputError("fit: metrics is a dict of functions of model and batch, by their names: "
+                         'metrics={"accuracy": accuracy}')
     for name, f in metrics.items():
         if not callable(f):
             raise InputError(f"fit: metrics[{name!r}] is a function of model and batch, not {kind_of(f)}")
@@ -140,6 +149,21 @@ def _require(model: Any, loss: Any, optimizer: Any, metrics: Mapping[str, Any], 
         raise InputError("fit: resume=True asks for checkpoint=, the file to go on from")
     if not any(trainable(model)):
         raise InputError("fit: the model holds no float that could be trained; write 3.0 for 3, or convert it: x.astype(float)")
+
+
+def _require_settings(clip_norm: Any, gradient: Any, seconds: Any, callbacks: Any) -> None:
+    if clip_norm is not None and not (_is_number(clip_norm) and clip_norm > 0):
+        raise InputError(f"fit: clip_norm is a positive number, not {clip_norm!r}")
+    if not (_is_number(seconds) and seconds >= 0):
+        raise InputError(f"fit: checkpoint_every is a number of seconds, not {seconds!r}")
+    if gradient is not None and not callable(gradient):
+        raise InputError(f"fit: gradient is a function that gives value and gradient, not {kind_of(gradient)}")
+    if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
+        raise InputError("fit: callbacks is a list of functions of a Fit: callbacks=[f]")
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
 
 
 class _Training:
@@ -157,9 +181,11 @@ class _Training:
         state = optimizer.init(model)
         self.updates = Updates(self.objective, optimizer, model, state, given.clip_norm, given.gradient)
         self.parts = self.updates.model
-        self.measures = {"": jit(self._of_model(lambda model, *args: self.objective(model, args, None)[0]), at_once=True),
-                         **{name: jit(self._of_model(f), at_once=True) for name, f in given.metrics.items()}}
+        self.measures = {"": self._of_model("the loss", lambda model, args: self.objective(model, args, None)[0]),
+                         **{name: self._of_model(f"the metric {name!r}", lambda model, args, f=f: call(f, model, *args))
+                            for name, f in given.metrics.items()}}
         self.now = Now(self.parts.take(model, "the model"), self.updates.state.take(state, "the state"), 0, 0, 0, 0.0, 0, 0.0)
+        self.start = self.now
         self.losses: list[float] = []
         self.steps: list[int] = []  # updates at the end of each epoch
         self.epoch_losses: list[float] = []
@@ -171,12 +197,13 @@ class _Training:
         self.modes: Any = np.geterr()  # for code of the user's that is none of the model's
         self.spent, self.begun = 0.0, time.perf_counter()  # seconds before the run was resumed, and when it was
 
-    def _of_model(self, f: Callable[..., Any]) -> Callable[..., Any]:
+    def _of_model(self, name: str, f: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of model and batch as one of arrays, compiled."""
         put = self.parts.put
 
         def of_arrays(arrays: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
-            return f(put(arrays), *args)
-        return of_arrays
+            return f(put(arrays), args)
+        return jit(named(of_arrays, f"fit on validation data, {name}"), at_once=True)
 
     # ------------------------------------------------------------ the loop
 
@@ -213,7 +240,9 @@ class _Training:
             if self.path is not None and time.perf_counter() - self.saved >= self.given.checkpoint_every:
                 self._save(5)
         now = self.now
+        self._require_finite()
         found = {name: self._measure(f) for name, f in self.measures.items()} if self.validation is not None else {}
+        self.asked.held = True
         self.epoch_losses.append(now.total / now.rows)
         self.steps.append(now.updates)
         self.seconds.append(now.seconds + time.perf_counter() - begun)
@@ -222,10 +251,12 @@ class _Training:
         if found and found[""] < (self.measured[""][self.best[1] - 1] if self.best else math.inf):
             self.best = now.arrays, now.epoch + 1
         self.now = Now(now.arrays, now.state, now.epoch + 1, 0, now.updates, 0.0, 0, 0.0)
+        self.asked.held = False
         for callback in self.given.callbacks:
             with np.errstate(**self.modes):
-                ended = callback(self.result("")) is True
-            self.reason = "stopped by a callback" if ended else self.reason
+                ended = callback(self.result(""))
+            if isinstance(ended, (bool, np.bool_)) and ended:
+                self.reason = "stopped by a callback"
         self._ended()
 
     def _update(self, batch: Batch) -> None:
@@ -246,6 +277,18 @@ class _Training:
                        now.rows + batch.size, now.seconds)
         if self.progress is not None and (clock := time.perf_counter()) - self.shown > _SHOWN:
             self._show(clock)
+
+    def _require_finite(self) -> None:
+        """Nothing that is trained, or that the optimizer remembers, became NaN or infinite: losses may not tell."""
+        for owner, parts, arrays, start in (("model", self.parts, self.now.arrays, self.start.arrays),
+                                            ("state", self.updates.state, self.now.state, self.start.state)):
+            for name, x, before in zip(parts.names(owner), arrays, start, strict=True):
+                if np.asarray(x).dtype.kind in "fc" and not np.all(np.isfinite(x)) and np.all(np.isfinite(before)):
+                    raise NonFiniteError(
+                        f"fit: {name} is not finite after epoch {self.now.epoch + 1}, though losses and gradients were: an "
+                        f"update made it so (a square beyond {np.asarray(x).dtype}, a learning rate that is too large); clip "
+                        "the gradient (clip_norm=), scale the loss, or train in float64",
+                        None, self.now.epoch + 1, self.now.step, None)
 
     def _ended(self) -> None:
         """Whether the run is at its end, by what has been."""
@@ -335,6 +378,7 @@ class _Training:
             write(self.path, arrays, {k: np.array(v) for k, v in history.items()}, fixed, at)
         except OSError as error:
             if first:
+                error.add_note(f"fit: the checkpoint {self.path} cannot be written; it is tried before training")
                 raise
             warnings.warn(f"fit: the checkpoint {self.path} could not be written after update {now.updates:,} ({error}); the "
                           "one before it stays", CheckpointWarning, stacklevel=frames)
@@ -351,8 +395,9 @@ class _Training:
                        at["rows"], at["seconds"])
         self.losses, self.epoch_losses = history["losses"].tolist(), history["epoch_losses"].tolist()
         self.seconds, self.steps = history["seconds"].tolist(), [int(n) for n in history["steps"]]
-        self.measured = {name: history[f"measured {name}"].tolist() if f"measured {name}" in history else []
-                         for name in self.measured}
+        for name, found in self.measured.items():  # what was not asked for then is not known
+            known = history.get(f"measured {name}", np.empty(0)).tolist()
+            found[:] = [*known, *[math.nan] * (self.now.epoch - len(known))] if self.validation is not None else known
         self.best = None if at["best"] is None else (arrays["best"], at["best"])
         self.spent = at["spent"]
         if isinstance(self.source, Stream):
@@ -364,11 +409,12 @@ class _Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
+        self.held = False  # while the books are not in order
         self.before: Any = None
 
     def _on_signal(self, number: int, frame: Any) -> None:
         self.count += 1
-        if self.count > 1:
+        if self.count > 1 and not self.held:
             raise KeyboardInterrupt
 
     def __enter__(self) -> _Interrupts:

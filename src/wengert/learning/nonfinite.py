@@ -26,23 +26,20 @@ def nonfinite_error(updates: Updates, arrays: tuple[Any, ...], batch: Batch, key
     what = "its gradient is not finite" if np.isfinite(value) else f"it is {value}"
     lines = [f"fit: the loss: {what}, in epoch {epoch + 1}, step {step + 1} (update {count + 1:,})",
              f"the batch: {batch.where()}"]
-    lines += [text for text in (_given("the model", _names(updates), arrays),
+    lines += [text for text in (_given("the model", updates.model.names("model"), arrays),
                                 _given("the batch", leaf_names(batch.spec, "batch"), batch.leaves, batch.rows)) if text]
     finding = None if updates.given is not None else _replayed(updates, arrays, batch, key, count, accumulate)
     if finding is not None and finding.operation:
         lines.append(str(finding))
     elif updates.given is not None:
         lines.append("value and gradient were given by the function gradient=")
+    elif finding is not None and len(lines) == 2:
+        lines.append(f"{finding}: it is among what the loss reads from around it")
     elif len(lines) == 2:
         lines.append("replayed by the interpreter, all is finite: the values are at the limits of their dtype")
     lines.append("the model up to the update before is the error's `fit.model`")
     rows = None if batch.rows is None else np.asarray(batch.rows)
     return NonFiniteError("\n".join(lines), finding, epoch + 1, step + 1, rows)
-
-
-def _names(updates: Updates) -> list[str]:
-    names = leaf_names(updates.model.spec, "model")
-    return [names[k] for k in updates.model.places]
 
 
 def _given(owner: str, names: list[str], arrays: Any, rows: Any = None) -> str:

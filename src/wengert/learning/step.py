@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 
 from wengert.api import value_and_grad
-from wengert.errors import InputError
-from wengert.flatten import Spec, flatten, is_array, trainable
+from wengert.errors import InputError, kind_of
+from wengert.flatten import Spec, flatten, is_array, leaf_names, trainable
 from wengert.optim import clip_by_global_norm
 from wengert.random import fold_in
 from wengert.staging import jit
+from wengert.structured import call
 
 from .data import Batch
 
-__all__ = ["Objective", "Parts", "Updates", "wants_key"]
+__all__ = ["Objective", "Parts", "Updates", "named", "wants_key"]
 
 Arrays = tuple[Any, ...]
 
@@ -51,6 +52,10 @@ class Parts:
             leaves[k] = x
         return self.spec.unflatten(leaves)
 
+    def names(self, owner: str) -> list[str]:
+        """What the arrays are called, if the tree is called `owner`."""
+        names = leaf_names(self.spec, owner)
+        return [names[k] for k in self.places]
 
     def described(self) -> dict[str, str]:
         """Each leaf and each static field by its place: what a tree has to have in common with one that takes its arrays."""
@@ -99,7 +104,7 @@ class Objective:
         self.loss, self.random = loss, wants_key(loss)
 
     def __call__(self, model: Any, args: tuple[Any, ...], key: Any) -> tuple[Any, Any]:
-        out = self.loss(model, *args, key=key) if self.random else self.loss(model, *args)
+        out = call(self.loss, model, *args, key=key) if self.random else call(self.loss, model, *args)
         if type(out) is not tuple:
             return out, None
         if len(out) != 2:
@@ -132,7 +137,7 @@ class Updates:
         self.moves = [movable[k] for k in self.model.places]
         # at once: whether an update is interpreted or compiled would depend on the clock, and on when the run was resumed
         self.whole, self.differentiate, self.apply, self.sum = [
-            jit(_named(f, f"fit with the loss {getattr(objective.loss, '__qualname__', objective.loss)}"), at_once=True)
+            jit(named(f, f"fit with the loss {getattr(objective.loss, '__qualname__', objective.loss)}"), at_once=True)
             for f in (self._update, self._derivative, self._apply, _added)]
 
     # ------------------------------------------------------------ what is compiled
@@ -171,7 +176,7 @@ class Updates:
         tree = self._gradient_tree(gradient)
         if self.clip_norm is not None:
             tree = clip_by_global_norm(tree, self.clip_norm)
-        model, state = self.optimizer.update(tree, self.state.put(state), self.model.put(arrays))
+        model, state = call(self.optimizer.update, tree, self.state.put(state), self.model.put(arrays))
         new = self.model.take(model, "what the optimizer's update gives")
         return (self._with(new, still) if still else new), self.state.take(state, "the optimizer's state"), finite
 
@@ -196,13 +201,35 @@ class Updates:
             self.spec, self.begun = batch.spec, True
         if self.given is None and accumulate == 1:
             return self.whole(arrays, state, tuple(batch.leaves), key, number)  # type: ignore[no-any-return]
-        if self.given is not None:
-            value, tree = self.given(self.model.put(arrays), *batch.args)
-            found = self.model.take(tree, "the gradient")
-            gradient, still = tuple([g for g, moves in zip(found, self.moves, strict=True) if moves]), ()
+        differentiate = self._at if self.given is None else self._as_given
+        if accumulate == 1:
+            value, gradient, still = differentiate(arrays, batch, key, number, None)
         else:
-            value, gradient, still = self._accumulated(arrays, batch, key, number, accumulate)
+            value, gradient, still = self._accumulated(differentiate, arrays, batch, key, number, accumulate)
         return value, *self.apply(arrays, state, value, gradient, still)
+
+    def _at(self, arrays: Arrays, batch: Batch, key: Any, number: Any, part: Any) -> tuple[Any, Arrays, Arrays]:
+        return self.differentiate(arrays, tuple(batch.leaves), key, number, part)  # type: ignore[no-any-return]
+
+    def _as_given(self, arrays: Arrays, batch: Batch, *_: Any) -> tuple[Any, Arrays, Arrays]:
+        """What the user's function says are value and gradient, checked."""
+        assert self.given is not None
+        found = self.given(self.model.put(arrays), *batch.args)
+        if type(found) is not tuple or len(found) != 2:
+            raise InputError(f"fit: gradient= gives {kind_of(found)}; it is to give a pair, (value, gradient)")
+        value, tree = found
+        if np.ndim(value) or np.asarray(value).dtype.kind not in "fiu":
+            raise InputError(f"fit: the value that gradient= gives is {kind_of(value)}; it is to be one real number")
+        gradient = []
+        leaves = self.model.take(tree, "the gradient")
+        for name, g, x, moves in zip(self.model.names("model"), leaves, arrays, self.moves, strict=True):
+            if not moves:
+                continue
+            if np.shape(g) != np.shape(x) or np.asarray(g).dtype.kind not in "fciu":
+                raise InputError(f"fit: gradient= gives {kind_of(g)} of shape {np.shape(g)} for {name}, which has shape "
+                                 f"{np.shape(x)}; zeros stand for none")
+            gradient.append(g)
+        return value, tuple(gradient), ()
 
     def replay(self, arrays: Arrays, batch: Batch, key: Any, count: int, part: int | None) -> tuple[Any, ...]:
         """The loss as a function of what moves, and its arguments in this update."""
@@ -211,11 +238,12 @@ class Updates:
         moving = tuple([x for x, moves in zip(arrays, self.moves, strict=True) if moves])
         return loss, moving, arrays, tuple(batch.leaves), self._key(key, np.uint64(count), part)
 
-    def _accumulated(self, arrays: Arrays, batch: Batch, key: Any, number: Any, count: int) -> tuple[Any, Arrays, Arrays]:
+    def _accumulated(self, differentiate: Callable[..., Any], arrays: Arrays, batch: Batch, key: Any, number: Any,
+                     count: int) -> tuple[Any, Arrays, Arrays]:
         """Value and gradient of the batch as the mean over its parts, each weighted by its rows."""
         value, gradient, still = 0.0, (), ()
         for k, part in enumerate(batch.parts(count)):
-            v, g, still = self.differentiate(arrays, tuple(part.leaves), key, number, np.uint64(k))
+            v, g, still = differentiate(arrays, part, key, number, np.uint64(k))
             weight = part.size / batch.size
             before = (value, gradient) if k else (0.0 * v, tuple([0.0 * x for x in g]))
             value, gradient = self.sum(*before, v, g, weight)
@@ -228,12 +256,12 @@ class Updates:
         return tuple([x if moves else next(rest) for x, moves in zip(arrays, self.moves, strict=True)])
 
 
-def _named(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+def named(f: Callable[..., Any], name: str) -> Callable[..., Any]:
     """A function by another name, for messages."""
-    def named(*args: Any) -> Any:
+    def by_name(*args: Any) -> Any:
         return f(*args)
-    named.__qualname__ = name
-    return named
+    by_name.__qualname__ = name
+    return by_name
 
 
 def _added(value: Any, gradient: Arrays, v: Any, g: Arrays, weight: float) -> tuple[Any, Arrays]:
