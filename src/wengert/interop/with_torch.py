@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import InputError
-from wengert.flatten import Spec, flatten
+from wengert.flatten import Frozen, Spec, flatten
 from wengert.graph import ArrayType, Graph
 from wengert.run import reached
 
 from .foreign import Library, imported
-from .programs import Program, on_arrays
+from .programs import Program, keyed, on_arrays
 
 __all__ = ["from_torch", "parameters_of", "to_torch"]
 
@@ -37,9 +37,9 @@ def _array(x: Any) -> Any:
     """A tensor as an array over the same memory."""
     torch = _torch()
     if x.device.type != "cpu":
-        raise InputError(f"to_torch: a tensor is on {x.device}; wengert computes on the CPU: x.cpu()")
+        raise InputError(f"a tensor is on {x.device}; wengert computes on the CPU: x.cpu()")
     if x.dtype in (torch.bfloat16, torch.float16):
-        raise InputError(f"to_torch: a tensor has dtype {x.dtype}; convert it: x.float()")
+        raise InputError(f"a tensor has dtype {x.dtype}; convert it: x.float()")
     return x.detach().resolve_conj().resolve_neg().numpy()
 
 
@@ -135,7 +135,8 @@ def to_torch(f: Any) -> Callable[..., Any]:
         given = [x for x, m in zip(leaves, moving, strict=True) if m]
         weak = tuple([not isinstance(x, torch.Tensor) for x in given])
         fixed = tuple([None if m else x for x, m in zip(leaves, moving, strict=True)])
-        key = spec, fixed, tuple(moving), weak, tuple([(x.shape, x.dtype) for x in given if isinstance(x, torch.Tensor)])
+        types = tuple([(x.shape, x.dtype) for x in given if isinstance(x, torch.Tensor)])
+        key = keyed("to_torch", spec, fixed, tuple(moving), weak, types)
         if key not in found:
             found[key] = _flat(on_arrays(f, spec, fixed, moving, weak))
         program, shape = found[key]
@@ -174,8 +175,7 @@ class _Torch(Library):
     name = "from_torch"
 
     def run(self, f: Any, operands: Sequence[Any]) -> Any:
-        torch = _torch()
-        return np.array(_array(f(*[torch.from_numpy(np.array(x)) for x in operands])))
+        return np.array(_array(_alone(f, operands)))
 
     def tangent(self, f: Any, k: int) -> Any:
         torch = _torch()
@@ -205,7 +205,7 @@ class _Torch(Library):
     def abstract(self, f: Any, types: Sequence[ArrayType], values: Any) -> None:
         torch = _torch()
         if values is not None:
-            f(*[torch.from_numpy(np.array(x)) for x in values])
+            _alone(f, values)
             return
         from torch._subclasses.fake_tensor import FakeTensorMode
         with FakeTensorMode(allow_non_fake_inputs=True):
@@ -217,7 +217,22 @@ class _Torch(Library):
                 for x, (_, t) in zip(parts, places, strict=True)]
 
     def join(self, arrays: Sequence[Any], dtype: Any) -> Any:
-        return _torch().cat([x.reshape(-1).to(_torch_dtype(dtype)) for x in arrays])
+        torch = _torch()
+        return torch.cat([torch.zeros(0, dtype=_torch_dtype(dtype)), *[x.reshape(-1).to(_torch_dtype(dtype)) for x in arrays]])
+
+
+def _alone(f: Callable[..., Any], operands: Sequence[Any]) -> Any:
+    """A function's result, if it neither draws nor writes: it is called again for each derivative, on copies."""
+    torch = _torch()
+    tensors, drawn = [torch.from_numpy(np.array(x)) for x in operands], torch.get_rng_state()
+    out = f(*tensors)
+    if not torch.equal(drawn, torch.get_rng_state()):
+        raise InputError("from_torch: the function draws random numbers, others for its value than for its derivative; "
+                         "module.eval() switches dropout off, and noise can be an argument")
+    if not all(np.array_equal(x, _array(t), equal_nan=True) for x, t in zip(operands, tensors, strict=True)):
+        raise InputError("from_torch: the function writes into its arguments, which are copies; write into x.clone(), and "
+                         "module.eval() lets running statistics be")
+    return out
 
 
 def _torch_dtype(dtype: np.dtype[Any]) -> Any:
@@ -243,8 +258,9 @@ def from_torch(f: Callable[..., Any]) -> Callable[..., Any]:
     Parameters
     ----------
     f : callable or torch.nn.Module
-        A function of tensors that ``torch.func`` can transform and that returns floats (a tree of them). A module becomes a
-        function ``g(parameters, *args)``; ``parameters_of(module)`` gives its parameters and buffers as arrays.
+        A function of tensors that ``torch.func`` can transform and that returns floats (a tree of them); it neither draws
+        random numbers nor writes into its arguments. A module becomes a
+        function ``g(parameters, *args)``; ``parameters_of(module)`` gives its parameters and buffers.
 
     Returns
     -------
@@ -264,7 +280,8 @@ def from_torch(f: Callable[..., Any]) -> Callable[..., Any]:
         module: Any = f
 
         def of_parameters(parameters: Any, *args: Any, **kwargs: Any) -> Any:
-            return torch.func.functional_call(module, parameters, args, kwargs)
+            named = {k: x.value.detach() if isinstance(x, Frozen) else x for k, x in parameters.items()}
+            return torch.func.functional_call(module, named, args, kwargs)
         of_parameters.__name__ = type(module).__name__
         return imported(_LIBRARY, of_parameters)
     return imported(_LIBRARY, f)
@@ -273,13 +290,18 @@ def from_torch(f: Callable[..., Any]) -> Callable[..., Any]:
 def parameters_of(module: Any) -> dict[str, Any]:
     """Parameters and buffers of a PyTorch module by name, as NumPy arrays of their own.
 
+    Buffers (running statistics), and parameters that do not require a gradient, are `wg.nn.Frozen`: PyTorch gives no derivative
+    with respect to them, which is zero here, and optimizers leave them as they are. Integer buffers (counts of batches) are not
+    among them: the module keeps its own.
+
     Parameters
     ----------
     module : torch.nn.Module
 
     Returns
     -------
-    dict of ndarray
+    dict of ndarray and Frozen
     """
     named = [*module.named_parameters(), *module.named_buffers()]
-    return {name: np.array(_array(x)) for name, x in named}
+    arrays = [(name, x.requires_grad, np.array(_array(x))) for name, x in named if _inexact(x)]
+    return {name: x if moves else Frozen(x) for name, moves, x in arrays}
