@@ -60,3 +60,26 @@ def test_what_does_not_fit_is_refused(tmp_path, like, said):
     wg.interop.save_safetensors({"a": np.ones(2)}, tmp_path / "x")
     with pytest.raises(InputError, match=said):
         wg.interop.load_safetensors(tmp_path / "x", like)
+
+
+def test_names_are_paths(tmp_path):
+    path = tmp_path / "x"
+    model = wg.nn.Sequential((wg.nn.Linear(np.ones((2, 1)), np.ones(1)), np.tanh))
+    wg.interop.save_safetensors({"net": [model], "a b": 1.0, "-": 2.0, (1, 2): 3.0}, path)
+    assert sorted(wg.interop.load_safetensors(path)) == ["(1, 2)", "-", "a b", "net.0.layers.0.bias", "net.0.layers.0.weight"]
+    for tree, said in (({"a.b": 1.0, "a": {"b": 2.0}}, "two leaves are called 'a.b'"),
+                       ({"__metadata__": 1.0}, "keeps for itself"),
+                       ({"z": [1j]}, r"z.0 is complex128"), ({"s": np.array(["a"])}, "s is <U1")):
+        with pytest.raises(InputError, match=said):
+            wg.interop.save_safetensors(tree, tmp_path / "bad")
+    assert not (tmp_path / "bad").exists()
+
+
+def test_nothing_is_left_out(tmp_path):
+    jnp = pytest.importorskip("jax.numpy")
+    path, tree = tmp_path / "x", {"other": jnp.ones(2), "turned": np.arange(2, dtype=">f8")}
+    wg.interop.save_safetensors(tree, path)
+    back = wg.interop.load_safetensors(path, tree)
+    assert back["other"].tolist() == [1, 1] and back["turned"].tolist() == [0, 1]
+    with pytest.raises(InputError, match="x is traced"):
+        wg.grad(lambda x: (wg.interop.save_safetensors({"x": x}, path), x)[1])(1.0)

@@ -95,6 +95,24 @@ def test_graphs_and_captured_values():
     assert g(X) == pytest.approx(2 * X.sum())
 
 
+def test_weak_numbers_stay_weak():
+    g = wg.interop.to_jax(lambda scale, x: scale * x)
+    x = jnp.ones(2, np.float32)
+    for scale in (2.0, jnp.sin(2.0)):
+        assert g(scale, x).dtype == jax.jit(g)(scale, x).dtype == np.float32
+    assert g(jnp.float64(2.0), x).dtype == np.float64
+    triple = wg.interop.to_jax(lambda x, how: x * 3 if how is True else x)
+    assert [float(triple(1.0, how)) for how in (1, True, 1)] == [1, 3, 1]
+
+
+def test_what_functions_of_jax_are_given():
+    with pytest.raises(InputError, match="from_jax: <lambda> reads a, which is being differentiated or traced"):
+        wg.grad(lambda a: wg.interop.from_jax(lambda x: jnp.sin(x) * a)(1.0))(2.0)
+    with pytest.raises(InputError, match="the function takes NumPy arrays"):
+        wg.interop.from_jax(jnp.sin)(jnp.ones(2))
+    assert wg.interop.from_jax(lambda x: ())(X) == () and wg.interop.from_jax(lambda n: n * 1.5)(np.arange(2))[1] == 1.5
+
+
 def test_what_does_not_stage_is_refused():
     with pytest.raises(UnsupportedError, match="to_jax: .* runs unstaged: an index .* needs the value"):
         wg.interop.to_jax(lambda x: x[:int(x[0])])(X)

@@ -110,6 +110,51 @@ def test_modules():
         np.testing.assert_allclose(found[name], p.grad.numpy(), rtol=1e-13)
 
 
+@pytest.mark.parametrize("stage", [lambda f: f, wg.jit])
+def test_random_functions_and_writes_are_refused(stage):
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5)).double()
+    g, p = wg.interop.from_torch(module), wg.interop.parameters_of(module)
+    with pytest.raises(InputError, match=r"draws random numbers, .* module.eval\(\)"):
+        stage(wg.grad(lambda p, x: np.sum(g(p, x))))(p, X)
+    module.eval()
+    assert stage(wg.grad(lambda p, x: np.sum(g(p, x))))(p, X)["0.bias"].tolist() == [1, 1, 1, 1]
+    with pytest.raises(InputError, match=r"writes into its arguments"):
+        stage(wg.interop.from_torch(lambda x: x.mul_(2)))(X)
+
+
+def test_buffers_are_frozen():
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)).double().eval()
+    module[0].bias.requires_grad_(False)
+    g, p = wg.interop.from_torch(module), wg.interop.parameters_of(module)
+    assert [k for k, x in p.items() if isinstance(x, wg.nn.Frozen)] == ["0.bias", "1.running_mean", "1.running_var"]
+    assert "1.num_batches_tracked" not in p
+    found = wg.grad(lambda p, x: np.sum(g(p, x) ** 2))(p, X[None])
+    (module(torch.tensor(X[None])) ** 2).sum().backward()
+    np.testing.assert_allclose(found["1.weight"], module[1].weight.grad, rtol=1e-13)
+    with pytest.raises(InputError, match=r"module.eval\(\) lets running statistics be"):
+        wg.interop.from_torch(module.train())(p, np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("stage", [lambda f: f, wg.jit])
+def test_captured_traced_values_are_refused(stage):
+    def f(a):
+        return np.sum(wg.interop.from_torch(lambda x: torch.sin(x) * a)(X))
+    with pytest.raises(InputError, match="from_torch: <lambda> reads a, which is being differentiated or traced"):
+        stage(wg.grad(f))(2.0)
+
+
+def test_arguments_of_functions_of_torch():
+    triple = lambda x, how: x * 3 if how is True else x
+    for f, one in ((wg.interop.from_torch(triple), np.ones(1)), (wg.interop.to_torch(triple), torch.ones(1))):
+        assert [float(f(one, how)[0]) for how in (1, True, 1)] == [1, 3, 1]
+        with pytest.raises(InputError, match="neither an array nor hashable"):
+            f(one, {1, 2})
+    assert wg.interop.from_torch(lambda n: n.double().sum())(np.arange(3)) == 3  # no floats come in
+    assert wg.interop.from_torch(lambda x: ())(X) == ()                         # or go out
+    with pytest.raises(InputError, match=r"torch.Tensor; the function takes NumPy arrays.*as_arrays"):
+        wg.interop.from_torch(torch.sin)(torch.ones(2))
+
+
 def test_tensors_as_arrays():
     x = torch.ones(3, requires_grad=True)
     y = wg.interop.as_arrays({"x": x, "z": torch.tensor([1 + 2j]).conj()})

@@ -49,7 +49,7 @@ def as_arrays(tree: Any) -> Any:
     return spec.unflatten([shared(x, spec.place(k)) for k, x in enumerate(leaves)])
 
 
-def shared(x: Any, place: str = "") -> Any:
+def shared(x: Any, place: str = "", who: str = "as_arrays") -> Any:
     """A leaf as an array over the same memory, if it speaks DLPack."""
     if isinstance(x, (np.ndarray, np.generic)) or not hasattr(x, "__dlpack__"):
         return x
@@ -61,5 +61,5 @@ def shared(x: Any, place: str = "") -> Any:
         return np.from_dlpack(x)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         name = f"{place}: " if place else ""
-        raise InputError(f"as_arrays: {name}a {type(x).__module__}.{type(x).__name__} cannot be read as a NumPy array "
+        raise InputError(f"{who}: {name}a {type(x).__module__}.{type(x).__name__} cannot be read as a NumPy array "
                          f"({error}); bring it to the CPU, in a dtype that NumPy has") from error

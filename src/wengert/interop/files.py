@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import InputError
-from wengert.flatten import flatten, is_array
+from wengert.flatten import flatten
+from wengert.frontends.tracer import Tracer
+
+from .arrays import shared
 
 __all__ = ["load_safetensors", "save_safetensors"]
 
@@ -31,13 +34,26 @@ def _named(tree: Any) -> dict[str, tuple[int, Any]]:
     leaves, spec = flatten(tree)
     paths = [("value",)] if spec.tree is None else spec.tree.paths()
     found: dict[str, tuple[int, Any]] = {}
-    for k, (path, x) in enumerate(zip(paths, leaves, strict=True)):
-        if isinstance(x, (float, complex, np.ndarray, np.generic)) and is_array(x):
-            name = ".".join([str(step) for step in path])
-            if name in found:
-                raise InputError(f"safetensors: two leaves are called {name!r}")
+    for k, (x, path) in enumerate(zip(leaves, paths, strict=True)):
+        name = ".".join([str(part) for part in path])
+        if isinstance(x, Tracer):
+            raise InputError(f"safetensors: {name} is traced, and has no numbers to write; write what the function returns")
+        x = shared(x, name, "safetensors")
+        if isinstance(x, (float, complex, np.ndarray, np.generic)):
+            if name in found or name == "__metadata__":
+                why = "two leaves are called" if name in found else "the format keeps for itself the name"
+                raise InputError(f"safetensors: {why} {name!r}")
             found[name] = k, x
     return found
+
+
+def _native(name: str, x: Any) -> Any:
+    """An array as the format has it: in rows, in the byte order of this machine, in one of its dtypes."""
+    dtype = np.asarray(x).dtype.newbyteorder("=")
+    if not (dtype.isbuiltin == 2 or dtype.kind in "biu" or dtype in (np.float16, np.float32, np.float64, np.complex64)):
+        raise InputError(f"safetensors: {name} is {dtype}, which the format has not" + (
+            "; write real and imaginary parts apart" if dtype == np.complex128 else "; convert it: x.astype(float)"))
+    return np.array(x, dtype, order="C")
 
 
 def save_safetensors(tree: Any, path: str | os.PathLike[str], metadata: dict[str, str] | None = None) -> None:
@@ -46,11 +62,17 @@ def save_safetensors(tree: Any, path: str | os.PathLike[str], metadata: dict[str
     Parameters
     ----------
     tree : tree of arrays
-        A model, or anything else. Arrays and floats are written; ints, strings, functions and None belong to the structure.
+        A model, or anything else. Arrays, tensors and floats are written; ints, strings, functions and None belong to the
+        structure.
     path : str or Path
         An existing file is replaced, at once and whole.
     metadata : dict of str, optional
         Written into the file's header.
+
+    Raises
+    ------
+    InputError
+        Two leaves of one name; a dtype that the format has not (complex128, long doubles); traced arrays.
 
     Examples
     --------
@@ -63,7 +85,7 @@ def save_safetensors(tree: Any, path: str | os.PathLike[str], metadata: dict[str
     ...     sorted(wg.interop.load_safetensors(path))
     ['layers.0.bias', 'layers.0.weight']
     """
-    tensors = {name: np.array(x, order="C") for name, (_, x) in _named(tree).items()}
+    tensors = {name: _native(name, x) for name, (_, x) in _named(tree).items()}
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -104,9 +126,9 @@ def load_safetensors(path: str | os.PathLike[str], like: Any = None) -> Any:
                 for what, names in (("not in the file", missing), ("only in the file", unknown)) if names]
         raise InputError(f"load_safetensors: {path} does not fit the tree; {'; '.join(said)}")
     for name, (k, old) in named.items():
-        new = tensors[name]
-        if new.shape != np.shape(old) or new.dtype != np.asarray(old).dtype:
+        new, dtype = tensors[name], np.asarray(old).dtype
+        if new.shape != np.shape(old) or new.dtype != dtype.newbyteorder("="):
             raise InputError(f"load_safetensors: {name} is {new.dtype}{list(new.shape)} in {path} and "
-                             f"{np.asarray(old).dtype}{list(np.shape(old))} in the tree")
+                             f"{dtype}{list(np.shape(old))} in the tree")
         leaves[k] = new if isinstance(old, np.ndarray) else new.item() if isinstance(old, (float, complex)) else new[()]
     return spec.unflatten(leaves)

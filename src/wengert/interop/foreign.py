@@ -19,6 +19,8 @@ from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType
 from wengert.primitives.foreign import foreign
 
+from .programs import keyed
+
 __all__ = ["Library", "Native", "imported"]
 
 
@@ -95,7 +97,7 @@ class _Signature:
         self.moving = [k for k, t in enumerate(types) if t is not None and t.inexact]
         self.whole = [k for k, t in enumerate(types) if t is not None and not t.inexact]
         fixed = [x if t is None else None for x, t in zip(leaves, types, strict=True)]
-        self.dtype = np.result_type(*[types[k].dtype for k in self.moving]) if self.moving else np.dtype(float)
+        self.dtype = _common([types[k] for k in self.moving])
         places, start = [], 0
         for k in self.moving:
             places.append((start, types[k]))
@@ -113,15 +115,15 @@ class _Signature:
             for t in self.types:
                 if not t.inexact:
                     raise InputError(f"{library.name}: {name} returns {t}; return floats, and integers apart")
-            return library.join(out, np.result_type(*[t.dtype for t in self.types]) if out else np.dtype(float))
+            return library.join(out, _common(self.types))
         self.native = Native(library, packed, name)
         library.abstract(packed, [ArrayType((start,), self.dtype), *[types[k] for k in self.whole]],
                          None if values is None else [self.vector(values), *[values[k] for k in self.whole]])
-        self.result = ArrayType((sum(t.size for t in self.types),), np.result_type(*[t.dtype for t in self.types]))
+        self.result = ArrayType((sum(t.size for t in self.types),), _common(self.types))
 
     def vector(self, leaves: Sequence[Any]) -> Any:
         parts = [np.reshape(leaves[k], (-1,)).astype(self.dtype) for k in self.moving]
-        return np.concatenate(parts) if len(parts) != 1 else parts[0] if parts else np.zeros(0)
+        return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.zeros(0)
 
     def __call__(self, leaves: list[Any]) -> Any:
         y = foreign(self.vector(leaves), *[leaves[k] for k in self.whole], function=self.native, result=self.result)
@@ -134,6 +136,10 @@ class _Signature:
         return self.together(out)
 
 
+def _common(types: Sequence[ArrayType]) -> np.dtype[Any]:
+    return np.result_type(*[t.dtype for t in types]) if types else np.dtype(float)
+
+
 def imported(library: Library, f: Callable[..., Any]) -> Callable[..., Any]:
     """A function of another library's arrays as one of NumPy's, with its derivatives."""
     if not callable(f):
@@ -144,13 +150,12 @@ def imported(library: Library, f: Callable[..., Any]) -> Callable[..., Any]:
     def called(*args: Any, **kwargs: Any) -> Any:
         leaves, spec = flatten((args, kwargs))
         types = [_leaf_type(x) for x in leaves]
-        key = (spec, tuple([(t.shape, t.dtype) if t is not None else x for x, t in zip(leaves, types, strict=True)]))
+        key = keyed(name, spec, [x if t is None else None for x, t in zip(leaves, types, strict=True)],
+                    tuple([t and (t.shape, t.dtype) for t in types]))
         traced = any(isinstance(x, Tracer) for x in leaves)
-        try:
-            signature = found.get(key)
-        except TypeError:
-            raise InputError(f"{name}: an argument is neither an array nor hashable") from None
+        signature = found.get(key)
         if signature is None:
+            _refuse_captured(library, name, f)
             values = _values(leaves) if traced else leaves
             signature = found[key] = _Signature(library, f, name, spec, leaves, types, values)
         return signature(leaves)
@@ -166,7 +171,23 @@ def _leaf_type(x: Any) -> ArrayType | None:
     if isinstance(x, (np.ndarray, np.generic, float, complex)):
         array = np.asarray(x)
         return ArrayType(array.shape, array.dtype)
+    if hasattr(x, "__dlpack__"):
+        raise InputError(f"an argument is a {type(x).__module__}.{type(x).__name__}; the function takes NumPy arrays, as "
+                         "programs of wengert do: wg.interop.as_arrays(x)")
     return None
+
+
+def _refuse_captured(library: Library, name: str, f: Any) -> None:
+    """Another system's operations know nothing of traced values, which have to come in as arguments."""
+    code = getattr(f, "__code__", None)
+    for variable, cell in zip(getattr(code, "co_freevars", ()), getattr(f, "__closure__", None) or (), strict=True):
+        try:
+            leaves, _ = flatten(cell.cell_contents)
+        except ValueError:  # not bound yet
+            continue
+        if any(isinstance(x, Tracer) for x in leaves):
+            raise InputError(f"{library.name}: {name} reads {variable}, which is being differentiated or traced, from around "
+                             f"it; hand it over as an argument: {name}(..., {variable})")
 
 
 def _values(leaves: Sequence[Any]) -> list[Any] | None:

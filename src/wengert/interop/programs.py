@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 import wengert as wg
+from wengert.errors import InputError
 from wengert.flatten import Spec, is_inexact
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Graph
 from wengert.primitives.custom import apply
 from wengert.run import reached
 
-__all__ = ["Program", "on_arrays"]
+__all__ = ["Program", "keyed", "on_arrays"]
 
 
 class Program:
@@ -95,6 +96,16 @@ def on_arrays(f: Any, spec: Spec, fixed: Sequence[Any], moving: Sequence[bool], 
         return apply(f, args) if isinstance(f, Graph) else reached(f)(*args, **kwargs)
     on_leaves.__qualname__ = getattr(f, "__qualname__", type(f).__name__)
     return on_leaves
+
+
+def keyed(who: str, spec: Spec, fixed: Sequence[Any], *rest: Any) -> Any:
+    """What calls of one signature have in common, hashable; `fixed`: leaves that belong to the structure. ``True`` is not 1."""
+    key = spec, tuple([(type(x), x) for x in fixed]), *rest
+    try:
+        hash(key)
+    except TypeError:
+        raise InputError(f"{who}: an argument is neither an array nor hashable") from None
+    return key
 
 
 def _number(x: Any) -> Any:

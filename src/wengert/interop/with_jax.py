@@ -22,7 +22,7 @@ from wengert.graph import ArrayType, Graph
 from wengert.primitives.custom import apply
 
 from .foreign import Library, imported
-from .programs import Program, on_arrays
+from .programs import Program, keyed, on_arrays
 
 __all__ = ["from_jax", "to_jax"]
 
@@ -151,10 +151,10 @@ def to_jax(f: Any) -> Callable[..., Any]:
         leaves, spec = flatten((args, kwargs))
         moving = [hasattr(x, "dtype") or isinstance(x, (float, complex)) for x in leaves]
         given = [x for x, m in zip(leaves, moving, strict=True) if m]
-        weak = tuple([isinstance(x, (float, complex)) and not hasattr(x, "dtype") for x in given])
+        weak = tuple([bool(jax.typeof(x).weak_type) and not np.shape(x) for x in given])
         fixed = tuple([None if m else x for x, m in zip(leaves, moving, strict=True)])
         arrays = [jax.numpy.asarray(x) for x in given]
-        key = spec, fixed, tuple(moving), weak, tuple([(x.shape, x.dtype) for x in arrays])
+        key = keyed("to_jax", spec, fixed, tuple(moving), weak, tuple([(x.shape, x.dtype) for x in arrays]))
         if key not in found:
             found[key] = _Traced(wg.jit(on_arrays(f, spec, fixed, moving, weak)), arrays)
         program, together = found[key].now()
@@ -236,7 +236,8 @@ class _Jax(Library):
         return [(x.real if t.dtype.kind == "f" else x).astype(t.dtype) for x, (_, t) in zip(parts, places, strict=True)]
 
     def join(self, arrays: Sequence[Any], dtype: Any) -> Any:
-        return _jax().numpy.concatenate([x.reshape(-1).astype(dtype) for x in arrays])
+        jax = _jax()
+        return jax.numpy.concatenate([jax.numpy.zeros(0, dtype), *[x.reshape(-1).astype(dtype) for x in arrays]])
 
 
 _LIBRARY = _Jax()
