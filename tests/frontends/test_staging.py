@@ -716,6 +716,110 @@ def test_recursion_that_depends_on_values_names_its_line():
         assert wg.jit(halved)(5.0) == halved(5.0)
 
 
+# ---------------------------------------------------------------- Python numbers that become NumPy's
+
+
+def summed(x):
+    total = 0.0
+    for row in x:
+        total = total + np.sum(row * row)
+    return total
+
+
+def summed_within(x):
+    out = 0.0
+    for k in range(3):
+        part = 0.0
+        for j in range(4):
+            part = part + x[k, j]
+        out = out + part * 2.0
+    return out
+
+
+def stopped(x):
+    total = 0.0
+    for row in x:
+        total = total + np.sum(row * row)
+        if total > 20.0:
+            break
+    return total
+
+
+def left_early(x):
+    total = 0.0
+    for row in x:
+        total = total + row[0]
+        if total > 1.0:
+            return total
+    return 2.0 * total
+
+
+def shared(x):
+    y, total = np.zeros(3, np.float32), 0.0
+    for k in range(5):
+        y[k % 3] += x[k, 0]
+        total += y[k % 3]
+    return total + y.sum()
+
+
+@pytest.mark.parametrize("f", [summed, summed_within, stopped, left_early, shared])
+def test_sums_in_single_precision_that_begin_with_a_python_number(f):
+    """The first iteration makes a NumPy number of it; it runs apart, and the rest is a loop."""
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    found, plain = wg.jit(f)(x), f(x)  # a warning would be an error
+    assert found == plain and type(found) is type(plain) is np.float32
+    np.testing.assert_array_equal(wg.jit(wg.grad(f))(x), wg.grad(f)(x))
+    sizes = [str(wg.make_graph(wg.jit(f), np.concatenate([x] * n))).count("\n") for n in (1, 5)]
+    assert sizes[0] == sizes[1]  # the loop is one
+
+
+# ---------------------------------------------------------------- loops that begin with an array from around
+
+START = np.zeros(4)
+
+
+def network_over_time(w, x):
+    h = START
+    for row in x:
+        h = np.tanh(w @ h + row)
+    return np.sum(h**2)
+
+
+def written_to(w, x):
+    h = START
+    for row in x:
+        h = h + w @ row
+        h[0] = 1.0
+    return np.sum(h**2)
+
+
+def swapped(w, x):
+    a, b = START, np.ones(4)
+    for row in x:
+        a, b = b, a * 0.5 + w @ row
+    return np.sum(a * b) + START.sum()
+
+
+def in_a_tuple(w, x):
+    state = (START, 0.0)
+    for row in x:
+        h, total = state
+        state = (np.tanh(w @ h + row), total + h[0])
+    return np.sum(state[0]) + state[1]
+
+
+@pytest.mark.parametrize("f", [network_over_time, written_to, swapped, in_a_tuple])
+def test_a_loop_begins_with_an_array_from_around(f):
+    rng = np.random.default_rng(0)
+    w, x = rng.normal(size=(4, 4)), rng.normal(size=(30, 4))
+    jitted = wg.jit(f)
+    for value in (0.0, 0.3):  # it is read anew when it changes
+        START[:] = value
+        assert jitted(w, x) == pytest.approx(f(w, x), rel=1e-14)
+        np.testing.assert_allclose(wg.jit(wg.grad(f))(w, x), wg.grad(f)(w, x), rtol=1e-12, atol=1e-14)
+        assert np.all(value == START)
+    sizes = [str(wg.make_graph(jitted, w, np.concatenate([x] * n))).count("\n") for n in (1, 4)]
+    assert sizes[0] == sizes[1]
 
 
 @pytest.mark.parametrize("bound", [-(2 ** 70), -100, 300, 2 ** 70])
