@@ -26,13 +26,13 @@ CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
-API_MODULES = ("progress", "flatten", "systems", "run", "mapping", "solutions", "scipy_solvers", "curve_fitting",
+API_MODULES = ("progress", "flatten", "tree", "systems", "run", "mapping", "solutions", "scipy_solvers", "curve_fitting",
                "linear_systems", "custom", "sparse", "modes", "schedules", "budget", "api", "second_order", "series",
                "check", "forms", "staging", "planning", "compilation", "adjoints", "sources", "expressions",
                "with_sympy", "formulas", "symbolic", "lines", "recording", "explanation", "checkpointing", "structured",
                "random", "doctor", "rounding_model", "rounding", "profiling", "nonfinite", "comparison")
 # What users of the api see; "" is `import wengert` itself.
-API = ("", "settings", "progress", "flatten", "api", "second_order", "custom", "check", "staging", "structured", "random")
+API = ("", "settings", "progress", "flatten", "tree", "api", "second_order", "custom", "check", "staging", "structured", "random")
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "scipy", "nn", "interop", "learning",
                 "distributed")
 

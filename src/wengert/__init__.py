@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         sparse,
         stochastic,
         symbolic,
+        tree,
     )
     from wengert.api import (
         grad,
@@ -65,7 +66,7 @@ __all__ = [
     "for_scipy", "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "implicit",
     "interop", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "minibatches", "nn", "numeric",
     "ode", "opaque", "optim", "plan", "profile", "propagate", "random", "rounding_error", "scan", "scipy", "source",
-    "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "value_and_grad", "vjp", "vmap",
+    "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "tree", "value_and_grad", "vjp", "vmap",
     "while_loop",
 ]
 
@@ -105,7 +106,7 @@ _HOME = {
 }
 _MODULES = {
     "distributed", "errors", "implicit", "interop", "nn", "numeric", "ode", "optim", "random", "scipy", "sparse",
-    "stochastic", "symbolic",
+    "stochastic", "symbolic", "tree",
 }
 
 
