@@ -32,7 +32,8 @@ API_MODULES = ("progress", "flatten", "tree", "systems", "run", "mapping", "solu
                "with_sympy", "formulas", "symbolic", "lines", "recording", "explanation", "checkpointing", "structured",
                "random", "doctor", "rounding_model", "rounding", "profiling", "nonfinite", "comparison")
 # What users of the api see; "" is `import wengert` itself.
-API = ("", "settings", "progress", "flatten", "tree", "api", "second_order", "custom", "check", "staging", "structured", "random")
+API = ("", "settings", "progress", "flatten", "tree", "api", "second_order", "custom", "check", "staging", "structured",
+       "random")
 APPLICATIONS = ("linalg", "implicit", "ode", "stochastic", "optim", "scipy", "nn", "interop", "learning",
                 "distributed")
 
