@@ -820,3 +820,17 @@ def test_a_loop_begins_with_an_array_from_around(f):
         assert np.all(value == START)
     sizes = [str(wg.make_graph(jitted, w, np.concatenate([x] * n))).count("\n") for n in (1, 4)]
     assert sizes[0] == sizes[1]
+
+@pytest.mark.parametrize("bound", [-(2 ** 70), -100, 300, 2 ** 70])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_integers_are_compared_with_what_their_dtype_does_not_hold(dtype, bound):
+    def compare(x):
+        return x == bound, x != bound, x < bound, x <= bound, x > bound, x >= bound, bound == x, bound < x, bound >= x
+    x = np.array([0, 1, 127], dtype)
+    if bound == -100 and dtype is np.int8:
+        x[0] = -100
+    expected = compare(x)
+    for f in (staged(compare), wg.vmap(compare)):
+        np.testing.assert_array_equal(f(x), expected)
+    with pytest.raises(OverflowError):
+        wg.vmap(lambda x: x + 2 ** 70)(x)

@@ -93,8 +93,18 @@ def _buffer(a):
     return lambda x: x * np.asarray(held)
 
 
+def _model(a):
+    held = wg.nn.Sequential((wg.nn.Linear(np.eye(5), a), wg.nn.Residual(wg.nn.Frozen(np.tanh))))
+    return lambda x: held(x)
+
+
+def _part_of_a_model(a):
+    held = wg.nn.BatchNorm(None, None, wg.nn.Frozen(wg.nn.Statistics(a, np.ones(5), 0.0)), axis=-1)
+    return lambda x: held(x[None])
+
+
 MAKERS = [_default, _keyword, _tuple, _nested, _unpacked, _attribute, _by_name, _called_default, _partial, _partial_word,
-          _partial_read, _deque, _objects, _buffer]
+          _partial_read, _deque, _objects, _buffer, _model, _part_of_a_model]
 
 
 @pytest.mark.filterwarnings("ignore::wengert.staging.StagingWarning")

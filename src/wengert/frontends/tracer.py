@@ -548,12 +548,11 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
         out.kind = "scalar"
         return out
     dtypes = operand_dtypes(ufunc, kinds)
-    operands = []
-    for x, d in zip(inputs, dtypes, strict=True):
-        if isinstance(x, Tracer):
-            operands.append(x if x.dtype == d else convert(x, dtype=d))
-        else:
-            operands.append(constant(x, d))
+    try:
+        operands = [constant(x, d) if not isinstance(x, Tracer) else x if x.dtype == d else convert(x, dtype=d)
+                    for x, d in zip(inputs, dtypes, strict=True)]
+    except OverflowError:
+        return FUNCTIONS["integer beyond the dtype"](ufunc, inputs)
     out = primitive(*operands)
     if len(inputs) == 2 and type(out) is Tracer and all(isinstance(k, type) for k in kinds) \
             and out.dtype.kind in "fc" and ufunc in _PYTHON_ARITHMETIC:

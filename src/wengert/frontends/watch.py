@@ -448,10 +448,12 @@ _PLAIN = frozenset((float, int, bool, complex, str, np.ndarray, np.float64, np.b
 
 
 def _may_look_at(cls: type, outermost: bool) -> bool:
-    """Whether instances of a class may be looked into: the user's, and those of a library that are used themselves."""
+    """Whether instances of a class may be looked into: the user's, models, and those of a library that are used themselves."""
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None) or ""
-    return not file.startswith(HERE) and (outermost or not (cls.__module__ == "builtins" or (file and is_library(file))))
+    if file.startswith(HERE):  # trees of arrays are the user's, whoever wrote the class; a graph never changes
+        return hasattr(cls, "__dataclass_fields__") and not cls.__module__.startswith("wengert.graph.")
+    return (outermost or not (cls.__module__ == "builtins" or (file and is_library(file))))
 
 
 def _kept_names(x: Any) -> list[str]:

@@ -74,6 +74,22 @@ def write_out(target: Any, result: Any) -> Any:
 
 
 FUNCTIONS["ufunc with keywords"] = _with_keywords
+_ABOVE = {np.less: True, np.less_equal: True, np.not_equal: True, np.greater: False, np.greater_equal: False, np.equal: False}
+_MIRRORED = {np.less: np.greater, np.less_equal: np.greater_equal, np.greater: np.less, np.greater_equal: np.less_equal}
+
+
+def _beyond(ufunc: Any, inputs: Any) -> Any:
+    """A Python integer that the other operand's dtype does not hold: comparisons have an answer, all else NumPy's error."""
+    if ufunc not in _ABOVE:
+        raise
+    x, y = inputs
+    if not isinstance(x, Tracer):
+        x, y, ufunc = y, x, _MIRRORED.get(ufunc, ufunc)
+    above = _ABOVE[ufunc] == (y > 0 or ufunc in (np.equal, np.not_equal))
+    return ufunc_call(np.equal if above else np.not_equal, x, x)
+
+
+FUNCTIONS["integer beyond the dtype"] = _beyond
 
 
 def _power(x: Any, y: Any) -> Any:
