@@ -426,7 +426,8 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     """
     _real(x, "gelu")
     if approximate:
-        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))))
+        z = np.clip(x, -10, 10)  # where tanh is 1 to the last bit; x³ may overflow
+        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * (z * z * z))))
     from scipy.special import erfc
     return 0.5 * x * erfc(-math.sqrt(0.5) * x)
 

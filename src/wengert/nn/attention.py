@@ -17,7 +17,7 @@ from wengert.errors import InputError
 from wengert.flatten import Frozen
 from wengert.structured import user_line
 
-from .checks import array, called, shown
+from .checks import array, called, require_real, shown
 from .linear import Linear
 from .sequential import Dropout
 from .softmax import softmax
@@ -72,7 +72,10 @@ def attention_weights(queries: Any, keys: Any, *, mask: Any = None, causal: bool
     if min(len(shape_q), len(shape_k)) < 2 or shape_q[-1] != shape_k[-1]:
         raise InputError(f"attention_weights at {user_line()}: queries of shape {shape_q} and keys of shape {shape_k} do not "
                          "have the same features along the last axis")
+    require_real(f"attention_weights at {user_line()}", queries, keys)
     scores = queries @ np.swapaxes(keys, -1, -2) * (1.0 / math.sqrt(shape_q[-1]) if scale is None else scale)
+    if not shape_k[-2]:  # the sum of no exponentials
+        return scores
     allowed = causal_mask(shape_q[-2], shape_k[-2]) if causal else None
     if mask is not None:
         mask = array(mask)
@@ -171,7 +174,7 @@ def rotary(x: Any, positions: Any = None, *, base: float = 10000.0) -> Any:
     Parameters
     ----------
     x : array (..., length, features), with an even number of features
-    positions : array (length,), optional
+    positions : array (length,), or (..., length) that broadcasts to x without its features, optional
         0, 1, 2, ... by default.
     base : float
 
@@ -191,8 +194,11 @@ def rotary(x: Any, positions: Any = None, *, base: float = 10000.0) -> Any:
     *lead, length, features = x.shape
     if features % 2:
         raise InputError(f"rotary at {user_line()}: x of shape {np.shape(x)} has an odd number of features")
-    positions = np.arange(length) if positions is None else positions
-    angle = positions[:, None] * base ** (-np.arange(0, features, 2) / features)
+    positions = np.arange(length) if positions is None else array(positions)
+    if not positions.ndim or positions.shape[-1] != length or positions.ndim > x.ndim - 1:
+        raise InputError(f"rotary at {user_line()}: x is of shape {x.shape} and positions {positions.shape}; they have to be "
+                         f"({length},), or of the axes of x but its last")
+    angle = positions[..., None] * base ** (-np.arange(0, features, 2) / features)
     cosine, sine = np.cos(angle).astype(x.dtype), np.sin(angle).astype(x.dtype)
     a, b = x[..., 0::2], x[..., 1::2]
     return np.stack([a * cosine - b * sine, a * sine + b * cosine], axis=-1).reshape(*lead, length, features)
@@ -285,7 +291,7 @@ class MultiHeadAttention:
     def init(cls, key: Any, features: int, heads: int = 1, *, n_keys: int | None = None, n_values: int | None = None,
              bias: bool = True, dropout: float = 0.0, rotary: float | None = None, dtype: Any = float) -> MultiHeadAttention:
         """Attention from a key, for queries of `features`, and keys and values of as many unless told."""
-        if features % heads:
+        if heads < 1 or features % heads:
             raise InputError(f"MultiHeadAttention: {heads} heads do not divide {features} features")
         sizes = [features, n_keys or features, n_values or n_keys or features, features]
         q, k, v, o = [Linear.init(k, n, features, bias=bias, dtype=dtype) for k, n in zip(random.split(key, 4), sizes)]
@@ -319,7 +325,7 @@ class MultiHeadAttention:
         v = self._split(called(".value", self.value, given if values is None else values))
         y = scaled_dot_product_attention(q, k, v, mask=self._for_heads(mask, q), causal=causal, dropout=self.dropout, key=key)
         y = np.swapaxes(y, -3, -2)
-        return called(".output", self.output, y.reshape(*y.shape[:-2], -1))
+        return called(".output", self.output, y.reshape(*y.shape[:-2], y.shape[-2] * y.shape[-1]))
 
     def weights(self, queries: Any, keys: Any = None, *, mask: Any = None, causal: bool = False) -> Any:
         """The weights of each head, (..., heads, length, number of keys)."""
@@ -333,9 +339,11 @@ class MultiHeadAttention:
 
     def _split(self, x: Any) -> Any:
         """(..., length, heads * n) -> (..., heads, length, n)."""
+        if self.heads < 1 or x.shape[-1] % self.heads:
+            raise InputError(f"MultiHeadAttention at {user_line()}: {self.heads} heads do not divide {x.shape[-1]} features")
         if len(x.shape) < 2:
             raise InputError(f"MultiHeadAttention takes sequences (..., length, features), not a single {x.shape}")
-        return np.swapaxes(x.reshape(*x.shape[:-1], self.heads, -1), -3, -2)
+        return np.swapaxes(x.reshape(*x.shape[:-1], self.heads, x.shape[-1] // self.heads), -3, -2)
 
     def _for_heads(self, mask: Any, q: Any) -> Any:
         return mask if mask is None or np.ndim(mask) <= 2 or np.ndim(mask) == q.ndim else mask[..., None, :, :]

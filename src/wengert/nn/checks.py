@@ -17,8 +17,8 @@ from wengert.frontends.scipy_data import require
 from wengert.frontends.trace import user_line
 from wengert.structured import call
 
-__all__ = ["array", "called", "features", "integers", "last_axis", "pair", "reduced", "require_axes", "shown", "size_text",
-           "within"]
+__all__ = ["array", "bias_fits", "called", "features", "integers", "last_axis", "pair", "reduced", "require_axes",
+           "require_real", "shown", "size_text", "within"]
 
 
 def size_text(x: Any) -> str:
@@ -42,6 +42,13 @@ def last_axis(layer: Any, x: Any, size: int, weight: str = "weight") -> None:
     shape = np.shape(x)
     if not shape or shape[-1] != size:
         raise features(layer, x, f"{size} features along the last axis", weight)
+
+
+def bias_fits(layer: Any, n_out: int) -> None:
+    """That the bias is one number for each output: others that broadcast would mix it with axes of the batch."""
+    if np.shape(layer.bias) != (n_out,):
+        raise InputError(f"{type(layer).__name__} at {user_line()}: weight is {size_text(layer.weight)} and bias "
+                         f"{size_text(layer.bias)}; the bias has to be ({n_out},)")
 
 
 def features(layer: Any, x: Any, wanted: str, weight: str = "weight") -> InputError:
@@ -70,10 +77,15 @@ def _shown(x: Any) -> str:
     return getattr(x, "__name__", None) or repr(x)
 
 
-def pair(name: str, prediction: Any, target: Any, other: str = "target") -> tuple[Any, Any, str]:
-    """Both as arrays of one shape, and how the loss is called in messages."""
+def pair(name: str, prediction: Any, target: Any, other: str = "target", *,
+         may_be_complex: bool = False) -> tuple[Any, Any, str]:
+    """Both as arrays of one shape, and how the loss is called in messages; differences of integers would wrap around."""
     where = f"{name} at {user_line()}"
     prediction, target = array(prediction), array(target)
+    if not may_be_complex:
+        require_real(where, prediction, target)
+    if prediction.dtype.kind in "iub":
+        prediction = prediction.astype(np.result_type(target.dtype, np.float64) if target.dtype.kind in "iub" else target.dtype)
     if prediction.shape != target.shape:
         a, b = prediction.shape, target.shape
         hint = ""
@@ -82,6 +94,12 @@ def pair(name: str, prediction: Any, target: Any, other: str = "target") -> tupl
         raise InputError(f"{where}: prediction is {size_text(prediction)} and {other} {size_text(target)}; they have to have "
                          f"one shape{hint}")
     return prediction, target, where
+
+
+def require_real(where: str, *xs: Any) -> None:
+    """That none is complex: formulas of real numbers give some number for others too, and it means nothing."""
+    if any(map(np.iscomplexobj, xs)):
+        raise InputError(f"{where} is given complex numbers; take real and imaginary part, or the modulus: np.abs")
 
 
 def array(x: Any) -> Any:

@@ -15,7 +15,7 @@ from wengert.errors import InputError
 from wengert.frontends.scipy_data import require
 from wengert.frontends.trace import user_line
 
-from .checks import array, integers, reduced, size_text, within
+from .checks import array, integers, reduced, require_real, size_text, within
 from .softmax import logsumexp
 
 __all__ = ["accuracy", "cross_entropy", "negative_log_likelihood"]
@@ -63,6 +63,8 @@ def cross_entropy(logits: Any, labels: Any, *, axis: int = -1, weight: Any = Non
     """
     where = f"cross_entropy at {user_line()}"
     logits, labels = _classes_last(array(logits), axis, where), array(labels)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise InputError(f"{where}: label_smoothing is from 0 to 1, not {label_smoothing!r}")
     if labels.dtype.kind == "f" and labels.ndim == logits.ndim:
         if ignore_index is not None:
             raise InputError(f"{where}: ignore_index is for integer labels")
@@ -83,9 +85,9 @@ def _of_probabilities(logits: Any, p: Any, weight: Any, label_smoothing: float, 
         raise _unfit(logits, p, where)
     p = require(p, p >= 0, f"{where}: a probability is negative")
     p = (1.0 - label_smoothing) * p + label_smoothing / p.shape[-1] if label_smoothing else p
-    p = p if weight is None else p * weight
+    p = p if weight is None else p * _of_classes(weight, p.shape[-1], where)
     others = logsumexp(logits, axis=-1, keepdims=True) - logits
-    return np.sum(p * np.where(p == 0, 0, others), axis=-1)
+    return np.sum(p * np.where((p == 0) & (others == np.inf), 0, others), axis=-1)  # 0 log 0 is 0
 
 
 def negative_log_likelihood(log_probabilities: Any, labels: Any, *, axis: int = -1, weight: Any = None,
@@ -120,6 +122,7 @@ def negative_log_likelihood(log_probabilities: Any, labels: Any, *, axis: int = 
 def _classes_last(x: Any, axis: int, where: str) -> Any:
     if not -x.ndim <= axis < x.ndim:
         raise InputError(f"{where}: axis {axis} of an array of shape {x.shape}")
+    require_real(where, x)
     return x if axis in (-1, x.ndim - 1) else np.moveaxis(x, axis, -1)
 
 
@@ -146,13 +149,18 @@ def _of_labels(total: Any, logits: Any, labels: Any, weight: Any, ignore_index: 
     picked = within(labels, n, name, "label")[..., None] == np.arange(n)
     losses = total - np.sum(np.where(picked, logits, 0), axis=-1)
     if weight is not None:
-        weight = array(weight)
-        if weight.shape != (n,):
-            raise InputError(f"{name} at {user_line()}: weight is {size_text(weight)}; it has to be ({n},), one for each class")
+        weight = _of_classes(weight, n, f"{name} at {user_line()}")
         weights = np.sum(np.where(picked, weight, 0), axis=-1)
         weights = weights if counts is None else np.where(counts, weights, 0)
         losses = weights * losses
     return losses, weights, counts
+
+
+def _of_classes(weight: Any, n: int, where: str) -> Any:
+    weight = array(weight)
+    if weight.shape != (n,):
+        raise InputError(f"{where}: weight is {size_text(weight)}; it has to be ({n},), one for each class")
+    return weight
 
 
 def _mean_of_those_that_count(losses: Any, weights: Any, counts: Any, reduction: str, where: str) -> Any:
@@ -186,5 +194,5 @@ def accuracy(logits: Any, labels: Any, *, axis: int = -1) -> Any:
     """
     where = f"accuracy at {user_line()}"
     logits, labels = _classes_last(array(logits), axis, where), array(labels)
-    _labels_fit(logits, labels, where)
-    return np.mean(np.argmax(logits, axis=-1) == labels)
+    labels = _labels_fit(logits, labels, where)
+    return reduced(np.argmax(logits, axis=-1) == labels, "mean", where)

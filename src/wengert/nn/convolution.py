@@ -17,7 +17,7 @@ from wengert.errors import InputError
 from wengert.frontends.numpy_api.convolution import _per_axis, _widths, convolve_nd
 from wengert.frontends.trace import user_line
 
-from .checks import features, shown, size_text
+from .checks import bias_fits, features, shown, size_text
 from .initializers import lecun_normal
 from .linear import Initializer
 
@@ -101,10 +101,13 @@ class Conv:
         x, lead = _images(self, x, shape[1] * self.groups, len(shape) - 2)
         if self.method not in ("direct", "fft"):
             raise InputError(f'{type(self).__name__} at {user_line()}: method is "direct" or "fft", not {self.method!r}')
+        if self.groups < 1 or shape[0] % self.groups:
+            raise InputError(f"{type(self).__name__} at {user_line()}: weight is {size_text(self.weight)}; its {shape[0]} "
+                             f"output channels are no multiple of {self.groups} groups")
         convolve = fft_convolve if self.method == "fft" else convolve_nd
         _fits(self, x)
         y = convolve(x, self.weight, self.stride, self.padding, self.dilation, self.groups)
-        return _biased(y, self.bias, lead)
+        return _biased(self, y, lead)
 
 
 class Conv1d(Conv):
@@ -194,14 +197,30 @@ class ConvTranspose:
         n_in, per_group, *kernel = np.shape(self.weight)
         n = len(kernel)
         x, lead = _images(self, x, n_in, n)
-        stride, dilation = _per_axis(self.stride, n, "stride"), _per_axis(self.dilation, n, "dilation")
-        padding, more = _per_axis(self.padding, n, "padding"), _per_axis(self.output_padding, n, "output_padding")
+        stride, dilation, padding, more = self._options(x, n)
         w = np.reshape(self.weight, (self.groups, n_in // self.groups, per_group, *kernel))
         w = np.flip(np.swapaxes(w, 1, 2), tuple(range(3, n + 3)))
         w = np.reshape(w, (self.groups * per_group, n_in // self.groups, *kernel))
         reach = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
         y = convolve_nd(_spread(x, stride), w, padding=tuple(reach), dilation=dilation, groups=self.groups)
-        return _biased(_cropped(y, padding, more), self.bias, lead)
+        return _biased(self, _cropped(y, padding, more), lead)
+
+    def _options(self, x: Any, n: int) -> list[tuple[int, ...]]:
+        """Stride, dilation, padding and output padding along each axis, which have to leave some positions."""
+        where = f"{type(self).__name__} at {user_line()}"
+        try:
+            found = [_per_axis(getattr(self, name), n, name) for name in ("stride", "dilation", "padding", "output_padding")]
+        except ValueError as error:
+            raise InputError(f"{where}: {str(error).removeprefix('convolve_nd: ')}; options are whole numbers") from None
+        if min(*found[0], *found[1]) < 1 or min(*found[2], *found[3]) < 0:
+            raise InputError(f"{where}: stride {self.stride} and dilation {self.dilation} have to be positive, padding "
+                             f"{self.padding} and output_padding {self.output_padding} not negative")
+        for size, k, s, d, p, m in zip(np.shape(x)[2:], np.shape(self.weight)[2:], *found, strict=True):
+            if (size - 1) * s - 2 * p + d * (k - 1) + m < 0:
+                raise features(self, x, f"more space: padding {self.padding} leaves none")
+        if self.groups < 1 or np.shape(self.weight)[0] % self.groups:
+            raise InputError(f"{where}: {np.shape(self.weight)[0]} channels are no multiple of {self.groups} groups")
+        return found
 
 
 class ConvTranspose1d(ConvTranspose):
@@ -268,9 +287,10 @@ def _fits(layer: Conv, x: Any) -> None:
         raise features(layer, x, f"space for a kernel that reaches over {tuple(reach)}")
 
 
-def _biased(y: Any, bias: Any, lead: tuple[int, ...]) -> Any:
-    if bias is not None:
-        y = y + np.reshape(bias, (-1, *(1,) * (np.ndim(y) - 2)))
+def _biased(layer: Any, y: Any, lead: tuple[int, ...]) -> Any:
+    if layer.bias is not None:
+        bias_fits(layer, np.shape(y)[1])
+        y = y + np.reshape(layer.bias, (-1, *(1,) * (np.ndim(y) - 2)))
     return y if len(lead) == 1 else np.reshape(y, (*lead, *np.shape(y)[1:]))
 
 

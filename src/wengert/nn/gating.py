@@ -26,7 +26,7 @@ __all__ = ["FeedForward", "GatedLinear", "Highway", "Residual"]
 
 def part(place: str, layer: Any, x: Any, key: Any) -> Any:
     """The output of a part for x, of the shape of x."""
-    return _around(place, x, called(place, layer, x, **key_for(layer, key)))
+    return _around(place, x, called(place, layer, x, **key_for(place, layer, key)))
 
 
 def _around(place: str, x: Any, y: Any) -> Any:
@@ -107,7 +107,15 @@ class Highway:
 
     def __call__(self, x: Any, *, key: Any = None) -> Any:
         """The gated mean; a key goes on to the layer, if it takes one."""
-        return x + sigmoid(called(".gate", self.gate, x)) * (part(".layer", self.layer, x, key) - x)
+        return self._mixed(x, part(".layer", self.layer, x, key))
+
+    def train(self, x: Any, *, key: Any = None) -> tuple[Any, Highway]:
+        """The gated mean in training, and the layer with the running statistics that follow (see `BatchNorm`)."""
+        y, layer = trained(".layer", self.layer, x, key)
+        return self._mixed(x, _around(".layer", x, y)), Highway(layer, self.gate)
+
+    def _mixed(self, x: Any, y: Any) -> Any:
+        return x + sigmoid(called(".gate", self.gate, x)) * (y - x)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import InputError
+from wengert.errors import InputError, kind_of
 from wengert.frontends.trace import user_line
 from wengert.structured import call
 
-from .checks import integers, last_axis, shown, size_text, within
+from .checks import bias_fits, integers, last_axis, shown, size_text, within
 from .initializers import lecun_normal, normal
 
 __all__ = ["Bilinear", "Embedding", "Linear"]
@@ -72,9 +72,16 @@ class Linear:
 
     def __call__(self, x: Any) -> Any:
         """``x @ weight + bias``, for x of shape (..., n_in)."""
-        last_axis(self, x, np.shape(self.weight)[0])
+        if np.ndim(self.weight) != 2:
+            raise InputError(f"Linear at {user_line()}: weight is {kind_of(self.weight)} {size_text(self.weight)}, and has to "
+                             "be an array (n_in, n_out)")
+        n_in, n_out = np.shape(self.weight)
+        last_axis(self, x, n_in)
         y = x @ self.weight
-        return y if self.bias is None else y + self.bias
+        if self.bias is None:
+            return y
+        bias_fits(self, n_out)
+        return y + self.bias
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +121,10 @@ class Bilinear:
             raise InputError(f"Bilinear at {user_line()}: x is {size_text(x)}, z {size_text(z)} and weight "
                              f"{size_text(self.weight)}; they have to have {first} and {second} features along the last axis")
         y = np.einsum("...i,kij,...j->...k", x, self.weight, z, optimize=True)
-        return y if self.bias is None else y + self.bias
+        if self.bias is None:
+            return y
+        bias_fits(self, np.shape(self.weight)[0])
+        return y + self.bias
 
 
 @dataclass(frozen=True, eq=False)

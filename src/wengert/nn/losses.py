@@ -55,7 +55,7 @@ def mean_squared_error(prediction: Any, target: Any, *, reduction: str = "mean")
         ...
     wengert.errors.InputError: mean_squared_error at ...: prediction is float64 (3, 1) and target float64 (3,); they have ...
     """
-    prediction, target, where = pair("mean_squared_error", prediction, target)
+    prediction, target, where = pair("mean_squared_error", prediction, target, may_be_complex=True)
     d = prediction - target
     squares = np.real(d) ** 2 + np.imag(d) ** 2 if np.iscomplexobj(d) else d * d
     return reduced(squares, reduction, where)
@@ -80,7 +80,7 @@ def mean_absolute_error(prediction: Any, target: Any, *, reduction: str = "mean"
     >>> float(mean_absolute_error(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
     1.0
     """
-    prediction, target, where = pair("mean_absolute_error", prediction, target)
+    prediction, target, where = pair("mean_absolute_error", prediction, target, may_be_complex=True)
     return reduced(np.abs(prediction - target), reduction, where)
 
 
@@ -110,9 +110,16 @@ def huber(prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = 
     Huber, Robust estimation of a location parameter, Annals of Mathematical Statistics 35 (1964).
     """
     prediction, target, where = pair("huber", prediction, target)
-    d = prediction - target
+    return reduced(_rounded(prediction - target, delta, f"{where}: delta"), reduction, where)
+
+
+def _rounded(d: Any, delta: float, name: str) -> Any:
+    """d²/2 where |d| ≤ δ, and δ (|d| − δ/2) beyond; there d² is not computed, for it may overflow."""
+    delta = require(delta, delta > 0, f"{name} has to be positive")
     size = np.abs(d)
-    return reduced(np.where(size <= delta, 0.5 * d * d, delta * (size - 0.5 * delta)), reduction, where)
+    near = size <= delta
+    inner = np.where(near, d, 0)
+    return np.where(near, 0.5 * inner * inner, delta * (size - 0.5 * delta))
 
 
 def smooth_l1(prediction: Any, target: Any, *, beta: float = 1.0, reduction: str = "mean") -> Any:
@@ -141,7 +148,7 @@ def smooth_l1(prediction: Any, target: Any, *, beta: float = 1.0, reduction: str
     Girshick, Fast R-CNN, ICCV 2015.
     """
     prediction, target, where = pair("smooth_l1", prediction, target)
-    return reduced(huber(prediction, target, delta=beta, reduction="none") / beta, reduction, where)
+    return reduced(_rounded(prediction - target, beta, f"{where}: beta") / beta, reduction, where)
 
 
 def log_cosh(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
@@ -165,7 +172,9 @@ def log_cosh(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """
     prediction, target, where = pair("log_cosh", prediction, target)
     d = prediction - target
-    return reduced(np.logaddexp(d, -d) - math.log(2.0), reduction, where)
+    near = np.abs(d) < 1  # there, log 2 would cancel what is small
+    half = np.sinh(0.5 * np.where(near, d, 0))
+    return reduced(np.where(near, np.log1p(2 * half * half), np.logaddexp(d, -d) - math.log(2.0)), reduction, where)
 
 
 def pinball(prediction: Any, target: Any, *, quantile: Any = 0.5, reduction: str = "mean") -> Any:
@@ -194,6 +203,7 @@ def pinball(prediction: Any, target: Any, *, quantile: Any = 0.5, reduction: str
     Koenker and Bassett, Regression quantiles, Econometrica 46 (1978).
     """
     prediction, target, where = pair("pinball", prediction, target)
+    quantile = require(quantile, (quantile >= 0) & (quantile <= 1), f"{where}: quantile is not from 0 to 1")
     d = target - prediction
     return reduced(np.where(d > 0, quantile * d, (quantile - 1) * d), reduction, where)
 
@@ -253,7 +263,7 @@ def binary_cross_entropy(probability: Any, target: Any, *, reduction: str = "mea
     p = require(p, (p >= 0) & (p <= 1), f"{where}: a probability is not from 0 to 1; for logits there is "
                                         "binary_cross_entropy_with_logits")
     t = _share(target, where, p)
-    surely, never = t == 1, t == 0
+    surely, never = (t == 1) & (p == 1), (t == 0) & (p == 0)  # 0 log 0 is 0
     losses = np.where(never, 0, -t * np.log(np.where(never, 1, p)))
     losses = losses + np.where(surely, 0, (t - 1) * np.log1p(-np.where(surely, 0, p)))
     return reduced(losses, reduction, where)

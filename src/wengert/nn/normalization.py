@@ -17,7 +17,7 @@ from wengert.errors import InputError
 from wengert.flatten import Frozen
 from wengert.frontends.trace import user_line
 
-from .checks import features, shown, size_text
+from .checks import array, features, shown, size_text
 
 __all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm", "Statistics"]
 
@@ -205,14 +205,25 @@ class InstanceNorm:
 
     def __call__(self, x: Any) -> Any:
         """x of shape (batch, channels, \\*space), normalized."""
-        return _grouped(self, x, np.shape(self.scale)[0])
+        return _grouped(self, x, None)
 
 
-def _grouped(layer: Any, x: Any, groups: int) -> Any:
-    shape, (n,) = np.shape(x), np.shape(layer.scale)
-    if len(shape) < 2 or shape[1] != n:
-        raise features(layer, x, f"{n} channels along axis 1", "scale")
-    parts = np.reshape(x, (shape[0], groups, -1))
+def _grouped(layer: Any, x: Any, groups: int | None) -> Any:
+    """Each of so many groups of channels normalized; None for a group of each channel."""
+    shape = np.shape(x)
+    vectors = [v for v in (layer.scale, layer.shift) if v is not None]
+    if len(shape) < 2 or any(np.shape(v) != shape[1:2] for v in vectors):
+        n = np.shape(vectors[0])[0] if vectors else "some"
+        raise features(layer, x, f"{n} channels along axis 1", "shift" if layer.scale is None else "scale")
+    groups = shape[1] if groups is None else groups
+    if groups < 1 or shape[1] % groups:
+        raise InputError(f"{type(layer).__name__} at {user_line()}: x is {size_text(x)}; its {shape[1]} channels have to be a "
+                         f"multiple of {groups} groups")
+    size = math.prod(shape[1:]) // max(groups, 1)
+    if size < 2:
+        raise InputError(f"{type(layer).__name__} at {user_line()}: x is {size_text(x)}, of which a mean would be over "
+                         f"{size} number; a variance takes more")
+    parts = np.reshape(x, (shape[0], groups, size))
     y = np.reshape(_standardized(parts, (2,), layer.epsilon), shape)
     return _affine(y, *_along(1, len(shape), layer.scale, layer.shift))
 
@@ -319,7 +330,8 @@ class BatchNorm:
         share = self.momentum
         if share is None:
             share = 1.0 / count
-        return Statistics(old.mean + share * (mean - old.mean), old.variance + share * (variance - old.variance), count)
+        mean, variance = old.mean + share * (mean - old.mean), old.variance + share * (variance - old.variance)
+        return Statistics(mean.astype(array(old.mean).dtype), variance.astype(array(old.variance).dtype), count)
 
     def _axis(self, x: Any) -> int:
         shape, (n,) = np.shape(x), np.shape(self.statistics.value.mean)

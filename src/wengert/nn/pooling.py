@@ -18,7 +18,7 @@ import numpy as np
 from wengert.errors import InputError
 from wengert.frontends.trace import user_line
 
-from .checks import require_axes, shown, size_text
+from .checks import array, require_axes, shown, size_text
 
 __all__ = ["AveragePool", "MaxPool", "adaptive_average_pool", "average_pool", "global_average_pool", "global_max_pool",
            "max_pool"]
@@ -94,6 +94,9 @@ def _pooled(name: str, reduce: Any, x: Any, size: PerAxis, stride: Any, padding:
     if any(k < 1 for k in (*sizes, *steps)) or any(not 0 <= 2 * p <= k for p, k in zip(pads, sizes, strict=True)):
         raise InputError(f"{where}: size {sizes}, stride {steps}, padding {pads}; sizes and strides are positive, and padding "
                          "is at most half the size")
+    x = array(x)
+    if x.dtype.kind not in "fc" and (reduce is np.mean or any(pads)):  # sums of small integers wrap around, and -inf is none
+        x = x.astype(float)
     if any(pads):
         x = np.pad(x, [(0, 0)] * (np.ndim(x) - n) + [(p, p) for p in pads], constant_values=outside)
     space = np.shape(x)[-n:]
@@ -177,9 +180,12 @@ def adaptive_average_pool(x: Any, size: PerAxis) -> Any:
     array([[[2., 2.]]])
     """
     require_axes("adaptive_average_pool", x, 3, "(batch, channels, *space)")
-    n = np.ndim(x) - 2
+    x, n = array(x), np.ndim(x) - 2
+    x = x if x.dtype.kind in "fc" else x.astype(float)
     for axis, m in enumerate(_each(size, n, "size", f"adaptive_average_pool at {user_line()}"), 2):
         length = np.shape(x)[axis]
+        if m < 1 or length < 1:
+            raise InputError(f"adaptive_average_pool at {user_line()}: x is {size_text(x)} and size {size}: no window")
         weights = np.zeros((m, length), x.dtype)
         for k in range(m):
             start, end = k * length // m, -(-(k + 1) * length // m)

@@ -7,7 +7,9 @@ one to each, and what a part says of bad input is told with its place.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,7 +62,8 @@ class Sequential:
     def __call__(self, x: Any, *, key: Any = None) -> Any:
         """The last layer's output; a key makes the parts draw that are random in training."""
         for k, layer in enumerate(self.layers):
-            x = called(f".layers[{k}]", layer, x, **key_for(layer, None if key is None else random.fold_in(key, k)))
+            place = f".layers[{k}]"
+            x = called(place, layer, x, **key_for(place, layer, None if key is None else random.fold_in(key, k)))
         return x
 
     def train(self, x: Any, *, key: Any = None) -> tuple[Any, Sequential]:
@@ -83,9 +86,9 @@ def trained(place: str, layer: Any, x: Any, key: Any) -> tuple[Any, Any]:
     """A part's output in training, and the part that follows: itself, if it has no method `train`."""
     train = getattr(layer, "train", None)
     if train is not None:
-        return called(place, train, x, **key_for(train, key))
+        return called(place, train, x, **key_for(place, train, key))
     _keeps_no_statistics(layer, place)
-    return called(place, layer, x, **key_for(layer, key)), layer
+    return called(place, layer, x, **key_for(place, layer, key)), layer
 
 
 def _keeps_no_statistics(layer: Any, place: str) -> None:
@@ -109,9 +112,18 @@ def _parts(x: Any) -> Iterator[Any]:
         yield from _parts(part)
 
 
-def key_for(layer: Callable[..., Any], key: Any) -> dict[str, Any]:
-    """The key as an argument, if there is one and the part takes one."""
-    return {} if key is None or not takes_key(layer) else {"key": key}
+def key_for(place: str, layer: Callable[..., Any], key: Any) -> dict[str, Any]:
+    """The key as an argument, if there is one and the part takes one; one that drops numbers and takes none is refused."""
+    if key is None:
+        return {}
+    if takes_key(layer):
+        return {"key": key}
+    whole = getattr(layer, "__self__", inspect.unwrap(layer))
+    for inner in _parts(whole):
+        if inner.rate if isinstance(inner, Dropout) else getattr(inner, "dropout", 0):
+            raise InputError(f"{place}: {type(whole).__name__} holds a {type(inner).__name__} that drops numbers, and takes no "
+                             "key: it would drop none in training. Give it an argument `key=None`, and hand the key on")
+    return {}
 
 
 def takes_key(layer: Callable[..., Any]) -> bool:
@@ -119,9 +131,14 @@ def takes_key(layer: Callable[..., Any]) -> bool:
     layer = inspect.unwrap(layer)
     if isinstance(layer, Frozen):
         return takes_key(layer.value)
+    if isinstance(layer, functools.partial):
+        return "key" not in layer.keywords and takes_key(layer.func)
     function = getattr(layer, "__func__", layer)
     code = getattr(function, "__code__", None) or getattr(type(layer).__call__, "__code__", None)
-    return code is not None and "key" in code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
+    if code is None:
+        return False
+    named = code.co_argcount + code.co_kwonlyargcount
+    return "key" in code.co_varnames[:named] or bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +176,7 @@ class Dropout:
         if key is None or self.rate == 0.0:
             return x
         if self.rate == 1.0:
-            return x * 0
+            return np.where(False, x, 0)
         kept = random.bernoulli(key, 1.0 - self.rate, np.shape(x))
         return np.where(kept, x / (1.0 - self.rate), 0)
 
@@ -179,4 +196,5 @@ class Flatten:
     def __call__(self, x: Any) -> Any:
         """x as a matrix."""
         require_axes("Flatten", x, 1, "(batch, ...)")
-        return np.reshape(x, (np.shape(x)[0], -1))
+        shape = np.shape(x)
+        return np.reshape(x, (shape[0], math.prod(shape[1:])))

@@ -15,6 +15,7 @@ import numpy as np
 
 from wengert import random
 from wengert.api import stop_gradient
+from wengert.errors import InputError, kind_of
 from wengert.flatten import Frozen
 
 from .checks import called, shown
@@ -26,7 +27,7 @@ _EPS = 1e-12  # the least length that a vector is divided by
 
 @dataclass(frozen=True, eq=False)
 class SpectralNorm:
-    """The layer with weight / σ in place of its weight, σ = uᵀ W v an estimate of the largest singular value of W.
+    """The layer with weight / σ in place of its weight, σ = uᴴ W v an estimate of the largest singular value of W.
 
     W is the weight as a matrix, its first axis by all others. u and v are constants of a derivative, as in torch: where they
     have converged, u vᵀ is the derivative of the largest singular value.
@@ -59,6 +60,8 @@ class SpectralNorm:
     @classmethod
     def init(cls, key: Any, layer: Any, *, steps: int = 15) -> SpectralNorm:
         """With vectors drawn from a key, after so many steps of power iteration."""
+        if not hasattr(layer, "weight"):
+            raise InputError(f"SpectralNorm: {kind_of(layer)} has no field `weight`")
         weight = layer.weight.reshape(layer.weight.shape[0], -1)
         u, v = [random.normal(k, (n,)).astype(weight.dtype) for k, n in zip(random.split(key), weight.shape)]
         return cls(layer, Frozen(_iterate(weight, (u, v), steps)))
@@ -68,7 +71,7 @@ class SpectralNorm:
         u, v = self.vectors.value
         layer = inspect.unwrap(self.layer)  # a summary watches parts through wrappers, which have no fields to replace
         weight = layer.weight
-        sigma = stop_gradient(u) @ (weight.reshape(weight.shape[0], -1) @ stop_gradient(v))
+        sigma = np.real(np.conj(stop_gradient(u)) @ (weight.reshape(weight.shape[0], -1) @ stop_gradient(v)))
         return called(".layer", dataclasses.replace(layer, weight=weight / sigma), x)
 
     def train(self, x: Any, *, steps: int = 1) -> tuple[Any, SpectralNorm]:
@@ -82,9 +85,9 @@ def _iterate(weight: Any, vectors: tuple[Any, Any], steps: int) -> tuple[Any, An
     u, v = vectors
     for _ in range(steps):
         u = _unit(weight @ v)
-        v = _unit(weight.T @ u)
+        v = _unit(np.conj(weight.T) @ u)
     return u, v
 
 
 def _unit(x: Any) -> Any:
-    return x / np.maximum(np.sqrt(np.sum(x * x)), _EPS)
+    return x / np.maximum(np.sqrt(np.sum(np.real(x * np.conj(x)))), _EPS)

@@ -20,7 +20,7 @@ from wengert.structured import fori_loop, user_line
 
 from .activations import relu
 from .attention import MultiHeadAttention, Positions
-from .checks import called, shown
+from .checks import array, called, shown, size_text
 from .gating import FeedForward
 from .initializers import normal
 from .linear import Embedding, Linear
@@ -320,13 +320,13 @@ class Transformer:
         """The encoder's output (..., length, features), the memory of `decode`."""
         k_x, k_e = _keys(key, 2)
         x = self._embedded("source", source, k_x)
-        return called(".encoder", self.encoder, x, mask=_over_keys(source_mask), key=k_e)
+        return called(".encoder", self.encoder, x, mask=_over_keys(source_mask, np.shape(source)), key=k_e)
 
     def decode(self, memory: Any, target: Any, *, source_mask: Any = None, key: Any = None) -> Any:
         """The logits, given the memory."""
         k_x, k_d = _keys(key, 2)
         x = self._embedded("target", target, k_x)
-        x = called(".decoder", self.decoder, x, memory, memory_mask=_over_keys(source_mask), key=k_d)
+        x = called(".decoder", self.decoder, x, memory, memory_mask=_over_keys(source_mask, np.shape(memory)[:-1]), key=k_d)
         return called(".output", self.output, x)
 
     def _embedded(self, name: str, tokens: Any, key: Any) -> Any:
@@ -351,6 +351,12 @@ class Transformer:
         return fori_loop(0, length, step, tokens)[..., 1:]
 
 
-def _over_keys(mask: Any) -> Any:
+def _over_keys(mask: Any, shape: tuple[int, ...]) -> Any:
     """A mask of tokens (..., length) as one of the keys of every query, (..., 1, length)."""
-    return None if mask is None else mask[..., None, :]
+    if mask is None:
+        return None
+    mask = array(mask)
+    if mask.dtype != bool or mask.shape != shape:
+        raise InputError(f"Transformer at {user_line()}: source_mask is {size_text(mask)}; it says by bool which tokens of the "
+                         f"source are valid, of shape {shape}")
+    return mask[..., None, :]
