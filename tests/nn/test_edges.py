@@ -85,6 +85,15 @@ def test_running_statistics_keep_their_dtype():
     assert {norm.statistics.value.mean.dtype, norm.statistics.value.variance.dtype} == {np.dtype(np.float32)}
 
 
+@pytest.mark.parametrize("f", [
+    nn.celu, nn.elu, nn.gelu, functools.partial(nn.gelu, approximate=True), nn.hard_sigmoid, nn.hard_swish, nn.hard_tanh,
+    nn.leaky_relu, nn.log_sigmoid, nn.mish, nn.relu, nn.relu6, nn.selu, nn.sigmoid, nn.silu, nn.softplus, nn.softsign, nn.tanh])
+@pytest.mark.filterwarnings("ignore:overflow encountered in multiply")  # of x² in e^(−x²)
+def test_activations_are_finite_far_out(f):
+    for order in (f, wg.grad(f), wg.grad(wg.grad(f))):
+        assert all(np.isfinite(order(x)) for x in (-1e300, -1e160, 1e160, 1e300))
+
+
 @pytest.mark.parametrize("layer, shape", [
     (nn.GroupNorm.init(2, 4), (4, 3)), (nn.InstanceNorm(None, None), (4, 3)), (nn.GroupNorm(None, None, 2), (4, 3)),
     (nn.Flatten(), (4, 3)), (nn.Conv1d.init(KEYS[0], 4, 2, 3), (4, 3)), (nn.MultiHeadAttention.init(KEYS[0], 4, 2), (3, 4)),

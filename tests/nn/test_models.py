@@ -54,6 +54,7 @@ def test_running_statistics(momentum):
     step = wg.jit(wg.value_and_grad(loss, has_aux=True))
     for x in batches:
         (value, model), g = step(model, x)
+    assert len(step.found) == 1  # traced once
     found = model[1].statistics.value
     shares = [0.1 * 0.9 ** (3 - k) for k in range(4)] if momentum else [0.25] * 4
     rest = 1.0 - sum(shares)
