@@ -66,8 +66,8 @@ __all__ = [
     "for_scipy", "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "implicit",
     "interop", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "minibatches", "nn", "numeric",
     "ode", "opaque", "optim", "plan", "profile", "propagate", "random", "rounding_error", "scan", "scipy", "source",
-    "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "tree", "value_and_grad", "vjp", "vmap",
-    "while_loop",
+    "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "tree", "value_and_grad", "vjp",
+    "vmap", "while_loop",
 ]
 
 _HOME = {

@@ -73,9 +73,25 @@ def test_rotary_takes_positions_of_each_sequence():
     np.testing.assert_array_equal(nn.rotary(x, at), [nn.rotary(a, list(p)) for a, p in zip(x, at)])
 
 
+def test_lengths_are_arguments():
+    """Sequences of other lengths are no other program: nothing runs unstaged, which would be a warning."""
+    mask = wg.jit(lambda lengths: nn.length_mask(lengths, 3))
+    for lengths in ([0, 2], [3, 1]):
+        np.testing.assert_array_equal(mask(np.array(lengths, np.uint8)), [[k < n for k in range(3)] for n in lengths])
+
+
 def test_running_statistics_keep_their_dtype():
     _, norm = nn.BatchNorm.init(2, dtype=np.float32).train(RNG.normal(size=(5, 2)))
     assert {norm.statistics.value.mean.dtype, norm.statistics.value.variance.dtype} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("f", [
+    nn.celu, nn.elu, nn.gelu, functools.partial(nn.gelu, approximate=True), nn.hard_sigmoid, nn.hard_swish, nn.hard_tanh,
+    nn.leaky_relu, nn.log_sigmoid, nn.mish, nn.relu, nn.relu6, nn.selu, nn.sigmoid, nn.silu, nn.softplus, nn.softsign, nn.tanh])
+@pytest.mark.filterwarnings("ignore:overflow encountered in multiply")  # of x² in e^(−x²)
+def test_activations_are_finite_far_out(f):
+    for order in (f, wg.grad(f), wg.grad(wg.grad(f))):
+        assert all(np.isfinite(order(x)) for x in (-1e300, -1e160, 1e160, 1e300))
 
 
 @pytest.mark.parametrize("layer, shape", [
@@ -150,6 +166,8 @@ CASES = {
     "all cropped": (lambda: nn.ConvTranspose1d(np.ones((3, 4, 3)), padding=4)(np.ones((1, 3, 5))), "padding 4 leaves none"),
     "heads": (lambda: nn.MultiHeadAttention.init(KEYS[0], 8, 0), "0 heads do not divide 8 features"),
     "positions": (lambda: nn.rotary(np.ones((3, 4)), np.arange(2)), r"positions \(2,\); they have to be \(3,\)"),
+    "half a length": (lambda: nn.length_mask(np.array([1.5]), 3), "lengths are float64, not integers"),
+    "a length that is cut off": (lambda: nn.length_mask(np.array([4]), 3), r"length 4 at \[0\] is out of range"),
     "no weight": (lambda: nn.SpectralNorm.init(KEYS[0], nn.Frozen(nn.Linear(Z))), "has no field `weight`"),
 }
 

@@ -1,5 +1,6 @@
 """Models: running statistics, dropout, complex layers, Fourier transforms, initial values, summaries, bad input."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,7 @@ def test_running_statistics(momentum):
     step = wg.jit(wg.value_and_grad(loss, has_aux=True))
     for x in batches:
         (value, model), g = step(model, x)
+    assert len(step.found) == 1  # traced once
     found = model[1].statistics.value
     shares = [0.1 * 0.9 ** (3 - k) for k in range(4)] if momentum else [0.25] * 4
     rest = 1.0 - sum(shares)
@@ -320,3 +322,29 @@ def test_layers_are_shown_by_their_sizes():
     assert repr(model) == ("Sequential(layers=(Conv1d(weight=float64 (2, 1, 3), bias=float64 (2,), stride=2, padding=0, "
                            "dilation=1, groups=1, method='direct'), tanh, LayerNorm(scale=float64 (3,), shift=float64 (3,), "
                            "epsilon=1e-05)))")
+
+
+@dataclass(frozen=True)
+class Various:
+    body: nn.Sequential
+    head: nn.Linear
+    memory: nn.LSTM
+
+    def __call__(self, x):
+        for layer in self.body.layers:
+            x = layer(x)
+        x = self.body[0](x) / len(self.body)
+        assert isinstance(self.head, nn.Linear)
+        x, state = self.memory(dataclasses.replace(self.head, bias=None)(x))
+        return wg.checkpoint(lambda memory, x: memory(x, state)[0])(self.memory, x)
+
+
+def test_a_model_under_summary_is_what_it_was():
+    """Its parts are of their classes: they are indexed, counted, replaced, and taken apart and put together."""
+    model = Various(nn.Sequential((nn.Linear.init(KEYS[0], 3, 3), nn.relu)), nn.Linear.init(KEYS[1], 3, 3),
+                    nn.LSTM.init(KEYS[2], 3, 3))
+    x = np.ones((2, 4, 3))
+    found = nn.summary(model, x)
+    assert found.rows[0].outputs == (model(x).shape,)
+    assert {row.place: row.calls for row in found.rows} == {
+        "": 1, ".body.layers[0]": 2, ".body.layers[1]": 1, ".head": 1, ".memory": 2}

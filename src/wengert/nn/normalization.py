@@ -242,8 +242,8 @@ class Statistics:
     Attributes
     ----------
     mean, variance : array, shape (channels,)
-    count : array, shape ()
-        How many batches went in; a float, for gradients of the whole model go through it.
+    count : float
+        How many batches went in; no integer, for gradients of the whole model go through it.
     """
 
     mean: Any
@@ -300,7 +300,8 @@ class BatchNorm:
              dtype: Any = float) -> BatchNorm:
         """Scale 1, shift 0, running mean 0 and variance 1."""
         ones, zeros = np.ones(n_channels, dtype), np.zeros(n_channels, dtype)
-        statistics = Statistics(zeros.copy(), ones.real.copy(), np.zeros((), ones.real.dtype))
+        # The count is a number, as what `jit` gives back: else the second step of a training would be traced again.
+        statistics = Statistics(zeros.copy(), ones.real.copy(), ones.real.dtype.type(0))
         return cls(ones, zeros, Frozen(statistics), momentum, epsilon, axis)
 
     def __call__(self, x: Any) -> Any:

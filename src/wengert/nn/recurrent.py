@@ -18,10 +18,10 @@ import numpy as np
 
 from wengert import random
 from wengert.errors import InputError
-from wengert.structured import call, scan
+from wengert.structured import call, scan, user_line
 
 from .activations import sigmoid
-from .checks import array, shown
+from .checks import array, integers, shown, within
 from .sequential import Dropout
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "length_mask"]
@@ -33,6 +33,7 @@ def length_mask(lengths: Any, length: int) -> Any:
     Parameters
     ----------
     lengths : array of int, of any shape (...,)
+        From 0 to `length`.
     length : int
         The length that the sequences are padded to.
 
@@ -48,7 +49,8 @@ def length_mask(lengths: Any, length: int) -> Any:
     array([[ True, False, False],
            [ True,  True,  True]])
     """
-    return np.arange(length) < np.asarray(lengths)[..., None]
+    lengths = within(integers(lengths, f"length_mask at {user_line()}: lengths"), length + 1, "length_mask", "length")
+    return np.arange(length) < lengths[..., None]
 
 
 # ---------------------------------------------------------------- cells

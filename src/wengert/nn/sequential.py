@@ -134,7 +134,7 @@ def takes_key(layer: Callable[..., Any]) -> bool:
     if isinstance(layer, functools.partial):
         return "key" not in layer.keywords and takes_key(layer.func)
     function = getattr(layer, "__func__", layer)
-    code = getattr(function, "__code__", None) or getattr(type(layer).__call__, "__code__", None)
+    code = getattr(function, "__code__", None) or getattr(inspect.unwrap(type(layer).__call__), "__code__", None)
     if code is None:
         return False
     named = code.co_argcount + code.co_kwonlyargcount

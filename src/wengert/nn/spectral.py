@@ -7,7 +7,6 @@ vectors that find the singular value. The one idea: power iteration is explicit 
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,10 +68,9 @@ class SpectralNorm:
     def __call__(self, x: Any) -> Any:
         """The layer's output, with the vectors as they are."""
         u, v = self.vectors.value
-        layer = inspect.unwrap(self.layer)  # a summary watches parts through wrappers, which have no fields to replace
-        weight = layer.weight
+        weight = self.layer.weight
         sigma = np.real(np.conj(stop_gradient(u)) @ (weight.reshape(weight.shape[0], -1) @ stop_gradient(v)))
-        return called(".layer", dataclasses.replace(layer, weight=weight / sigma), x)
+        return called(".layer", dataclasses.replace(self.layer, weight=weight / sigma), x)
 
     def train(self, x: Any, *, steps: int = 1) -> tuple[Any, SpectralNorm]:
         """The output after so many steps of power iteration, and the layer with the vectors that they gave."""

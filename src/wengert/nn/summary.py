@@ -7,6 +7,7 @@ each part that can be called standing behind one that takes notes, so that model
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
 import math
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import numpy as np
 import wengert as wg
 from wengert.errors import InputError, kind_of
 from wengert.flatten import Frozen, flatten, is_inexact, trainable
+from wengert.structured import call
 from wengert.units import bytes_text, count_text
 
 __all__ = ["Summary", "SummaryRow", "count_parameters", "summary"]
@@ -226,21 +228,35 @@ class _Note:
 
 
 class _Watched:
-    """A part that tells of its calls; in all else it is the part."""
+    """A function that tells of its calls; in all else it is the function."""
 
     def __init__(self, inner: Any, notes: dict[str, _Note], *what: Any):
         self.__wrapped__ = inner
-        self._call = notes, what
+        self.__call = _noted(inner, notes, *what)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        notes, (part, place, depth, frozen) = self._call
-        note = notes.setdefault(place, _Note(part, place, depth, frozen, args, kwargs))
-        result = self.__wrapped__(*args, **kwargs)
-        note.add(args, kwargs, result)
-        return result
+        return self.__call(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__wrapped__, name)
+
+
+def _noted(function: Any, notes: dict[str, _Note], part: Any, place: str, depth: int, frozen: bool, *, bound: int = 0) -> Any:
+    """The function, telling of its calls; the first `bound` arguments are not the user's."""
+    @functools.wraps(function, updated=())
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        note = notes.setdefault(place, _Note(part, place, depth, frozen, args[bound:], kwargs))
+        result = call(function, *args, **kwargs)
+        note.add(args[bound:], kwargs, result)
+        return result
+    return noted
+
+
+def _watched_class(x: Any, notes: dict[str, _Note], *what: Any) -> type:
+    """The class of a part with a call that tells of itself: what is made of the part (`dataclasses.replace`) tells, too."""
+    kind = type(x)
+    return type(kind.__name__, (kind,), {"__call__": _noted(kind.__call__, notes, *what, bound=1), "__doc__": kind.__doc__,
+                                         "__module__": kind.__module__, "__qualname__": kind.__qualname__})
 
 
 def _watched(x: Any, notes: dict[str, _Note], place: str = "", depth: int = 0, frozen: bool = False) -> Any:
@@ -249,12 +265,12 @@ def _watched(x: Any, notes: dict[str, _Note], place: str = "", depth: int = 0, f
         return _watched(part, notes, place + name, depth + deeper, frozen or isinstance(x, Frozen))
     what = x, place, depth, frozen
     if dataclasses.is_dataclass(x) and not isinstance(x, type):
-        inner = object.__new__(type(x))
+        inner: Any = object.__new__(_watched_class(x, notes, *what) if callable(x) else type(x))
         for f in dataclasses.fields(x):
             part = getattr(x, f.name)
             part = part if f.metadata.get("static") else within(part, f".{f.name}", callable(x))
             object.__setattr__(inner, f.name, part)
-        return _Watched(inner, notes, *what) if callable(x) else inner
+        return inner
     if isinstance(x, (tuple, list)):
         parts = [within(part, f"[{k}]") for k, part in enumerate(x)]
         return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
