@@ -320,3 +320,13 @@ def test_layers_are_shown_by_their_sizes():
     assert repr(model) == ("Sequential(layers=(Conv1d(weight=float64 (2, 1, 3), bias=float64 (2,), stride=2, padding=0, "
                            "dilation=1, groups=1, method='direct'), tanh, LayerNorm(scale=float64 (3,), shift=float64 (3,), "
                            "epsilon=1e-05)))")
+
+
+def test_a_frozen_function_is_staged_like_one_that_is_not() -> None:
+    """What it reads from around it is followed under `jit`."""
+    scale = [1.0]
+    frozen = nn.Frozen(lambda x: scale[0] * x)
+    compiled = wg.jit(lambda model, x: model(x))
+    assert compiled(frozen, 2.0) == 2.0
+    scale[0] = 3.0
+    assert compiled(frozen, 2.0) == 6.0
