@@ -150,7 +150,8 @@ class Frozen:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What it holds, called: a frozen layer stands where a layer stands."""
-        return self.value(*args, **kwargs)
+        from wengert.frontends.flow import call_user
+        return call_user(self.value, *args, **kwargs)
 
 
 def trainable(tree: Any) -> list[bool]:

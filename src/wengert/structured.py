@@ -21,7 +21,6 @@ from wengert.errors import InputError, StructureError, UnstageableError
 from wengert.flatten import Spec, flatten, leaf_names
 from wengert.frontends import flow
 from wengert.frontends.block import UNBOUND, attempt, innermost, is_abstract, same_value
-from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.stage import NothingTraced, branch, loop
 from wengert.frontends.trace import active_frame, active_trace, user_line
@@ -36,11 +35,7 @@ _UNROLLED = 2  # a scan this short is not worth an equation that holds a graph
 # ---------------------------------------------------------------- values
 
 
-def call(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call the user's function: staged in a staged block, reaching the graph in a trace, else as it is."""
-    if active_frame() is not None:
-        return flow.call(f, *args, **kwargs)
-    return f(*args, **kwargs) if active_trace() is None else reach_call(f, *args, **kwargs)
+call = flow.call_user
 
 
 def is_traced(x: Any) -> bool:

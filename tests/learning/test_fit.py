@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.errors import DataError, InputError
+from wengert.errors import ConversionError, DataError, InputError
 from wengert.flatten import flatten
 from wengert.learning.step import Objective
 
@@ -122,6 +122,14 @@ def test_refuses(case: str) -> None:
     data, more, kind, text = BAD[case]
     with pytest.raises(kind, match=text):
         wg.fit(MODEL, loss, data, optimizer=Descent(), epochs=1, **more)
+
+
+def test_refuses_to_be_differentiated() -> None:
+    def trained(rate: Any, start: Any) -> Any:
+        return wg.fit(Line(start, 0.0), loss, (X, Y), optimizer=wg.optim.SGD(rate), epochs=1).model.slope
+    for k in (0, 1):
+        with pytest.raises(ConversionError, match="is traced at .*test_fit.py:.*, and a run of training has no derivative"):
+            wg.grad(trained, k)(0.1, 1.0)
 
 
 def test_an_optimizer_is_an_object_and_not_its_class() -> None:

@@ -348,3 +348,13 @@ def test_a_model_under_summary_is_what_it_was():
     assert found.rows[0].outputs == (model(x).shape,)
     assert {row.place: row.calls for row in found.rows} == {
         "": 1, ".body.layers[0]": 2, ".body.layers[1]": 1, ".head": 1, ".memory": 2}
+
+
+def test_a_frozen_function_is_staged_like_one_that_is_not() -> None:
+    """What it reads from around it is followed under `jit`."""
+    scale = [1.0]
+    frozen = nn.Frozen(lambda x: scale[0] * x)
+    compiled = wg.jit(lambda model, x: model(x))
+    assert compiled(frozen, 2.0) == 2.0
+    scale[0] = 3.0
+    assert compiled(frozen, 2.0) == 6.0

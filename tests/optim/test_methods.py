@@ -350,3 +350,18 @@ def test_inside_a_derivative_the_remedy_is_named():
 def test_refused(run, message):
     with pytest.raises(InputError, match=message), np.errstate(all="ignore"):
         run()
+
+
+def test_far_out_and_degenerate():
+    """No bound below, gradients whose norm overflows, one equation in two unknowns, none at all."""
+    for method in (optim.conjugate_gradient, optim.lbfgs):
+        assert method(lambda x: -np.exp(x), 1.0).reason == "the function falls without bound"
+        assert method(lambda x: 1e200 * np.sum(x ** 2), np.ones(2)).reason == "the norm of the gradient overflows at x0"
+    circle = optim.gauss_newton(lambda x: np.array([x[0] ** 2 + x[1] ** 2 - 1.0]), np.array([2.0, 1.0]))
+    assert circle.converged
+    np.testing.assert_allclose(circle.x, np.array([2.0, 1.0]) / np.sqrt(5.0), rtol=1e-9)  # shortest steps are along the radius
+    for method in (optim.gauss_newton, optim.levenberg_marquardt):
+        with pytest.raises(InputError, match="there are no residuals"):
+            method(lambda x: x[:0], np.ones(2))
+        with pytest.raises(InputError, match="the sum of squares overflows at x0"):
+            method(lambda x: 1e200 * x, np.ones(2))

@@ -272,6 +272,11 @@ def test_clipping():
     np.testing.assert_array_equal(optim.clip_by_global_norm(g, 5.0)["a"], g["a"])
     assert optim.clip_by_global_norm({"a": np.zeros(2)}, 1.0)["a"].tolist() == [0.0, 0.0]
     assert np.isnan(optim.clip_by_global_norm([np.array([np.nan, 1.0])], 1.0)[0]).all()
+    assert np.isnan(optim.clip_by_global_norm([np.array([np.inf, 1.0])], 1.0)[0]).all()
+    assert optim.clip_by_global_norm(np.array([3.0, 0.0]), np.inf).tolist() == [3.0, 0.0]
+    for f in (optim.clip_by_global_norm, wg.jit(optim.clip_by_global_norm, static_argnums=(1,))):  # squares beyond float64
+        np.testing.assert_allclose(f({"a": np.array([3e200, 0.0]), "b": 4e200j}, 5.0)["b"], 4j, rtol=1e-15)
+    np.testing.assert_allclose(optim.global_norm(np.array([3e200, 4e200])), 5e200, rtol=1e-15)
     huge = optim.clip_by_global_norm(np.array([3e30, 4e30], np.float32), 1.0)  # whose squares overflow float32
     np.testing.assert_allclose(huge, [0.6, 0.8], rtol=1e-6)
     np.testing.assert_allclose(optim.clip_by_value(g, 2.0)["z"], [2j])
@@ -313,6 +318,11 @@ def test_states_that_do_not_fit():
     (lambda: optim.SGD(-0.1), "learning_rate is -0.1"), (lambda: optim.SGD("fast"), "the learning rate is a str"),
     (lambda: optim.SGD(None), "is None"), (lambda: optim.SGD(0.1, nesterov=True), "nesterov needs a momentum"),
     (lambda: optim.Adam(betas=(0.9, 1.0)), "it has to lie below 1"), (lambda: optim.Adam(eps=np.nan), "eps is nan"),
+    (lambda: optim.Adam(betas=(0.9,)), "it is a pair of numbers"), (lambda: optim.Lion(betas=[0.9, 2.0]), "it is a pair"),
+    (lambda: optim.Adam(eps="1e-8"), "eps is a str; it is a number"),
+    (lambda: optim.SGD(0.1j), "the learning rate is a complex"),
+    (lambda: optim.Adam().init({"w": np.ones(2, np.float16)}), r"eps=1e-08 is 0 in float16, the dtype of params\['w'\]"),
+    (lambda: optim.SGD(lambda k: None).update(1.0, optim.SGD(0.1).init(1.0), 1.0), "gives None"),
     (lambda: optim.Adam().init({"n": 3}), "hold nothing to train"),
     (lambda: optim.LinearDecay(1.0, 0.0, steps=0), "steps is a whole number"),
     (lambda: optim.PiecewiseConstant((5,), (1.0,)), "1 boundaries make 2 pieces"),

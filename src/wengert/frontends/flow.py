@@ -522,6 +522,13 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return _call_foreign(function, args, kwargs)
 
 
+def call_user(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call the user's function from a library's: staged in a staged block, reaching the graph in a trace, else as it is."""
+    if active_frame() is not None:
+        return call(f, *args, **kwargs)
+    return f(*args, **kwargs) if active_trace() is None else reach_call(f, *args, **kwargs)
+
+
 def _is_bare(cls: Any) -> bool:
     """Whether it is a class of the user's whose instances are made without any code."""
     return type(cls) is type and cls is not object and (
@@ -566,4 +573,4 @@ def callbacks(args: Iterable[Any]) -> list[Any]:
     return [functools.partial(call, a) if isinstance(a, types.FunctionType) else a for a in args]
 
 
-__all__ += ["Range", "callbacks"]
+__all__ += ["Range", "call_user", "callbacks"]

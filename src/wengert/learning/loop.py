@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wengert.errors import CheckpointWarning, InputError, NonFiniteError, kind_of
-from wengert.flatten import trainable
+from wengert.errors import CheckpointWarning, ConversionError, InputError, NonFiniteError, kind_of
+from wengert.flatten import flatten, is_array, is_inexact, trainable
 from wengert.progress import Progress
 from wengert.random import key as key_of
 from wengert.staging import jit
-from wengert.structured import call
+from wengert.structured import call, user_line
 
 from .checkpoint import clear, read, write
 from .data import Batch, Rows, Stream, source_of, whole
@@ -147,6 +147,9 @@ def _require(model: Any, loss: Any, optimizer: Any, metrics: Mapping[str, Any], 
         raise InputError(f"fit: {'metrics' if metrics else 'patience'} asks for validation data: validation=(x, y)")
     if nowhere:
         raise InputError("fit: resume=True asks for checkpoint=, the file to go on from")
+    if any(is_inexact(x) and not is_array(x) for x in (*flatten(model)[0], *flatten(optimizer)[0])):
+        raise ConversionError(f"fit: the model, or the optimizer, is traced at {user_line()}, and a run of training has no "
+                              "derivative; train outside of the differentiated function, or write the updates as a loop in it")
     if not any(trainable(model)):
         raise InputError("fit: the model holds no float that could be trained; write 3.0 for 3, or convert it: x.astype(float)")
 

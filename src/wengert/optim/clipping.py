@@ -14,6 +14,9 @@ import numpy as np
 from wengert.errors import InputError
 from wengert.flatten import flatten, trainable
 
+_TINY = np.finfo(np.float64).tiny
+_SCALE = 2.0 ** 600
+
 __all__ = ["clip_by_global_norm", "clip_by_value", "global_norm"]
 
 
@@ -35,15 +38,32 @@ def global_norm(gradient: Any) -> Any:
     >>> wg.optim.global_norm({"a": np.array([3.0, 0.0]), "b": 4.0, "c": None})
     np.float64(5.0)
     """
+    norm, unit = _norm(gradient)
+    return norm * unit
+
+
+def _norm(gradient: Any) -> tuple[Any, Any]:
+    """The norm as a product of two numbers: the second is 1, or a power of 2 without which squares would over- or underflow."""
     leaves, moving = flatten(gradient)[0], trainable(gradient)
-    squares = [np.sum(_square(leaf)) for leaf, moves in zip(leaves, moving, strict=True) if moves]
-    return np.sqrt(sum(squares, np.float64(0.0)))
+    moved = [np.complex128(leaf) if type(leaf) is complex else leaf for leaf, moves in zip(leaves, moving, strict=True)
+             if moves]
+    unit: Any = np.float64(1.0)
+    large = [leaf for leaf in moved if _real(leaf).itemsize > 4]  # the squares of others are within float64
+    if large:
+        largest = np.float64(0.0)
+        for leaf in large:
+            for part in (leaf.real, leaf.imag) if _dtype(leaf).kind == "c" else (leaf,):
+                largest = np.maximum(largest, np.max(np.abs(part), initial=0.0))
+        unit = np.where(largest > _SCALE ** 0.25, _SCALE, np.where(largest < _SCALE ** -0.25, 1.0 / _SCALE, 1.0))
+    squares = [np.sum(_square(leaf / unit if large else leaf)) for leaf in moved]
+    return np.sqrt(sum(squares, np.float64(0.0))), unit
 
 
 def clip_by_global_norm(gradient: Any, limit: float) -> Any:
     """The gradient times ``min(1, limit / |g|)``, |g| the norm of all entries together.
 
-    A gradient that holds NaN or infinity has no direction, and becomes NaN throughout; a zero gradient stays zero.
+    A gradient that holds NaN or infinity has no direction, and becomes NaN throughout; a zero gradient stays zero. An infinite
+    limit clips nothing.
 
     Parameters
     ----------
@@ -68,7 +88,9 @@ def clip_by_global_norm(gradient: Any, limit: float) -> Any:
     {'a': array([0.6, 0. ]), 'b': np.float64(0.8)}
     """
     _positive("clip_by_global_norm", limit)
-    scale = limit / np.maximum(global_norm(gradient), limit)
+    norm, unit = _norm(gradient)
+    norm, bound = np.maximum(norm, _TINY), limit / unit  # so that 0 / 0 and inf / inf do not arise
+    scale = np.where(norm < np.inf, np.minimum(norm, bound) / norm, np.nan)
     return _each(gradient, lambda leaf: (leaf * scale).astype(_dtype(leaf)))
 
 
@@ -118,6 +140,10 @@ def _dtype(leaf: Any) -> Any:
     return getattr(leaf, "dtype", None) or np.dtype(type(leaf))
 
 
+def _real(leaf: Any) -> Any:
+    return np.empty(0, _dtype(leaf)).real.dtype
+
+
 def _positive(name: str, limit: Any) -> None:
-    if isinstance(limit, (int, float, np.number)) and not limit > 0:
-        raise InputError(f"{name}: the limit is {limit}; it has to be positive")
+    if isinstance(limit, str) or (isinstance(limit, (int, float, np.number)) and not limit > 0):
+        raise InputError(f"{name}: the limit is {limit!r}; it has to be a positive number")

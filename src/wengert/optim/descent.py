@@ -324,12 +324,13 @@ class _Run:
     def _reason(self) -> str:
         """Why it ends here, if it does."""
         k = len(self.steps)
-        if not math.isfinite(self.norms[-1]):
-            return "the gradient is not finite" + (" (take a smaller step)" if k else " at x0")
-        if self.objective.f is not None and not math.isfinite(self.value):
-            return "the function is not finite" + (" (take a smaller step)" if k else " at x0")
         if self.value < -HUGE:
             return "the function falls without bound"
+        if not math.isfinite(self.norms[-1]):
+            what = "the norm of the gradient overflows" if np.all(np.isfinite(self.g)) else "the gradient is not finite"
+            return what + (" (take a smaller step)" if k else " at x0")
+        if self.objective.f is not None and not math.isfinite(self.value):
+            return "the function is not finite" + (" (take a smaller step)" if k else " at x0")
         if self.norms[-1] <= self.tolerance:
             return CONVERGED
         if self.callback is not None:
@@ -343,7 +344,8 @@ class _Run:
     def _advance(self) -> str:
         """A step; if there is none, why."""
         if isinstance(self.step, Search):
-            return self._search()
+            with np.errstate(over="ignore", invalid="ignore"):  # products of gradients far out
+                return self._search()
         s = _size(self.who, self.step, len(self.steps))
         self._move(-s * self.g, None)
         return ""

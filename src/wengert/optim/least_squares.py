@@ -151,20 +151,24 @@ class _Dense:
             n = len(D)
             scaled = np.concatenate([scaled, math.sqrt(damping) * np.eye(n)])
             right = np.concatenate([right, np.zeros(n)])
-        h = _solution(scaled, right) / D
+        h = _solution(scaled, right)
+        if h is None:  # of many the shortest: in the variables' own units, unless these are damped
+            scaled, unit = (scaled, D) if damping else (self.R, np.ones_like(D))
+            h = np.asarray(np.linalg.lstsq(scaled, right)[0]) / unit
+        else:
+            h = h / D
         moved = self.R @ h
         return h, float(self.right @ moved - 0.5 * moved @ moved)
 
 
-def _solution(A: Array, b: Array) -> Array:
-    """Of least ``|A h − b|``, and of least norm where there are several."""
+def _solution(A: Array, b: Array) -> Array | None:
+    """Of least ``|A h − b|``; None where columns of A depend on each other, or nearly so."""
     from scipy.linalg import solve_triangular
-    if len(A) >= A.shape[1]:
-        Q, R = np.linalg.qr(A)
-        sizes = np.abs(np.diag(R))
-        if np.min(sizes) > 1e-10 * np.max(sizes):  # else columns depend on each other, or nearly so
-            return np.asarray(solve_triangular(R, Q.T @ b))
-    return np.asarray(np.linalg.lstsq(A, b)[0])
+    if len(A) < A.shape[1]:
+        return None
+    Q, R = np.linalg.qr(A)
+    sizes = np.abs(np.diag(R))
+    return np.asarray(solve_triangular(R, Q.T @ b)) if np.min(sizes) > 1e-10 * np.max(sizes) else None
 
 
 class _Products:
@@ -258,7 +262,7 @@ def _stacked(who: str, found: Any) -> Any:
             raise InputError(f"{who}: the residuals are numbers, and there is {kind_of(leaf)}")
         part = np.reshape(leaf, (-1,))
         parts += [part.real, part.imag] if part.dtype.kind == "c" else [part]
-    return np.concatenate(parts).astype(np.float64)
+    return np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
 
 
 # ---------------------------------------------------------------- the loop
@@ -326,8 +330,13 @@ class _Fit:
 
     def result(self) -> Descent:
         r = self.residuals.at(self.x)
-        if not np.all(np.isfinite(r)):
-            raise InputError(f"{self.residuals.who}: the residuals are not finite at x0")
+        if not r.size:
+            raise InputError(f"{self.residuals.who}: there are no residuals; any x0 would do")
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(r @ r)
+        if not finite:
+            what = "sum of squares overflows" if np.all(np.isfinite(r)) else "residuals are not finite"
+            raise InputError(f"{self.residuals.who}: the {what} at x0")
         self._look(r)
         with Progress(self.iterations) as progress:
             reason = self._reason()

@@ -49,17 +49,22 @@ class Optimizer:
     learning_rate: Any
 
     def __post_init__(self) -> None:
+        who = type(self).__name__
+        betas = getattr(self, "betas", (0.0, 0.0))
+        if not isinstance(betas, tuple) or len(betas) != 2:
+            raise InputError(f"{who}: betas is {betas!r}; it is a pair of numbers: betas=(0.9, 0.99)")
         for name, value in self.__dict__.items():
-            for part in value if isinstance(value, tuple) else (value,):
-                if isinstance(part, (int, float, np.number)) and not 0 <= part < np.inf:
-                    raise InputError(f"{type(self).__name__}: {name} is {value}; it has to be finite and not negative")
-        for name in ("betas", "decay"):
-            value = getattr(self, name, 0.0)
-            for part in value if isinstance(value, tuple) else (value,):
-                if isinstance(part, (int, float, np.number)) and part >= 1:
-                    raise InputError(f"{type(self).__name__}: {name} is {value}; it has to lie below 1")
+            for part in value if name == "betas" else (value,):
+                if name != "learning_rate" and (callable(part) or isinstance(part, (str, complex, tuple, list, type(None)))):
+                    raise InputError(f"{who}: {name} is {kind_of(part)}; it is a number")
+                if not isinstance(part, (int, float, np.integer, np.floating)):
+                    continue
+                if not 0 <= part < np.inf:
+                    raise InputError(f"{who}: {name} is {value}; it has to be finite and not negative")
+                if name in ("betas", "decay") and part >= 1:
+                    raise InputError(f"{who}: {name} is {value}; it has to lie below 1")
         rate = self.learning_rate
-        if not callable(rate) and (isinstance(rate, (str, bool)) or rate is None or np.ndim(rate) != 0):
+        if not callable(rate) and (isinstance(rate, (str, bool, complex)) or rate is None or np.ndim(rate) != 0):
             raise InputError(f"{type(self).__name__}: the learning rate is {kind_of(rate)}; it is a number, or a schedule, a "
                              "function of the number of updates such as wg.optim.CosineDecay(0.1, steps=1000)")
 
@@ -79,6 +84,11 @@ class Optimizer:
         if not any(moving):
             raise InputError(f"{type(self).__name__}: params hold nothing to train: no float that is not below Frozen; write "
                              "3.0 for 3, or convert it: x.astype(float)")
+        eps = getattr(self, "eps", 0.0)
+        for leaf, name, moves in zip(leaves, leaf_names(spec, "params"), moving, strict=True):
+            if moves and isinstance(eps, (int, float)) and eps > 0 and not _real(_dtype(leaf)).type(eps):
+                raise InputError(f"{type(self).__name__}: eps={eps} is 0 in {_dtype(leaf)}, the dtype of {name}, and an "
+                                 "entry whose gradients are 0 would become NaN; take a greater one, or train in float32")
         trees = {name: [_zeros(leaf, real) if moves else None for leaf, moves in zip(leaves, moving, strict=True)]
                  for name, real in self._slots().items()}
         return OptimizerState(np.int64(0), {name: spec.unflatten(tree) for name, tree in trees.items()})
@@ -118,7 +128,7 @@ class Optimizer:
                 continue
             dtype = _dtype(leaves[k])
             g = _cast(_checked(who, "the gradient", gradients[k], spec, k, leaves[k]), dtype)
-            real = np.empty(0, dtype).real.dtype
+            real = _real(dtype)
             mine = {name: _checked(who, f"the state's {name}", tree[k], spec, k, leaves[k]) for name, tree in slots.items()}
             p, mine = self._move(leaves[k], g, mine, {n: _cast(s, real) for n, s in scalars.items()})
             out[k] = _cast(p, dtype)
@@ -459,6 +469,10 @@ def _dtype(leaf: Any) -> Any:
     return getattr(leaf, "dtype", None) or np.dtype(type(leaf))
 
 
+def _real(dtype: Any) -> Any:
+    return np.empty(0, dtype).real.dtype
+
+
 def _cast(x: Any, dtype: Any) -> Any:
     """In this dtype; Python's numbers take that of what they meet."""
     return x if type(x) in (int, float) or x.dtype == dtype else x.astype(dtype)
@@ -466,7 +480,7 @@ def _cast(x: Any, dtype: Any) -> Any:
 
 def _zeros(leaf: Any, real: bool) -> Any:
     dtype = _dtype(leaf)
-    found = np.zeros(np.shape(leaf), np.empty(0, dtype).real.dtype if real else dtype)
+    found = np.zeros(np.shape(leaf), _real(dtype) if real else dtype)
     return found if isinstance(leaf, np.ndarray) or found.ndim else found[()]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import InputError
+from wengert.errors import InputError, kind_of
 from wengert.structured import call
 
 __all__ = ["CosineDecay", "CosineRestarts", "ExponentialDecay", "LinearDecay", "OneCycle", "PiecewiseConstant",
@@ -28,8 +28,9 @@ def rate_at(schedule: Any, k: Any) -> Any:
     if not callable(schedule):
         return schedule
     rate = call(schedule, k)
-    if np.shape(rate) != ():
-        raise InputError(f"the learning rate is one number, and {schedule!r} gives an array of shape {np.shape(rate)}")
+    if np.shape(rate) != () or rate is None or isinstance(rate, (str, complex)):
+        what = f"an array of shape {np.shape(rate)}" if np.shape(rate) else kind_of(rate)
+        raise InputError(f"the learning rate is one number, and {schedule!r} gives {what}")
     return rate
 
 
