@@ -107,7 +107,7 @@ def _register(kind: type) -> None:
         new: Any = object.__new__(kind)
         for n, child in zip(names, children, strict=True):
             object.__setattr__(new, n, child)
-        for n, value in zip(static, fixed or (), strict=True):
+        for n, value in zip(static, fixed[0] if static else (), strict=True):
             object.__setattr__(new, n, value)
         return new
     for namespace in (_NAMESPACE, _ORDERED):
@@ -115,7 +115,7 @@ def _register(kind: type) -> None:
 
 
 def _fixed(node: Any, static: tuple[str, ...]) -> tuple[Any, ...]:
-    """The values of static fields, which trees of one structure have in common."""
+    """The values of static fields, which trees of one structure have in common, and what else tells them apart."""
     values = tuple([getattr(node, n) for n in static])
     try:
         hash(values)
@@ -125,7 +125,14 @@ def _fixed(node: Any, static: tuple[str, ...]) -> tuple[Any, ...]:
                 raise InputError(f"{type(node).__name__}.{name} is a static field, and its value, {kind_of(value)}, cannot be "
                                  "hashed; a static field holds a number, a string, a function or a tuple of such") from None
         raise
-    return values
+    return values, tuple([_kind(x) for x in values])
+
+
+def _kind(x: Any) -> Any:
+    """What equal values differ in: True is not 1, and 0.0 not -0.0."""
+    if type(x) is tuple:
+        return tuple([_kind(part) for part in x])
+    return (float, math.copysign(1.0, x)) if type(x) is float else type(x)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,6 +46,14 @@ def test_jit_sees_another_static_field():
         assert compiled(model, X) == pytest.approx(loss(model, X))
 
 
+def test_static_fields_that_are_equal_and_not_the_same():
+    f = lambda model: model.weight * (10 if model.step is True else 20) + np.copysign(1.0, model.activation[0])
+    compiled = wg.jit(f, at_once=True)
+    for step, zero in ((1, 0.0), (True, 0.0), (1, -0.0), (1, 0.0), (True, -0.0)):
+        model = Scaled(1.0, step=step, activation=(zero, 3))
+        assert compiled(model) == f(model)
+
+
 def test_static_fields_are_hashable():
     with pytest.raises(InputError, match=r"Scaled.step is a static field, and its value, a list, cannot be hashed"):
         flatten(Scaled(np.ones((3, 4)), step=[2]))
