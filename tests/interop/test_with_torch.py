@@ -1,5 +1,7 @@
 """Programs of wengert in PyTorch and functions of PyTorch in wengert: both systems' derivatives of one function agree."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -120,6 +122,15 @@ def test_random_functions_and_writes_are_refused(stage):
     assert stage(wg.grad(lambda p, x: np.sum(g(p, x))))(p, X)["0.bias"].tolist() == [1, 1, 1, 1]
     with pytest.raises(InputError, match=r"writes into its arguments"):
         stage(wg.interop.from_torch(lambda x: x.mul_(2)))(X)
+
+
+def test_draws_of_another_thread_do_no_harm():
+    def f(x):
+        other = threading.Thread(target=torch.rand, args=(1,))
+        other.start()
+        other.join()
+        return x * 2
+    assert wg.interop.from_torch(f)(X).tolist() == (2 * X).tolist()
 
 
 def test_buffers_are_frozen():

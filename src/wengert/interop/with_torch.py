@@ -226,13 +226,27 @@ def _alone(f: Callable[..., Any], operands: Sequence[Any]) -> Any:
     torch = _torch()
     tensors, drawn = [torch.from_numpy(np.array(x)) for x in operands], torch.get_rng_state()
     out = f(*tensors)
-    if not torch.equal(drawn, torch.get_rng_state()):
+    if not torch.equal(drawn, torch.get_rng_state()) and _draws(f, [torch.from_numpy(np.array(x)) for x in operands]):
         raise InputError("from_torch: the function draws random numbers, others for its value than for its derivative; "
                          "module.eval() switches dropout off, and noise can be an argument")
     if not all(np.array_equal(x, _array(t), equal_nan=True) for x, t in zip(operands, tensors, strict=True)):
         raise InputError("from_torch: the function writes into its arguments, which are copies; write into x.clone(), and "
                          "module.eval() lets running statistics be")
     return out
+
+
+def _draws(f: Callable[..., Any], tensors: Sequence[Any]) -> bool:
+    """Whether it was this function that drew, and not another thread."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+    torch, found = _torch(), []
+
+    class Watch(TorchDispatchMode):  # type: ignore[misc,no-untyped-call,unused-ignore]
+        def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            found.append(torch.Tag.nondeterministic_seeded in operation.tags)
+            return operation(*args, **(kwargs or {}))
+    with Watch():
+        f(*tensors)
+    return any(found)
 
 
 def _torch_dtype(dtype: np.dtype[Any]) -> Any:
