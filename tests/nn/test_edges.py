@@ -164,7 +164,7 @@ CASES = {
     "output groups": (lambda: nn.Conv1d(np.ones((5, 2, 3)), groups=2)(np.ones((1, 4, 5))), "no multiple of 2 groups"),
     "negative padding": (lambda: nn.ConvTranspose1d(np.ones((3, 4, 3)), padding=-1)(np.ones((1, 3, 5))), "padding -1"),
     "all cropped": (lambda: nn.ConvTranspose1d(np.ones((3, 4, 3)), padding=4)(np.ones((1, 3, 5))), "padding 4 leaves none"),
-    "heads": (lambda: nn.MultiHeadAttention.init(KEYS[0], 8, 0), "0 heads do not divide 8 features"),
+    "heads": (lambda: nn.MultiHeadAttention.init(KEYS[0], 8, 0), "heads is 0"),
     "positions": (lambda: nn.rotary(np.ones((3, 4)), np.arange(2)), r"positions \(2,\); they have to be \(3,\)"),
     "half a length": (lambda: nn.length_mask(np.array([1.5]), 3), "lengths are float64, not integers"),
     "a length that is cut off": (lambda: nn.length_mask(np.array([4]), 3), r"length 4 at \[0\] is out of range"),

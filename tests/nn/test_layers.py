@@ -8,6 +8,7 @@ import pytest
 
 import wengert as wg
 from wengert import nn
+from wengert.errors import InputError
 from wengert.flatten import flatten, is_inexact
 
 KEYS = wg.random.split(wg.random.key(0), 40)
@@ -146,3 +147,51 @@ def test_long_windows():
     np.testing.assert_array_equal(nn.max_pool(x, (20, 3), (7, 2)), seen.max((-2, -1)))
     np.testing.assert_allclose(nn.average_pool(x, (20, 3), (7, 2)), seen.mean((-2, -1)), rtol=1e-13)
     wg.check_grads(lambda x: nn.max_pool(x, (20, 3), (7, 2)), (x,), order=1)
+
+
+# ---------------------------------------------------------------- constructors as everybody types them first
+
+X, KEY = np.ones((2, 3)), wg.random.key(0)
+
+
+@pytest.mark.parametrize("make, wanted", [
+    (lambda: nn.Linear(3, 2), "Linear holds arrays; nn.Linear.init(key, n_in, n_out) makes one"),
+    (lambda: nn.Linear(3, 2, False), "nn.Linear.init(key, n_in, n_out)"),
+    (lambda: nn.Linear(n_in=3, n_out=2), "nn.Linear.init(key, n_in, n_out)"),
+    (lambda: nn.LSTM(3, 8), "LSTM holds arrays; nn.LSTM.init(key, n_in, n_hidden) makes one"),
+    (lambda: nn.GRUCell(3, 8), "nn.GRUCell.init(key, n_in, n_hidden) makes one"),
+    (lambda: nn.Conv2d(1, 8, 3), "nn.Conv2d.init(key, n_in, n_out, kernel) makes one"),
+    (lambda: nn.ConvTranspose2d(1, 8, 3), "nn.ConvTranspose2d.init(key, n_in, n_out, kernel) makes one"),
+    (lambda: nn.Embedding(10, 3), "nn.Embedding.init(key, n, n_features) makes one"),
+    (lambda: nn.BatchNorm(4), "nn.BatchNorm.init(n_channels) makes one"),
+    (lambda: nn.LayerNorm(4), "nn.LayerNorm.init(shape) makes one"),
+    (lambda: nn.MultiHeadAttention(64, 4), "nn.MultiHeadAttention.init(key, features) makes one"),
+    (lambda: nn.Transformer(64, 4), "nn.Transformer.init(key, n_source, n_target, features=...) makes one"),
+    (lambda: nn.Sequential(nn.Flatten(), nn.relu, nn.tanh), "nn.Sequential((first, second))"),
+])
+def test_sizes_in_the_place_of_arrays_are_told_how_layers_are_made(make, wanted):
+    with pytest.raises(InputError) as error:
+        make()
+    assert wanted in str(error.value) and "test_layers.py" in str(error.value)
+
+
+@pytest.mark.parametrize("make, wanted", [
+    (lambda: nn.Linear.init(3, 2), "nn.Linear.init(key, n_in, n_out) makes a layer: missing a required argument: 'n_out'"),
+    (lambda: nn.Linear.init(KEY, -3, 2), "n_in is -3, not a positive integer"),
+    (lambda: nn.Linear.init(KEY, 3.0, 2), "n_in is a float, not a positive integer"),
+    (lambda: nn.Conv2d.init(KEY, 3, 0, 3), "n_out is 0"),
+    (lambda: nn.Conv2d.init(KEY, 3, 1, -3), "kernel"),
+    (lambda: nn.LSTM.init(KEY, 3, 8, layers=0), "layers is 0"),
+    (lambda: nn.MultiHeadAttention.init(KEY, 8, 0), "heads is 0"),
+    (lambda: nn.BatchNorm.init(-1), "nn.BatchNorm.init(n_channels): n_channels is -1"),
+    (lambda: nn.Linear.init(0, 3, 2), "wg.random.key"),
+])
+def test_sizes_are_positive(make, wanted):
+    with pytest.raises(InputError) as error:
+        make()
+    assert wanted in str(error.value)
+
+
+def test_trees_of_layers_hold_anything():
+    """What puts a tree together calls no constructor: specs, gradients, metadata of leaves."""
+    assert wg.tree.map(np.size, nn.Linear.init(KEY, 3, 2)).weight == 6

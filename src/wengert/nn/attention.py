@@ -7,7 +7,7 @@ weights are a softmax over what may be attended to; a query that may attend to n
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from wengert.flatten import Frozen
 from wengert.structured import user_line
 
 from .checks import array, called, require_real, shown
+from .construction import layer_class
 from .linear import Linear
 from .sequential import Dropout
 from .softmax import softmax
@@ -204,7 +205,7 @@ def rotary(x: Any, positions: Any = None, *, base: float = 10000.0) -> Any:
     return np.stack([a * cosine - b * sine, a * sine + b * cosine], axis=-1).reshape(*lead, length, features)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class Positions:
     """x + table[:length]: each position has a vector of its own, fixed (`sinusoidal`) or learned (`init`).
 
@@ -247,7 +248,7 @@ class Positions:
 # ---------------------------------------------------------------- several heads
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class MultiHeadAttention:
     """Attention in several heads, each with its own part of the features; results side by side, then mixed.
 
@@ -291,7 +292,7 @@ class MultiHeadAttention:
     def init(cls, key: Any, features: int, heads: int = 1, *, n_keys: int | None = None, n_values: int | None = None,
              bias: bool = True, dropout: float = 0.0, rotary: float | None = None, dtype: Any = float) -> MultiHeadAttention:
         """Attention from a key, for queries of `features`, and keys and values of as many unless told."""
-        if heads < 1 or features % heads:
+        if features % heads:
             raise InputError(f"MultiHeadAttention: {heads} heads do not divide {features} features")
         sizes = [features, n_keys or features, n_values or n_keys or features, features]
         q, k, v, o = [Linear.init(k, n, features, bias=bias, dtype=dtype) for k, n in zip(random.split(key, 4), sizes)]

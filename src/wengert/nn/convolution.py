@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from wengert.frontends.numpy_api.convolution import _per_axis, _widths, convolve
 from wengert.frontends.trace import user_line
 
 from .checks import bias_fits, features, shown, size_text
+from .construction import layer_class
 from .initializers import lecun_normal
 from .linear import Initializer
 
@@ -28,7 +29,7 @@ PerAxis = int | Sequence[int]
 STATIC = {"static": True}
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class Conv:
     """A convolution (a cross-correlation, as everywhere in networks) plus a bias for each channel.
 
@@ -144,7 +145,7 @@ class Conv3d(Conv):
     axes = 3
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class ConvTranspose:
     """The transpose of a convolution (of its linear map from images to images), plus a bias: with a stride it enlarges.
 
@@ -248,12 +249,12 @@ def _hashable(x: Any) -> Any:
 
 
 def _kernel(cls: Any, kernel: PerAxis) -> tuple[int, ...]:
-    if isinstance(kernel, (tuple, list)):
-        size = tuple(kernel)
-        if cls.axes in (None, len(size)):
-            return size
-    elif cls.axes is not None:
-        return (int(kernel),) * cls.axes  # type: ignore[arg-type]
+    several = isinstance(kernel, (tuple, list))
+    size: Any = tuple(kernel) if several else (kernel,) * (cls.axes or 0)  # type: ignore[arg-type]
+    if len(size) == cls.axes or (cls.axes is None and several):
+        if all(isinstance(n, (int, np.integer)) and n > 0 for n in size):
+            return size  # type: ignore[no-any-return]
+        raise InputError(f"{cls.__name__}: kernel is {kernel!r}; sizes are positive integers")
     wanted = "a tuple with one size for each spatial axis" if cls.axes is None else f"an int or a tuple of {cls.axes}"
     raise InputError(f"{cls.__name__}: kernel is {wanted}, not {kernel!r}")
 

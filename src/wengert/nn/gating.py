@@ -7,7 +7,7 @@ idea: a key goes on to a part that takes one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from wengert.structured import call, user_line
 
 from .activations import relu, sigmoid
 from .checks import called, shown
+from .construction import layer_class
 from .linear import Linear
 from .sequential import Dropout, key_for, trained
 
@@ -37,7 +38,7 @@ def _around(place: str, x: Any, y: Any) -> Any:
     return y
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class Residual:
     """x + layer(x).
 
@@ -72,7 +73,7 @@ class Residual:
         return x + _around(".layer", x, y), Residual(layer)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class Highway:
     """g · layer(x) + (1 - g) · x, with the gate g = sigmoid(gate(x)).
 
@@ -118,7 +119,7 @@ class Highway:
         return x + sigmoid(called(".gate", self.gate, x)) * (y - x)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class GatedLinear:
     """activation(gate(x)) · value(x): with the sigmoid a gated linear unit (GLU), with `silu` SwiGLU.
 
@@ -159,7 +160,7 @@ class GatedLinear:
         return call(self.activation, called(".gate", self.gate, x)) * called(".value", self.value, x)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class FeedForward:
     """down(dropout(activation(up(x)))): the part of a transformer that treats every position by itself.
 

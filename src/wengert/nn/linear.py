@@ -7,7 +7,6 @@ one idea: a layer is its arrays; how they are drawn is a class method beside.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from wengert.frontends.trace import user_line
 from wengert.structured import call
 
 from .checks import bias_fits, integers, last_axis, shown, size_text, within
+from .construction import layer_class
 from .initializers import lecun_normal, normal
 
 __all__ = ["Bilinear", "Embedding", "Linear"]
@@ -24,7 +24,7 @@ __all__ = ["Bilinear", "Embedding", "Linear"]
 Initializer = Callable[..., Any]
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class Linear:
     """``x @ weight + bias``.
 
@@ -84,7 +84,7 @@ class Linear:
         return y + self.bias
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class Bilinear:
     """``y_k = Σ_ij x_i weight_kij z_j + bias_k``.
 
@@ -127,7 +127,7 @@ class Bilinear:
         return y + self.bias
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class Embedding:
     """A table with a vector for each of the integers 0, 1, ..., n - 1.
 

@@ -18,6 +18,7 @@ from wengert.flatten import Frozen
 from wengert.frontends.trace import user_line
 
 from .checks import array, features, shown, size_text
+from .construction import layer_class
 
 __all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm", "Statistics"]
 
@@ -43,7 +44,7 @@ def _affine(x: Any, scale: Any, shift: Any) -> Any:
     return x if shift is None else x + shift
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class LayerNorm:
     """``(x − mean) / √(variance + ε) · scale + shift``, over the last axes, as many as `scale` has.
 
@@ -82,7 +83,7 @@ class LayerNorm:
         return _affine(_standardized(x, axes, self.epsilon), self.scale, self.shift)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class RMSNorm:
     """``x / √(mean of x² + ε) · scale``, over the last axes, as many as `scale` has.
 
@@ -128,7 +129,7 @@ def _last_axes(layer: Any, x: Any) -> tuple[int, ...]:
 
 # ---------------------------------------------------------------- channels
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class GroupNorm:
     """Each group of channels of each example, with its space, normalized; then a scale and shift for each channel.
 
@@ -171,7 +172,7 @@ class GroupNorm:
         return _grouped(self, x, self.groups)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class InstanceNorm:
     """Each channel of each example normalized over its space; then a scale and shift for each channel.
 
@@ -253,7 +254,7 @@ class Statistics:
     __repr__ = shown
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class BatchNorm:
     """Each channel normalized over the batch and its space, in training; by running statistics otherwise.
 

@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from wengert.errors import InputError
 from wengert.frontends.trace import user_line
 
 from .checks import array, require_axes, shown, size_text
+from .construction import layer_class
 
 __all__ = ["AveragePool", "MaxPool", "adaptive_average_pool", "average_pool", "global_average_pool", "global_max_pool",
            "max_pool"]
@@ -194,7 +195,7 @@ def adaptive_average_pool(x: Any, size: PerAxis) -> Any:
     return x
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class MaxPool:
     """`max_pool` as a layer.
 
@@ -222,7 +223,7 @@ class MaxPool:
         return max_pool(x, self.size, self.stride, self.padding)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class AveragePool:
     """`average_pool` as a layer.
 

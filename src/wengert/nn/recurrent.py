@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from wengert.structured import call, scan, user_line
 
 from .activations import sigmoid
 from .checks import array, integers, shown, within
+from .construction import layer_class
 from .sequential import Dropout
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "length_mask"]
@@ -62,7 +63,7 @@ def _uniform(key: Any, n: int, shape: tuple[int, ...], dtype: Any) -> Any:
     return random.uniform(key, shape, minval=-limit, maxval=limit).astype(dtype)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class _Cell:
     """What cells have in common: two weights, a bias, and that input and state are checked."""
 
@@ -117,7 +118,7 @@ class _Cell:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class RNNCell(_Cell):
     """A step of Elman's network: h' = activation(x W_x + h W_h + b).
 
@@ -151,7 +152,7 @@ class RNNCell(_Cell):
         return h, h
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class LSTMCell(_Cell):
     """A step of long short-term memory, whose state is (h, c): c' = f c + i g, h' = o tanh c'.
 
@@ -193,7 +194,7 @@ class LSTMCell(_Cell):
         return h, (h, c)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class GRUCell(_Cell):
     """A step of the gated recurrent unit: h' = (1 - z) n + z h, n = tanh(x W_xn + b_n + r (h W_hn + bias_n)).
 
@@ -276,7 +277,7 @@ def _where(valid: Any, new: Any, old: Any) -> Any:
     return np.where(valid, new, old)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class _Recurrent:
     """Layers of cells, each run over the outputs of the one below it; with two cells in a layer, in both directions."""
 
@@ -373,7 +374,7 @@ def _part(state: Any, k: int) -> Any:
     return tuple([part[k] for part in state]) if isinstance(state, tuple) else state[k]
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class RNN(_Recurrent):
     """`RNNCell` run over time, in layers, in one direction or both; see `_Recurrent.__call__` for the call.
 
@@ -398,7 +399,7 @@ class RNN(_Recurrent):
     __repr__ = shown
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class LSTM(_Recurrent):
     """`LSTMCell` run over time, in layers, in one direction or both; the state is (h, c).
 
@@ -423,7 +424,7 @@ class LSTM(_Recurrent):
     __repr__ = shown
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class GRU(_Recurrent):
     """`GRUCell` run over time, in layers, in one direction or both.
 

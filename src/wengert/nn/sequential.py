@@ -11,7 +11,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,12 @@ from wengert.errors import InputError, kind_of
 from wengert.flatten import Frozen
 
 from .checks import called, require_axes, shown
+from .construction import layer_class
 
 __all__ = ["Dropout", "Flatten", "Sequential", "key_for", "takes_key", "trained"]
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class Sequential:
     """Layers and functions, one after the other: ``layers[2](layers[1](layers[0](x)))``.
 
@@ -141,7 +142,7 @@ def takes_key(layer: Callable[..., Any]) -> bool:
     return "key" in code.co_varnames[:named] or bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class Dropout:
     """Each number is 0 with probability `rate` and else divided by 1 − rate, so that means stay; without a key the identity.
 
@@ -181,7 +182,7 @@ class Dropout:
         return np.where(kept, x / (1.0 - self.rate), 0)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class Flatten:
     """(batch, ...) -> (batch, n): all axes but the first as one.
 

@@ -7,7 +7,6 @@ vectors that find the singular value. The one idea: power iteration is explicit 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,14 @@ from wengert.errors import InputError, kind_of
 from wengert.flatten import Frozen
 
 from .checks import called, shown
+from .construction import layer_class
 
 __all__ = ["SpectralNorm"]
 
 _EPS = 1e-12  # the least length that a vector is divided by
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class SpectralNorm:
     """The layer with weight / σ in place of its weight, σ = uᴴ W v an estimate of the largest singular value of W.
 

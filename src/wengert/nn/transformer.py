@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from wengert.structured import fori_loop, user_line
 from .activations import relu
 from .attention import MultiHeadAttention, Positions
 from .checks import array, called, shown, size_text
+from .construction import layer_class
 from .gating import FeedForward
 from .initializers import normal
 from .linear import Embedding, Linear
@@ -34,7 +35,7 @@ def _keys(key: Any, n: int) -> Any:
     return [None] * n if key is None else random.split(key, n)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class _Block:
     """What layers of both kinds have in common: a block between a norm, dropout and a sum."""
 
@@ -58,7 +59,7 @@ class _Block:
         return self._added(x, norm, outer, lambda y: called(f".{name}", layer, y, memory, mask=mask, causal=causal, key=inner))
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class TransformerEncoderLayer(_Block):
     """Self-attention, then a feed-forward block, each added to its input and normalized.
 
@@ -113,7 +114,7 @@ class TransformerEncoderLayer(_Block):
         return self._fed(x, "norm2", k_f)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class TransformerDecoderLayer(_Block):
     """Causal self-attention, attention to an encoder's output, a feed-forward block, each added and normalized.
 
@@ -167,7 +168,7 @@ class TransformerDecoderLayer(_Block):
         return self._fed(x, "norm3", k_f)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class TransformerEncoder:
     """Encoder layers one after the other, and a last norm.
 
@@ -204,7 +205,7 @@ class TransformerEncoder:
         return x if self.norm is None else called(".norm", self.norm, x)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class TransformerDecoder:
     """Decoder layers one after the other, and a last norm.
 
@@ -242,7 +243,7 @@ class TransformerDecoder:
         return x if self.norm is None else called(".norm", self.norm, x)
 
 
-@dataclass(frozen=True, eq=False)
+@layer_class
 class Transformer:
     """Encoder and decoder over tokens: the logits of each next token of the target, given the source and those before it.
 
