@@ -138,7 +138,7 @@ class Point:
 
 
 @pytest.mark.parametrize("x0", [{"a": np.zeros((2, 3)), "b": 0.5}, Point(np.zeros((2, 3)), 0.5), [np.zeros((2, 3)), 0.5],
-                                {"a": np.zeros((2, 3), np.float32), "b": 0}], ids=["dict", "dataclass", "list", "dtypes"])
+                                {"a": np.zeros((2, 3), np.float32), "b": 0.0}], ids=["dict", "dataclass", "list", "dtypes"])
 def test_trees(x0):
     def parts(p):
         return (p["a"], p["b"]) if isinstance(p, dict) else (p.a, p.b) if isinstance(p, Point) else p
@@ -604,3 +604,42 @@ def test_a_missing_entry_that_is_zero_at_first_is_found_later():
     s.jac(np.array([0.0, 1.0]))
     with pytest.raises(SparsityError, match="misses entry"):
         s.jac(np.array([1.0, 1.0]))
+
+
+# ---------------------------------------------------------------- trees that hold more than floats
+
+def _powers(p):
+    return np.sum((p["a"] - p["n"]) ** 2)
+
+
+def test_integers_beside_floats_stay_as_they_are():
+    """As for `grad`, `optim` and `fit`."""
+    for n in (3, 5, np.int64(7), np.array([2, 4])):  # another integer is another function
+        start = {"a": np.zeros(np.shape(n)) if np.ndim(n) else 0.0, "n": n}
+        found = wg.scipy.minimize(_powers, start)
+        np.testing.assert_allclose(found.x["a"], n, rtol=1e-6)
+        assert found.jac["n"] is None and np.array_equal(found.x["n"], n) and type(found.x["n"]) is type(n)
+    assert wg.scipy.root(lambda p: p["a"] ** p["n"] - 8.0, {"a": 1.5, "n": 3}).x["a"] == pytest.approx(2.0)
+    found = wg.scipy.least_squares(lambda p: [p["a"] ** p["n"] - 8.0], {"a": 1.5, "n": 3}, bounds=({"a": 0.0, "n": 0}, 5.0))
+    assert found.x["a"] == pytest.approx(2.0) and found.x["n"] == 3
+
+
+def test_points_of_integers_alone_move_as_with_scipy():
+    assert wg.scipy.minimize(lambda p: np.sum((p["a"] - 0.5) ** 2), {"a": np.array([1, 2])}).x["a"] == pytest.approx(0.5)
+    assert wg.scipy.minimize(lambda x: np.sum((x - 0.5) ** 2), np.array([1, 2])).x == pytest.approx(0.5)
+
+
+def test_models_with_functions_and_frozen_parts():
+    nn = wg.nn
+    first, second = wg.random.split(wg.random.key(0))
+    model = nn.Sequential((nn.Linear.init(first, 1, 3), nn.tanh, nn.Frozen(nn.Linear.init(second, 3, 1))))
+    x = np.linspace(-1.0, 1.0, 9)[:, None]
+
+    def loss(model):
+        return nn.mean_squared_error(model(x), 0.2 * x)
+    found = wg.scipy.minimize(loss, model)
+    assert loss(found.x) < 0.1 * loss(model) and found.x.layers[1] is nn.tanh
+    np.testing.assert_array_equal(found.x.layers[2].value.weight, model.layers[2].value.weight)
+    s = wg.for_scipy(loss, model)
+    assert s.x0.shape == (6,) and s.jac(s.x0).shape == (6,)
+    np.testing.assert_allclose(s.jac(s.x0)[:3], np.ravel(wg.grad(loss)(model).layers[0].weight))

@@ -139,7 +139,7 @@ def _kind(x: Any) -> Any:
 class Frozen:
     """A part of a tree that optimizers leave as it is: running statistics, or layers that are not to be trained.
 
-    Derivatives go through it as through any tree; only `wg.optim` and `wg.fit` stop there.
+    Derivatives go through it as through any tree; only `wg.optim`, `wg.fit` and `wg.scipy` stop there.
 
     Parameters
     ----------
@@ -195,12 +195,25 @@ def is_array(x: Any) -> bool:
 
 
 class Vectors:
-    """A tree of floats as one vector: its leaves in the tree's order (dicts by sorted key), each in C order, end to end."""
+    """A tree of floats as one vector: its leaves in the tree's order (dicts by sorted key), each in C order, end to end.
 
-    def __init__(self, name: str, tree: Any):
+    Parameters
+    ----------
+    name : str
+        Who asks, for messages.
+    tree : tree
+    moving : sequence of bool, optional
+        Which leaves are in the vector, all by default; the others belong to the structure, as they are now.
+    """
+
+    def __init__(self, name: str, tree: Any, moving: Sequence[bool] | None = None):
         leaves, self.spec = flatten(tree)
+        self.places = [k for k in range(len(leaves)) if moving is None or moving[k]]
+        held = set(range(len(leaves))) - set(self.places)
+        self.held = [(x.copy() if isinstance(x, np.ndarray) else x) if k in held else None for k, x in enumerate(leaves)]
         self.shapes: list[tuple[tuple[int, ...], Any]] = []
-        for k, leaf in enumerate(leaves):
+        for k in self.places:
+            leaf = leaves[k]
             found = np.asarray(leaf) if isinstance(leaf, (float, np.ndarray, np.generic)) else None
             if found is None or found.dtype.kind != "f":
                 what = kind_of(leaf) if found is None else f"an array of {found.dtype}"
@@ -210,16 +223,28 @@ class Vectors:
         self.size = sum(self.sizes)
         self.dtype = np.result_type(*[dtype for _, dtype in self.shapes])
 
+    def leaves(self, tree: Any) -> list[Any]:
+        """The leaves of a tree of this structure that are in the vector."""
+        found = flatten(tree)[0]
+        return [found[k] for k in self.places]
+
     def pack(self, tree: Any, lanes: tuple[int, ...] = ()) -> Any:
         """The vector of a tree of these shapes, or with leading `lanes` a row of it for each."""
-        return np.concatenate([np.reshape(leaf, (*lanes, -1)) for leaf in flatten(tree)[0]], axis=-1)
+        return np.concatenate([np.reshape(leaf, (*lanes, -1)) for leaf in self.leaves(tree)], axis=-1)
 
     def unpack(self, vector: Any) -> Any:
         """The tree of a vector, or of rows of vectors."""
-        out, start = [], 0
-        for shape, dtype in self.shapes:
+        return self._put(list(self.held), vector)
+
+    def unpack_gradient(self, vector: Any) -> Any:
+        """The tree of a gradient: None at leaves that are not in the vector, as `grad` has it."""
+        return self._put([None] * len(self.held), vector)
+
+    def _put(self, leaves: list[Any], vector: Any) -> Any:
+        start = 0
+        for k, (shape, dtype) in zip(self.places, self.shapes, strict=True):
             size = math.prod(shape)
             part = vector[..., start:start + size] if shape or vector.ndim > 1 else vector[start]
-            out.append((np.reshape(part, (*vector.shape[:-1], *shape)) if np.ndim(part) else part).astype(dtype))
+            leaves[k] = (np.reshape(part, (*vector.shape[:-1], *shape)) if np.ndim(part) else part).astype(dtype)
             start += size
-        return self.spec.unflatten(out)
+        return self.spec.unflatten(leaves)

@@ -106,17 +106,13 @@ def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
     >>> vector.shape, unravel(0 * vector)(np.ones((1, 2)))
     ((9,), array([[0., 0., 0.]]))
     """
-    parts, spec = flatten(tree)
-    places = [k for k, x in enumerate(parts) if is_inexact(x)]
-    if not places:
+    moving = [is_inexact(x) for x in flatten(tree)[0]]
+    if not any(moving):
         raise InputError("tree.ravel: the tree holds no float")
-    vectors = Vectors("tree.ravel", [parts[k] for k in places])
+    vectors = Vectors("tree.ravel", tree, moving)
 
     def unravel(vector: Any) -> Any:
         if np.shape(vector) != (vectors.size,):
             raise InputError(f"unravel: the vector has shape {np.shape(vector)}, the tree {vectors.size} floats")
-        out = list(parts)
-        for k, x in zip(places, vectors.unpack(vector), strict=True):
-            out[k] = x
-        return spec.unflatten(out)
-    return vectors.pack([parts[k] for k in places]), unravel
+        return vectors.unpack(vector)
+    return vectors.pack(tree), unravel

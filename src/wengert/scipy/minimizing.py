@@ -36,7 +36,8 @@ def minimize(fun: Function, x0: Any, args: Any = (), method: Any = None, jac: An
         ``fun(x, *args)``, to one number. What is compiled stays with the function: a second call begins at once.
     x0 : array_like of shape (n,), or tree
         Of a tree (a dict, a dataclass, a list of arrays, an array of two axes and more), fun takes trees, and so does
-        `callback`; the result's `x` and `jac` are trees.
+        `callback`; the result's `x` and `jac` are trees. Integers beside floats, functions and
+        what is `Frozen` stay as they are.
     bounds
         As SciPy's; with a tree also a pair (lower, upper) of numbers or of trees like x0.
     jac, hess, hessp : optional

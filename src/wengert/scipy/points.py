@@ -2,12 +2,14 @@
 
 What comes in: x0 as a user writes it. What goes out: the vector that SciPy moves, and how to make of it what the user's
 function takes. The one idea: what SciPy itself would take (a number, a list of numbers, a vector) stays as it is; a tree, or an
-array of two axes and more, is one vector to SciPy and a tree to the function.
+array of two axes and more, is one vector to SciPy and a tree to the function. Of a tree that holds floats, they alone move:
+integers, functions, text and what is below `Frozen` belong to the structure.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import ConversionError, InputError, kind_of
-from wengert.flatten import Vectors, flatten
+from wengert.flatten import Vectors, flatten, trainable
 from wengert.structured import is_traced, is_tracing, user_line
 
 __all__ = ["Layout", "refuse_traced"]
@@ -55,8 +57,11 @@ class Layout:
         refuse_traced(name, x0)
         if _is_tree(x0):
             leaves, spec = flatten(x0)
-            tree = spec.unflatten([_floats(leaf, f"{name}: x0{spec.place(k)}") for k, leaf in enumerate(leaves)])
-            self.tree = Vectors(name, tree)
+            moving = trainable(x0)
+            moving = moving if any(moving) else [True] * len(leaves)  # SciPy takes integers for floats, too
+            tree = spec.unflatten([_floats(leaf, f"{name}: x0{spec.place(k)}") if moves else leaf
+                                   for k, (leaf, moves) in enumerate(zip(leaves, moving, strict=True))])
+            self.tree = Vectors(name, tree, moving)
             self.start = self.tree.pack(tree).astype(float)
             return
         array = _floats(x0, f"{name}: x0")
@@ -66,7 +71,9 @@ class Layout:
 
     def __repr__(self) -> str:
         """What tells one layout from another: functions of trees are kept by it."""
-        return "vector" if self.tree is None else f"{self.tree.spec!r} {self.tree.shapes!r}"
+        if self.tree is None:
+            return "vector"
+        return f"{self.tree.spec!r} {self.tree.places} {self.tree.shapes!r} {[_identity(x) for x in self.tree.held]}"
 
     def unpack(self, x: Any) -> Any:
         """What the function takes."""
@@ -76,10 +83,11 @@ class Layout:
         """A tree of the structure and shapes of x0 as a vector; a vector as it is."""
         if self.tree is None or (isinstance(x, np.ndarray) and x.shape == (self.tree.size,)):
             return x
-        leaves, spec = flatten(x)
-        if spec != self.tree.spec or [np.shape(leaf) for leaf in leaves] != [shape for shape, _ in self.tree.shapes]:
-            raise InputError(f"{name}: a tree has structure {spec!r} with shapes {[np.shape(leaf) for leaf in leaves]}, x0 has "
-                             f"{self.tree.spec!r} with {[shape for shape, _ in self.tree.shapes]}")
+        spec, wanted = flatten(x)[1], [shape for shape, _ in self.tree.shapes]
+        shapes = [np.shape(leaf) for leaf in self.tree.leaves(x)] if spec == self.tree.spec else []
+        if shapes != wanted:
+            raise InputError(f"{name}: a tree has structure {spec!r} with shapes {[np.shape(leaf) for leaf in flatten(x)[0]]}, "
+                             f"x0 has {self.tree.spec!r} with {wanted}")
         return self.tree.pack(x).astype(float)
 
     def bounds(self, name: str, bounds: Any) -> Any:
@@ -93,9 +101,9 @@ class Layout:
     def result(self, found: Any) -> Any:
         """SciPy's result with its point, and its gradient if it is one, in the structure of x0."""
         if self.tree is not None:
-            for key in ("x", "jac"):
+            for key, put in (("x", self.tree.unpack), ("jac", self.tree.unpack_gradient)):
                 if np.shape(found.get(key)) == (self.tree.size,):
-                    found[key] = self.tree.unpack(np.asarray(found[key]))
+                    found[key] = put(np.asarray(found[key]))
         return found
 
     def callback(self, f: Callable[..., Any] | None) -> Callable[..., Any] | None:
@@ -107,6 +115,13 @@ class Layout:
                 return f(intermediate_result=self.result(type(intermediate_result)(intermediate_result)))
             return of_result
         return lambda x, *rest: f(self.unpack(x), *rest)
+
+
+def _identity(x: Any) -> str:
+    """What tells a leaf that is held as it is from another."""
+    if isinstance(x, np.ndarray) and x.dtype != object:
+        return f"{x.dtype} {x.shape} {hashlib.sha256(x.tobytes()).hexdigest()}"
+    return repr(x) if isinstance(x, (bool, int, float, complex, str, np.generic, type(None))) else f"{x!r} {id(x)}"
 
 
 def _is_tree(x0: Any) -> bool:
