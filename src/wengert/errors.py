@@ -10,8 +10,8 @@ from __future__ import annotations
 __all__ = [
     "BudgetError", "CheckError", "CheckpointWarning", "ConvergenceError", "ConversionError", "DataError", "EscapedTracerError",
     "FormulaError", "GraphError", "InputError", "MissingRuleError", "MutationError", "NonDifferentiableError", "NonFiniteError",
-    "SparsityError", "StiffnessWarning", "StructureError", "UnstageableError", "UnsupportedError", "WengertError",
-    "kind_of",
+    "SparsityError", "StiffnessWarning", "StructureError", "TrainingWarning", "UnstageableError", "UnsupportedError",
+    "WengertError", "kind_of",
 ]
 
 
@@ -167,6 +167,10 @@ class StiffnessWarning(UserWarning):
 
 class CheckpointWarning(UserWarning):
     """A checkpoint that could not be written, for want of space on the disk, say; the one before it stays."""
+
+
+class TrainingWarning(UserWarning):
+    """A run of training that goes on, though something in it can hardly be meant: a NaN on the validation data, say."""
 
 
 class CheckError(WengertError, AssertionError):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.errors import ConversionError, DataError, InputError
+from wengert.errors import ConversionError, DataError, InputError, TrainingWarning
 from wengert.flatten import flatten
 from wengert.learning.step import Objective
 
@@ -113,6 +113,7 @@ BAD = {
     "seconds": ((X, Y), {"checkpoint_every": "1m"}, InputError, "checkpoint_every is a number of seconds"),
     "callback": ((X, Y), {"callbacks": print}, InputError, "callbacks is a list of functions"),
     "gradient": ((X, Y), {"gradient": 3}, InputError, "gradient is a function"),
+    "batches": ([(X, Y), (X, Y)], {}, InputError, r"arrays of all rows are a tuple, data=\(x, y\), and a list of batches is"),
     "resume": ((X, Y), {"resume": True}, InputError, "resume=True asks for checkpoint="),
 }
 
@@ -176,3 +177,33 @@ def test_the_curves() -> None:
     np.testing.assert_allclose(updates.get_xdata(), np.arange(20) / 5)
     assert training.get_ydata().tolist() == found.history.loss.tolist()
     assert validation.get_ydata().tolist() == metrics.lines[0].get_ydata().tolist() == found.history.metrics["twice"].tolist()
+
+
+class Plain:
+    def __init__(self) -> None:
+        self.w = np.zeros(3)
+
+
+def test_a_plain_class_is_told_to_be_a_dataclass() -> None:
+    with pytest.raises(InputError, match="the model is a Plain, which is no tree of arrays; a class is one as a dataclass"):
+        wg.fit(Plain(), lambda m, x, y: np.mean((x @ m.w - y) ** 2), (X, Y), optimizer=wg.optim.SGD(0.1), epochs=1)
+
+
+@pytest.mark.parametrize("size", [None, 5])
+def test_a_loss_cannot_change_the_callers_data(size: int | None) -> None:
+    x = X.copy()
+
+    def doubling(p: Any, x: Any, y: Any) -> Any:
+        x *= 2.0
+        return np.mean((x @ p - y) ** 2)
+    with pytest.raises(ValueError, match="read-only"):
+        wg.fit(np.zeros(3), doubling, (x, Y), optimizer=wg.optim.SGD(0.1), epochs=2, batch_size=size, shuffle=False)
+    np.testing.assert_array_equal(x, X)
+    assert x.flags.writeable
+
+
+def test_a_validation_loss_that_is_nan_is_told_once() -> None:
+    with pytest.warns(TrainingWarning, match="on the validation data is NaN after epoch 1") as told:
+        found = wg.fit(MODEL, loss, (X, Y), optimizer=wg.optim.SGD(0.1), epochs=3, validation=(np.nan * X, Y))
+    assert len(told) == 1 and told[0].filename == __file__
+    assert (found.epochs, found.best_epoch) == (3, None) and "no epoch had a number" in str(found)

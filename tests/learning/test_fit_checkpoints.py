@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.errors import CheckpointWarning, DataError
+from wengert.errors import CheckpointWarning, DataError, InputError, NonFiniteError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(23, 3))
@@ -133,8 +133,41 @@ def test_a_full_disk_is_told_and_the_last_good_checkpoint_stays(tmp_path: Path, 
 
 
 def test_a_place_that_cannot_be_written_is_told_before_training(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InputError, match=r"run\.npz cannot be written: there is no folder .*nowhere$"):
         train(checkpoint=tmp_path / "nowhere" / "run.npz")
+
+
+def test_a_good_checkpoint_is_not_overwritten_by_another_run(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    train(2, checkpoint=path)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="is there; go on from it with resume=True, or remove it"):
+        train(2, checkpoint=path)
+    assert path.read_bytes() == before
+
+
+def test_a_run_ended_by_an_error_can_go_on(tmp_path: Path) -> None:
+    path, whole = tmp_path / "run.npz", train()
+
+    def failing_once(fit: wg.learning.Fit) -> None:
+        if fit.epochs == 3:
+            raise OSError("no connection")
+    with pytest.raises(OSError, match="no connection"):
+        train(checkpoint=path, callbacks=[failing_once])
+    with np.load(path) as content:
+        assert content["history losses"].size == 15
+    assert same(train(checkpoint=path, resume=True), whole)
+
+
+def test_a_model_that_became_infinite_does_not_replace_a_good_one(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+
+    def steep(p: Any, x: Any) -> Any:
+        return np.mean(p["a"] * x)
+    with pytest.raises(NonFiniteError, match=r"model\['a'\] is not finite after epoch"), np.errstate(all="ignore"):
+        wg.fit({"a": 1.0}, steep, np.ones(1), optimizer=wg.optim.SGD(8e307), epochs=9, checkpoint=path)
+    with np.load(path) as content:
+        assert np.isfinite(content["model 0"])
 
 
 def test_an_interrupted_run_gives_what_it_has(tmp_path: Path) -> None:

@@ -77,7 +77,9 @@ def _leaves_of(name: str, tree: Any, caller: str = "fit") -> tuple[list[Array], 
                              "or a function that makes a generator of batches")
         if leaf.dtype.kind not in "fciub":
             raise InputError(f"{caller}: {called} has dtype {leaf.dtype}, which is not one of numbers")
-        out.append(np.asarray(leaf))
+        view = np.asarray(leaf).view()
+        view.flags.writeable = False  # a loss that changes its batch in place would change the caller's data
+        out.append(view)
     return out, spec
 
 
@@ -214,6 +216,9 @@ def source_of(name: str, data: Any, batch_size: int | None, *, shuffle: bool = F
     if isinstance(data, Iterator):
         raise InputError(f"fit: {name} is {kind_of(data)}, which is used up after one epoch; pass the function that makes it: "
                          f"{name}=batches in the place of batches()")
+    if type(data) is list and data and all(type(batch) in (tuple, list) for batch in data):
+        raise InputError(f"fit: {name} is a list whose first item is {kind_of(data[0])}; arrays of all rows are a tuple, "
+                         f"{name}=(x, y), and a list of batches is given by a function: {name}=lambda: batches")
     if not callable(data):
         return Rows(name, data, batch_size, shuffle=shuffle, drop_last=drop_last, seed=seed)
     if batch_size is not None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wengert.errors import CheckpointWarning, ConversionError, InputError, NonFiniteError, kind_of
+from wengert.errors import CheckpointWarning, ConversionError, InputError, NonFiniteError, TrainingWarning, kind_of
 from wengert.flatten import flatten, is_array, is_inexact, trainable
 from wengert.progress import Progress
 from wengert.random import key as key_of
@@ -150,6 +150,9 @@ def _require(model: Any, loss: Any, optimizer: Any, metrics: Mapping[str, Any], 
     if any(is_inexact(x) and not is_array(x) for x in (*flatten(model)[0], *flatten(optimizer)[0])):
         raise ConversionError(f"fit: the model, or the optimizer, is traced at {user_line()}, and a run of training has no "
                               "derivative; train outside of the differentiated function, or write the updates as a loop in it")
+    if flatten(model)[1].tree is None and not is_array(model):
+        raise InputError(f"fit: the model is {kind_of(model)}, which is no tree of arrays; a class is one as a dataclass: "
+                         "@dataclass(frozen=True) with its arrays as fields, given as an instance")
     if not any(trainable(model)):
         raise InputError("fit: the model holds no float that could be trained; write 3.0 for 3, or convert it: x.astype(float)")
 
@@ -180,6 +183,8 @@ class _Training:
         if isinstance(self.validation, Rows) and isinstance(self.source, Rows):
             self.validation.cut(self.source.batch_size)
         self.path = None if given.checkpoint is None else Path(given.checkpoint)
+        if self.path is not None and not self.path.parent.is_dir():
+            raise InputError(f"fit: the checkpoint {self.path} cannot be written: there is no folder {self.path.parent}")
         self.objective = Objective(loss)
         state = optimizer.init(model)
         self.updates = Updates(self.objective, optimizer, model, state, given.clip_norm, given.gradient)
@@ -196,6 +201,7 @@ class _Training:
         self.measured: dict[str, list[float]] = {name: [] for name in self.measures}
         self.best: tuple[tuple[Any, ...], int] | None = None  # arrays, and the number of epochs that they have had
         self.reason = ""
+        self.told = False  # that the validation loss is NaN
         self.saved = 0.0
         self.modes: Any = np.geterr()  # for code of the user's that is none of the model's
         self.spent, self.begun = 0.0, time.perf_counter()  # seconds before the run was resumed, and when it was
@@ -213,6 +219,9 @@ class _Training:
     def run(self, resume: bool, shown: bool) -> Fit:
         if resume:
             self._resume()
+        elif self.path is not None and self.path.exists():
+            raise InputError(f"fit: the checkpoint {self.path} is there; go on from it with resume=True, or "
+                             "remove it to begin anew")
         total = None if self.source.updates is None else self.source.updates * self.given.epochs
         try:
             # NumPy's warnings: what is not finite ends the run, and is told with its origin
@@ -228,6 +237,8 @@ class _Training:
             self.reason = INTERRUPTED
         except Exception as error:
             error.fit = self.result("stopped by an error")  # type: ignore[attr-defined]
+            if self.saved and self._first_not_finite() is None:  # else the file that is there is the good one
+                self._save()
             raise
         self._save()
         return self.result(self.reason)
@@ -251,6 +262,10 @@ class _Training:
         self.seconds.append(now.seconds + time.perf_counter() - begun)
         for name, value in found.items():
             self.measured[name].append(value)
+        if found and math.isnan(found[""]) and not self.told:
+            self.told = True
+            warnings.warn(f"fit: the loss on the validation data is NaN after epoch {now.epoch + 1}; training goes on, and "
+                          "such an epoch counts as no better", TrainingWarning, stacklevel=4)
         if found and found[""] < (self.measured[""][self.best[1] - 1] if self.best else math.inf):
             self.best = now.arrays, now.epoch + 1
         self.now = Now(now.arrays, now.state, now.epoch + 1, 0, now.updates, 0.0, 0, 0.0)
@@ -281,17 +296,24 @@ class _Training:
         if self.progress is not None and (clock := time.perf_counter()) - self.shown > _SHOWN:
             self._show(clock)
 
-    def _require_finite(self) -> None:
-        """Nothing that is trained, or that the optimizer remembers, became NaN or infinite: losses may not tell."""
+    def _first_not_finite(self) -> tuple[str, Any] | None:
+        """What is trained, or the optimizer remembers, that became NaN or infinite: its name and dtype."""
         for owner, parts, arrays, start in (("model", self.parts, self.now.arrays, self.start.arrays),
                                             ("state", self.updates.state, self.now.state, self.start.state)):
             for name, x, before in zip(parts.names(owner), arrays, start, strict=True):
                 if np.asarray(x).dtype.kind in "fc" and not np.all(np.isfinite(x)) and np.all(np.isfinite(before)):
-                    raise NonFiniteError(
-                        f"fit: {name} is not finite after epoch {self.now.epoch + 1}, though losses and gradients were: an "
-                        f"update made it so (a square beyond {np.asarray(x).dtype}, a learning rate that is too large); clip "
-                        "the gradient (clip_norm=), scale the loss, or train in float64",
-                        None, self.now.epoch + 1, self.now.step, None)
+                    return name, np.asarray(x).dtype
+        return None
+
+    def _require_finite(self) -> None:
+        """Losses may not tell that an update gave NaN or infinity."""
+        found = self._first_not_finite()
+        if found is not None:
+            raise NonFiniteError(
+                f"fit: {found[0]} is not finite after epoch {self.now.epoch + 1}, though losses and gradients were: an "
+                f"update made it so (a square beyond {found[1]}, a learning rate that is too large); clip "
+                "the gradient (clip_norm=), scale the loss, or train in float64",
+                None, self.now.epoch + 1, self.now.step, None)
 
     def _ended(self) -> None:
         """Whether the run is at its end, by what has been."""

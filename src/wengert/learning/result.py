@@ -106,6 +106,8 @@ class Fit:
         if h.validation is not None and h.validation.size and self.best_epoch is not None:
             rows.append(f"validation {h.validation[-1]:.6g}; best {h.validation[self.best_epoch - 1]:.6g} in epoch "
                         f"{self.best_epoch}")
+        elif h.validation is not None and h.validation.size:
+            rows.append(f"validation {h.validation[-1]:.6g}; no epoch had a number for its loss")
         rows += [f"{name} {values[-1]:.6g}" for name, values in h.metrics.items() if values.size]
         return "\n".join(rows)
 
