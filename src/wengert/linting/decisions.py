@@ -280,8 +280,8 @@ def _infinite(p: Point) -> Iterator[LintFinding]:
             yield LintFinding("WG101", p.at(e), f"infinite slope of {usual(e)}",
                               f"its value is finite{_where(seen)} and its slope is not: the derivative is infinite, or NaN "
                               "where that is multiplied by 0",
-                              "an operand kept away from the edge, such as np.sqrt(u + eps**2), or np.linalg.norm for the root of "
-                              "a sum of squares")
+                              "an operand kept away from the edge, such as np.sqrt(u + eps**2), or np.linalg.norm for the root "
+                              "of a sum of squares")
 
 
 def masked(p: Point) -> list[LintFinding]:

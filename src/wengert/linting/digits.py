@@ -197,19 +197,27 @@ def _is_rounded(p: Point, a: Atom) -> bool:
 
 
 def _is_residual(p: Point, e: Equation) -> bool:
-    """Whether a difference is only squared, or compared, as what is left of an equation that is solved."""
-    users = [u for u in p.graph.equations if e.results[0] in u.operands]
+    """Whether a difference is what is left of an equation that is solved: only squared, or compared, or given as it is."""
+    users = p.users.get(e.results[0], [])
+    if _is_given(p, e) and (any(isinstance(o, Const) for o in e.operands) or not np.any(p.env[e.results[0]])):
+        return True
     if not users:
         return False
 
     def ends(u: Equation) -> bool:
         if u.primitive.name in _COPIES:
-            nxt = [w for w in p.graph.equations if u.results[0] in w.operands]
+            nxt = p.users.get(u.results[0], [])
             return bool(nxt) and all(map(ends, nxt))
         if u.primitive.name in ("multiply", "contract"):
             return len(set(u.operands)) < len(u.operands)
         return u.primitive.name in _SQUARES or not is_float(u.results[0])
     return all(map(ends, users))
+
+
+def _is_given(p: Point, e: Equation) -> bool:
+    """Whether a result is an output of the program, copied perhaps."""
+    return any(r in p.outputs for r in e.results) or any(
+        u.primitive.name in (*_COPIES, "concatenate") and _is_given(p, u) for u in p.users.get(e.results[0], []))
 
 
 def _is_variance(p: Point, a: Atom, b: Atom) -> bool:

@@ -105,4 +105,4 @@ def draws(p: Point) -> list[LintFinding]:
         "WG109", min(place, default=""), f"random draw ({name})",
         "each call draws anew: values at two points differ by the draw, so differences, line searches and checks compare two "
         "functions", "draw outside and pass the numbers as an argument, or use wg.random with a key")
-        for place, name, results in p.draws if any(r in p.used for r in results)]
+        for place, name, results in p.draws if p.draws_anew and any(r in p.used for r in results)]

@@ -29,7 +29,8 @@ from wengert.transforms.unroll import Unroller
 
 __all__ = ["Branch", "Loop", "Point", "is_float", "point_at"]
 
-DIRECTIONS = 3
+DIRECTIONS = 2
+_ZERO = 1e-6
 Offset = tuple[int, float]  # which direction, and how far along it
 
 
@@ -74,8 +75,11 @@ class _Writer(Unroller):
         self.draws: list[tuple[frozenset[str], str, tuple[Atom, ...]]] = []
 
     def equation(self, e: Equation, items: list[Any]) -> Sequence[Any]:
-        if not e.pure and e.results and not e.primitive.holds_graphs:
-            return self.draw(e, items)
+        if not e.pure and not e.primitive.holds_graphs:
+            if e.results:
+                return self.draw(e, items)
+            if getattr(e.params.get("action"), "name", "") == "seed":  # prints and the like took place when it was recorded
+                e.primitive.evaluate(*[self.value(i) for i in items], **e.params)
         if e.primitive.name != "cond" or self.replay is not None:
             return super().equation(e, items)
         if self.forced is not None:
@@ -185,6 +189,14 @@ class Point:
         return {r: e for e in self.graph.equations for r in e.results}
 
     @functools.cached_property
+    def users(self) -> dict[Any, list[Equation]]:
+        found: dict[Any, list[Equation]] = {}
+        for e in self.graph.equations:
+            for o in dict.fromkeys(e.operands):
+                found.setdefault(o, []).append(e)
+        return found
+
+    @functools.cached_property
     def moving(self) -> set[Any]:
         """Variables that depend on an active input, in whatever way."""
         return self.reached_from(self.active)
@@ -243,9 +255,14 @@ class Point:
     # ------------------------------------------------------------ beside the point
 
     @functools.cached_property
-    def scales(self) -> list[float]:
-        """How large each input is; 1 if it is zero."""
-        return [float(np.max(np.abs(self.env[v]), initial=0.0)) or 1.0 for v in self.active]
+    def scales(self) -> list[Any]:
+        """How large each entry of the inputs is; what is zero beside the others counts as large as they are."""
+        found = []
+        for v in self.active:
+            size = np.abs(self.env[v])
+            top = float(np.max(size, initial=0.0)) or 1.0
+            found.append(np.where(size > _ZERO * top, size, top))
+        return found
 
     @functools.cached_property
     def directions(self) -> list[list[Any]]:
@@ -315,13 +332,27 @@ class Point:
             values = list(self.given)
             for spot, v in zip(self.spots, self.active, strict=True):
                 values[spot] = given[v]
-            walk = _Writer(self.drawn)
-            inputs = [walk.build.input(v.type).atom for v in self.staged.inputs]
-            walk.values.update(zip(inputs, values, strict=True))
-            with np.errstate(all="ignore"):
-                return [np.asarray(walk.value(o)) for o in walk.graph(self.staged, inputs)]
+            if self.program is not None:
+                with np.errstate(all="ignore"):
+                    return [np.asarray(x) for x in self.program(*[np.array(x)[()] for x in values])]
+            walk, outputs = _walked(self.staged, values, self.drawn)
+            return [np.asarray(walk.value(o)) for o in outputs]
         except (ArithmeticError, ValueError, IndexError, np.linalg.LinAlgError, StopIteration):
             return None
+
+    @functools.cached_property
+    def draws_anew(self) -> bool:
+        """Whether a second call draws other numbers; a generator that is seeded in the function does not."""
+        if not self.drawn or self.staged is None:
+            return False
+        again = _walked(self.staged, self.given)[0].drawn
+        return not all(np.array_equal(x, y) for a, b in zip(self.drawn, again, strict=True) for x, y in zip(a, b, strict=True))
+
+    @functools.cached_property
+    def program(self) -> Program | None:
+        """The staged program as it is; None if it draws, or has another effect: what was drawn then is drawn again."""
+        pure = self.staged is not None and all(e.pure for e in self.staged.equations)
+        return Program(self.staged) if pure and self.staged is not None else None
 
     @functools.cached_property
     def result(self) -> list[Any]:
@@ -383,6 +414,15 @@ class Point:
             with np.errstate(all="ignore"):
                 return list(program(*[np.array(values[a])[()] for a in env]))
         return at
+
+
+def _walked(graph: Graph, values: Sequence[Any], draws: Sequence[Any] | None = None) -> tuple[_Writer, Sequence[Any]]:
+    """The graph, run at these values, with these draws; and its outputs."""
+    walk = _Writer(draws)
+    inputs = [walk.build.input(v.type).atom for v in graph.inputs]
+    walk.values.update(zip(inputs, values, strict=True))
+    with np.errstate(all="ignore"):
+        return walk, walk.graph(graph, inputs)
 
 
 def _with_constants(e: Equation, constants: dict[Any, Const]) -> Equation:
