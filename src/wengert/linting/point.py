@@ -491,7 +491,8 @@ def _point(f: Callable[..., Any], graph: Graph, values: list[Any], spots: list[i
         outputs = walk.graph(graph, atoms)
     if not any(is_float(o) for o in outputs):
         raise InputError("lint: the function gives no float; nothing of it has a derivative")
-    whole = Graph(tuple(walk.build.inputs), tuple(walk.build.equations), tuple(outputs), dict(walk.build.lines))
+    equations = [e for e in walk.build.equations if all(r in walk.values for r in e.results)]  # the others raised, aside
+    whole = Graph(tuple(walk.build.inputs), tuple(equations), tuple(outputs), dict(walk.build.lines))
     name = getattr(f, "__name__", str(f))
     return Point(name, _place(f), graph if is_staged else None, whole, walk.values, active, tuple(names),
                  walk.branches, walk.loops, walk.draws, walk.drawn, values, spots, notes)
