@@ -152,7 +152,7 @@ def table(x):
     return x + np.array([5.0, 6.0, 8.0, 11.0])[k]
 
 
-@at(7.5)
+@at(10.5)
 def clock(x):
     y = x % 12.0  # -> WG102
     return y * y

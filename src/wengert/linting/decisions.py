@@ -3,7 +3,7 @@
 What comes in: a `Point`. What goes out: WG101 (kinks and infinite slopes), WG110 (ties), WG102 (jumps), WG106 (infinite slopes
 behind a mask). The one idea: primitives tell their pieces apart; where another piece lies beside the point, the values on both
 sides say whether slopes differ, or values do. A kink counts where it is no farther than differences would reach, a jump where
-the inputs come to it by changing as much as they are large.
+the inputs come to it by changing about half as much as they are large.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STEP = 1e-4  # how far beside a kink slopes are compared
 _AT = 1e-12
 _SMOOTH = 0.35  # halving the step halves a kink, and quarters what is smooth
 _NOISE = 1e-9
-_LADDER = tuple(10.0**k for k in range(-7, 1))
+_LADDER = (*[10.0**k for k in range(-7, 0)], 0.5)
 _LARGE = 20_000  # equations; longer programs are looked at along one direction
 _TIES = {"reduce_max": "the largest", "reduce_min": "the smallest", "sort": "the order", "partition": "the order",
          "cummax": "the largest so far", "cummin": "the smallest so far"}
@@ -398,10 +398,10 @@ def _light(p: Point, site: _Site) -> Callable[[float, int], Any]:
 
 
 def _step(p: Point, k: int, low: float, high: float) -> float | None:
-    """How far the result steps between two places; None if it does not, but only climbs (as a root does at 0)."""
+    """How far the result steps between two places; None if it climbs (as a root does at 0), or has a pole."""
     beyond = 1e4 * (high - low)
     narrow, wide = _rise(p, k, low, high), _rise(p, k, low - beyond, high + beyond)
-    return narrow if narrow is not None and (wide is None or narrow > 0.3 * wide) else None
+    return narrow if narrow is not None and wide is not None and 0.3 * wide < narrow < 3.0 * wide else None
 
 
 def _rise(p: Point, k: int, low: float, high: float) -> float | None:

@@ -489,6 +489,9 @@ def _point(f: Callable[..., Any], graph: Graph, values: list[Any], spots: list[i
     walk.values.update({a: x for a, x in zip(atoms, values, strict=True) if isinstance(a, Var)})
     with np.errstate(all="ignore"):
         outputs = walk.graph(graph, atoms)
+    if not active:
+        raise InputError("lint: no argument to differentiate with regard to holds a float; write 3.0 for 3, x.astype(float) "
+                         "for an array of integers")
     if not any(is_float(o) for o in outputs):
         raise InputError("lint: the function gives no float; nothing of it has a derivative")
     equations = [e for e in walk.build.equations if all(r in walk.values for r in e.results)]  # the others raised, aside
