@@ -99,6 +99,12 @@ def in_a_loop(x):
     return total
 
 
+@at(0.5)
+def sign_times(x):
+    side = np.sign(x - 0.5)  # -> WG101
+    return x + side * (x - 0.5)
+
+
 # ---------------------------------------------------------------- WG110: ties
 
 @at(np.array([1.0, 3.0, 3.0]))
@@ -117,6 +123,12 @@ def trimmed(x):
 def highest_so_far(x):
     y = np.maximum.accumulate(x)  # -> WG110
     return y @ np.array([1.0, 2.0, 3.0])
+
+
+@at(np.eye(2))
+def largest_eigenvalue(a):
+    values = np.linalg.eigvalsh(a)  # -> WG110
+    return values[-1]
 
 
 # ---------------------------------------------------------------- WG102: jumps

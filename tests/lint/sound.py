@@ -161,6 +161,11 @@ def deviation(x):
     return np.var(x) + np.std(x) + np.linalg.norm(x)
 
 
+@at(np.eye(2))
+def sum_of_eigenvalues(a):
+    return np.sum(np.linalg.eigvalsh(a) ** 2)
+
+
 @at(np.array([[4.0, 1.0], [1.0, 3.0]]))
 def determinant(a):
     values = np.linalg.eigvalsh(a)

@@ -177,6 +177,12 @@ def _kink(p: Point, e: Equation, at: bool, near: Any) -> LintFinding:
             "is one choice of several" + (" (it is split evenly among equal elements)" if name in ("reduce_max", "reduce_min")
                                           else " (it goes with the first of them)"),
             "scipy.special.logsumexp(k * x) / k for a smooth extreme, or keep equal elements apart if the choice matters")
+    if name in ("eigh", "eigvalsh", "svdvals"):
+        zero = ", or one is 0" if name == "svdvals" else ""
+        return LintFinding(
+            "WG110", p.at(e), f"equal values of {usual(e)}",
+            f"values that are ordered by size are equal{zero}: each has a kink there, and its gradient is one choice of several",
+            "a symmetric function of all of them (a sum, the trace, the determinant), or a matrix whose values lie apart")
     remedy = {"root": "np.sqrt(np.sum(v * v) + eps**2), with eps small beside what counts, or the squared norm",
               "hypot": "np.sqrt(a * a + b * b + eps**2), with eps small beside what counts",
               }.get(name, "a smooth form, such as np.sqrt(u * u + eps**2) for abs(u) and np.logaddexp(0, k * u) / k for "
@@ -235,8 +241,8 @@ def _boundary(p: Point, place: str, test: Any, one: Any, other: Any, result: Any
 
 def _other_kinks(p: Point) -> Iterator[LintFinding]:
     """Comparisons that are multiplied with, not selected by: the whole result is looked at."""
-    sites = [e for e in _examined(p) if _is_step(p, e) and e.primitive.name not in ("stop_gradient",)]
-    near = [e for e in sites if any(np.any(_changed(p.env[r], p.beside(o)[r])) for r in e.results for o in _offsets(NEAR))]
+    near = [s.equation for s in _sites(p)
+            if any(np.any(_changed(s.state(p.env), s.state(p.beside(o)))) for o in _offsets(NEAR))]
     if not near:
         return
     for k in range(DIRECTIONS):
@@ -414,7 +420,7 @@ def _rise(p: Point, k: int, low: float, high: float) -> float | None:
         if a.dtype.kind in "fc" and a.shape == b.shape and a.size:
             with np.errstate(all="ignore"):
                 step = np.abs(b - a)
-                size = np.max(np.abs([a, b, y]))
+                size = max(np.max(np.abs([a, b, y])), p.extent)
             if np.all(np.isfinite(step)) and np.max(step) > 1e-7 * size:
                 largest = max(largest, float(np.max(step)))
     return largest or None

@@ -19,7 +19,7 @@ from wengert.linting.report import LintFinding
 __all__ = ["draws", "inputs"]
 
 _CONVERSIONS = {"convert", "truncate", "stop_gradient"}
-_REGION = (1e-3, 1e-4)  # how far beside the point the result must be the same
+_REGION = (1e-2, 1e-4)  # how far beside the point the result must be the same
 
 
 def inputs(p: Point) -> list[LintFinding]:

@@ -358,6 +358,13 @@ class Point:
     def result(self) -> list[Any]:
         return [np.asarray(self.value(o)) for o in self.outputs]
 
+    @functools.cached_property
+    def extent(self) -> float:
+        """How large the result is here, and where the inputs have changed by a tenth of their size."""
+        found = [self.result, *[out for k in range(DIRECTIONS) for t in (0.1, -0.1) if (out := self.result_at((k, t)))]]
+        largest = [float(np.max(np.abs(y), initial=0.0)) for out in found for y in out if y.dtype.kind in "fc"]
+        return max([x for x in largest if np.isfinite(x)], default=0.0)
+
     @property
     def is_finite(self) -> bool:
         return all(bool(np.all(np.isfinite(y))) for y in self.result if y.dtype.kind in "fc")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import InputError, not_a_function
+from wengert.errors import InputError, WengertError, not_a_function
 from wengert.linting.decisions import jumps, kinks, lines_of, masked
 from wengert.linting.digits import cancellation
 from wengert.linting.inputs import draws, inputs
@@ -72,6 +72,10 @@ def lint(f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] = 0, **
 
 def _linted(p: Point) -> LintReport:
     p.settle(converging(p))
+    try:
+        p.pulled  # noqa: B018  (computed once, for all rules)
+    except WengertError as error:
+        return report(p.title, [*draws(p), *loops(p)], [*p.notes, f"there is no derivative to look at: {error}"])
     found = [*draws(p), *loops(p), *cancellation(p)]
     lossy = lines_of(found)  # a slope of 0 there is what is left of the digits
     found += [f for f in inputs(p) if f.code != "WG105" or f.place not in lossy]
