@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from wengert.formulas import formula, from_sympy
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.learning import fit, minibatches
+    from wengert.linting import lint
     from wengert.planning import plan
     from wengert.profiling import profile
     from wengert.rounding import rounding_error
@@ -64,10 +65,10 @@ __all__ = [
     "StagingWarning", "check_grads", "checkpoint", "checkpoint_schedule", "compare", "cond", "config", "convolve_nd",
     "count_operations", "custom_jvp", "custom_vjp", "distributed", "errors", "explain", "explain_compilation", "fit",
     "for_scipy", "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "implicit",
-    "interop", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_graph", "minibatches", "nn", "numeric",
-    "ode", "opaque", "optim", "plan", "profile", "propagate", "random", "rounding_error", "scan", "scipy", "source",
-    "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "tree", "value_and_grad", "vjp",
-    "vmap", "while_loop",
+    "interop", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "lint", "make_graph", "minibatches", "nn",
+    "numeric", "ode", "opaque", "optim", "plan", "profile", "propagate", "random", "rounding_error", "scan", "scipy",
+    "source", "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "tree", "value_and_grad",
+    "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -85,6 +86,7 @@ _HOME = {
     "explain_compilation": "compilation",
     "for_scipy": "scipy",
     "fit": "learning",
+    "lint": "linting",
     "minibatches": "learning",
     "formula": "formulas",
     "plan": "planning",

@@ -14,10 +14,10 @@ from typing import Any
 
 from wengert.errors import InputError
 from wengert.frontends.diagnose import diagnose
-from wengert.frontends.findings import DERIVATIVE, JIT, Finding, called, nested, passed
+from wengert.frontends.findings import DERIVATIVE, JIT, Finding, called, nested, passed, told
 from wengert.frontends.names import File, Scope
 
-__all__ = ["Report", "examine", "examine_file"]
+__all__ = ["Report", "examine", "examine_file", "told"]
 
 
 @dataclass

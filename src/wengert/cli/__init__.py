@@ -25,6 +25,7 @@ _COMMANDS = {  # what each is for
     "symbolic": "derivatives as formulas",
     "page": "formulas and functions, step by step, in the browser",
     "doctor": "what of a file differentiates and stages, and what does not",
+    "lint": "kinks, jumps, dead inputs and lost digits, by line",
     "plan": "what a derivative costs in each way, before it runs",
     "profile": "time and memory by line",
     "rounding": "rounding error by line",

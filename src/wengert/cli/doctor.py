@@ -12,12 +12,11 @@ import json
 import os
 import re
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from wengert.doctor import Report, examine_file
+from wengert.doctor import Report, examine_file, told
 from wengert.errors import InputError
 
 __all__ = ["ABOUT", "EXAMPLES", "add_arguments", "run"]
@@ -38,7 +37,6 @@ exit status: 0 if nothing blocks, 1 if something does, 2 for wrong input.
 
 _TARGET = re.compile(r"(?P<path>.+\.py)(?::(?P<name>[^\W\d][\w.]*))?")
 _MARKS = {"yes": "yes", "perhaps": "perhaps", "no": "NO"}
-_WIDTH = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,15 +119,8 @@ def print_reports(file: str, reports: Sequence[Report], out: TextIO) -> None:
 def _findings(file: str, report: Report) -> Iterator[str]:
     for f in report.findings:
         verb = "blocks" if f.sure else "may block"
-        yield f"  {file}:{f.line}: {f.what} {verb} {' and '.join(_NAMES[b] for b in f.blocks)}"
-        yield textwrap.fill(f.why, _WIDTH, initial_indent="      ", subsequent_indent="      ")
-        yield textwrap.fill(
-            f"write: {f.remedy}",
-            _WIDTH,
-            initial_indent="      ",
-            subsequent_indent="             ",
-            break_long_words=False,
-        )
+        headline = f"{file}:{f.line}: {f.what} {verb} {' and '.join(_NAMES[b] for b in f.blocks)}"
+        yield from told(headline, f.why, f.remedy, 2)
 
 
 _NAMES = {"derivative": "derivatives", "jit": "jit"}

@@ -8,6 +8,7 @@ values come out is not in the text, so these findings say "may".
 from __future__ import annotations
 
 import ast
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,11 +28,13 @@ __all__ = [
     "is_container",
     "nested",
     "passed",
+    "told",
 ]
 
 DERIVATIVE, JIT = "derivative", "jit"
 BOTH = (DERIVATIVE, JIT)
 _GROWS = {f"numpy.{f}" for f in ("append", "concatenate", "hstack", "vstack", "stack", "insert", "delete", "r_")}
+_WIDTH = 100
 _CASES = "numbers for the cases, and np.nan or np.inf in place of None"
 
 
@@ -71,6 +74,15 @@ class Finding:
     argument: str = ""
     own: bool = False
     outside: bool = False
+
+
+def told(headline: str, why: str, remedy: str, indent: int = 0) -> Iterator[str]:
+    """The lines of a finding: where and what, why, and what to write instead."""
+    yield f"{' ' * indent}{headline}"
+    inner = " " * (indent + 4)
+    yield textwrap.fill(why, _WIDTH, initial_indent=inner, subsequent_indent=inner)
+    yield textwrap.fill(f"write: {remedy}", _WIDTH, initial_indent=inner, subsequent_indent=f"{inner}       ",
+                        break_long_words=False)
 
 
 def at(node: Any, what: str, why: str, remedy: str, blocks: tuple[str, ...] = (JIT,), **more: Any) -> Finding:

@@ -81,14 +81,18 @@ class Primitive:
         then hold the free ones, and the law tests vary those.
     sample : callable, optional
         ``sample(rng)`` gives a list of cases ``(operands, params)`` inside the domain, for the law tests.
+    kinks, jumps : callable, optional
+        For what is differentiable but where smooth pieces meet: ``kinks(*results, *operands, **params)`` in handles tells the
+        pieces apart, by numbers or truth values that change where the slope (`jumps`: the value) does. What is locally
+        constant needs neither: it jumps where its value changes.
     ufunc : numpy.ufunc or str, optional
         The ufunc that this primitive stands for (a string: its name in ``scipy.special``).
     """
 
     __slots__ = (
         "absent", "adjoint", "batch", "differentiable", "elementwise", "evaluate", "follows", "forward", "holds_graphs", "into",
-        "jvp", "leading", "linear", "multiple", "name", "partials", "pure", "record", "sample", "structural", "transpose",
-        "type", "ufunc")
+        "jumps", "jvp", "kinks", "leading", "linear", "multiple", "name", "partials", "pure", "record", "sample", "structural",
+        "transpose", "type", "ufunc")
 
     def __init__(self, name: str, *, type: Callable[..., Any], evaluate: Callable[..., Any],
                  partials: tuple[Any, ...] | None = None, linear: str | Sequence[int] = (),
@@ -99,7 +103,8 @@ class Primitive:
                  differentiable: bool = True, elementwise: bool = False, structural: bool = False,
                  record: Callable[..., Any] | None = None, adjoint: Callable[..., Any] | None = None,
                  forward: Callable[..., Any] | None = None, multiple: bool = False, pure: bool = True, into: bool = False,
-                 sample: Callable[..., Any] | None = None, ufunc: Any = None):
+                 sample: Callable[..., Any] | None = None, ufunc: Any = None,
+                 kinks: Callable[..., Any] | None = None, jumps: Callable[..., Any] | None = None):
         self.name, self.type, self.evaluate = name, type, evaluate
         self.partials, self.transpose = partials, transpose
         self.linear: str | tuple[int, ...] = linear if isinstance(linear, str) else tuple(linear)
@@ -108,6 +113,7 @@ class Primitive:
         self.leading, self.holds_graphs, self.follows = leading, holds_graphs, follows
         self.record, self.adjoint, self.forward = record, adjoint, forward
         self.pure, self.into, self.sample, self.ufunc = pure, into, sample, ufunc
+        self.kinks, self.jumps = kinks, jumps
         self._check()
         REGISTRY[name] = self
 

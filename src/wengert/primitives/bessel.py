@@ -108,7 +108,7 @@ i0 = special("i0", partials=lambda y, x: i1(x), sample=interval(ANY))
 i1: Primitive = special("i1", partials=lambda y, x: 0.5 * (i0(x) + iv(_number(2.0, x), x)), sample=interval(ANY))
 k0 = special("k0", partials=lambda y, x: -k1(x), sample=interval(POSITIVE))
 k1: Primitive = special("k1", partials=lambda y, x: -0.5 * (k0(x) + kv(_number(2.0, x), x)), sample=interval(POSITIVE))
-i0e = special("i0e", partials=lambda y, x: i1e(x) - sign(x) * y, sample=interval(ANY))
+i0e = special("i0e", partials=lambda y, x: i1e(x) - sign(x) * y, kinks=lambda y, x: sign(x), sample=interval(ANY))
 i1e: Primitive = special("i1e", sample=interval(ANY),
                          partials=lambda y, x: 0.5 * (i0e(x) + ive(_number(2.0, x), x)) - sign(x) * y)
 k0e = special("k0e", partials=lambda y, x: y - k1e(x), sample=interval(POSITIVE))

@@ -19,7 +19,7 @@ import numpy as np
 
 from wengert.graph import ArrayType, Primitive
 from wengert.primitives.contract import matmul
-from wengert.primitives.eigen import inner_diagonal, turned_back
+from wengert.primitives.eigen import coincident, inner_diagonal, turned_back
 from wengert.primitives.gauge import corotation, free, line_of, over_values, rotation
 from wengert.primitives.matrices import (
     as_complex,
@@ -276,5 +276,6 @@ def _svdvals_jvp(s: Any, ops: Any, tangents: Any, *, by: str = "") -> Any:
 
 svdvals: Primitive = Primitive(
     "svdvals", type=lambda a, *, by="": _svd_type(a, full=False)[1], evaluate=_svdvals_evaluate, jvp=_svdvals_jvp,
+    kinks=lambda s, a, **params: coincident(pad(s, widths=((0, 0),) * (s.ndim - 1) + ((0, 1),))),
     batch=lambda n, ops, batched, **params: svdvals(ops[0], **params),
     sample=lambda rng: [(ops, {}) for ops, params in _svd_sample(rng) if not params["full"]])

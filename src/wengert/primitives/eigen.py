@@ -35,9 +35,9 @@ from wengert.primitives.matrices import (
     square_only,
     zero,
 )
-from wengert.primitives.structure import reduce_sum, select, zeros_like
+from wengert.primitives.structure import reduce_sum, reshape, select, zeros_like
 
-__all__ = ["eig", "eigh", "eigvals", "eigvalsh", "inner_diagonal", "turned_back"]
+__all__ = ["coincident", "eig", "eigh", "eigvals", "eigvalsh", "inner_diagonal", "turned_back"]
 
 
 def _real_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -62,6 +62,17 @@ def turned_back(dv: Any, v: Any, k: int, at: str) -> Any:
 
 
 # ---------------------------------------------------------------- Hermitian
+
+_EQUAL = 1e-9  # of all values together: those no farther apart count as equal
+
+
+def coincident(w: Any) -> Any:
+    """Which of the ordered values are equal to the next: there the order, and so the slope of each, is a choice."""
+    n, before = w.shape[-1], (slice(None),) * (w.ndim - 1)
+    gap = absolute(basic_index(w, (*before, slice(1, None))) - basic_index(w, (*before, slice(0, max(n - 1, 0)))))
+    whole = reshape(reduce_sum(absolute(w), axes=(w.ndim - 1,)), shape=(*w.shape[:-1], 1))
+    return less_equal(gap, whole * _EQUAL)
+
 
 def _eigh_type(a: ArrayType, *, uplo: str, by: str = "") -> tuple[ArrayType, ArrayType]:
     square_only(a)
@@ -101,6 +112,7 @@ def _hermitian_sample(rng: np.random.Generator, **params: Any) -> Any:
 
 eigh: Primitive = Primitive(
     "eigh", type=_eigh_type, evaluate=_eigh_evaluate, multiple=True, jvp=_eigh_jvp, sample=_hermitian_sample,
+    kinks=lambda w, v, a, **params: coincident(w),
     batch=lambda n, ops, batched, **params: eigh(ops[0], **params))
 
 
@@ -119,6 +131,7 @@ def _eigvalsh_jvp(w: Any, ops: Any, tangents: Any, *, uplo: str, by: str = "") -
 # The values alone; the vectors are computed if a derivative is asked for.
 eigvalsh: Primitive = Primitive(
     "eigvalsh", type=lambda a, **params: _eigh_type(a, **params)[0], evaluate=_eigvalsh_evaluate, jvp=_eigvalsh_jvp,
+    kinks=lambda w, a, **params: coincident(w),
     batch=lambda n, ops, batched, **params: eigvalsh(ops[0], **params), sample=_hermitian_sample)
 
 

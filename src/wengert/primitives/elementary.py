@@ -23,6 +23,7 @@ from wengert.primitives.elementwise import (
     conj,
     elementwise,
     equal,
+    first_wins,
     greater,
     imag,
     less,
@@ -74,7 +75,7 @@ def _root_jvp(y: Any, operands: Any, tangents: Any) -> Any:
     return zero_where(flat, tangents[0] * (0.5 / select(flat, Const(np.ones((), y.dtype)), y)))
 
 
-root = elementwise("root", lambda x: np.sqrt(x), jvp=_root_jvp, sample=interval(POSITIVE))
+root = elementwise("root", lambda x: np.sqrt(x), jvp=_root_jvp, kinks=lambda y, x: sign(y), sample=interval(POSITIVE))
 cbrt = elementwise("cbrt", np.cbrt, partials=lambda y, x: 1.0 / (3.0 * y * y), sample=interval(POSITIVE))
 reciprocal = elementwise("reciprocal", np.reciprocal, partials=lambda y, x: -(y * y), sample=complex_too(POSITIVE))
 
@@ -197,8 +198,10 @@ def _atan2_partials(sign: float, i: int) -> Callable[..., Any]:
 
 
 arctan2 = elementwise("arctan2", np.arctan2, partials=(_atan2_partials(1.0, 0), _atan2_partials(-1.0, 1)),
+                      jumps=lambda y, a, b: sign(a) + 3.0 * sign(b),
                       sample=interval(POSITIVE, ANY))
 hypot = elementwise("hypot", np.hypot, partials=(lambda y, a, b: cosine(a, b), lambda y, a, b: cosine(b, a)),
+                    kinks=lambda y, a, b: sign(y),
                     sample=interval(POSITIVE, ANY))
 
 # ---------------------------------------------------------------- hyperbolic
@@ -229,6 +232,11 @@ def _real_type(x: ArrayType) -> ArrayType:
     return ArrayType(x.shape, np.empty(0, x.dtype).real.dtype)
 
 
+def _side(y: Any, x: Any) -> Any:
+    """On what side of 0; a complex number is at 0, or not."""
+    return sign(y) if x.dtype.kind == "c" else sign(x)
+
+
 def _absolute_jvp(y: Any, operands: Any, tangents: Any) -> Any:
     """``sign(x) t``; for complex x ``Re(conj(x) t) / |x|``, and 0 at 0."""
     (x,), (t,) = operands, tangents
@@ -239,8 +247,8 @@ def _absolute_jvp(y: Any, operands: Any, tangents: Any) -> Any:
     return zero_where(origin, real(t * conj(x / convert(safe, dtype=x.dtype))))
 
 
-absolute = elementwise("absolute", np.absolute, type=_real_type, jvp=_absolute_jvp, sample=complex_too(ANY))
-fabs = elementwise("fabs", np.fabs, partials=lambda y, x: sign(x), sample=interval(ANY))
+absolute = elementwise("absolute", np.absolute, type=_real_type, jvp=_absolute_jvp, kinks=_side, sample=complex_too(ANY))
+fabs = elementwise("fabs", np.fabs, partials=lambda y, x: sign(x), kinks=_side, sample=interval(ANY))
 
 
 def _sign_jvp(y: Any, operands: Any, tangents: Any) -> Any:
@@ -254,7 +262,7 @@ def _sign_jvp(y: Any, operands: Any, tangents: Any) -> Any:
     return y * make_complex(turn * 0.0, turn)
 
 
-sign: Primitive = elementwise("sign", np.sign, jvp=_sign_jvp, sample=complex_too(ANY))
+sign: Primitive = elementwise("sign", np.sign, jvp=_sign_jvp, jumps=lambda y, x: y, sample=complex_too(ANY))
 
 
 def _copysign_partial(y: Any, a: Any, b: Any) -> Any:
@@ -266,7 +274,8 @@ def _nothing(y: Any, *operands: Any) -> Any:
     return Const(np.zeros((), y.dtype))
 
 
-copysign = elementwise("copysign", np.copysign, partials=(_copysign_partial, _nothing), sample=interval(ANY, ANY))
+copysign = elementwise("copysign", np.copysign, partials=(_copysign_partial, _nothing), kinks=lambda y, a, b: sign(a),
+                       jumps=lambda y, a, b: sign(b), sample=interval(ANY, ANY))
 
 
 def _f_tangent(ufunc_wins: Primitive) -> Callable[..., Any]:
@@ -283,8 +292,8 @@ def _f_tangent(ufunc_wins: Primitive) -> Callable[..., Any]:
     return jvp
 
 
-fmax = elementwise("fmax", np.fmax, jvp=_f_tangent(greater), sample=interval(ANY, ANY))
-fmin = elementwise("fmin", np.fmin, jvp=_f_tangent(less), sample=interval(ANY, ANY))
+fmax = elementwise("fmax", np.fmax, jvp=_f_tangent(greater), kinks=first_wins, sample=interval(ANY, ANY))
+fmin = elementwise("fmin", np.fmin, jvp=_f_tangent(less), kinks=first_wins, sample=interval(ANY, ANY))
 
 # ---------------------------------------------------------------- sums of exponentials
 
@@ -309,9 +318,11 @@ logaddexp2 = elementwise("logaddexp2", np.logaddexp2, sample=interval(ANY, ANY),
 NEAR = (0.2, 0.9)
 
 remainder = elementwise("remainder", np.remainder, sample=interval(ANY, (0.6, 0.9)), partials=(
-    lambda y, a, b: Const(np.ones((), y.dtype)), lambda y, a, b: -floor_divide(a, b)))
+    lambda y, a, b: Const(np.ones((), y.dtype)), lambda y, a, b: -floor_divide(a, b)),
+    jumps=lambda y, a, b: floor_divide(a, b))
 fmod = elementwise("fmod", np.fmod, sample=interval(ANY, (0.6, 0.9)), partials=(
-    lambda y, a, b: Const(np.ones((), y.dtype)), lambda y, a, b: -rint((a - y) / b)))
+    lambda y, a, b: Const(np.ones((), y.dtype)), lambda y, a, b: -rint((a - y) / b)),
+    jumps=lambda y, a, b: rint((a - y) / b))
 
 # ---------------------------------------------------------------- locally constant
 
@@ -329,7 +340,7 @@ floor_divide: Primitive = constant("floor_divide", np.floor_divide, ANY, (0.6, 0
 spacing = constant("spacing", np.spacing, ANY)
 nextafter = elementwise("nextafter", np.nextafter, sample=interval(ANY, ANY),
                         partials=(lambda y, a, b: Const(np.ones((), y.dtype)), _nothing))
-heaviside = elementwise("heaviside", np.heaviside, sample=interval(ANY, ANY),
+heaviside = elementwise("heaviside", np.heaviside, sample=interval(ANY, ANY), jumps=lambda y, x, at_zero: sign(x),
                         jvp=lambda y, ops, ts: None if ts[1] is None else _at_zero(y, ops[0], ts[1]))
 
 
@@ -370,7 +381,7 @@ def _modf_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any
 
 
 modf = Primitive("modf", type=lambda x: (x, x), evaluate=np.modf, multiple=True, jvp=_modf_jvp, elementwise=True,
-                 ufunc=np.modf, sample=interval(ANY))
+                 ufunc=np.modf, jumps=lambda fraction, whole, x: whole, sample=interval(ANY))
 
 
 def _frexp_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:
@@ -378,7 +389,7 @@ def _frexp_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> An
 
 
 frexp = Primitive("frexp", type=lambda x: (x, ArrayType(x.shape, np.intc)), evaluate=np.frexp, multiple=True, jvp=_frexp_jvp,
-                  elementwise=True, ufunc=np.frexp, sample=interval(ANY))
+                  elementwise=True, ufunc=np.frexp, jumps=lambda y, exponent, x: exponent, sample=interval(ANY))
 
 
 def _divmod_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> Any:
@@ -389,7 +400,8 @@ def _divmod_jvp(results: Any, operands: Any, tangents: Any, *, needed: Any) -> A
 
 
 divmod_ = Primitive("divmod", type=lambda a, b: (broadcast_type(a, b), broadcast_type(a, b)), evaluate=np.divmod, multiple=True,
-                    jvp=_divmod_jvp, elementwise=True, ufunc=np.divmod, sample=interval(ANY, (0.6, 0.9)))
+                    jvp=_divmod_jvp, elementwise=True, ufunc=np.divmod,
+                    jumps=lambda whole, rest, a, b: whole, sample=interval(ANY, (0.6, 0.9)))
 
 # ---------------------------------------------------------------- sinc
 
@@ -439,17 +451,20 @@ def _clip_jvp(y: Any, operands: Any, tangents: Any) -> Any:
     return inner if high is None else select(greater(x, high), t_high, inner)
 
 
-clip = elementwise("clip", np.clip, jvp=_clip_jvp,
+clip = elementwise("clip", np.clip, jvp=_clip_jvp, kinks=lambda y, x, low, high: sign(x - low) + 3.0 * sign(x - high),
                    sample=interval(ANY, (-1.0, -0.5), (0.5, 1.0)))
 clip_low = elementwise("clip_low", lambda x, low: np.clip(x, low, None), sample=interval(ANY, ANY),
+                       kinks=lambda y, x, low: sign(x - low),
                        jvp=lambda y, ops, ts: _clip_jvp(y, (*ops, None), (*ts, None)))
 clip_high = elementwise("clip_high", lambda x, high: np.clip(x, None, high), sample=interval(ANY, ANY),
+                        kinks=lambda y, x, high: sign(x - high),
                         jvp=lambda y, ops, ts: _clip_jvp(y, (ops[0], None, ops[1]), (ts[0], None, ts[1])))
 
 # ---------------------------------------------------------------- unwrap
 
 unwrap: Primitive = Primitive(
-    "unwrap", type=lambda x, *, axis, period, discont: x, jvp=lambda y, ops, ts, **params: ts[0],
+    "unwrap", jumps=lambda y, x, *, period, **_: rint((y - x) / period),
+    type=lambda x, *, axis, period, discont: x, jvp=lambda y, ops, ts, **params: ts[0],
     evaluate=lambda x, *, axis, period, discont: np.unwrap(x, discont, axis, period=period),
     batch=lambda n, ops, batched, *, axis, period, discont: unwrap(ops[0], axis=axis + 1, period=period, discont=discont),
     sample=lambda rng: [((rng.uniform(-9.0, 9.0, (2, 4)),), {"axis": a, "period": 6.0, "discont": None}) for a in (0, 1)])

@@ -16,8 +16,8 @@ from wengert.graph import ArrayType, Primitive
 from wengert.primitives.sampling import Sample, complex_too, interval
 from wengert.primitives.structure import broadcast, convert, select, sum_to
 
-__all__ = ["add", "conj", "conjugate", "divide", "elementwise", "equal", "greater", "greater_equal", "imag", "less",
-           "less_equal", "logical_and", "logical_not", "logical_or", "make_complex", "multiply", "negative",
+__all__ = ["add", "conj", "conjugate", "divide", "elementwise", "equal", "first_wins", "greater", "greater_equal", "imag",
+           "less", "less_equal", "logical_and", "logical_not", "logical_or", "make_complex", "multiply", "negative",
            "not_equal", "positive", "predicate", "real", "subtract"]
 
 
@@ -165,5 +165,9 @@ def _larger_tangent(wins: Primitive) -> Callable[..., Any]:
     return jvp
 
 
-maximum = elementwise("maximum", np.maximum, jvp=_larger_tangent(greater), sample=interval(ANY, ANY))
-minimum = elementwise("minimum", np.minimum, jvp=_larger_tangent(less), sample=interval(ANY, ANY))
+def first_wins(y: Any, a: Any, b: Any) -> Any:
+    return greater(a, b)
+
+
+maximum = elementwise("maximum", np.maximum, jvp=_larger_tangent(greater), kinks=first_wins, sample=interval(ANY, ANY))
+minimum = elementwise("minimum", np.minimum, jvp=_larger_tangent(less), kinks=first_wins, sample=interval(ANY, ANY))

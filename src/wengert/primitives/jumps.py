@@ -15,20 +15,14 @@ import numpy as np
 from wengert.errors import NonDifferentiableError
 from wengert.graph import Build, Const, Graph, Handle, Var
 from wengert.primitives.control import cond, scan
-from wengert.primitives.elementary import floor_divide, rint, sign
+from wengert.primitives.elementary import sign
 from wengert.primitives.elementwise import imag, real
 from wengert.primitives.structure import concatenate, convert, reshape
 
 __all__ = ["decisions", "require_no_jump"]
 
 _FLOAT = np.dtype(np.float64)
-_STEPS = {"ceil", "floor", "floor_divide", "gammasgn", "heaviside", "numpy_round", "rint", "sign", "special_round", "trunc"}
-# What jumps with the branch of a function that is not constant
-_BRANCHES: dict[str, Callable[..., Any]] = {
-    "remainder": lambda y, a, b: floor_divide(a, b), "fmod": lambda y, a, b: rint((a - y) / b),
-    "divmod": lambda whole, rest, a, b: whole, "copysign": lambda y, a, b: sign(b), "modf": lambda fraction, whole, x: whole,
-    "frexp": lambda y, exponent, x: exponent, "arctan2": lambda y, a, b: _quadrant(b, a),
-    "unwrap": lambda y, x, *, period, **_: rint((y - x) / period)}
+_STEPS = {"ceil", "floor", "floor_divide", "gammasgn", "numpy_round", "rint", "special_round", "trunc"}
 # With branch cuts on an axis of the complex plane
 _CUT = {"arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "float_power", "log", "log10", "log1p", "log2", "power",
         "scalar_power", "sqrt"}
@@ -40,8 +34,8 @@ def _quadrant(x: Any, y: Any) -> Any:
 
 def _branch(e: Any, handle: Callable[[Any], Handle]) -> Any:
     """What tells the branch of a function of many branches; None for others."""
-    if e.primitive.name in _BRANCHES:
-        return _BRANCHES[e.primitive.name](*[handle(a) for a in (*e.results, *e.operands)], **e.params)
+    if e.primitive.jumps is not None:
+        return e.primitive.jumps(*[handle(a) for a in (*e.results, *e.operands)], **e.params)
     if e.primitive.name in _CUT and e.operands[0].type.dtype.kind == "c":
         z = handle(e.operands[0])
         return _quadrant(real(z), imag(z))

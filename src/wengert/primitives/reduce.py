@@ -104,6 +104,7 @@ def _extreme(name: str, ufunc: np.ufunc) -> Primitive:
         type=type_of,
         evaluate=lambda x, *, axes: ufunc.reduce(x, axis=axes),
         jvp=_extreme_jvp,
+        kinks=lambda y, x, *, axes: equal(x, broadcast(keep_axes(y, axes), shape=x.shape)),
         batch=_axes_moved(name),
         sample=_several(
             _apart((2, 3), {"axes": (1,)}),
@@ -374,6 +375,7 @@ def _running(name: str, ufunc: np.ufunc) -> Primitive:
         type=lambda x, *, axis: x,
         evaluate=lambda x, *, axis: ufunc.accumulate(x, axis=axis),
         jvp=_running_jvp,
+        kinks=lambda y, x, *, axis: equal(x, y),
         batch=_axis_moved(name),
         sample=_several(
             _apart((5,), {"axis": 0}),

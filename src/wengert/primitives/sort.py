@@ -127,6 +127,7 @@ sort: Primitive = Primitive(
     type=lambda x, *, axis, kind: x,
     evaluate=lambda x, *, axis, kind: np.sort(x, axis=axis, kind=kind),
     jvp=_sort_jvp,
+    kinks=lambda y, x, *, axis, kind: argsort(x, axis=axis, kind="stable"),
     batch=lambda n, ops, batched, *, axis, kind: sort(ops[0], axis=axis + 1, kind=kind),
     sample=_along((2, 3), kind="quicksort"),
 )
@@ -143,6 +144,7 @@ partition: Primitive = Primitive(
     type=lambda x, *, axis, kth: x,
     evaluate=lambda x, *, axis, kth: np.partition(x, kth, axis=axis),
     jvp=_partition_jvp,
+    kinks=lambda y, x, *, axis, kth: argsort(x, axis=axis, kind="stable"),
     batch=lambda n, ops, batched, *, axis, kth: partition(ops[0], axis=axis + 1, kth=kth),
     sample=_along((2, 3), kth=(1,)),
 )

@@ -17,7 +17,7 @@ from wengert.errors import UnsupportedError
 from wengert.graph import REGISTRY, ArrayType, Atom, Build, Const, Equation, Graph, Var
 from wengert.primitives.revolve import plain_tangent_loop
 
-__all__ = ["Unrolled", "unroll"]
+__all__ = ["Unrolled", "Unroller", "unroll"]
 
 Item = Any  # an atom, or the list of the items of a stack
 
@@ -45,7 +45,7 @@ def unroll(graph: Graph, values: Sequence[Any]) -> Unrolled:
     >>> [e.primitive.name for e in flat.graph.equations], flat.value(flat.graph.outputs[0])
     (['multiply', 'add'], np.float64(12.0))
     """
-    walk = _Unroller()
+    walk = Unroller()
     inputs = [walk.build.input(v.type).atom for v in graph.inputs]
     walk.values.update(zip(inputs, values, strict=True))
     with np.errstate(all="ignore"):
@@ -53,7 +53,7 @@ def unroll(graph: Graph, values: Sequence[Any]) -> Unrolled:
     return Unrolled(walk.build.graph(outputs), walk.values)
 
 
-class _Unroller:
+class Unroller:
     """Straight-line code so far, with values."""
 
     def __init__(self) -> None:
