@@ -61,6 +61,8 @@ DRAWS = {
     "normal of one": lambda k: random.normal(k),
     "exponential": lambda k: random.exponential(k, (4,)),
     "bernoulli": lambda k: random.bernoulli(k, 0.3, (4,)),
+    "categorical": lambda k: random.categorical(k, np.log([[0.2, 0.8, 1.0], [3.0, 0.5, 0.5]])),
+    "categorical, more": lambda k: random.categorical(k, np.log([[0.2, 0.8], [3.0, 0.5]]), axis=0, shape=(3, 2)),
     "bernoulli of an array": lambda k: random.bernoulli(k, P),
     "randint": lambda k: random.randint(k, (6,), -5, 5),
     "randint of bytes": lambda k: random.randint(k, (6,), 0, 256, np.uint8),
@@ -249,3 +251,28 @@ def test_refusals(f, message):
     with pytest.raises(wg.errors.InputError) as caught:
         f()
     assert message in str(caught.value)
+
+
+def test_classes_come_with_the_probabilities_of_their_logits():
+    with np.errstate(divide="ignore"):
+        logits = np.log(P) + 700.0
+    draws = random.categorical(KEY, logits, shape=(N,))
+    counts = np.bincount(draws, minlength=5)
+    assert counts[1] == 0 and draws.dtype == np.int64
+    assert scipy.stats.chisquare(counts[P > 0], N * P[P > 0]).pvalue > 1e-3
+    both = random.categorical(KEY, np.stack([logits, logits[::-1]], axis=0), shape=(N, 2))
+    assert scipy.stats.chisquare(np.bincount(both[:, 1], minlength=5)[[0, 1, 2, 4]], N * P[[4, 3, 2, 0]]).pvalue > 1e-3
+    assert abs(np.corrcoef(both[:, 0], both[:, 1])[0, 1]) < 0.03  # draws of their own
+    assert wg.grad(lambda x: 1.0 * random.categorical(KEY, x))(np.zeros(3)).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_categorical_refuses_what_has_no_class():
+    for make, text in [(lambda: random.categorical(KEY, np.full(3, -np.inf)), "no class"),
+                       (lambda: random.categorical(KEY, np.array([0.0, np.nan])), "NaN"),
+                       (lambda: random.categorical(KEY, np.zeros((2, 0))), "one or more classes"),
+                       (lambda: random.categorical(KEY, 1.0), "along axis -1"),
+                       (lambda: random.categorical(KEY, np.zeros((2, 3)), shape=(3,)), "do not broadcast to")]:
+        with pytest.raises(wg.errors.InputError, match=text):
+            make()
+    with pytest.raises(ValueError, match="no class"):
+        wg.jit(lambda x: random.categorical(KEY, x), at_once=True)(np.full(3, -np.inf))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import InputError
+from wengert.frontends.scipy_data import require
 from wengert.frontends.trace import user_line
 from wengert.frontends.tracer import Tracer
 from wengert.primitives.random import threefry
@@ -23,6 +24,7 @@ from wengert.primitives.random import threefry
 __all__ = [
     "bernoulli",
     "bits",
+    "categorical",
     "choice",
     "exponential",
     "fold_in",
@@ -371,6 +373,67 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Any = None) -> Any:
     """
     shape = np.shape(p) if shape is None else shape
     return _of_shape(_unit(key, shape, np.dtype(np.float64), "bernoulli") < p, shape, "bernoulli")
+
+
+def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None) -> Any:
+    """Classes with the probabilities ``softmax(logits)``; locally constant in them.
+
+    The greatest of ``logits + g``, with g independent of the standard Gumbel distribution.
+
+    Parameters
+    ----------
+    key : numpy.uint64
+    logits : array of float
+        Logarithms of probabilities, up to a constant for each distribution; -inf for a class that is never drawn.
+    axis : int
+        Of the classes.
+    shape : tuple of int, optional
+        That of `logits` without the axis if not given; any that this broadcasts to.
+
+    Returns
+    -------
+    array of int, of that shape
+
+    Raises
+    ------
+    InputError
+        No class at all, NaN, or a shape that the logits do not broadcast to; ``ValueError`` where logits are traced.
+
+    References
+    ----------
+    E. J. Gumbel, Statistical theory of extreme values and some practical applications, 1954; R. D. Luce, Individual choice
+    behavior, 1959.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import wengert as wg
+    >>> draws = wg.random.categorical(wg.random.key(0), np.log([0.2, 0.8]), shape=(10000,))
+    >>> bool(abs(draws.mean() - 0.8) < 0.02)
+    True
+    """
+    logits = logits if _traced(logits) else np.asarray(logits)
+    where = f"categorical at {user_line()}"
+    if not -np.ndim(logits) <= axis < np.ndim(logits) or not np.shape(logits)[axis] or logits.dtype.kind not in "fiu":
+        raise InputError(f"{where}: logits are {logits.dtype} of shape {np.shape(logits)}; they are real numbers with one "
+                         f"or more classes along axis {axis}")
+    logits = np.moveaxis(logits, axis, -1)
+    *batch, n = np.shape(logits)
+    wanted = tuple(batch) if shape is None else _shape(shape)
+    if not _broadcasts(tuple(batch), wanted):
+        raise InputError(f"{where}: shape={shape!r}, which the logits, {tuple(batch)} without their classes, do not "
+                         "broadcast to")
+    whole = _bits(key, (*wanted, n), "categorical") >> np.uint64(12)
+    u = (whole.astype(np.float64) + 0.5) * 0.5**52  # never 0 nor 1, so that -inf stays -inf
+    some = np.max(logits, axis=-1) > -np.inf
+    message = f"{where}: a distribution has no class that is not excluded by -inf, or holds NaN"
+    if not _traced(some) and not np.all(some):
+        raise InputError(message)
+    return np.argmax(require(logits, some, message) - np.log(-np.log(u)), axis=-1)
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(reversed(shape), reversed(to)))
 
 
 # ---------------------------------------------------------------- selections

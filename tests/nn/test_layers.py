@@ -195,3 +195,13 @@ def test_sizes_are_positive(make, wanted):
 def test_trees_of_layers_hold_anything():
     """What puts a tree together calls no constructor: specs, gradients, metadata of leaves."""
     assert wg.tree.map(np.size, nn.Linear.init(KEY, 3, 2)).weight == 6
+
+
+def test_compiled_code_names_the_label_that_is_out_of_range():
+    logits, labels = np.zeros((2, 3)), np.array([1, 3])
+    f = wg.jit(lambda logits, labels: nn.cross_entropy(logits, labels), at_once=True)
+    assert f(logits, labels - 1) == pytest.approx(np.log(3.0))
+    with pytest.raises(ValueError, match=r"it has to be from 0 to 2; 3 at \[1\]"):
+        f(logits, labels)
+    with pytest.raises(InputError, match=r"label 3 at \[1\] is out of range; it has to be from 0 to 2"):
+        nn.cross_entropy(logits, labels)

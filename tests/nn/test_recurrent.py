@@ -242,3 +242,16 @@ def test_refusals(call, words):
     for transform in (lambda f: f, wg.jit):
         with pytest.raises(InputError, match=words):
             transform(call)(model)
+
+
+def test_a_recurrent_layer_before_another_is_named():
+    first, second = wg.random.split(wg.random.key(0))
+    lstm, linear = wg.nn.LSTM.init(first, 3, 4), wg.nn.Linear.init(second, 4, 1)
+    model = wg.nn.Sequential((lstm, linear))
+    for f in (model, wg.jit(model), model.train):
+        with pytest.raises(wg.errors.InputError, match=r"\.layers\[0\]: LSTM gives 2 values .* put lambda pair: pair\[0\]"):
+            f(np.ones((5, 3)))
+    mended = wg.nn.Sequential((lstm, lambda pair: pair[0], linear))
+    assert mended(np.ones((5, 3))).shape == (5, 1)
+    assert "LSTM" in str(wg.nn.summary(mended, np.ones((5, 3))))
+    assert wg.nn.Sequential((lstm, wg.nn.Sequential((lambda pair: pair[0], linear))))(np.ones((5, 3))).shape == (5, 1)

@@ -114,3 +114,12 @@ def test_refusals(arguments, message):
 def test_bad_choices(change, message):
     with pytest.raises(InputError, match=message):
         wg.optim.gradient_descent(**{"f": None, "x0": 1.0, "gradient": lambda x: x, "step": 0.1, **change})
+
+
+def test_the_gradient_of_the_function_itself_ends_at_the_same_tolerance():
+    def f(x):
+        return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+    plain, given = wg.optim.lbfgs(f, np.zeros(5)), wg.optim.lbfgs(f, np.zeros(5), wg.grad(f))
+    assert given.converged and given.iterations == plain.iterations
+    np.testing.assert_array_equal(given.x, plain.x)
+    assert not wg.optim.lbfgs(f, np.zeros(5), lambda x: wg.grad(f)(x), iterations=50).converged  # it may be an estimate

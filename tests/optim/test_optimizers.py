@@ -333,3 +333,20 @@ def test_states_that_do_not_fit():
 def test_bad_choices_of_optimizers(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_a_schedule_that_is_negative_is_refused():
+    params = {"a": np.ones(2)}
+    with pytest.raises(wg.errors.InputError, match="the learning rate is not negative, and .* gives -0.1 after 0 updates"):
+        wg.optim.SGD(lambda k: -0.1).init(params)
+    optimizer = wg.optim.SGD(lambda k: 0.1 - 0.2 * k)
+    params, state = optimizer.update(params, optimizer.init(params), params)
+    with pytest.raises(wg.errors.InputError, match="gives -0.1 after 1 updates"):
+        optimizer.update(params, state, params)
+
+
+@pytest.mark.parametrize("clip", [wg.optim.clip_by_global_norm, wg.optim.clip_by_value])
+def test_swapped_arguments_of_clipping_are_told(clip):
+    for gradient in ({"a": np.ones(2)}, np.ones(2), wg.nn.Linear(np.ones((2, 1)))):
+        with pytest.raises(wg.errors.InputError, match=rf"{clip.__name__}\(gradient, limit\)"):
+            clip(1.0, gradient)

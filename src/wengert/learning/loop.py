@@ -27,6 +27,7 @@ from wengert.structured import call, user_line
 
 from .checkpoint import clear, read, write
 from .data import Batch, Rows, Stream, source_of, whole
+from .idle import has_keys, idle
 from .nonfinite import nonfinite_error
 from .result import Fit, History
 from .step import Objective, Updates, named
@@ -205,6 +206,7 @@ class _Training:
         self.saved = 0.0
         self.modes: Any = np.geterr()  # for code of the user's that is none of the model's
         self.spent, self.begun = 0.0, time.perf_counter()  # seconds before the run was resumed, and when it was
+        self._tell_idle(model, loss, data)
 
     def _of_model(self, name: str, f: Callable[..., Any]) -> Callable[..., Any]:
         """A function of model and batch as one of arrays, compiled."""
@@ -213,6 +215,12 @@ class _Training:
         def of_arrays(arrays: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
             return f(put(arrays), args)
         return jit(named(of_arrays, f"fit on validation data, {name}"), at_once=True)
+
+    def _tell_idle(self, model: Any, loss: Callable[..., Any], data: Any) -> None:
+        """Warn of layers that the loss leaves idle; keys among the data may be what they draw with."""
+        found = None if self.given.gradient is not None or callable(data) or has_keys(data) else idle(model, loss)
+        if found:
+            warnings.warn(f"fit: {found}", TrainingWarning, stacklevel=4)
 
     # ------------------------------------------------------------ the loop
 

@@ -64,6 +64,7 @@ class Sequential:
         """The last layer's output; a key makes the parts draw that are random in training."""
         for k, layer in enumerate(self.layers):
             place = f".layers[{k}]"
+            _takes(self.layers, k, x)
             x = called(place, layer, x, **key_for(place, layer, None if key is None else random.fold_in(key, k)))
         return x
 
@@ -71,6 +72,7 @@ class Sequential:
         """The output in training, and the model with the running statistics that follow (see `BatchNorm`)."""
         layers = []
         for k, layer in enumerate(self.layers):
+            _takes(self.layers, k, x)
             x, after = trained(f".layers[{k}]", layer, x, None if key is None else random.fold_in(key, k))
             layers.append(after)
         return x, dataclasses.replace(self, layers=tuple(layers))
@@ -81,6 +83,15 @@ class Sequential:
 
     def __len__(self) -> int:
         return len(self.layers)
+
+
+def _takes(layers: tuple[Any, ...], k: int, x: Any) -> None:
+    """That no pair, such as recurrent layers give, goes into a layer that takes an array."""
+    kind = type(layers[k])
+    own = dataclasses.is_dataclass(kind) and kind.__module__.startswith("wengert.nn") and not issubclass(kind, Sequential)
+    if k and isinstance(x, tuple) and own:
+        raise InputError(f".layers[{k - 1}]: {type(layers[k - 1]).__name__} gives {len(x)} values (outputs and state, if it is "
+                         f"recurrent), and {kind.__name__} takes one array; put lambda pair: pair[0] between them")
 
 
 def trained(place: str, layer: Any, x: Any, key: Any) -> tuple[Any, Any]:

@@ -6,12 +6,13 @@ idea: only what an optimizer would move counts: None, integers and what lies bel
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from wengert.errors import InputError
+from wengert.errors import InputError, kind_of
 from wengert.flatten import flatten, trainable
 
 _TINY = np.finfo(np.float64).tiny
@@ -145,5 +146,8 @@ def _real(leaf: Any) -> Any:
 
 
 def _positive(name: str, limit: Any) -> None:
+    if isinstance(limit, (dict, list, tuple)) or np.ndim(limit) or dataclasses.is_dataclass(limit):
+        raise InputError(f"{name}: the limit is {kind_of(limit)}; it is one number, behind the gradient: "
+                         f"{name}(gradient, limit)")
     if isinstance(limit, str) or (isinstance(limit, (int, float, np.number)) and not limit > 0):
         raise InputError(f"{name}: the limit is {limit!r}; it has to be a positive number")

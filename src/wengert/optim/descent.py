@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.api import grad
 from wengert.errors import InputError, kind_of
 from wengert.progress import Progress
 
@@ -54,8 +55,8 @@ def gradient_descent(
     iterations : int
         The most steps.
     tolerance : float, optional
-        End where the Euclidean norm of g is at most this. The default is 1e-6 for the gradient of f itself; for one that is
-        given, whose norm may be beside the point, there is no such end.
+        End where the Euclidean norm of g is at most this. The default is 1e-6 for the gradient of f itself, also if it is given
+        as ``wg.grad(f)``; for another, whose norm may be beside the point, there is no such end.
     callback : callable, optional
         ``callback(k, x, g)`` before each step; ends the descent by returning True.
 
@@ -280,6 +281,12 @@ class _LimitedMemory(_Steepest):
 
 # ---------------------------------------------------------------- the loop
 
+def _is_gradient_of(f: Any, gradient: Any) -> bool:
+    """Whether it is ``wg.grad(f)``, which is what would be taken anyway."""
+    kind, given = getattr(gradient, "recipe", None) or (None, ())
+    return kind is grad and given[:1] == (f,) and given[1:] in ((), (0,), (0, False))
+
+
 class _Run:
     """A descent under way."""
 
@@ -287,6 +294,7 @@ class _Run:
                  iterations: int, tolerance: float | None, callback: Callback | None):
         self.iterations = whole_number(who, "iterations", iterations)
         self.who, self.rule, self.step, self.callback = who, rule, step, callback
+        gradient = None if _is_gradient_of(f, gradient) else gradient
         self.objective = Objective(who, f, x0, gradient)
         unless = EXACT if gradient is None else -1.0
         self.tolerance = unless if tolerance is None else tolerance_of(who, tolerance)

@@ -84,6 +84,7 @@ class Optimizer:
         if not any(moving):
             raise InputError(f"{type(self).__name__}: params hold nothing to train: no float that is not below Frozen; write "
                              "3.0 for 3, or convert it: x.astype(float)")
+        rate_at(self.learning_rate, np.int64(0))  # a schedule that begins with no rate is told before the first update
         eps = getattr(self, "eps", 0.0)
         for leaf, name, moves in zip(leaves, leaf_names(spec, "params"), moving, strict=True):
             if moves and isinstance(eps, (int, float)) and eps > 0 and not _real(_dtype(leaf)).type(eps):

@@ -31,6 +31,8 @@ def rate_at(schedule: Any, k: Any) -> Any:
     if np.shape(rate) != () or rate is None or isinstance(rate, (str, complex)):
         what = f"an array of shape {np.shape(rate)}" if np.shape(rate) else kind_of(rate)
         raise InputError(f"the learning rate is one number, and {schedule!r} gives {what}")
+    if isinstance(rate, (int, float, np.number)) and not rate >= 0:
+        raise InputError(f"the learning rate is not negative, and {schedule!r} gives {rate} after {k} updates")
     return rate
 
 

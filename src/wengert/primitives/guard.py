@@ -19,8 +19,16 @@ __all__ = ["assured", "guard"]
 
 def _evaluate(x: Any, holds: Any, *, message: str) -> Any:
     if not np.all(holds):
-        raise ValueError(message)
+        raise ValueError(message + _first(x, holds))
     return np.array(x)
+
+
+def _first(x: Any, holds: Any) -> str:
+    """Which element it is, of an array that has a condition for each."""
+    if not np.ndim(x) or np.shape(x) != np.shape(holds):
+        return ""
+    place = tuple([int(k) for k in np.argwhere(~np.asarray(holds))[0]])
+    return f"; {np.asarray(x)[place]} at {list(place)}"
 
 
 guard: Primitive = Primitive(
