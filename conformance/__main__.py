@@ -99,6 +99,8 @@ def references_command() -> int:
 def show_command(name: str) -> int:
     case = load()[name]
     print(f"{case.group}: {case.name}\n\n{inspect.getsource(case.function)}")
+    for remark in filter(None, (case.note, case.refusal and f"an error is right: {case.refusal}")):
+        print(remark)
     for point, stored in zip(case.points, references.read()[name] or [{}] * len(case.points)):
         print(f"at {point!r}")
         for part, values in stored.items():
