@@ -64,8 +64,15 @@ def run_command(given: argparse.Namespace) -> int:
     counts = Counter(found["verdict"] for found in record["cases"].values())
     print(f"{given.library}: " + ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v]))
     if given.json:
-        given.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        given.json.write_text(text_of(record), encoding="utf-8")
     return int(counts["wrong"] + counts["crash"] > 0)
+
+
+def text_of(record: dict[str, Any]) -> str:
+    """A record as JSON, one line for each case."""
+    head = json.dumps({key: value for key, value in record.items() if key != "cases"})
+    cases = ",\n".join(f" {json.dumps(name)}: {json.dumps(found)}" for name, found in record["cases"].items())
+    return f'{head[:-1]}, "cases": {{\n{cases}\n}}}}\n'
 
 
 def line_of(name: str, found: dict[str, Any]) -> str:
@@ -99,6 +106,8 @@ def references_command() -> int:
 def show_command(name: str) -> int:
     case = load()[name]
     print(f"{case.group}: {case.name}\n\n{inspect.getsource(case.function)}")
+    for remark in filter(None, (case.note, case.refusal and f"an error is right: {case.refusal}")):
+        print(remark)
     for point, stored in zip(case.points, references.read()[name] or [{}] * len(case.points)):
         print(f"at {point!r}")
         for part, values in stored.items():

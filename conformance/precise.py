@@ -117,7 +117,7 @@ class Namespace(types.SimpleNamespace):
 
 
 ELEMENTARY: dict[str, Callable[..., Any]] = {
-    **{name: getattr(mp, name) for name in "sin cos tan sinh cosh tanh exp expm1 log log1p log10 sqrt cbrt sinc".split()},
+    **{name: getattr(mp, name) for name in "sin cos tan sinh cosh tanh exp expm1 log log1p log10 sqrt".split()},
     "arcsin": mp.asin,
     "arccos": mp.acos,
     "arctan": mp.atan,

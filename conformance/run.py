@@ -100,6 +100,9 @@ def take(
 def verdict(case: Case, stored: list[dict[str, Any]], message: dict[str, Any]) -> dict[str, Any]:
     """The verdict of the program as it stands, and of the library's own way to write it."""
     judged = judge(case, stored, message["plain"])
+    warned = {name for parts in message["plain"] for answered in parts.values() for name in answered.get("warned", [])}
+    if warned:
+        judged["warned"] = sorted(warned)
     if "idiom" in message:
         judged["idiom"] = judge(case, stored, message["idiom"])
     return judged

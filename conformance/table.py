@@ -33,6 +33,7 @@ where the library works on NumPy's functions, its own namespace otherwise.
 - **inexact**: digits are lost, at least three are right; the table says how many. **wrong**: finite and off; a value that is
   not NumPy's counts too.
 - **nan**: NaN or infinity where the derivative is finite. **crash**: the process died or hung.
+- **warns**: the library said so by a warning (`jit` of wengert: that the program runs unstaged).
 - **→ exact**: not the program as it stands, but the same written in the library's own words.
 
 Made by `python -m conformance table` from the files in `conformance/results`; `python -m conformance run --library NAME` makes
@@ -60,6 +61,8 @@ def cell(found: dict[str, Any] | None) -> str:
     parts = {f["part"] for f in found["found"] if "part" in f}
     if found["verdict"] not in GOOD and parts and parts <= {"jvp", "hessian"}:  # value and gradient are right
         shown += f" ({', '.join(sorted(parts, reverse=True))})"
+    if "warned" in found:
+        shown += ", warns"
     if found["verdict"] not in GOOD and found.get("idiom", {}).get("verdict") == "exact":
         shown += " → exact"
     return shown

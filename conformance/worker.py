@@ -52,6 +52,16 @@ def answer(adapter: Adapter, part: str, f: Any, point: Any) -> dict[str, Any]:
     return {"numbers": [float(v) for v in numbers], "dtypes": sorted({str(a.dtype) for a in arrays})}
 
 
+def heard(adapter: Adapter, part: str, f: Any, point: Any) -> dict[str, Any]:
+    """The answer, and what the library said beside it: its warnings, but for those of arithmetic and of old names."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        given = answer(adapter, part, f, point)
+    quiet = (RuntimeWarning, DeprecationWarning, FutureWarning, ResourceWarning)
+    said = sorted({w.category.__name__ for w in caught if not issubclass(w.category, quiet)})
+    return given | ({"warned": said} if said else {})
+
+
 def run_case(adapter: Adapter, case: Case, name: str) -> dict[str, Any]:
     """All parts at all points, of the program and, where there is one for this library, of its idiom."""
     programs = {"plain": case.function}
@@ -60,13 +70,12 @@ def run_case(adapter: Adapter, case: Case, name: str) -> dict[str, Any]:
     given: dict[str, Any] = {"case": case.name}
     for kind, program in programs.items():
         f = bind(program, names_of(adapter), getattr(adapter, "constant", None))
-        given[kind] = [{part: answer(adapter, part, f, point) for part in case.parts} for point in case.points]
+        given[kind] = [{part: heard(adapter, part, f, point) for part in case.parts} for point in case.points]
     return given
 
 
 def main() -> None:
     name, *wanted = sys.argv[1:]
-    warnings.simplefilter("ignore")
     adapter = adapter_of(name)
     cases, _ = load(), names_of(adapter)  # an adapter without `np` or `sp` fails here
     print(json.dumps({"versions": adapter.versions()}), flush=True)

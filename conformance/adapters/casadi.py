@@ -82,5 +82,9 @@ def jvp(f: Any, x: Any, v: Any) -> Any:
 
 
 def hessian(f: Any, x: Any) -> Any:
+    if isinstance(x, ArrayInterface):  # inside a case
+        symbol = lib.MX.sym("y", x.size)
+        second = lib.hessian(expression(f(ArrayInterface.MX(symbol, x.shape))), symbol)[0]
+        return ArrayInterface(lib.substitute(second, symbol, lib.vec(x.to_casadi())))
     symbol, result, numbers = trace(f, x)
     return evaluate([symbol], lib.hessian(result, symbol)[0], [numbers])
