@@ -181,7 +181,7 @@ def _kink(p: Point, e: Equation, at: bool, near: Any) -> LintFinding:
         zero = ", or one is 0" if name == "svdvals" else ""
         return LintFinding(
             "WG110", p.at(e), f"equal values of {usual(e)}",
-            f"values that are ordered by size are equal{zero}: each has a kink there, and its gradient is one choice of several",
+            f"values that are ordered by size are equal{zero}: each has a kink there, and its gradient is one choice of many",
             "a symmetric function of all of them (a sum, the trace, the determinant), or a matrix whose values lie apart")
     remedy = {"root": "np.sqrt(np.sum(v * v) + eps**2), with eps small beside what counts, or the squared norm",
               "hypot": "np.sqrt(a * a + b * b + eps**2), with eps small beside what counts",
