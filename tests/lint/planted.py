@@ -170,6 +170,15 @@ def clock(x):
     return y * y
 
 
+@at(1.7)
+def halvings(x):
+    y, n = x, 0
+    while y > 0.3:  # -> WG102
+        y = 0.5 * y
+        n = n + 1
+    return y + n
+
+
 @at(0.4)
 def relay(x):
     side = np.sign(x - 0.5)  # -> WG102
@@ -201,6 +210,14 @@ def counted(x):
     y = 2.0 * x
     n = int(y)  # -> WG104
     return 1.5 * n
+
+
+@at(2.6)
+def repeated(x):
+    total = 1.0
+    for _ in range(int(x)):  # -> WG104
+        total = total * 1.5
+    return total
 
 
 @at(np.array([1.2, 3.9]))

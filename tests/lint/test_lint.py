@@ -102,6 +102,24 @@ def test_what_does_not_stage_is_followed_and_said():
     assert [found.code for found in report.findings] == ["WG101"] and "does not stage" in report.notes[0]
 
 
+def test_what_does_not_stage_is_called_again():
+    def drawn(x):
+        parts = {}
+        if x > 1.0:
+            parts["a"] = np.random.default_rng().normal()
+        return x * parts.get("a", 1.0)
+    def decided(p):
+        parts = {}
+        if p["n"] > 1.5:
+            parts["a"] = 2.0
+        return p["w"] * parts.get("a", 1.0)
+    found = wg.lint(decided, {"n": 2.0, "w": 3.0}).findings
+    assert [(f.code, f.what) for f in found] == [("WG104", "p['n']: cut off by a conversion")]
+    report = wg.lint(drawn, 2.0)
+    assert report.notes and [(found.code, found.source) for found in report.findings] == [("WG109", "def drawn(x):")]
+
+
+
 def test_inputs_are_left_as_they_are():
     x, kept = np.array([0.0, 1.0]), np.array([0.0, 1.0])
 

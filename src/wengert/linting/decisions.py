@@ -80,10 +80,10 @@ def _distance(at: bool) -> str:
 
 # ---------------------------------------------------------------- kinks and ties
 
-def kinks(p: Point) -> list[LintFinding]:
-    """Where slopes from two sides differ."""
+def kinks(p: Point, stepping: set[str]) -> list[LintFinding]:
+    """Where slopes from two sides differ; `stepping` are the lines known to jump."""
     found = [*_own_kinks(p), *_selections(p), *_infinite(p)]
-    found = found or [*_other_kinks(p)]
+    found = found or [*_other_kinks(p, stepping)]
     return list({(f.code, f.place): f for f in reversed(found)}.values())
 
 
@@ -181,7 +181,7 @@ def _kink(p: Point, e: Equation, at: bool, near: Any) -> LintFinding:
         zero = ", or one is 0" if name == "svdvals" else ""
         return LintFinding(
             "WG110", p.at(e), f"equal values of {usual(e)}",
-            f"values that are ordered by size are equal{zero}: each has a kink there, and its gradient is one choice of several",
+            f"values that are ordered by size are equal{zero}: each has a kink there, and its gradient is one choice of many",
             "a symmetric function of all of them (a sum, the trace, the determinant), or a matrix whose values lie apart")
     remedy = {"root": "np.sqrt(np.sum(v * v) + eps**2), with eps small beside what counts, or the squared norm",
               "hypot": "np.sqrt(a * a + b * b + eps**2), with eps small beside what counts",
@@ -239,10 +239,10 @@ def _boundary(p: Point, place: str, test: Any, one: Any, other: Any, result: Any
             return
 
 
-def _other_kinks(p: Point) -> Iterator[LintFinding]:
+def _other_kinks(p: Point, stepping: set[str]) -> Iterator[LintFinding]:
     """Comparisons that are multiplied with, not selected by: the whole result is looked at."""
-    near = [s.equation for s in _sites(p)
-            if any(np.any(_changed(s.state(p.env), s.state(p.beside(o)))) for o in _offsets(NEAR))]
+    near = [s.equation for s in _sites(p) if p.at(s.equation) not in stepping
+            and any(np.any(_changed(s.state(p.env), s.state(p.beside(o)))) for o in _offsets(NEAR))]
     if not near:
         return
     for k in range(DIRECTIONS):

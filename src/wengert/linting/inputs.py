@@ -38,7 +38,12 @@ def _input(p: Point, k: int, v: Var) -> Iterator[tuple[str, str, str, str, str]]
     if not v.type.size:
         return
     if v not in p.used:
-        if p.staged is not None:
+        if p.staged is None and _matters(p, k):
+            yield ("WG104", p.place, "cut off by a conversion",
+                   "the result changes with it, and no traced operation leads there: int(x), bool(x), x.item() or a "
+                   "branch took a plain value of it, and the derivative is 0",
+                   "keep it a float; where a branch decides, let both arms depend on it")
+        elif p.staged is not None or p.repeats:
             yield ("WG103", p.place, "never reaches the output", "the result does not depend on it at all; its gradient is 0",
                    "leave it out of what is differentiated (argnums), or use it")
         return
@@ -72,6 +77,15 @@ def _cut(p: Point, v: Var) -> Iterator[tuple[str, str, str, str, str]]:
                "meant")
 
 
+def _matters(p: Point, k: int) -> bool:
+    """Whether the function itself gives something else when an input changes that its graph does not use."""
+    for t in (0.5, 0.1, -0.1, -0.5):
+        out = p.result_at((p.alone(k), t))
+        if out is not None and any(a.shape != b.shape or np.any(a != b) for a, b in zip(out, p.result, strict=True)):
+            return True
+    return False
+
+
 def _kind(e: Equation) -> str:
     dtype = e.results[0].type.dtype
     return "truth values" if dtype.kind == "b" else "integers"
@@ -101,8 +115,12 @@ def _dead(p: Point, k: int, v: Var) -> Equation | None:
 
 def draws(p: Point) -> list[LintFinding]:
     """Random draws that the result depends on."""
+    found = [(min(place, default=""), f"random draw ({name})") for place, name, results in p.draws
+             if p.draws_anew and any(r in p.used for r in results)]
+    if p.staged is None and not p.repeats:
+        found.append((p.place, "a second call gives something else"))
     return [LintFinding(
-        "WG109", min(place, default=""), f"random draw ({name})",
+        "WG109", place, what,
         "each call draws anew: values at two points differ by the draw, so differences, line searches and checks compare two "
         "functions", "draw outside and pass the numbers as an argument, or use wg.random with a key")
-        for place, name, results in p.draws if p.draws_anew and any(r in p.used for r in results)]
+        for place, what in found]

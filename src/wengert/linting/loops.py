@@ -31,7 +31,7 @@ def converging(p: Point) -> list[Loop]:
 
 def _pairs(p: Point, loop: Loop) -> list[tuple[Any, Any]]:
     """What the loop carries and moves with the inputs: after the last turn, and after one turn more."""
-    return [(a, b) for a, b in zip(loop.after, loop.beyond, strict=True)
+    return [(a, b) for a, b in zip(loop.results[1:], loop.beyond, strict=False)
             if isinstance(a, Var) and isinstance(b, Var) and a in p.moving and is_float(a) and a.type == b.type]
 
 

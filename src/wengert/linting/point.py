@@ -51,12 +51,14 @@ class Branch:
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop that a condition ended: what it carried at its end, and after one turn more; the branches met in it."""
+    """A loop that a condition ended: its results, the first of them the number of turns, and the others after one turn more
+    (none if it cannot be run); the branches met in it.
+    """
 
     place: frozenset[str]
     tests: tuple[Atom, ...]
     turns: int
-    after: tuple[Atom, ...]
+    results: tuple[Atom, ...]
     beyond: tuple[Atom, ...]
     inner: tuple[Branch, ...]
 
@@ -129,11 +131,20 @@ class _Writer(Unroller):
                 break
             marks.append(len(self.choices))
             before, carry = carry, self.graph(body, [*fixed, *carry])[:len(carry)]
-        if len(marks) > 2:
-            beyond = self.one_more(body, fixed, before, carry, self.choices[marks[-2]:marks[-1]])
-            inner = tuple(self.branches[met:])
-            self.loops += [Loop(place, tuple(tests), len(marks) - 1, tuple(carry), tuple(beyond), inner)] if beyond else []
-        return [Const(np.int64(len(marks) - 1)), *carry]
+        turns, inner = len(marks) - 1, tuple(self.branches[met:])
+        beyond = self.one_more(body, fixed, before, carry, self.choices[marks[-2]:marks[-1]]) if turns > 1 else ()
+        results: list[Any] = [Const(np.int64(turns)), *carry]
+        if any(isinstance(t, Var) for t in tests) or inner:
+            results = [self.apart(a) for a in results]
+        self.loops.append(Loop(place, tuple(tests), turns, tuple(results), tuple(beyond), inner))
+        return results
+
+    def scan(self, items: list[Any], **params: Any) -> list[Any]:
+        results = super().scan(items, **params)
+        if self.replay is None and isinstance(items[0], Var):  # how often it runs is decided by a value
+            results = [self.apart(a) for a in results]
+            self.branches.append(Branch(self.build.at, items[0], tuple(a for a in results if isinstance(a, Var)), ()))
+        return results
 
     def one_more(self, body: Graph, fixed: Sequence[Any], before: Sequence[Any], carry: Sequence[Any],
                  choices: Sequence[bool]) -> Sequence[Any]:
@@ -179,6 +190,7 @@ class Point:
     drawn: list[tuple[Any, ...]]
     given: list[Any]  # values of the inputs of the staged graph
     spots: list[int]  # which of those are active
+    again: Callable[[list[Any]], list[Any] | None]  # the function itself, called with other values of the active inputs
     notes: list[str] = field(default_factory=list)
     settled: list[Loop] = field(default_factory=list)
 
@@ -224,7 +236,7 @@ class Point:
         ends = [(loop, self.behind(loop.tests)) for loop in self.settled]  # what only says how long a loop runs
         quiet = [b for loop, tests in ends for b in loop.inner if b.test in tests]
         decided = [(set(b.taken), b.test) for b in self.branches if b not in quiet]
-        decided += [(set(loop.after), t) for loop in self.loops if loop not in self.settled for t in loop.tests]
+        decided += [(set(loop.results), t) for loop in self.loops if loop not in self.settled for t in loop.tests]
         return self.behind([*self.outputs], decided)
 
     def settle(self, loops: Sequence[Loop]) -> None:
@@ -326,9 +338,10 @@ class Point:
         """The result of the program somewhere else, deciding anew; None if it raises there."""
         given = self.inputs_at(offset)
         try:
+            if self.staged is None and self.repeats:
+                return self.again([given[v] for v in self.active])
             if self.staged is None:
-                env = self.beside(offset)
-                return [np.asarray(self.value(o, env)) for o in self.outputs]
+                return [np.asarray(self.value(o, self.beside(offset))) for o in self.outputs]
             values = list(self.given)
             for spot, v in zip(self.spots, self.active, strict=True):
                 values[spot] = given[v]
@@ -347,6 +360,13 @@ class Point:
             return False
         again = _walked(self.staged, self.given)[0].drawn
         return not all(np.array_equal(x, y) for a, b in zip(self.drawn, again, strict=True) for x, y in zip(a, b, strict=True))
+
+    @functools.cached_property
+    def repeats(self) -> bool:
+        """Whether the function itself, called again, gives the same."""
+        found = self.again([self.env[v] for v in self.active])
+        return found is not None and all(a.shape == b.shape and np.allclose(a, b, 1e-9, 0.0, equal_nan=True)
+                                         for a, b in zip(found, self.result, strict=True))
 
     @functools.cached_property
     def program(self) -> Program | None:
@@ -446,13 +466,27 @@ def point_at(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any
     staged = None if isinstance(f, Formula) else _staged(form, args, kwargs, argnums, notes)
     if staged is not None:
         graph, values, spots, names = staged
+        given: list[bool] = []
     else:
         with fresh_build():
             run = Run("lint", form, args, kwargs, tuple(argnums))
         graph = run.graph()
         values = [run.trace.values[v] for v in graph.inputs]
         spots, names = list(range(len(run.inputs))), _leaf_names(f, args, argnums)
-    return _point(f, graph, values, spots, names, notes, staged is not None)
+        given = [isinstance(x, Var) for x in run.out_leaves]
+    again = functools.partial(_called, f, args, kwargs, argnums, given)
+    return _point(f, graph, values, spots, names, notes, staged is not None, again)
+
+
+def _called(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Sequence[int], given: Sequence[bool],
+            values: list[Any]) -> list[Any] | None:
+    """The results of the function itself that depend on its inputs; None if there are others now."""
+    rest, full = iter(values), list(args)
+    for k in argnums:
+        leaves, spec = flatten(args[k])
+        full[k] = spec.unflatten([np.array(next(rest))[()] if np.asarray(x).dtype.kind in "fc" else x for x in leaves])
+    found = flatten(f(*full, **kwargs))[0]
+    return [np.asarray(x) for x, taken in zip(found, given, strict=True) if taken] if len(found) == len(given) else None
 
 
 def _staged(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Sequence[int],
@@ -488,7 +522,7 @@ def _leaf_names(f: Callable[..., Any], args: tuple[Any, ...], argnums: Sequence[
 
 
 def _point(f: Callable[..., Any], graph: Graph, values: list[Any], spots: list[int], names: list[str],
-           notes: list[str], is_staged: bool) -> Point:
+           notes: list[str], is_staged: bool, again: Callable[[list[Any]], list[Any] | None]) -> Point:
     walk = _Writer()
     atoms: list[Any] = [walk.build.input(v.type).atom if k in spots else Const(x)
                         for k, (v, x) in enumerate(zip(graph.inputs, values, strict=True))]
@@ -505,7 +539,7 @@ def _point(f: Callable[..., Any], graph: Graph, values: list[Any], spots: list[i
     whole = Graph(tuple(walk.build.inputs), tuple(equations), tuple(outputs), dict(walk.build.lines))
     name = getattr(f, "__name__", str(f))
     return Point(name, _place(f), graph if is_staged else None, whole, walk.values, active, tuple(names),
-                 walk.branches, walk.loops, walk.draws, walk.drawn, values, spots, notes)
+                 walk.branches, walk.loops, walk.draws, walk.drawn, values, spots, again, notes)
 
 
 def _place(f: Callable[..., Any]) -> str:

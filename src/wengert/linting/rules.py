@@ -83,6 +83,6 @@ def _linted(p: Point) -> LintReport:
     if not p.is_finite:
         notes.append("the result is not finite: kinks and jumps were not looked for")
     else:
-        found += [f for f in kinks(p) if f.place not in lossy] + masked(p)
-        found += jumps(p, lines_of([f for f in found if f.code in ("WG104", "WG105")]))
+        stepping = jumps(p, lines_of([f for f in found if f.code in ("WG104", "WG105")]))
+        found += [*stepping, *[f for f in kinks(p, lines_of(stepping)) if f.place not in lossy], *masked(p)]
     return report(p.title, found, notes)
