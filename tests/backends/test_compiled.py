@@ -89,6 +89,14 @@ def test_reductions_of_any_length(name, dtype):
                 assert_same(kernel.compile_graph(graph)(x), Program(graph)(x))
 
 
+@pytest.mark.parametrize("k", [1, 2])
+def test_powers_times_logarithms_of_zero(k):
+    x, y = np.zeros(9), np.linspace(-2.0, 2.0, 9)
+    graph = graph_of(REGISTRY["power_log"], [x, y], {"k": k})
+    with np.errstate(all="ignore"):
+        assert_same(kernel.compile_graph(graph)(x, y), Program(graph)(x, y))
+
+
 @pytest.mark.parametrize("n", [3, 9, 20])
 def test_complex_products_of_any_size(n):
     rng = np.random.default_rng(5)
