@@ -75,6 +75,37 @@ def test_long_arrays_go_through_vectors(name):
             assert_same(compiled(*long), Program(graph)(*long))
 
 
+@pytest.mark.parametrize("name", ["reduce_max", "reduce_min", "reduce_prod", "reduce_sum", "reduce_all", "reduce_any"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_reductions_of_any_length(name, dtype):
+    """Over axes of no whole number of vectors, of elements that all lie on one side of 0."""
+    p, rng = REGISTRY[name], np.random.default_rng(4)
+    for n in (5, 37, 67):
+        for sign in (1.0, -1.0):
+            x = (sign * rng.uniform(0.9, 1.1, (n, n))).astype(dtype)
+            x = x > 0.0 if name in ("reduce_all", "reduce_any") else x
+            for axes in ((0,), (1,), (0, 1)):
+                graph = graph_of(p, [x], {"axes": axes})
+                assert_same(kernel.compile_graph(graph)(x), Program(graph)(x))
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_powers_times_logarithms_of_zero(k):
+    x, y = np.zeros(9), np.linspace(-2.0, 2.0, 9)
+    graph = graph_of(REGISTRY["power_log"], [x, y], {"k": k})
+    with np.errstate(all="ignore"):
+        assert_same(kernel.compile_graph(graph)(x, y), Program(graph)(x, y))
+
+
+@pytest.mark.parametrize("n", [3, 9, 20])
+def test_complex_products_of_any_size(n):
+    rng = np.random.default_rng(5)
+    a, b, c = [rng.normal(size=shape) + 1j * rng.normal(size=shape) for shape in ((n, n + 1), (n + 1, n + 2), (n + 1,))]
+    for operands, spec in (((a, b), "ab,bc->ac"), ((a, c), "ab,b->a"), ((c, c), "a,a->"), ((a, a), "ab,cb->ac")):
+        graph = graph_of(REGISTRY["contract"], operands, {"spec": spec})
+        assert_same(kernel.compile_graph(graph)(*operands), Program(graph)(*operands))
+
+
 def test_constants_small_and_large():
     x = Var(type_of(np.zeros(300)))
     big = Const(np.arange(300.0))

@@ -8,7 +8,7 @@ import pytest
 import wengert as wg
 from wengert.backends.compiled import kernel
 from wengert.backends.interpret import Program
-from wengert.graph import REGISTRY, Const, Equation, Graph, Var, type_of
+from wengert.graph import REGISTRY, ArrayType, Const, Equation, Graph, Var, build_graph, type_of
 
 RNG = np.random.default_rng(5)
 
@@ -156,3 +156,33 @@ def test_a_counter_that_wraps_around_is_not_a_slice(start):
     graphs(wg.grad(f), x)
     with np.errstate(over="ignore"):
         np.testing.assert_allclose(wg.jit(f)(x), f(x), rtol=1e-12)
+
+
+def counted(start, dtype, rows):
+    """A loop of 50 turns that reads row i of an array, adds it up, and saves i."""
+    counter, number = ArrayType((), dtype), ArrayType((), float)
+    body = build_graph(lambda x, i, a: (i + 1, a * 0.5 + REGISTRY["index"](x, i, spec=(("a",),)), i),
+                       ArrayType((rows,), float), counter, number)
+    return build_graph(lambda x, a: REGISTRY["scan"](
+        Const(np.int64(50)), x, Const(np.array(start, dtype)), a, body=body, constants=1, carries=2, reverse=False, size=50)[1:],
+        ArrayType((rows,), float), number)
+
+
+@pytest.mark.parametrize("start", [0, 7])
+def test_rows_and_counters_are_known(start):
+    _, after = checked(counted(start, np.int64, 60), RNG.normal(size=60), np.float64(0.3))
+    assert "index" not in names(scans(after)[0].params["body"])
+    assert saved(scans(after)[0]) == 0
+
+
+def test_a_saved_counter_that_wraps_around_is_counted():
+    with np.errstate(over="ignore"):
+        _, after = checked(counted(100, np.int8, 300), RNG.normal(size=300), np.float64(0.3))
+    assert saved(scans(after)[0]) == 1
+
+
+def test_rows_beyond_the_end_are_read_one_by_one():
+    before = counted(0, np.int64, 40)
+    assert "index" in names(scans(kernel.hoisted(before))[0].params["body"])
+    with pytest.raises(IndexError):
+        Program(kernel.hoisted(before))(np.ones(40), np.float64(0.0))

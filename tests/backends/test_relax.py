@@ -36,6 +36,11 @@ def signs(w, x):
     return np.sign(wg.grad(layer)(w, x)), np.maximum(wg.grad(layer)(w, x), 0.1)
 
 
+def hidden(w, x):
+    """What gives the other operand where one is NaN."""
+    return np.fmax(wg.grad(layer)(w, x), 0.1), np.fmin(wg.grad(layer)(w, x), 0.1)
+
+
 def looped(w, x):
     g = wg.grad(layer)(w, x)
     for _ in range(30):
@@ -52,7 +57,7 @@ def shapes(w, x):
 
 
 PROGRAMS = [wg.grad(layer), wg.grad(layer, 1), wg.value_and_grad(layer, (0, 1)), wg.grad(pooled, (0, 1)), stepped, skipped,
-            signs, looped, shapes]
+            signs, hidden, looped, shapes]
 
 
 def arguments(bad):

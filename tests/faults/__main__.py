@@ -26,7 +26,7 @@ from tests.faults.fault import SOURCES, Fault
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 600.0  # seconds: a mistake that makes a loop endless is caught by that
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?)(?: - .*)?$", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?(?:\[.*?\])?)(?: - .*)?$", re.MULTILINE)
 
 
 class Outcome:

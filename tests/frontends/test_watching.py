@@ -358,3 +358,20 @@ def test_what_items_hold_is_not_read_by_a_loop_over_them():
     assert np.array_equal(jitted(X), 16.0 * X) and list(jitted.found.values()) == [before]
     held[0].weight = 3.0
     assert np.array_equal(jitted(X), 24.0 * X)
+
+
+@pytest.mark.parametrize(("before", "after"), [
+    (1, 1.0), (True, 1), (0.0, -0.0), (np.int32(0), np.float32(0)), (np.float64(0), np.int64(0)),
+    (frozenset([1, 2]), frozenset([1, 2, 5])), ((1, 2), (1, 3)),
+], ids=repr)
+def test_captured_values_that_only_look_alike(before, after):
+    held = {"c": before}
+
+    def f(x):
+        c = held["c"]
+        return x * (sum(c) if isinstance(c, (tuple, frozenset)) else c)
+    staged, x = wg.jit(f), np.arange(1, 4)
+    for c in (before, after, before):
+        held["c"] = c
+        got, want = staged(x), f(x)
+        assert got.dtype == want.dtype and np.array_equal(got, want) and np.array_equal(np.signbit(got), np.signbit(want))

@@ -340,3 +340,24 @@ def test_shapes_that_do_not_fit_raise_what_numpy_raises() -> None:
             f(np.ones(3), how)
         with pytest.raises(ValueError):
             wg.grad(f)(np.ones(3), how)
+
+
+def below_the_diagonal(x: Any) -> Any:
+    y = x * 1.0
+    d = np.diagonal(y, -1)
+    y[1, 0] = 5.0 * x[0, 0]
+    return d * 2.0
+
+
+def imaginary_part(x: Any) -> Any:
+    y = x * (1.0 + 2.0j)
+    y.imag[0] = x[1] * 3.0
+    return y
+
+
+@pytest.mark.parametrize("f", [below_the_diagonal, imaginary_part])
+def test_views_that_are_read_and_written_later(f: Any) -> None:
+    x = np.arange(1.0, 10.0).reshape(3, 3)
+    value, tangent = wg.jvp(f, (x,), (x,))  # f is linear
+    np.testing.assert_array_equal(value, f(x))
+    np.testing.assert_array_equal(tangent, f(x))

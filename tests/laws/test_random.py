@@ -11,7 +11,7 @@ from random_graphs import from_hypothesis, from_rng, random_graph
 from test_laws import same_bits
 
 from wengert.backends.interpret import Program
-from wengert.graph import type_of
+from wengert.graph import Const, type_of
 from wengert.graph.check import check
 from wengert.graph.text import from_text, to_text
 from wengert.graph.walk import same_graph
@@ -138,6 +138,7 @@ def test_single_precision_stays_single(seed):
 @pytest.mark.parametrize("f, x, expected", [
     (lambda P, x: P["select"](x > 0.0, P["sqrt"](x), x * 0.0), 0.0, 0.0),
     (lambda P, x: P["select"](x > 0.0, P["log"](x), x), 0.0, 1.0),
+    (lambda P, x: P["sqrt"](P["select"](x > 0.0, x, Const(np.asarray(0.0)))), -1.0, 0.0),
     (lambda P, x: P["sqrt"](x) * P["sqrt"](x), 0.0, np.nan),
     (lambda P, x: P["select"](x < 1.0, x, 1.0 / (x - 1.0)), 0.5, 1.0),
     (lambda P, x: P["select"](x < 1.0, x, 1.0 / (x - 0.5)), 0.5, 1.0),

@@ -13,7 +13,7 @@ import pytest
 from law_cases import case_of, each_case, environment, plain, quiet
 
 from wengert.errors import MissingRuleError
-from wengert.graph import ArrayType
+from wengert.graph import REGISTRY, ArrayType, build_graph
 from wengert.transforms.linearize import linearize
 from wengert.transforms.pattern import Pattern
 from wengert.transforms.sparsity import propagate
@@ -86,3 +86,12 @@ def test_the_law_sees_a_wrong_rule(monkeypatch):
                         lambda *args: right(*args).keep(np.arange(right(*args).size) != 0))
     with pytest.raises(AssertionError):
         test_a_pattern_contains_every_entry("reduce_sum")
+
+
+def test_a_branch_that_is_not_known_may_take_either_arm():
+    vector = ArrayType((4,), float)
+    arms = tuple(build_graph(f, vector) for f in (lambda x: (x * 2.0,), lambda x: (REGISTRY["flip"](x, axes=(0,)),)))
+    graph = build_graph(lambda x, p: REGISTRY["cond"](p, x, branches=arms)[0], vector, ArrayType((), bool))
+    straight = np.eye(4, dtype=bool)
+    assert np.array_equal(patterns_of(graph, 1, [None]), straight | straight[::-1])
+    assert np.array_equal(patterns_of(graph, 1, [np.asarray(False)]), straight[::-1])

@@ -5,7 +5,10 @@ import pytest
 
 import wengert as wg
 from wengert.backends.interpret import evaluate
+from wengert.graph import REGISTRY as P
+from wengert.graph import ArrayType, build_graph
 from wengert.graph.check import check
+from wengert.primitives.effects import Action
 from wengert.transforms.partition import partition
 from wengert.transforms.vjp import vjp
 
@@ -75,3 +78,24 @@ def test_the_backward_pass_repeats_no_decision(name):
             assert e.primitive.pure
             assert all(r.type.inexact for r in e.results)
             assert e.primitive.elementwise or e.primitive.structural
+
+
+def test_a_conversion_that_chose_is_not_repeated():
+    """Recomputed by another fused loop, the number before the rounding may differ, and the index with it."""
+    graph = build_graph(lambda x, y: P["index"](y, P["convert"](x * x, dtype=np.dtype(np.int64)), spec=(("a",),)),
+                        ArrayType((), np.float64), ArrayType((9,), np.float64))
+    joint, takes, _ = vjp(graph, [False, True])
+    parts = partition(joint, 2, 1)
+    assert takes == (True,)
+    assert "convert" in [e.primitive.name for e in parts.forward.equations]
+    assert "convert" not in [e.primitive.name for e in parts.backward.equations]
+
+
+def test_effects_of_the_values_stay():
+    noted = []
+    action = Action("note", lambda x: (noted.append(float(x)), (x,))[1])
+    scalar = ArrayType((), np.float64)
+    graph = build_graph(lambda x: (P["effect"](x, action=action, types=(scalar,)), P["sin"](x))[1], scalar)
+    joint, _, _ = vjp(graph, [True])
+    evaluate(partition(joint, 1, 1).forward, [np.float64(2.0)])
+    assert noted == [2.0]

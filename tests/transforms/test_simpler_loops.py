@@ -65,6 +65,10 @@ def test_nothing_leaves_a_loop_that_may_not_run_or_what_may_raise():
     graph = build_graph(lambda d, x: P["while_loop"](d, Const(np.int64(0)), x, test=test, body=body, constants=1)[2], F, F)
     simple = same(graph, np.float64(4.0), np.float64(0.5))
     assert "divide" in names(simple, "while_loop")
+    body = build_graph(lambda d, k, a: (k + 1, a * P["reduce_sum"](1.0 / d, axes=(0,))), V, N, F)
+    test = build_graph(lambda d, k, a: k < 3, V, N, F)
+    graph = build_graph(lambda d, x: P["while_loop"](d, Const(np.int64(0)), x, test=test, body=body, constants=1)[2], V, F)
+    assert "divide" in names(same(graph, np.full(V.shape, 4.0), np.float64(0.5)), "while_loop")  # it warns, of zeros
     square = ArrayType((2, 2), np.float64)
     body = build_graph(lambda m, a: P["reduce_sum"](P["cholesky"](m, above=False), axes=(0, 1)) * a, square, F)
     graph = build_graph(lambda m, x: scan(body, 3, m, x, constants=1)[0], square, F)

@@ -107,6 +107,21 @@ def test_what_is_left(f, t, left):
     assert [e.primitive.name for e in small.equations] == left
 
 
+F333 = ArrayType((3, 3, 3), float)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: -x + x * x,
+    lambda x: P["transpose"](P["transpose"](x, axes=(1, 2, 0)), axes=(0, 2, 1)),
+    lambda x: P["transpose"](P["transpose"](x, axes=(1, 2, 0)), axes=(1, 2, 0)),
+    lambda x: P["flip"](P["flip"](x, axes=(1,)), axes=(0, 2)),
+])
+def test_what_does_not_commute(f):
+    graph = build_graph(f, F333)
+    x = np.random.default_rng(0).normal(size=F333.shape)
+    np.testing.assert_array_equal(*[evaluate(g, [x])[0] for g in (graph, simplify(graph))])
+
+
 def test_dead_code_goes_and_lines_stay():
     graph = build_graph(lambda x: P["sin"](x) * 1.0, F3)
     first = graph.equations[0]
