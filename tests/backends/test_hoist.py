@@ -165,8 +165,7 @@ def counted(start, dtype, rows):
                        ArrayType((rows,), float), counter, number)
     return build_graph(lambda x, a: REGISTRY["scan"](
         Const(np.int64(50)), x, Const(np.array(start, dtype)), a, body=body, constants=1, carries=2, reverse=False,
-        size=50)[1:],
-        ArrayType((rows,), float), number)
+        size=50)[1:], ArrayType((rows,), float), number)
 
 
 @pytest.mark.parametrize("start", [0, 7])

@@ -185,3 +185,13 @@ def test_a_mask_of_tokens_is_of_bool_and_of_their_shape(mask):
     model = nn.Transformer.init(KEYS[0], 5, 7, features=4, heads=2, longest=5)
     with pytest.raises(InputError, match=r"source_mask is .*, of shape \(2, 3\)"):
         model(np.zeros((2, 3), int), np.zeros((2, 2), int), source_mask=mask)
+
+
+def test_the_running_variance_is_the_unbiased_one():
+    import numpy as np
+
+    import wengert as wg
+    x = np.random.default_rng(0).normal(size=(7, 2))
+    after = wg.nn.BatchNorm.init(2).train(x)[1].statistics.value
+    np.testing.assert_allclose(after.variance, 0.9 + 0.1 * np.var(x, axis=0, ddof=1), rtol=1e-12)
+    np.testing.assert_allclose(after.mean, 0.1 * np.mean(x, axis=0), rtol=1e-12)

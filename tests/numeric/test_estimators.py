@@ -168,3 +168,12 @@ def test_the_seed_has_to_be_given():
 def test_an_empty_point_is_refused():
     with pytest.raises(ValueError, match="random_gradient: the argument is an empty array"):
         numeric.random_gradient(np.sum, np.zeros(0), seed=0)
+
+
+def test_the_error_is_that_of_the_mean_of_the_single_estimates():
+    from wengert.numeric import random_gradient, random_gradient_estimate
+    f, x, rng = (lambda x: np.sum(np.exp(x))), np.array([0.1, -0.4, 0.7]), np.random.default_rng(3)
+    single = [random_gradient(f, x, seed=rng) for _ in range(5)]
+    found = random_gradient_estimate(f, x, seed=3, directions=5)
+    np.testing.assert_allclose(found.value, np.mean(single, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.error, np.std(single, axis=0, ddof=1) / 5 ** 0.5, rtol=1e-12)

@@ -350,3 +350,13 @@ def test_swapped_arguments_of_clipping_are_told(clip):
     for gradient in ({"a": np.ones(2)}, np.ones(2), wg.nn.Linear(np.ones((2, 1)))):
         with pytest.raises(wg.errors.InputError, match=rf"{clip.__name__}\(gradient, limit\)"):
             clip(1.0, gradient)
+
+
+def test_adam_by_hand():
+    """Two updates, with the sums of the paper written out."""
+    optimizer = wg.optim.Adam(0.5, betas=(0.9, 0.99), eps=0.0)
+    x, state = 3.0, optimizer.init(3.0)
+    for g, root, mean in ((4.0, 4.0, 4.0), (-2.0, ((0.99 * 16.0 + 4.0) / 1.99) ** 0.5, (0.9 * 4.0 - 2.0) / 1.9)):
+        wanted = x - 0.5 * mean / root
+        x, state = optimizer.update(g, state, x)
+        assert float(x) == pytest.approx(wanted, rel=1e-12)
