@@ -273,3 +273,19 @@ def test_a_constant_that_is_not_finite_is_told() -> None:
     bad = np.array([np.nan, 1.0, 1.0])
     with pytest.raises(NonFiniteError, match="NaN came in with a constant: it is among what the loss reads from around it"):
         train(f=lambda model, x, y: loss(model, x * bad, y))
+
+
+def test_data_on_the_disk_are_the_same_data(tmp_path):
+    """A memory map is read batch by batch, and gives what the array gives, bit for bit."""
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    stored = np.memmap(tmp_path / "rows", x.dtype, "w+", shape=x.shape)
+    stored[:] = x
+    stored.flush()
+    del stored
+    mapped = np.memmap(tmp_path / "rows", x.dtype, "r", shape=x.shape)
+
+    def error(model, rows):
+        return np.mean((rows - model["w"]) ** 2)
+    found = [wg.fit({"w": np.zeros(3)}, error, data, optimizer=wg.optim.Adam(0.1), epochs=3, batch_size=16).model["w"]
+             for data in (x, mapped)]
+    np.testing.assert_array_equal(found[0], found[1])

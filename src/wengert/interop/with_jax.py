@@ -51,8 +51,8 @@ def _primitive() -> Any:
     jax = _jax()
     from jax.extend.core import Primitive
     from jax.interpreters import ad, batching, mlir
-    bind = Primitive("wengert")
-    bind.multiple_results = True
+    call = Primitive("wengert")
+    call.multiple_results = True
 
     def shapes(avals: Sequence[Any], program: Program) -> list[Any]:
         return [jax.ShapeDtypeStruct(t.shape, jax.dtypes.canonicalize_dtype(t.dtype)) for t in _types(program, avals)]
@@ -70,9 +70,9 @@ def _primitive() -> Any:
 
     def jvp(primals: Any, tangents: Any, *, program: Program) -> Any:
         active = tuple([type(t) is not ad.Zero for t in tangents])
-        out = bind.bind(*primals, program=program)
+        out = call.bind(*primals, program=program)
         moving = [ad.instantiate_zeros(t) for t, a in zip(tangents, active, strict=True) if a]
-        found = iter(bind.bind(*primals, *moving, program=program.tangent(active)))
+        found = iter(call.bind(*primals, *moving, program=program.tangent(active)))
         return out, [next(found) if np.dtype(y.dtype).kind in "fc" else ad.Zero(jax.typeof(y).to_tangent_aval()) for y in out]
 
     def transpose(cts: Any, *operands: Any, program: Program) -> Any:
@@ -84,7 +84,7 @@ def _primitive() -> Any:
         given = [ad.instantiate_zeros(c) if type(c) is not ad.Zero else jax.numpy.zeros(t.shape, t.dtype)
                  for c, t in zip(cts, like, strict=True)]
         first = len(operands) - count
-        return [*[None] * first, *bind.bind(*operands[:first], *given, program=adjoint(len(cts)))]
+        return [*[None] * first, *call.bind(*operands[:first], *given, program=adjoint(len(cts)))]
 
     def batch(operands: Any, dims: Any, *, program: Program) -> Any:
         flags = tuple([d is not None for d in dims])
@@ -96,16 +96,16 @@ def _primitive() -> Any:
             dims = [0 if not b and k >= first else d for k, (d, b) in enumerate(zip(dims, flags, strict=True))]
             flags = (*flags[:first], *[True] * program.linear[0])
         front = [jax.numpy.moveaxis(x, d, 0) if b else x for x, d, b in zip(operands, dims, flags, strict=True)]
-        out = bind.bind(*front, program=program.batched(tuple([0 if b else None for b in flags])))
+        out = call.bind(*front, program=program.batched(tuple([0 if b else None for b in flags])))
         return out, [0] * len(out)
 
-    bind.def_impl(called)
-    bind.def_abstract_eval(abstract)
-    ad.primitive_jvps[bind] = jvp
-    ad.primitive_transposes[bind] = transpose
-    batching.primitive_batchers[bind] = batch
-    mlir.register_lowering(bind, mlir.lower_fun(called, multiple_results=True))
-    return bind
+    call.def_impl(called)
+    call.def_abstract_eval(abstract)
+    ad.primitive_jvps[call] = jvp
+    ad.primitive_transposes[call] = transpose
+    batching.primitive_batchers[call] = batch
+    mlir.register_lowering(call, mlir.lower_fun(called, multiple_results=True))
+    return call
 
 
 def to_jax(f: Any) -> Callable[..., Any]:

@@ -18,7 +18,7 @@ from wengert.flatten import flatten, trainable
 _TINY = np.finfo(np.float64).tiny
 _SCALE = 2.0 ** 600
 
-__all__ = ["clip_by_global_norm", "clip_by_value", "global_norm"]
+__all__ = ["clip_by_global_norm", "clip_by_value", "dtype_of", "global_norm", "real_dtype"]
 
 
 def global_norm(gradient: Any) -> Any:
@@ -49,11 +49,11 @@ def _norm(gradient: Any) -> tuple[Any, Any]:
     moved = [np.complex128(leaf) if type(leaf) is complex else leaf for leaf, moves in zip(leaves, moving, strict=True)
              if moves]
     unit: Any = np.float64(1.0)
-    large = [leaf for leaf in moved if _real(leaf).itemsize > 4]  # the squares of others are within float64
+    large = [leaf for leaf in moved if real_dtype(dtype_of(leaf)).itemsize > 4]  # the squares of others are within float64
     if large:
         largest = np.float64(0.0)
         for leaf in large:
-            for part in (leaf.real, leaf.imag) if _dtype(leaf).kind == "c" else (leaf,):
+            for part in (leaf.real, leaf.imag) if dtype_of(leaf).kind == "c" else (leaf,):
                 largest = np.maximum(largest, np.max(np.abs(part), initial=0.0))
         unit = np.where(largest > _SCALE ** 0.25, _SCALE, np.where(largest < _SCALE ** -0.25, 1.0 / _SCALE, 1.0))
     squares = [np.sum(_square(leaf / unit if large else leaf)) for leaf in moved]
@@ -92,7 +92,7 @@ def clip_by_global_norm(gradient: Any, limit: float) -> Any:
     norm, unit = _norm(gradient)
     norm, bound = np.maximum(norm, _TINY), limit / unit  # so that 0 / 0 and inf / inf do not arise
     scale = np.where(norm < np.inf, np.minimum(norm, bound) / norm, np.nan)
-    return _each(gradient, lambda leaf: (leaf * scale).astype(_dtype(leaf)))
+    return _each(gradient, lambda leaf: (leaf * scale).astype(dtype_of(leaf)))
 
 
 def clip_by_value(gradient: Any, limit: float) -> Any:
@@ -119,8 +119,8 @@ def clip_by_value(gradient: Any, limit: float) -> Any:
     _positive("clip_by_value", limit)
 
     def clipped(leaf: Any) -> Any:
-        if _dtype(leaf).kind == "c":
-            return (leaf * (limit / np.maximum(np.abs(leaf), limit))).astype(_dtype(leaf))
+        if dtype_of(leaf).kind == "c":
+            return (leaf * (limit / np.maximum(np.abs(leaf), limit))).astype(dtype_of(leaf))
         return np.clip(leaf, -limit, limit)
     return _each(gradient, clipped)
 
@@ -132,17 +132,19 @@ def _each(gradient: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def _square(leaf: Any) -> Any:
-    if _dtype(leaf).kind == "c":
+    if dtype_of(leaf).kind == "c":
         return leaf.real.astype(np.float64) ** 2 + leaf.imag.astype(np.float64) ** 2
     return np.multiply(leaf, 1.0, dtype=np.float64) ** 2
 
 
-def _dtype(leaf: Any) -> Any:
+def dtype_of(leaf: Any) -> Any:
+    """The dtype of an array, or the one that a Python number has in arrays."""
     return getattr(leaf, "dtype", None) or np.dtype(type(leaf))
 
 
-def _real(leaf: Any) -> Any:
-    return np.empty(0, _dtype(leaf)).real.dtype
+def real_dtype(dtype: Any) -> Any:
+    """Of complex numbers that of their parts."""
+    return np.empty(0, dtype).real.dtype
 
 
 def _positive(name: str, limit: Any) -> None:

@@ -15,6 +15,7 @@ from wengert.errors import InputError, kind_of
 from wengert.flatten import Spec, flatten, leaf_names, trainable
 from wengert.structured import is_traced
 
+from .clipping import dtype_of, real_dtype
 from .schedules import rate_at
 
 __all__ = ["AdaGrad", "Adam", "AdamW", "Lion", "Optimizer", "OptimizerState", "RMSProp", "SGD"]
@@ -87,8 +88,8 @@ class Optimizer:
         rate_at(self.learning_rate, np.int64(0))  # a schedule that begins with no rate is told before the first update
         eps = getattr(self, "eps", 0.0)
         for leaf, name, moves in zip(leaves, leaf_names(spec, "params"), moving, strict=True):
-            if moves and isinstance(eps, (int, float)) and eps > 0 and not _real(_dtype(leaf)).type(eps):
-                raise InputError(f"{type(self).__name__}: eps={eps} is 0 in {_dtype(leaf)}, the dtype of {name}, and an "
+            if moves and isinstance(eps, (int, float)) and eps > 0 and not real_dtype(dtype_of(leaf)).type(eps):
+                raise InputError(f"{type(self).__name__}: eps={eps} is 0 in {dtype_of(leaf)}, the dtype of {name}, and an "
                                  "entry whose gradients are 0 would become NaN; take a greater one, or train in float32")
         trees = {name: [_zeros(leaf, real) if moves else None for leaf, moves in zip(leaves, moving, strict=True)]
                  for name, real in self._slots().items()}
@@ -127,9 +128,9 @@ class Optimizer:
         for k, moves in enumerate(trainable(params)):
             if not moves or gradients[k] is None:
                 continue
-            dtype = _dtype(leaves[k])
+            dtype = dtype_of(leaves[k])
             g = _cast(_checked(who, "the gradient", gradients[k], spec, k, leaves[k]), dtype)
-            real = _real(dtype)
+            real = real_dtype(dtype)
             mine = {name: _checked(who, f"the state's {name}", tree[k], spec, k, leaves[k]) for name, tree in slots.items()}
             p, mine = self._move(leaves[k], g, mine, {n: _cast(s, real) for n, s in scalars.items()})
             out[k] = _cast(p, dtype)
@@ -463,15 +464,7 @@ def _decayed(g: Any, p: Any, weight_decay: Any) -> Any:
 
 
 def _modulus_squared(g: Any) -> Any:
-    return g.real ** 2 + g.imag ** 2 if _dtype(g).kind == "c" else g * g
-
-
-def _dtype(leaf: Any) -> Any:
-    return getattr(leaf, "dtype", None) or np.dtype(type(leaf))
-
-
-def _real(dtype: Any) -> Any:
-    return np.empty(0, dtype).real.dtype
+    return g.real ** 2 + g.imag ** 2 if dtype_of(g).kind == "c" else g * g
 
 
 def _cast(x: Any, dtype: Any) -> Any:
@@ -480,8 +473,8 @@ def _cast(x: Any, dtype: Any) -> Any:
 
 
 def _zeros(leaf: Any, real: bool) -> Any:
-    dtype = _dtype(leaf)
-    found = np.zeros(np.shape(leaf), _real(dtype) if real else dtype)
+    dtype = dtype_of(leaf)
+    found = np.zeros(np.shape(leaf), real_dtype(dtype) if real else dtype)
     return found if isinstance(leaf, np.ndarray) or found.ndim else found[()]
 
 
@@ -505,7 +498,7 @@ def _leaves_like(who: str, what: str, tree: Any, spec: Spec) -> list[Any]:
 
 def _checked(who: str, what: str, x: Any, spec: Spec, k: int, leaf: Any) -> Any:
     """Of the gradient or the state, what belongs to the k-th parameter."""
-    given, dtype = x if hasattr(x, "dtype") else np.asarray(x)[()], _dtype(leaf)
+    given, dtype = x if hasattr(x, "dtype") else np.asarray(x)[()], dtype_of(leaf)
     if np.shape(given) != np.shape(leaf) or given.dtype.kind not in "fciu":
         raise InputError(f"{who}: {what} is {given.dtype}{list(np.shape(given))} where {leaf_names(spec, 'params')[k]} is "
                          f"{dtype}{list(np.shape(leaf))}")
