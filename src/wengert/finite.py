@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-__all__ = ["BACKWARD", "DEBUG", "TANGENT", "Looking", "add_pass", "look", "look_behind", "split_passes"]
+__all__ = ["BACKWARD", "DEBUG", "TANGENT", "Looking", "add_tag", "look", "look_behind", "split_tags"]
 
 BACKWARD, TANGENT = "backward", "tangent"  # passes of a derivative; what is in neither is in the forward pass
 
@@ -40,29 +40,29 @@ def look_behind(name: str, call: Callable[..., Any], args: Sequence[Any], replay
     return call(*args, **kwargs) if looking is None else looking.look(name, call, args, kwargs, replay, again)
 
 
-# ---------------------------------------------------------------- passes, as the lines of a graph carry them
+# ---------------------------------------------------------------- what else is known of a place
 
-def add_pass(place: str, passed: str) -> str:
-    """A place, ``file.py:12``, in a pass of a derivative.
+def add_tag(place: str, tag: str) -> str:
+    """A place, ``file.py:12``, with something that the lines of a graph carry along: its pass, a turn of a loop.
 
     Examples
     --------
-    >>> add_pass("file.py:12", "backward")
+    >>> add_tag("file.py:12", "backward")
     'file.py:12 [backward]'
     """
-    return f"{place} [{passed}]"
+    return f"{place} [{tag}]"
 
 
-def split_passes(place: str) -> tuple[str, list[str]]:
-    """The place, and the passes that were added to it, the inner ones first.
+def split_tags(place: str) -> tuple[str, list[str]]:
+    """The place, and what was added to it, in order.
 
     Examples
     --------
-    >>> split_passes("file.py:12 [backward] [tangent]")
-    ('file.py:12', ['backward', 'tangent'])
+    >>> split_tags("file.py:12 [turn 3 of the loop at file.py:10] [backward]")
+    ('file.py:12', ['turn 3 of the loop at file.py:10', 'backward'])
     """
-    passes: list[str] = []
-    while place.endswith((f" [{BACKWARD}]", f" [{TANGENT}]")):
+    tags: list[str] = []
+    while place.endswith("]") and " [" in place:
         place, _, last = place[:-1].rpartition(" [")
-        passes.insert(0, last)
-    return place, passes
+        tags.insert(0, last)
+    return place, tags

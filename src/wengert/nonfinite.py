@@ -8,9 +8,11 @@ finite is recorded once more as one graph, forward and backward pass together, a
 from __future__ import annotations
 
 import contextlib
+import functools
+import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -18,13 +20,16 @@ import numpy as np
 
 from wengert.api import value_and_grad
 from wengert.errors import NonFiniteError, WengertError
-from wengert.finite import DEBUG, split_passes
+from wengert.finite import DEBUG, add_tag, split_tags
 from wengert.flatten import flatten, is_inexact
-from wengert.frontends.trace import APPLIED, HERE, active_trace, fresh_build
-from wengert.graph import Graph
+from wengert.frontends.draws import generator_states, noting_generators, set_generators
+from wengert.frontends.trace import APPLIED, HERE, Interned, active_trace, fresh_build
+from wengert.frontends.tracer import Tracer
+from wengert.frontends.visits import Visited
+from wengert.graph import Atom, Graph, Primitive, Var
 from wengert.lines import short_place, source_line
 from wengert.origins import Finding, Search, Test
-from wengert.run import Run
+from wengert.run import Run, reached
 from wengert.settings import config
 from wengert.staging import jit
 
@@ -74,7 +79,7 @@ def find_nonfinite(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Finding 
 
 def _origin(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tests: Sequence[Test]) -> Finding | None:
     """The first operation that makes a result of a call bad."""
-    with np.errstate(all="ignore"), _passes(), fresh_build():
+    with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()), _passes(), fresh_build():
         graph, values, known = _graph_at(f, tuple(args), kwargs)
         search = Search(graph, values, known=known)
         bad = search.first_bad(tests)
@@ -93,16 +98,44 @@ def _passes() -> Iterator[None]:
 
 def _graph_at(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Graph, list[Any], Any]:
     """A graph of a call, values of its inputs, and of more: staged, so that loops are loops; if that cannot be, as it runs."""
+    begun = generator_states()
     staged = f if hasattr(type(f), "again") else jit(f)
+    staged = jit(_on_copies(staged.f), static_argnums=staged.static_argnums, static_argnames=staged.static_argnames)
     leaves, key, rebuild = staged._signature(args, kwargs)
     graph = staged._stage(leaves, key, rebuild, keep=True).recorded
     if graph is not None:
         pairs = zip(graph.inputs, leaves, strict=True)
         return graph, [np.asarray(x) if v.type.shape else v.type.dtype.type(x) for v, x in pairs], None
+    set_generators(begun)
     argnums = [k for k, x in enumerate(args) if any(is_inexact(leaf) for leaf in flatten(x)[0])]
-    run = Run("debug_nonfinite", staged.f, args, kwargs, argnums)
+    with (build := _Turns()), fresh_build(build):
+        run = Run("debug_nonfinite", staged.f, args, kwargs, argnums)
     known = run.trace.values
     return run.graph(), [known[v] for v in (*run.inputs, *run.trace.lifted)], known
+
+
+class _Turns(Visited):
+    """A build whose lines name the turns of the loops around them."""
+
+    def record(self, primitive: Primitive, operands: tuple[Atom, ...], params: Mapping[str, Any]) -> tuple[Var, ...]:
+        results = Interned.record(self, primitive, operands, params)
+        e = self.equations[-1]
+        if not getattr(APPLIED, "lines", None) and e.results == results:
+            loops = [(visit.file, loop, turn) for visit in self._path() for loop, turn in visit.loops]
+            place = min(self.lines[e])
+            for file, loop, turn in loops:
+                place = add_tag(place, f"turn {turn} of the loop at {short_place(f'{file}:{loop.line}')}")
+            self.lines[e] = frozenset((place,))
+        return results
+
+
+def _on_copies(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which may write into its arguments."""
+    @functools.wraps(f, updated=())
+    def on_copies(*args: Any, **kwargs: Any) -> Any:
+        given, named = _copied((args, kwargs))
+        return reached(f)(*given, **named)
+    return on_copies
 
 
 # ---------------------------------------------------------------- the context
@@ -173,10 +206,12 @@ class _Looking:
             if not asked:
                 return call(*args, **kwargs)
             kept, named = _copied((tuple(again), kwargs))
-            out = call(*args, **kwargs)
-            said = _said(out, self.tests)
-            if said:
-                raise self._error(f"{name}: the result holds {said}", replay, kept, named)
+            with noting_generators() as states:
+                out = call(*args, **kwargs)
+                said = _said(out, self.tests)
+                if said:
+                    set_generators(states)
+                    raise self._error(f"{name}: the result holds {said}", replay, kept, named)
             return out
         finally:
             DEBUG.reset(token)
@@ -207,7 +242,7 @@ def _is_users(frame: FrameType | None) -> bool:
 def _copied(tree: Any) -> Any:
     """The arguments as they are now."""
     leaves, spec = flatten(tree, ordered=True)
-    return spec.unflatten([x.copy() if isinstance(x, np.ndarray) else x for x in leaves])
+    return spec.unflatten([x.copy() if isinstance(x, (np.ndarray, Tracer)) and np.ndim(x) else x for x in leaves])
 
 
 def _said(out: Any, tests: Sequence[Test]) -> str:
@@ -227,7 +262,7 @@ def _said(out: Any, tests: Sequence[Test]) -> str:
 
 
 def _path_text(finding: Finding) -> str:
-    lines = list(dict.fromkeys(split_passes(place)[0] for place in finding.path))
+    lines = list(dict.fromkeys(split_tags(place)[0] for place in finding.path))
     lines = [place for place in lines if place and place != finding.place]
     if not lines:
         return ""

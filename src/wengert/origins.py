@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wengert.finite import split_passes
+from wengert.finite import BACKWARD, TANGENT, split_tags
+from wengert.frontends.draws import generator_states, set_generators
 from wengert.graph import Const, Equation, Graph, Stack, Var
 from wengert.lines import place_key, short_place, source_line
 from wengert.primitives.control import ready_graph
@@ -109,8 +110,10 @@ class Search:
     def __init__(self, graph: Graph, values: Sequence[Any], passed: str = "forward", known: Any = None):
         self.graph, self.values, self.passed, self.known = graph, values, passed, known or {}
         self.env: dict[Any, Any] = dict(zip(graph.inputs, values, strict=True))
+        self.before: dict[Equation, Any] = {}  # states of generators
         self.makers: dict[Any, int] = {r: k for k, e in enumerate(graph.equations) for r in e.results}
-        self.outputs: list[Any] = [None] * len(graph.outputs)
+        self.pure = all(e.pure for e in graph.equations)
+        self.states = {} if self.pure else generator_states()  # so that the same is drawn each time
         wanted = {o for o in graph.outputs if isinstance(o, Var)}
         found: dict[Any, Any] = {v: self.env[v] for v in wanted if v in self.env}
         for e, operands, results in self._steps():
@@ -125,13 +128,17 @@ class Search:
     def _steps(self) -> Iterator[tuple[Equation, list[Any], Sequence[Any]]]:
         """Each equation with its operands and results, in order; what is not used again is dropped."""
         env: dict[Any, Any] = dict(zip(self.graph.inputs, self.values, strict=True))
+        if not self.pure:
+            set_generators(self.states)
         last = {o: k for k, e in enumerate(self.graph.equations) for o in (*e.operands, *e.results)}
         for k, e in enumerate(self.graph.equations):
             operands = [o.value[()] if isinstance(o, Const) else env[o] for o in e.operands]
             if e.results and all(r in self.known for r in e.results):
                 results: Sequence[Any] = [self.known[r] for r in e.results]
             else:
+                before = {} if e.pure else generator_states()
                 out = e.primitive.evaluate(*operands, **e.params)
+                self.before.update({} if e.pure else {e: before})
                 results = out if e.primitive.multiple else (out,)
             yield e, operands, results
             env.update(zip(e.results, results, strict=True))
@@ -191,7 +198,7 @@ class Search:
         found: list[str] = []
         while a in via:
             e = self.graph.equations[via[a]]
-            found.append(min(self.graph.lines.get(e, frozenset()), key=place_key, default=""))
+            found.append(split_tags(min(self.graph.lines.get(e, frozenset()), key=_place_key, default=""))[0])
             a = next((r for r in e.results if r in via), None)
         return tuple([x for k, x in enumerate(found) if x and (not k or x != found[k - 1])])
 
@@ -250,22 +257,23 @@ class Search:
         e = self.graph.equations[k]
         operands, results = self._operands(k)
         at = e.results.index(result)
-        place, passed = self._placed(e)
-        found = _made_inside(e, operands, at, test, passed, place)
+        place, passed, tags = self._placed(e)
+        found = _made_inside(_Around(e, operands, passed, place, self.before.get(e, {})), at, test)
         if found is not None:
-            return self._with_cause(found, e)
+            return self._with_cause(replace(found, **_tagged(tags, found)), e)
         cause = next((self.origin(o, np.isinf) for o in e.operands if test is np.isnan
                       and np.any(self._entries(o, np.isinf))), None)
         entries, count = _places(wanted)
         exact = e.primitive.elementwise and not isinstance(results[at], Stack)
         given = tuple([np.broadcast_to(x, np.shape(results[at]))[entries[0]] for x in operands]) if exact else ()
         return Finding(_kind(test), e.primitive.name, _applied(e, operands, results[at], given, entries, count), place,
-                       source_line(place), passed, cause=cause, entries=entries, count=count, operands=given)
+                       source_line(place), passed, cause=cause, entries=entries, count=count, operands=given, **_tagged(tags))
 
-    def _placed(self, e: Equation) -> tuple[str, str]:
-        """The line of an equation, and its pass."""
-        place, passes = split_passes(min(self.graph.lines.get(e, frozenset()), key=place_key, default=""))
-        return place, " of ".join(reversed(passes)) if passes else self.passed
+    def _placed(self, e: Equation) -> tuple[str, str, list[str]]:
+        """The line of an equation, its pass, and the turns that it names."""
+        place, tags = split_tags(min(self.graph.lines.get(e, frozenset()), key=_place_key, default=""))
+        passes = [tag for tag in reversed(tags) if tag in (BACKWARD, TANGENT)]
+        return place, " of ".join(passes) or self.passed, [tag for tag in tags if tag not in passes]
 
     def _with_cause(self, found: Finding, e: Equation) -> Finding:
         """A finding inside an equation; if infinities came into it, where from."""
@@ -287,15 +295,26 @@ class _Part(NamedTuple):
     graph: Graph
     values: list[Any]
     outputs: Sequence[Any]
+    states: Any  # of generators, before it ran
 
 
-def _made_inside(e: Equation, operands: list[Any], at: int, test: Test, passed: str, place: str,
-                 before: int | None = None) -> Finding | None:
+class _Around(NamedTuple):
+    """An equation that is looked into: its operands, pass and line, and the generators as they were before it."""
+
+    equation: Equation
+    operands: list[Any]
+    passed: str
+    place: str
+    states: Any
+
+
+def _made_inside(around: _Around, at: int, test: Test, before: int | None = None) -> Finding | None:
     """Where inside an equation its result number `at` became bad; `before` this turn, if that matters."""
+    e, operands, passed, place, _ = around
     graph = _graph_of(e, operands)
     if graph is None:
         return None
-    first = _first_input(e)
+    set_generators(around.states)
     k = at - (e.primitive.name == "while_loop")
     needed = _closure(e, graph, k)[0] if k >= 0 else range(len(graph.outputs))
     for number, part in enumerate(_parts(e, operands)):
@@ -304,32 +323,38 @@ def _made_inside(e: Equation, operands: list[Any], at: int, test: Test, passed: 
         bad = [o for o in needed if np.any(_entries(part.outputs[o], test))]
         if not bad:
             continue
+        set_generators(part.states)
         inner = Search(part.graph, part.values, passed)
         found = inner.origin(part.graph.outputs[bad[0]], test)
         if not found.operation:
             continue
         cause = found.cause
-        if cause is not None and not cause.operation and cause.input is not None:
-            cause = _cause_of(e, operands, cause, passed, place, number, first)
-        words = part.words + (f" at {short_place(place)}" if place else "")
-        return replace(found, turns=(*(() if part.turn is None else (part.turn,)), *found.turns), cause=cause,
-                       inside=(words, *found.inside), place=found.place or place,
-                       source=found.source or source_line(place))
+        if cause is not None:
+            cause = _inside(cause, part, place) if cause.operation else _cause_of(around, cause, number)
+        return replace(_inside(found, part, place), cause=cause)
     return None
 
 
-def _cause_of(e: Equation, operands: list[Any], cause: Finding, passed: str, place: str, number: int, first: int
-              ) -> Finding | None:
+def _inside(found: Finding, part: _Part, place: str) -> Finding:
+    """A finding, with what is around it."""
+    words = part.words + (f" at {short_place(place)}" if place else "")
+    return replace(found, turns=(*(() if part.turn is None else (part.turn,)), *found.turns), inside=(words, *found.inside),
+                   place=found.place or place, source=found.source or source_line(place))
+
+
+def _cause_of(around: _Around, cause: Finding, number: int) -> Finding:
     """Where an infinity that came into a turn of a loop is from: an earlier turn, or an operand, by its number."""
-    assert cause.input is not None
+    e, operands = around.equation, around.operands
+    if cause.input is None:
+        return cause
     constants = e.params.get("constants", 0)
     carries = len(operands) - constants if e.primitive.name == "while_loop" else e.params.get("carries", 0)
     k = cause.input - constants
     if e.primitive.name in ("while_loop", "scan") and 0 <= k < carries:
-        found = _made_inside(e, operands, k + (e.primitive.name == "while_loop"), np.isinf, passed, place, number)
+        found = _made_inside(around, k + (e.primitive.name == "while_loop"), np.isinf, number)
         if found is not None:
             return found
-    return replace(cause, input=cause.input + first)
+    return replace(cause, input=cause.input + _first_input(e))
 
 
 def _graph_of(e: Equation, operands: Sequence[Any]) -> Graph | None:
@@ -393,17 +418,18 @@ def _parts(e: Equation, operands: list[Any]) -> Iterator[_Part]:
         fixed, carry, turn = operands[:constants], operands[constants:], 0
         test, step = ready_graph(params["test"]), ready_graph(body)
         while test(*fixed, *carry)[0]:
-            values = [*fixed, *carry]
+            values, states = [*fixed, *carry], generator_states()
             out = step(*values)
-            yield _Part(f"turn {turn} of the loop", turn, body, values, out)
+            yield _Part(f"turn {turn} of the loop", turn, body, values, out, states)
             carry, turn = list(out[:len(carry)]), turn + 1
     else:
         graph = _graph_of(e, operands)
         assert graph is not None
         words = {"cond": f"the arm of the branch for {bool(operands[0])}"} if name == "cond" else {
             "call": f"in {params.get('name') or 'a call'}"}
-        values = list(operands[_first_input(e):])
-        yield _Part(words.get(name, "in a function with a rule of its own"), None, graph, values, ready_graph(graph)(*values))
+        values, states = list(operands[_first_input(e):]), generator_states()
+        yield _Part(words.get(name, "in a function with a rule of its own"), None, graph, values, ready_graph(graph)(*values),
+                    states)
 
 
 def _turns_of_scan(e: Equation, operands: list[Any]) -> Iterator[_Part]:
@@ -412,9 +438,9 @@ def _turns_of_scan(e: Equation, operands: list[Any]) -> Iterator[_Part]:
     fixed, carry, slices = operands[1:][:constants], operands[1:][constants:end], operands[1:][end:]
     step = ready_graph(body)
     for i in range(n - 1, -1, -1) if e.params["reverse"] else range(n):
-        values = [*fixed, *carry, *[x[i] for x in slices]]
+        values, states = [*fixed, *carry, *[x[i] for x in slices]], generator_states()
         out = step(*values)
-        yield _Part(f"turn {i} of the loop", i, body, values, out)
+        yield _Part(f"turn {i} of the loop", i, body, values, out, states)
         carry = list(out[:len(carry)])
 
 
@@ -443,6 +469,16 @@ def _listed(entries: Sequence[tuple[int, ...]], count: int) -> str:
     shown = ", ".join(str(list(entry)) for entry in entries)
     more = f" and {count - len(entries):,} more" if count > len(entries) else ""
     return f"entr{'y' if count == 1 else 'ies'} {shown}{more}"
+
+
+def _place_key(place: str) -> tuple[str, int]:
+    return place_key(split_tags(place)[0])
+
+
+def _tagged(tags: Sequence[str], found: Finding | None = None) -> dict[str, Any]:
+    """Turns that a line names, before those of a finding."""
+    turns = [int(tag.split()[1]) for tag in tags]
+    return {"turns": (*turns, *(found.turns if found else ())), "inside": (*tags, *(found.inside if found else ()))}
 
 
 def _kind(test: Test) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from wengert.backends.interpret import Program
 from wengert.errors import InputError, MutationError, NonDifferentiableError, WengertError, kind_of
-from wengert.finite import BACKWARD, TANGENT, add_pass
+from wengert.finite import BACKWARD, TANGENT, add_tag
 from wengert.flatten import Spec, flatten
 from wengert.frontends import (  # noqa: F401  (they register themselves)
     callbacks,
@@ -72,7 +72,7 @@ def marked(graph: Graph, passed: str) -> Graph:
     """The graph with the name of a pass added to its lines, where it is asked for."""
     if not getattr(APPLIED, "passes", False):
         return graph
-    lines = {e: frozenset(add_pass(place, passed) for place in graph.lines.get(e) or ("",)) for e in graph.equations}
+    lines = {e: frozenset(add_tag(place, passed) for place in graph.lines.get(e) or ("",)) for e in graph.equations}
     return Graph(graph.inputs, graph.equations, graph.outputs, lines)
 
 

@@ -248,11 +248,11 @@ def interned_build() -> Interned:
 
 
 @contextlib.contextmanager
-def fresh_build() -> Iterator[None]:
+def fresh_build(build: Interned | None = None) -> Iterator[None]:
     """Around a trace whose lines are looked at: equations that are found again have the lines of who recorded them first."""
     before = _LOCAL.build
     if not _LOCAL.stack:
-        _LOCAL.build = Interned()
+        _LOCAL.build = build or Interned()
     try:
         yield
     finally:
