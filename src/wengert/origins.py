@@ -258,11 +258,15 @@ class Search:
         operands, results = self._operands(k)
         at = e.results.index(result)
         place, passed, tags = self._placed(e)
-        found = _made_inside(_Around(e, operands, passed, place, self.before.get(e, {})), at, test)
+        start = sum(int(tag.split()[-1]) for tag in tags if tag.startswith("from turn"))
+        tags = [tag for tag in tags if not tag.startswith("from turn")]
+        found = _made_inside(_Around(e, operands, passed, place, start, self.before.get(e, {})), at, test)
         if found is not None:
             return self._with_cause(replace(found, **_tagged(tags, found)), e)
         cause = next((self.origin(o, np.isinf) for o in e.operands if test is np.isnan
                       and np.any(self._entries(o, np.isinf))), None)
+        if cause is not None and not cause.operation and cause.input is None:
+            cause = None  # a constant of the program: the user wrote it
         entries, count = _places(wanted)
         exact = e.primitive.elementwise and not isinstance(results[at], Stack)
         given = tuple([np.broadcast_to(x, np.shape(results[at]))[entries[0]] for x in operands]) if exact else ()
@@ -290,7 +294,7 @@ class Search:
 class _Part(NamedTuple):
     """A graph inside an equation, as it ran once."""
 
-    words: str  # what it is
+    words: str  # what it is, if it is no turn of a loop
     turn: int | None
     graph: Graph
     values: list[Any]
@@ -305,12 +309,13 @@ class _Around(NamedTuple):
     operands: list[Any]
     passed: str
     place: str
+    start: int  # turns of a loop that ran before it
     states: Any
 
 
 def _made_inside(around: _Around, at: int, test: Test, before: int | None = None) -> Finding | None:
     """Where inside an equation its result number `at` became bad; `before` this turn, if that matters."""
-    e, operands, passed, place, _ = around
+    e, operands, passed, place, start, _ = around
     graph = _graph_of(e, operands)
     if graph is None:
         return None
@@ -320,6 +325,8 @@ def _made_inside(around: _Around, at: int, test: Test, before: int | None = None
     for number, part in enumerate(_parts(e, operands)):
         if before is not None and number >= before:
             return None
+        if part.turn is not None and start:
+            part = part._replace(turn=part.turn + start)
         bad = [o for o in needed if np.any(_entries(part.outputs[o], test))]
         if not bad:
             continue
@@ -337,7 +344,8 @@ def _made_inside(around: _Around, at: int, test: Test, before: int | None = None
 
 def _inside(found: Finding, part: _Part, place: str) -> Finding:
     """A finding, with what is around it."""
-    words = part.words + (f" at {short_place(place)}" if place else "")
+    words = part.words if part.turn is None else f"turn {part.turn} of the loop"
+    words += f" at {short_place(place)}" if place else ""
     return replace(found, turns=(*(() if part.turn is None else (part.turn,)), *found.turns), inside=(words, *found.inside),
                    place=found.place or place, source=found.source or source_line(place))
 
@@ -420,7 +428,7 @@ def _parts(e: Equation, operands: list[Any]) -> Iterator[_Part]:
         while test(*fixed, *carry)[0]:
             values, states = [*fixed, *carry], generator_states()
             out = step(*values)
-            yield _Part(f"turn {turn} of the loop", turn, body, values, out, states)
+            yield _Part("", turn, body, values, out, states)
             carry, turn = list(out[:len(carry)]), turn + 1
     else:
         graph = _graph_of(e, operands)
@@ -440,7 +448,7 @@ def _turns_of_scan(e: Equation, operands: list[Any]) -> Iterator[_Part]:
     for i in range(n - 1, -1, -1) if e.params["reverse"] else range(n):
         values, states = [*fixed, *carry, *[x[i] for x in slices]], generator_states()
         out = step(*values)
-        yield _Part(f"turn {i} of the loop", i, body, values, out, states)
+        yield _Part("", i, body, values, out, states)
         carry = list(out[:len(carry)])
 
 
