@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from wengert.frontends.numpy_api.convolution import convolve_nd
     from wengert.learning import fit, minibatches
     from wengert.linting import lint
+    from wengert.nonfinite import debug_nonfinite
     from wengert.planning import plan
     from wengert.profiling import profile
     from wengert.rounding import rounding_error
@@ -63,12 +64,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StagingWarning", "check_grads", "checkpoint", "checkpoint_schedule", "compare", "cond", "config", "convolve_nd",
-    "count_operations", "custom_jvp", "custom_vjp", "distributed", "errors", "explain", "explain_compilation", "fit",
-    "for_scipy", "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "implicit",
-    "interop", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "lint", "make_graph", "minibatches", "nn",
-    "numeric", "ode", "opaque", "optim", "plan", "profile", "propagate", "random", "rounding_error", "scan", "scipy",
-    "source", "sparse", "stochastic", "stop_gradient", "symbolic", "taylor", "taylor_test", "tree", "value_and_grad",
-    "vjp", "vmap", "while_loop",
+    "count_operations", "custom_jvp", "custom_vjp", "debug_nonfinite", "distributed", "errors", "explain",
+    "explain_compilation", "fit", "for_scipy", "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad",
+    "hessian", "hvp", "implicit", "interop", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "lint",
+    "make_graph", "minibatches", "nn", "numeric", "ode", "opaque", "optim", "plan", "profile", "propagate", "random",
+    "rounding_error", "scan", "scipy", "source", "sparse", "stochastic", "stop_gradient", "symbolic", "taylor",
+    "taylor_test", "tree", "value_and_grad", "vjp", "vmap", "while_loop",
 ]
 
 _HOME = {
@@ -82,6 +83,7 @@ _HOME = {
     "custom_jvp": "custom",
     "custom_vjp": "custom",
     "opaque": "custom",
+    "debug_nonfinite": "nonfinite",
     "explain": "explanation",
     "explain_compilation": "compilation",
     "for_scipy": "scipy",

@@ -18,6 +18,7 @@ import numpy as np
 
 from wengert.budget import within_budget
 from wengert.errors import InputError, not_a_function
+from wengert.finite import DEBUG, look, look_behind
 from wengert.flatten import flatten
 from wengert.frontends.scipy_api import LATER
 from wengert.frontends.trace import fresh_build
@@ -44,11 +45,15 @@ def _transformed(f: Function, prefix: str, transform: Function, *rest: Any) -> C
         again = getattr(type(f), "again", None)
         if again is not None:
             return again(f, transform, rest)  # type: ignore[no-any-return]
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            return derived(*args, **kwargs) if DEBUG.get() is None else look(called.__name__, derived, *args, **kwargs)
+        called.__dict__.update(derived.__dict__)
         with contextlib.suppress(AttributeError):
-            functools.update_wrapper(derived, f, updated=())
-        derived.__name__ = f"{prefix}({getattr(f, '__name__', 'f')})"
-        derived.recipe = (transform, (f, *rest))
-        return derived  # type: ignore[no-any-return]
+            functools.update_wrapper(called, f, updated=())
+        derived.__name__ = called.__name__ = f"{prefix}({getattr(f, '__name__', 'f')})"
+        called.recipe = (transform, (f, *rest))  # type: ignore[attr-defined]
+        return called
     return wrap
 
 
@@ -175,7 +180,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     (np.float64(0.0), np.float64(2.0))
     """
     _require_callable(f, "jvp")
-    return pushed("jvp", f, primals, tangents, has_aux)
+    return look("jvp", pushed, "jvp", f, primals, tangents, has_aux)
 
 
 def pushed(name: str, f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
@@ -223,12 +228,20 @@ def linearize(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     np.float64(3.0)
     """
     _require_callable(f, "linearize")
+    return look("linearize", _linearized, f, primals, has_aux)
+
+
+def _linearized(f: Function, primals: Any, has_aux: bool) -> Any:
     run = run_all("linearize", f, primals, has_aux)
     residuals = run.residuals()
 
-    def pushforward(*tangents: Any) -> Any:
+    def linear(*tangents: Any) -> Any:
         given = flat_tangents("linearize", run, primals, tangents)
         return _results(run, run.push_forward(given, residuals))
+
+    def pushforward(*tangents: Any) -> Any:
+        return linear(*tangents) if DEBUG.get() is None else look_behind(
+            "linearize", linear, tangents, pushed, ("linearize", f, run.point(), tangents))
     value = run.result(residuals)
     return (value, pushforward, run.extra(residuals)) if has_aux else (value, pushforward)
 
@@ -260,7 +273,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     (np.float64(3.0), np.float64(2.0))
     """
     _require_callable(f, "vjp")
-    return pulled("vjp", f, primals, has_aux)
+    return look("vjp", pulled, "vjp", f, primals, has_aux)
 
 
 def pulled(name: str, f: Function, primals: Any, has_aux: bool = False) -> Any:
@@ -269,7 +282,7 @@ def pulled(name: str, f: Function, primals: Any, has_aux: bool = False) -> Any:
     residuals = run.residuals()
     likes = [x.type if hasattr(x, "type") else None for x in run.out_leaves]
 
-    def pullback(cotangent: Any) -> Any:
+    def linear(cotangent: Any) -> Any:
         leaves, spec = flatten(cotangent)
         if len(leaves) != len(likes) or (spec != run.out_spec and spec.tree is not None):
             raise InputError(f"{name}: the cotangent has structure {spec!r}, the value {run.out_spec!r} "
@@ -278,8 +291,16 @@ def pulled(name: str, f: Function, primals: Any, has_aux: bool = False) -> Any:
                  for x, like in zip(leaves, likes, strict=True)]
         by_var = [c for c, x in zip(given, run.out_leaves, strict=True) if any(x is v for v in run.out_vars)]
         return run.arrange(run.pull_back(by_var, residuals))
+
+    def pullback(cotangent: Any) -> Any:
+        return linear(cotangent) if DEBUG.get() is None else look_behind(
+            name, linear, (cotangent,), _pulled_at, (name, f, run.point(), cotangent))
     value = run.result(residuals)
     return (value, pullback, run.extra(residuals)) if has_aux else (value, pullback)
+
+
+def _pulled_at(name: str, f: Function, primals: Any, cotangent: Any) -> Any:
+    return pulled(name, f, primals)[1](cotangent)
 
 
 # ---------------------------------------------------------------- whole derivatives

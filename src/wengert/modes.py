@@ -15,6 +15,7 @@ import numpy as np
 
 from wengert.backends.cost import COMPILED, INTERPRETED, multiplications, operations, total, work
 from wengert.errors import InputError, UnsupportedError
+from wengert.finite import BACKWARD, TANGENT
 from wengert.frontends.trace import active_frame, user_line
 from wengert.graph import Graph, Var
 from wengert.run import Run
@@ -82,7 +83,7 @@ def require_mode(name: str, mode: Any) -> None:
 def blocks(run: Run, mode: str, holomorphic: bool) -> list[list[Any]]:
     """The Jacobian's blocks [output leaf][input leaf], of shape ``output + input``."""
     found = way(run, choice(run)[0] if mode == "auto" else mode)
-    results = iter(run.call(found.graph, run.residuals()))
+    results = iter(run.call(found.graph, run.residuals(), BACKWARD if found.adjoint else TANGENT))
     values = [[next(results) if p else None for p in row] for row in found.matrix.present]
     if holomorphic and found.adjoint:
         values = [[None if b is None else np.conjugate(b) for b in row] for row in values]

@@ -16,6 +16,7 @@ import numpy as np
 
 from wengert.backends.interpret import Program
 from wengert.errors import InputError, MutationError, NonDifferentiableError, WengertError, kind_of
+from wengert.finite import BACKWARD, TANGENT, add_tag
 from wengert.flatten import Spec, flatten
 from wengert.frontends import (  # noqa: F401  (they register themselves)
     callbacks,
@@ -65,6 +66,14 @@ def apply_graph(graph: Graph, operands: Sequence[Any]) -> dict[Any, Any]:
     finally:
         APPLIED.lines = before
     return env
+
+
+def marked(graph: Graph, passed: str) -> Graph:
+    """The graph with the name of a pass added to its lines, where it is asked for."""
+    if not getattr(APPLIED, "passes", False):
+        return graph
+    lines = {e: frozenset(add_tag(place, passed) for place in graph.lines.get(e) or ("",)) for e in graph.equations}
+    return Graph(graph.inputs, graph.equations, graph.outputs, lines)
 
 
 def _effect(e: Equation, values: Sequence[Any]) -> Any:
@@ -304,6 +313,13 @@ class Run:
         seen = _owners([*kept, *[self.env[v] for v in self.out_vars]])
         return self.aux_spec.unflatten([self._value(x, seen) for x in self.aux_leaves]) if self.aux_spec else None
 
+    def point(self) -> tuple[Any, ...]:
+        """The differentiated arguments, as they were."""
+        given = iter([self.trace.values.get(v) for v in self.inputs])
+        leaves = [next(given) if a else x for x, a in zip(self.leaves, self.active, strict=True)]
+        ends = np.cumsum([n for _, n in self.specs])
+        return tuple([spec.unflatten(leaves[end - n:end]) for (spec, n), end in zip(self.specs, ends, strict=True)])
+
     # ------------------------------------------------------------ derivatives
 
     def require_scalar(self) -> None:
@@ -413,12 +429,16 @@ class Run:
                 values = [self.env[o] if isinstance(o, Var) else o for o in e.operands]
                 if not any(isinstance(v, Tracer) for v in values):
                     values = [v.value[()] if isinstance(v, Const) else v for v in values]
-                with _zero_warnings():
-                    out = e.primitive(*values, **e.params)
+                before, APPLIED.lines = getattr(APPLIED, "lines", None), primal.lines.get(e)
+                try:
+                    with _zero_warnings():
+                        out = e.primitive(*values, **e.params)
+                finally:
+                    APPLIED.lines = before
                 self.env.update({r: x for r, x in zip(e.results, out, strict=True) if r not in self.env})
 
-    def call(self, graph: Graph, operands: Sequence[Any]) -> Sequence[Any]:
-        """Evaluate a derived graph, or apply it inside the enclosing trace."""
+    def call(self, graph: Graph, operands: Sequence[Any], passed: str = BACKWARD) -> Sequence[Any]:
+        """Evaluate a derived graph, or apply it inside the enclosing trace; `passed` is the pass that it makes."""
         if not any(isinstance(o, Tracer) for o in operands):
             derived = self.trace.build.derived
             program = derived.get(graph)
@@ -429,7 +449,7 @@ class Run:
             given = {id(o) for o in operands}
             return [np.array(r) if id(r) in given and np.ndim(r) else r for r in out]
         with _zero_warnings():
-            env = apply_graph(graph, operands)
+            env = apply_graph(marked(graph, passed), operands)
         return [env[o] if isinstance(o, Var) else o.value for o in graph.outputs]
 
     def call_lanes(self, graph: Graph, lanes: int, given: list[Any]) -> list[Any]:
@@ -440,7 +460,7 @@ class Run:
         if found is None:
             found = derived[key] = batch(graph, lanes, [True] * len(given) + [False] * len(residuals))
         batched, flags = found
-        results = self.call(batched, [*given, *residuals])
+        results = self.call(batched, [*given, *residuals], TANGENT if graph is self.forward() else BACKWARD)
         return [r if flag else np.broadcast_to(r, (lanes, *np.shape(r)))
                 for r, flag in zip(results, flags, strict=True)]
 
@@ -455,7 +475,7 @@ class Run:
     def push_forward(self, tangents: Sequence[Any], residuals: list[Any] | None = None) -> list[Any]:
         """Tangents of the active input leaves -> one for each output leaf."""
         linear = self.linear()
-        out = iter(self.call(self.forward(), [*tangents, *(self.residuals() if residuals is None else residuals)]))
+        out = iter(self.call(self.forward(), [*tangents, *(self.residuals() if residuals is None else residuals)], TANGENT))
         by_var = {v: next(out) for v, nonzero in zip(self.out_vars, linear.nonzero, strict=True) if nonzero}
         return [by_var[x] if isinstance(x, Var) and x in by_var else zero_tangent(x) for x in self.out_leaves]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from wengert.api import grad, jacfwd, pulled, pushed
 from wengert.errors import InputError, kind_of, not_a_function
+from wengert.finite import look
 
 __all__ = ["MODES", "gauss_newton_product", "hvp"]
 
@@ -69,7 +70,7 @@ def hvp(f: Function, primals: Any, tangents: Any, mode: str = "forward-over-reve
         raise InputError(f"hvp: mode={mode!r} is none of {', '.join(MODES)}")
     several = isinstance(primals, tuple)
     x, v = (primals, tangents) if several else ((primals,), (tangents,))
-    out = MODES[mode](f, x, v)
+    out = look("hvp", MODES[mode], f, x, v)
     return out if several else out[0]
 
 
@@ -111,10 +112,14 @@ def gauss_newton_product(residual: Function, x: Any, v: Any, loss: Function | No
     if not callable(residual):
         raise InputError(f"gauss_newton_product: the first argument is a function, not {kind_of(residual)}")
     primals, direction = (x, v) if isinstance(x, tuple) else ((x,), (v,))
+    out = look("gauss_newton_product", _gauss_newton, residual, primals, direction, loss)
+    return out if isinstance(x, tuple) else out[0]
+
+
+def _gauss_newton(residual: Function, primals: Any, direction: Any, loss: Function | None) -> Any:
     name = "gauss_newton_product"
     r, pullback = pulled(name, residual, primals)
     moved = pushed(name, residual, primals, direction)[1]
     if loss is not None:
         moved = pushed(name, grad(loss), (r,), (moved,))[1]
-    out = pullback(moved)
-    return out if isinstance(x, tuple) else out[0]
+    return pullback(moved)

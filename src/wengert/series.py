@@ -14,6 +14,7 @@ import numpy as np
 
 from wengert.api import flat_tangents, run_all
 from wengert.errors import InputError, not_a_function
+from wengert.finite import TANGENT, look
 from wengert.graph import Var
 from wengert.run import Run, own
 from wengert.transforms.taylor import Taylor
@@ -74,6 +75,10 @@ def taylor(f: Callable[..., Any], x: Any, v: Any, order: int) -> Any:
     if order < 0:
         raise InputError("taylor: the order is a whole number, 0 or more")
     primals, direction = (x, v) if isinstance(x, tuple) else ((x,), (v,))
+    return look("taylor", _coefficients_of, f, primals, direction, order)
+
+
+def _coefficients_of(f: Callable[..., Any], primals: Any, direction: Any, order: int) -> Any:
     run = run_all("taylor", f, primals)
     run.require_inexact()
     given = flat_tangents("taylor", run, primals, direction)
@@ -93,7 +98,7 @@ def _coefficients(run: Run, given: list[Any], order: int) -> dict[Any, list[Any]
     if found is None:
         graph = run.trace.build.extract(run.inputs, run.out_vars)
         found = derived[key] = transform(graph, [True] * len(run.inputs), order)
-    out = iter(run.call(found.graph, [*given, *[run.env[r] for r in found.residuals]]))
+    out = iter(run.call(found.graph, [*given, *[run.env[r] for r in found.residuals]], TANGENT))
     return {v: [next(out) if nonzero else None for nonzero in row] for v, row in zip(run.out_vars, found.nonzero, strict=True)}
 
 

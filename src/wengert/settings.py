@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from array import array
 from collections.abc import Iterator
 from typing import Any
@@ -45,21 +46,23 @@ class Config:
     'interpreted'
     """
 
-    __slots__ = ("_interpreted", "_threads")
+    __slots__ = ("_held", "_lock", "_threads")
 
     def __init__(self) -> None:
-        self._interpreted = array("q", [0])  # in memory that machine code reads
+        self._held = array("q", [0])  # in memory that machine code reads; twice the number of reasons, and the setting
+        self._lock = threading.Lock()
         self._threads = array("q", [_processors()])  # likewise
 
     @property
     def backend(self) -> str:
-        return "interpreted" if self._interpreted[0] else "compiled"
+        return "interpreted" if self._held[0] & 1 else "compiled"
 
     @backend.setter
     def backend(self, value: str) -> None:
         if value not in ("compiled", "interpreted"):
             raise InputError(f"config.backend is 'compiled' or 'interpreted', not {value!r}")
-        self._interpreted[0] = value == "interpreted"
+        with self._lock:
+            self._held[0] = self._held[0] // 2 * 2 + (value == "interpreted")
 
     @property
     def threads(self) -> int:
@@ -77,9 +80,14 @@ class Config:
         return self._threads.buffer_info()[0]
 
     @property
-    def interpreted_address(self) -> int:
-        """Where it is said whether machine code is not to run, in eight bytes."""
-        return self._interpreted.buffer_info()[0]
+    def held_address(self) -> int:
+        """Where it is said whether calls are not to enter machine code by themselves, in eight bytes."""
+        return self._held.buffer_info()[0]
+
+    def hold(self, change: int) -> None:
+        """One more or less, of all threads, who wants each call of a jitted function to come to Python first."""
+        with self._lock:
+            self._held[0] += 2 * change
 
     @contextlib.contextmanager
     def set(self, **settings: Any) -> Iterator[None]:
@@ -97,3 +105,5 @@ class Config:
 
 
 config = Config()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: setattr(config, "_lock", threading.Lock()))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wengert.errors import InputError, NonDifferentiableError, SparsityError, kind_of
+from wengert.finite import DEBUG, look_behind
 from wengert.frontends.trace import active_trace, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import REGISTRY, ArrayType, Var, build_graph
@@ -107,6 +108,11 @@ class SparseDerivative:
         return f"<sparse {self.__name__}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if DEBUG.get() is None:
+            return self._at(*args, **kwargs)
+        return look_behind(self.__name__, self._at, args, self._prepared(self._run(args, kwargs))._values, args, **kwargs)
+
+    def _at(self, *args: Any, **kwargs: Any) -> Any:
         run = self._run(args, kwargs)
         found = self._prepared(run)
         if found._doubtful and run.plain:

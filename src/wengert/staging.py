@@ -31,6 +31,7 @@ from wengert.errors import (
     kind_of,
     not_a_function,
 )
+from wengert.finite import DEBUG, look
 from wengert.flatten import Spec, flatten, is_fixed_function
 from wengert.forms import MISS, Forms, Result, leaf_key, signature_of
 from wengert.frontends import flow, warned
@@ -146,6 +147,8 @@ class _Jitted(native.Native):  # type: ignore[misc]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if active_frame() is not None:
             return flow.call(self.f, *args, **kwargs)
+        if DEBUG.get() is not None:
+            return look(getattr(self, "__name__", self._name()), self, *args, **kwargs)
         if self.forms.found:
             out = self.forms.call(args, kwargs)
             if out is not MISS:
@@ -482,7 +485,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
             if reads is None or state is None or not native.watchable(reads):  # NumPy is to raise errors, say
                 return False
             variable, now = state
-            words = [("zero", where, None, None) for where in (OPEN.buffer_info()[0], config.interpreted_address)]
+            words = [("zero", where, None, None) for where in (OPEN.buffer_info()[0], config.held_address)]
             staged.table = native.Table([*words, *reads, ("modes", variable, None, now)])
             if not staged.watched.unchanged():  # by another thread, meanwhile
                 staged.table = None

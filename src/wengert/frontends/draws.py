@@ -8,7 +8,9 @@ the array is indexed; standard numbers are drawn, and scaled.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +21,8 @@ from wengert.frontends.registry import FUNCTIONS, NeedsValueError
 from wengert.frontends.trace import under_vmap, user_line
 from wengert.frontends.tracer import Tracer, as_traced
 
-__all__ = ["SCALED", "is_draw", "pick", "standard_draw"]
+__all__ = ["SCALED", "generator_states", "is_draw", "note_generator", "noting_generators", "pick", "set_generators",
+           "standard_draw"]
 
 _NUMPYS = (np.random.Generator, np.random.RandomState)
 
@@ -30,7 +33,51 @@ def is_draw(function: Any) -> bool:
         return False
     if under_vmap():
         raise NeedsValueError(f"a random number is drawn under vmap at {user_line()}; draw an array outside and map over it")
-    return isinstance(function.__self__, _NUMPYS)
+    if isinstance(function.__self__, _NUMPYS):
+        note_generator(function.__self__)
+        return True
+    return False
+
+
+# ---------------------------------------------------------------- the same draws again
+
+_NOTED = threading.local()  # its `states`: of the generators that have drawn, as they were before
+
+
+@contextmanager
+def noting_generators() -> Iterator[dict[int, tuple[Any, Any]]]:
+    """Within this context the states of generators are kept, as they are before they first draw."""
+    before, _NOTED.states = getattr(_NOTED, "states", None), {}
+    try:
+        note_generator(np.random.normal.__self__)  # type: ignore[attr-defined]  # NumPy's global one
+        yield _NOTED.states
+    finally:
+        _NOTED.states = before
+
+
+def note_generator(generator: Any) -> None:
+    """A generator that is about to draw."""
+    states = getattr(_NOTED, "states", None)
+    if states is not None and id(generator) not in states:
+        states[id(generator)] = (generator, _state(generator))
+
+
+def generator_states() -> dict[int, tuple[Any, Any]]:
+    """The generators that are noted, with their states now."""
+    return {k: (generator, _state(generator)) for k, (generator, _) in (getattr(_NOTED, "states", None) or {}).items()}
+
+
+def set_generators(states: dict[int, tuple[Any, Any]]) -> None:
+    """Put generators back into these states."""
+    for generator, state in states.values():
+        if isinstance(generator, np.random.RandomState):
+            generator.set_state(state)
+        else:
+            generator.bit_generator.state = state
+
+
+def _state(generator: Any) -> Any:
+    return generator.get_state() if isinstance(generator, np.random.RandomState) else generator.bit_generator.state
 
 
 def pick(function: Any, *args: Any, **kwargs: Any) -> Any:

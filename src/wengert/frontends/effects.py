@@ -15,7 +15,7 @@ import numpy as np
 
 from wengert.errors import UnstageableError, kind_of
 from wengert.frontends.block import is_abstract
-from wengert.frontends.draws import standard_draw
+from wengert.frontends.draws import note_generator, standard_draw
 from wengert.frontends.reach import printed
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.trace import active_trace, user_line
@@ -176,6 +176,7 @@ def _draw(owner: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     trial = getattr(copy.deepcopy(owner), name)(*args, **kwargs)
 
     def run() -> tuple[Any, ...]:
+        note_generator(owner)
         out = getattr(owner, name)(*args, **kwargs)
         return () if out is None else (out,)
     if trial is None:

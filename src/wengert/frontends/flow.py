@@ -34,7 +34,7 @@ from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.sequences import Range, sequence
 from wengert.frontends.stage import NothingTraced, Settles, branch, loop
 from wengert.frontends.staged_calls import STAGED, refuse_effects
-from wengert.frontends.trace import active_frame, active_trace, is_library, user_line
+from wengert.frontends.trace import active_frame, active_trace, in_turn, is_library, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.primitives.control import may_raise
 from wengert.primitives.elementwise import logical_not
@@ -212,7 +212,8 @@ def while_(
         frame = active_frame()
         if is_abstract(c) or (frame is not None and n >= _TRIED and grew > 0):
             try:
-                loop(get, put, names, lambda _: body(), test=go_on, sure=not is_abstract(c), apart=not is_abstract(c))
+                sure = not is_abstract(c)
+                in_turn(n, functools.partial(loop, get, put, names, lambda _: body(), test=go_on, sure=sure, apart=sure), True)
                 return
             except Settles:
                 grew = 0
@@ -223,7 +224,7 @@ def while_(
                     raise
                 grew = -1 << 40
         before = _size()
-        body()
+        in_turn(n, body)
         n, grew = n + 1, grew + (_size() > before)
 
 
@@ -250,14 +251,15 @@ def for_(
 
 
 def _python_for(
-    items: Any, halt: Callable[[], Any] | None, body: Callable[[Any], Any], get: Any, put: Any, names: Sequence[str]
+    items: Any, halt: Callable[[], Any] | None, body: Callable[[Any], Any], get: Any, put: Any, names: Sequence[str],
+    first: int = 0
 ) -> None:
     """The loop, unrolled; after a jump that a traced value decides, the rest is the arm of a branch."""
-    for item in items:
-        body(item)
+    for turn, item in enumerate(items, first):
+        in_turn(turn, functools.partial(body, item))
         stop = False if halt is None else halt()
         if is_abstract(stop):
-            if_(not_(stop), _rest_of(items, halt, body, get, put, names), lambda: None, get, put, names)
+            if_(not_(stop), _rest_of(items, halt, body, get, put, names, turn + 1), lambda: None, get, put, names)
             return
         if stop:
             return
@@ -271,12 +273,12 @@ def _rest_of(items: Any, *loop_: Any) -> Callable[[], None]:
 
 def _first_apart(found: Any, halt: Any, body: Any, *variables: Any) -> None:
     """The loop with its first iteration before it."""
-    body(found.item(found.start))
+    in_turn(0, lambda: body(found.item(found.start)))
     stop = False if halt is None else halt()
     if is_abstract(stop):
-        if_(not_(stop), lambda: for_(found.rest(), halt, body, *variables), lambda: None, *variables)
+        if_(not_(stop), lambda: in_turn(1, lambda: for_(found.rest(), halt, body, *variables), True), lambda: None, *variables)
     elif not stop:
-        for_(found.rest(), halt, body, *variables)
+        in_turn(1, lambda: for_(found.rest(), halt, body, *variables), True)
 
 
 def _staged_for(found: Any, halt: Any, body: Any, get: Any, put: Any, names: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ import sysconfig
 import threading
 import types
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,8 +38,8 @@ from wengert.graph import (
 )
 
 __all__ = ["APPLIED", "CLOCK", "HERE", "OPEN", "Frame", "Interned", "Trace", "active_frame", "active_trace", "fresh_build",
-           "interned_build", "is_asked_for_a_product", "is_home", "is_library", "library_call", "note_write", "require_plain",
-           "same_bits", "shown", "under_vmap", "user_line"]
+           "in_turn", "interned_build", "is_asked_for_a_product", "is_home", "is_library", "library_call", "note_write",
+           "require_plain", "same_bits", "shown", "under_vmap", "user_line"]
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
@@ -80,6 +80,28 @@ def user_line() -> str:
 
 
 APPLIED = threading.local()  # its `lines`: those of the equation that is recorded again, where a graph is applied
+
+
+def in_turn(turn: int, run: Callable[[], Any], rest: bool = False) -> Any:
+    """Run a turn of a loop that is unrolled, or the `rest` from that turn on; lines name it where they name passes, too."""
+    frame = active_frame()
+    if frame is None or not getattr(APPLIED, "passes", False):
+        return run()
+    before = getattr(APPLIED, "turns", ())
+    around = before
+    if around and around[-1][0] is frame and around[-1][2]:  # of the rest of the same loop
+        turn, around = turn + around[-1][1], around[:-1]
+    APPLIED.turns = (*around, (frame, turn, rest, os.path.basename(user_line())))
+    try:
+        return run()
+    finally:
+        APPLIED.turns = before
+
+
+def _turns() -> str:
+    """What `in_turn` adds to a line, in this frame."""
+    found = [t for t in getattr(APPLIED, "turns", ()) if t[0] is _LOCAL.frame]
+    return "".join(f" [from turn {turn}]" if rest else f" [turn {turn} of the loop at {line}]" for _, turn, rest, line in found)
 
 
 def public(module: str) -> str:
@@ -150,7 +172,7 @@ class Interned(Build):
 
     def record(self, primitive: Primitive, operands: tuple[Atom, ...], params: Mapping[str, Any]) -> tuple[Var, ...]:
         """Emit a new equation, remembering the user's line."""
-        self.at = getattr(APPLIED, "lines", None) or frozenset((user_line(),))
+        self.at = getattr(APPLIED, "lines", None) or frozenset((user_line() + _turns(),))
         results = self.emit(primitive, operands, params)
         self.held += sum(bytes_held(x, self.counted) for x in (*operands, *params.values()) if type(x) not in _SMALL)
         place = (len(self.equations), self.equations[-1])
@@ -259,11 +281,11 @@ def interned_build() -> Interned:
 
 
 @contextlib.contextmanager
-def fresh_build() -> Iterator[None]:
+def fresh_build(build: Interned | None = None) -> Iterator[None]:
     """Around a trace whose lines are looked at: equations that are found again have the lines of who recorded them first."""
     before = _LOCAL.build
     if not _LOCAL.stack:
-        _LOCAL.build = Interned()
+        _LOCAL.build = build or Interned()
     try:
         yield
     finally:

@@ -28,12 +28,18 @@ def apply(graph: Graph, operands: Any) -> tuple[Any, ...]:
 def apply_env(graph: Graph, operands: Any) -> dict[Any, Any]:
     """As `apply`; gives the values of all variables."""
     env: dict[Any, Any] = dict(zip(graph.inputs, operands, strict=True))
+    build = next((o.build for o in operands if isinstance(o, Handle)), None)
+    before: frozenset[str] = getattr(build, "at", frozenset())
     for e in graph.equations:
+        if build is not None:
+            build.at = graph.lines.get(e) or before
         values = [env[o] if isinstance(o, Var) else o for o in e.operands]
         if not any(isinstance(v, Handle) for v in values):
             values = [v.value[()] if isinstance(v, Const) else v for v in values]
         out = e.primitive(*values, **e.params)
         env.update(zip(e.results, out if e.primitive.multiple else (out,), strict=True))
+    if build is not None:
+        build.at = before
     return env
 
 
