@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tests.fuzz import commands, formulas, graphs
+from tests.fuzz import commands, formulas, graphs, requests
 from tests.fuzz.target import Outcome, Target, run
 
 __all__ = ["TARGETS", "main"]
 
-TARGETS: list[Target] = [*formulas.TARGETS, *graphs.TARGETS, *commands.TARGETS]
+TARGETS: list[Target] = [*formulas.TARGETS, *graphs.TARGETS, *commands.TARGETS, *requests.TARGETS]
 TURN = 8.0  # seconds
 MOST = 5  # inputs that break a law, of one target, before it is left alone
 
@@ -68,7 +68,7 @@ def show(outcomes: dict[str, Outcome]) -> None:
     table = Table("target", "inputs", "what became of them", "broken")
     for name, o in outcomes.items():
         words = Counter({w: n for w, n in o.counts.items() if w != "broken"})
-        said = ", ".join(f"{w} {n:,}" for w, n in words.most_common(8))
+        said = ", ".join(f"{w} {n:,}" for w, n in words.most_common(14))
         table.add_row(name, f"{sum(o.counts.values()):,}", said, f"[red]{len(o.broken)}" if o.broken else "0")
     out.print(table)
     for name, o in outcomes.items():
