@@ -421,3 +421,15 @@ def test_cache(tmp_path, monkeypatch, capsys):
     assert main(["cache", "clear", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["removed"] == 0
     assert main(["cache", "fill"]) == 2 and "wengert: error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words, message", [
+    (["x", "x=" + "9" * 5000], "write a float"),
+    (["x", "x=[1, 9223372036854775808]"], "write a float"),
+    (["x" * 5000 + ".py:f", "x=1"], "File name too long"),
+    (["x" * 5000, "y=1"], " ... "),
+])
+def test_what_is_too_long_is_told_in_a_short_line(words, message, capsys):
+    assert main(["diff", *words]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("wengert: error: ") and message in err and len(err) < 2000

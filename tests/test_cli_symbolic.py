@@ -60,3 +60,9 @@ def test_functions_in_files(run, tmp_path):
 def test_mistakes(run, words, message):
     status, out, err = run(*words)
     assert status == 2 and out == "" and message in err and "Traceback" not in err
+
+
+def test_what_a_function_raises_or_leaves_by_is_told_at_its_line(tmp_path, run):
+    (tmp_path / "program.py").write_text("def leaves(x):\n    raise SystemExit(3)\n")
+    status, out, err = run(f"{tmp_path}/program.py:leaves", "x=1")
+    assert status == 2 and not out and err.endswith("program.py:2: SystemExit: 3")

@@ -211,3 +211,9 @@ def test_what_cannot_be_derived_is_refused():
     """A function without a derivative rule may refuse; it may not give zero."""
     with pytest.raises(WengertError):
         wg.grad(wg.formula("mathieu_a(1, x)"))(1.0)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_has_latex(name):
+    count = FUNCTIONS[name].least
+    assert wg.formula(f"{name}({', '.join('abcd'[:count])})").latex()

@@ -129,6 +129,7 @@ _TREES: dict[str, Callable[[Equation, list[Node]], Node]] = {
 
 _NUMBER = ArrayType((), float)
 _PRIMITIVES = {"zeta": "riemann_zeta", "sinc": "sinc", "where": "select"}
+_BY_NAME = ("polygamma", "softmax", "log_softmax", "logsumexp")  # whose rows need parameters, which a tree has not
 
 
 def latex_of(tree: Node) -> str:
@@ -152,7 +153,7 @@ def _latex(node: Node, below: list[Any]) -> tuple[Any, Term]:
     atoms, terms = [a for a, _ in below], [t for _, t in below]
     primitive = REGISTRY.get(_PRIMITIVES.get(node.function, node.function)) or _by_ufunc().get(node.function)
     out = Var(_NUMBER)
-    if primitive is None or primitive.name.startswith("reduce") or primitive.name in ("polygamma",):
+    if primitive is None or primitive.name.startswith("reduce") or primitive.name in _BY_NAME:
         name = node.label.replace("_", r"\_")
         return out, Term(rf"\mathrm{{{name}}}\left({', '.join([t.text for t in terms])}\right)")
     return out, term_of(Equation(primitive, atoms, {}, [out]), terms, "latex")

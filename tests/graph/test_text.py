@@ -145,3 +145,38 @@ def test_free_variables_print_and_are_refused():
     assert "add(%0, ?0)" in text
     with pytest.raises(GraphError):
         from_text(text)
+
+
+@pytest.mark.parametrize("equation", [
+    "%1: float64[] = cos(%0, s=complex())", "%1: float64[] = cos(%0, s=complex(1, True))", "%1: float64[] = cos(%0, s=slice())",
+    "%1: float64[] = cos(%0, s=slice(1, 2, 3, 4))", "%1: float64[] = cos(%0, s=(" + "(" * 5000,
+    "%1: float64[] = cos(%0, s='\\x')",
+    "%1: float64[] = cos(%0, s='\\d')", "%1: float64[] = cos(%0, s=b'é')", "%1: float64[] = cos(%0, s=" + "9" * 5000 + ")",
+    "%1: float64[] = cos(%0, s=1, s=1)", "%1: float64[] = cos(%0, s=1e400)", "%1: " + "stack[" * 5000,
+    "%1: float64[1.5] = cos(%0)",
+    "%1: float64[-1] = cos(%0)", "%1: float64[inf] = cos(%0)", f"%1: float64[{'9' * 30}] = cos(%0)", "%1: object[] = cos(%0)",
+    "%1: dtype('O')[] = cos(%0)", "%1: dtype('f8,f8')[] = cos(%0)", "%1: float64[] = cos(1e400)",
+    "%1: float64[] = cos(int8(300))",
+    "%1: float64[] = cos(" + "9" * 5000 + ")", "%1: float64[] = cos(bool(2))", "%1: float64[] = cos(float64(True))",
+    "%1: float64[] = cos(int64(inf))", "%1: float64[] = cos(complex128(1))", 'float64[1]{base64 "é"}',
+    '%1: float64[] = cos(float64[1]{base64 "é"})', '%1: float64[] = cos(float64[1]{base64 "AAA!"})',
+    "%1: float64[] = cos(float64[1000000000000]{fill 1.0})", "%1: float64[] = cos(object[1]{1})",
+    "%1: float64[] = cos(float64[" + "1," * 70 + "1]{1.0})",
+], ids=lambda text: text[:40])
+def test_hostile_text_is_refused_at_its_line(equation):
+    with pytest.raises(GraphError, match=r"^line 2: expected .{0,120}$"):
+        from_text(f"graph(%0: float64[]) {{\n  {equation}\n  return %0\n}}")
+
+
+@pytest.mark.parametrize("params", ["", "axes='a'", "axis=None", "shape=(1, 'x')", "dtype=1",
+                                    "index=...", "body=1", "bodies=(1,)"])
+def test_parameters_of_other_kinds_are_refused(params):
+    for name in REGISTRY:
+        for operands in ("", "%0", "%0, %1", "%0, %1, 2"):
+            arguments = ", ".join(part for part in (operands, params) if part)
+            text = f"graph(%0: float64[], %1: float64[3]) {{\n  %2: float64[] = {name}({arguments})\n  return %2\n}}"
+            try:
+                graph = from_text(text)
+            except GraphError:
+                continue
+            assert same_graph(from_text(to_text(graph)), graph)

@@ -18,7 +18,7 @@ import pytest
 from serving import served
 
 from wengert.page import Page
-from wengert.page.server import LONGEST_BODY
+from wengert.page.server import LONGEST_BODY, MOST_STRANGERS
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 
@@ -105,6 +105,55 @@ def test_a_request_ends_at_one_place_or_is_refused(page, method, headers):
         connection.sendall("\r\n".join([*lines, *headers, "", "{}  "]).encode())
         with contextlib.suppress(ConnectionError):  # closed with a part unread
             assert connection.recv(12) == b"HTTP/1.1 400"
+
+
+def raw(page, data):
+    """What comes back for these bytes, up to the end of the connection."""
+    with socket.create_connection(("127.0.0.1", page.server_port), timeout=30) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize("line", ["DELETE /x HTTP/1.1", "HEAD / HTTP/1.1", "GET / HTTP/2.0", "GET /x", "x", "GET  HTTP/1.1 x y",
+                                  "GET /" + "x" * 70_000 + " HTTP/1.1"], ids=lambda line: line[:20])
+def test_what_the_library_refuses_has_the_same_headers(page, line):
+    answer = raw(page, f"{line}\r\nHost: x\r\n\r\n".encode())
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 ") and b"nosniff" in head and b"no-store" in head and b"text/plain" in head
+    assert len(body) < 80 and (not body or not line.startswith("HEAD"))
+
+
+def test_idle_and_slow_connections_do_not_keep_others_out(page):
+    """More than may wait: the oldest of those that have not shown the token are closed, and those that have are not."""
+    with contextlib.ExitStack() as stack:
+        known = stack.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", page.server_port, timeout=30)))
+        known.request("GET", f"/{page.token}/icon.svg")
+        assert known.getresponse().read()
+        waiting = []
+        for k in range(MOST_STRANGERS + 20):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", page.server_port), timeout=30))
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: 127."[:k % 30])
+            waiting.append(connection)
+            assert k % 100 or send(page)[0] == 200
+        assert send(page)[0] == 200
+        known.request("GET", f"/{page.token}/icon.svg")
+        assert known.getresponse().status == 200
+        for connection in waiting[:20]:
+            with contextlib.suppress(ConnectionError):
+                assert b"HTTP" not in connection.recv(20)  # the end, and no answer
+        assert len(page.strangers) <= MOST_STRANGERS
+        assert threading.active_count() < MOST_STRANGERS + 50
+
+
+def test_the_port_is_free_again():
+    with served(60.0) as page:
+        port, stranger = page.server_port, socket.create_connection(("127.0.0.1", page.server_port))
+    with contextlib.closing(stranger), pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=30)
+    again = Page(port)
+    again.close()
 
 
 def test_other_methods_and_paths_are_refused(page):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Parser", "add_target", "bound", "fail", "failing", "order"]
 
 
+_LONGEST = 1000  # characters of a line of a message; what was typed may be longer
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that answers a mistake with one line."""
 
@@ -27,7 +30,9 @@ class Parser(argparse.ArgumentParser):
 
 def fail(message: str) -> NoReturn:
     sys.stdout.flush()
-    print(f"wengert: error: {message}", file=sys.stderr)
+    shown = "\n".join([line if len(line) <= _LONGEST else f"{line[:_LONGEST // 2]} ... {line[-_LONGEST // 2:]}"
+                       for line in message.split("\n")])
+    print(f"wengert: error: {shown}", file=sys.stderr)
     raise SystemExit(2)
 
 
@@ -43,6 +48,8 @@ def failing() -> Iterator[None]:
         fail(" ".join(str(error).split()))
     except BrokenPipeError:
         raise
+    except OSError as error:  # a name that is too long, a folder that may not be read, a disk that is full
+        fail(" ".join(f"{error.filename or 'the output'}: {error.strerror or error}".split()))
     except Exception as error:  # a mistake of ours; still no traceback
         said = " ".join(f"{type(error).__name__}: {error}".split())
         fail(f"internal error: {said}. Please report it with the command and the files that led to it")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,9 @@ def _read(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty")
     try:
-        return np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            archive = file.read(2) == b"PK"
+        return np.load(io.BytesIO(path.read_bytes()) if archive else path, allow_pickle=False)  # a damaged archive is left open
     except Exception as error:  # NumPy raises many kinds of error for bytes that are no array
         said = _sentence(error)
         why = "it may hold Python objects, which are not read" if "pickle" in said else said

@@ -7,6 +7,7 @@ or as LaTeX, NumPy source, an evaluation tree; or how many nodes they have. The 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import itertools
 import json
@@ -66,14 +67,16 @@ def _text(options: argparse.Namespace, words: Sequence[str]) -> str:
     from wengert.errors import InputError
     if options.plot and not options.swell:
         raise InputError("--plot draws what --swell counts: give both")
-    f, point = _found(options, words)
+    f, point, running = _found(options, words)
     formula = f if not point else None
     if options.swell:
-        swell = wg.symbolic.swell(f, *point, order=options.order, wrt=options.wrt.split(",") if options.wrt else None)
+        with running:
+            swell = wg.symbolic.swell(f, *point, order=options.order, wrt=options.wrt.split(",") if options.wrt else None)
         if options.plot:
             swell.plot(options.plot)
         return str(swell)
-    formula = wg.symbolic.formula_of(f, *point) if formula is None else formula
+    with running:
+        formula = wg.symbolic.formula_of(f, *point) if formula is None else formula
     if options.differential:
         return f"dF = {formula.differential()}"
     wrt = [n.strip() for n in options.wrt.split(",")] if options.wrt else list(formula.variables)
@@ -96,18 +99,18 @@ def _text(options: argparse.Namespace, words: Sequence[str]) -> str:
     return "\n".join([f"{head:<{width}} = {g}" for head, g in zip(heads, formulas)])
 
 
-def _found(options: argparse.Namespace, words: Sequence[str]) -> tuple[Any, tuple[Any, ...]]:
-    """A formula, or a function and its arguments."""
+def _found(options: argparse.Namespace, words: Sequence[str]) -> tuple[Any, tuple[Any, ...], Any]:
+    """A formula, or a function and its arguments, and the context in which a function may be called."""
     from wengert.cli.target import find
     from wengert.errors import InputError
     unbound = find(options.target)
     if unbound.is_formula:
         if words:
             raise InputError(f"a symbolic derivative needs no values: leave out {words[0]} (`wengert diff` evaluates)")
-        return unbound.function, ()
+        return unbound.function, (), contextlib.nullcontext()
     target = bound(argparse.Namespace(target=options.target, wrt=None), words, allow_nan=True)
     function = functools.partial(target.function, **target.kwargs) if target.kwargs else target.function
-    return function, tuple(target.args)
+    return function, tuple(target.args), target.running()
 
 
 def _derivatives(formula: Any, wrt: Sequence[str], order: int, simplify: bool) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -56,6 +56,8 @@ def _value(name: str, text: str, allow_nan: bool) -> Any:
 
 def _number(name: str, text: str) -> Any:
     if re.fullmatch("[+-]?[0-9]+", text):
+        if len(text) > 20 or not -2**63 <= int(text) < 2**63:
+            raise InputError(f"the value of {name!r} does not fit into a 64-bit integer: write a float, 1e20")
         return int(text)
     for kind in (float, complex):
         try:

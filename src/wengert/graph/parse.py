@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import base64
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,14 @@ _TOKEN = re.compile(r"""
   | (?P<string>b?'(?:[^'\\\n]|\\.)*'|b?"(?:[^"\\\n]|\\.)*")
   | (?P<number>-?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|inf\b|nan\b)) | (?P<name>[A-Za-z_]\w*)
   | (?P<opaque><[^>\n]*>) | (?P<mark>\.\.\.|[()\[\]{}=:,])""", re.VERBOSE)
+_DEEPEST = 60  # graphs in graphs, tuples in tuples: Python's stack is finite
+_LARGEST = 1 << 30  # bytes of a constant whose text is shorter than itself
 _WORDS = {"None": None, "True": True, "False": False}
+
+
+_MOST_AXES = 64  # of an array of NumPy
+_NATIVE = [np.dtype(kind) for kind in "?bBhHiIqQlLefdgFDG"]
+_NUMBERS = {d.str: d for native in _NATIVE for d in (native, native.newbyteorder())} | {d.name: d for d in _NATIVE}
 
 
 class _Token:
@@ -69,7 +77,7 @@ class _Parser:
     """The tokens, the place in them, and the variables defined so far."""
 
     def __init__(self, tokens: list[_Token]):
-        self.tokens, self.at = tokens, 0
+        self.tokens, self.at, self.depth = tokens, 0, 0
         self.names: dict[str, Var] = {}
 
     # ------------------------------------------------------------ tokens
@@ -86,7 +94,13 @@ class _Parser:
 
     def error(self, wanted: str) -> GraphError:
         token = self.tokens[self.at]
-        return GraphError(f"line {token.line}: expected {wanted}, found {token.text}")
+        found = token.text if len(token.text) <= 60 else f"{token.text[:60]}..."
+        return GraphError(f"line {token.line}: expected {wanted}, found {found}")
+
+    def refused(self, wanted: str) -> GraphError:
+        """The error for the token that was read last."""
+        self.at -= 1
+        return self.error(wanted)
 
     def accept(self, text: str) -> bool:
         if self.peek().text == text and self.peek().kind in ("mark", "name"):
@@ -102,6 +116,15 @@ class _Parser:
         if self.peek().kind != kind:
             raise self.error(wanted)
         return self.next().text
+
+    def deeper(self, item: Callable[[], Any]) -> Any:
+        """One item, a level down."""
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise self.error(f"at most {_DEEPEST} levels")
+        out = item()
+        self.depth -= 1
+        return out
 
     def many(self, close: str, item: Callable[[], Any]) -> list[Any]:
         """Items between commas, up to the closing mark; a comma may stand behind the last."""
@@ -134,8 +157,7 @@ class _Parser:
     def definition(self) -> Var:
         name = self.kind("var", "a variable such as %0")
         if name in self.names or name[0] == "?":
-            self.at -= 1
-            raise self.error("a variable that is new")
+            raise self.refused("a variable that is new")
         self.expect(":")
         self.names[name] = Var(self.type())
         return self.names[name]
@@ -149,8 +171,7 @@ class _Parser:
         self.expect("=")
         name = self.kind("name", "the name of a primitive")
         if name not in REGISTRY:
-            self.at -= 1
-            raise self.error("the name of a primitive")
+            raise self.refused("the name of a primitive")
         self.expect("(")
         operands: list[Atom] = []
         params: dict[str, Any] = {}
@@ -158,8 +179,10 @@ class _Parser:
         def argument() -> None:
             token = self.peek()
             if token.kind == "name" and self.tokens[self.at + 1].text == "=":
+                if token.text in params:
+                    raise self.error("a parameter that is new")
                 self.at += 2
-                params[token.text] = self.param()
+                params[token.text] = self.deeper(self.param)
             elif params:
                 raise self.error("a parameter such as axes=(0,)")
             else:
@@ -171,28 +194,46 @@ class _Parser:
 
     def dtype(self) -> np.dtype[Any]:
         token = self.next()
-        try:
-            if token.text == "dtype" and self.accept("("):
-                dtype = np.dtype(ast.literal_eval(self.kind("string", "a dtype such as '>f8'")))
-                self.expect(")")
-                found: np.dtype[Any] = np.dtype(dtype)
-                return found
-            if token.kind == "name" and np.dtype(token.text).name == token.text:
-                return np.dtype(token.text)
-        except TypeError:
-            pass
-        self.at -= 1
-        raise self.error("a dtype such as float64")
+        written = token.text if token.kind == "name" else ""
+        if written == "dtype" and self.accept("("):
+            written = self.string("a dtype such as '>f8'")
+            self.expect(")")
+        found = _NUMBERS.get(written)
+        if found is None:
+            raise self.refused("a dtype such as float64")
+        return found
 
     def type(self) -> Type:
         if self.accept("stack"):
             self.expect("[")
-            element = self.type()
+            element = self.deeper(self.type)
             self.expect("]")
             return StackType(element)
         dtype = self.dtype()
         self.expect("[")
-        return ArrayType(tuple(self.many("]", lambda: int(self.kind("number", "a length")))), dtype)
+        return ArrayType(self.shape(), dtype)
+
+    def shape(self) -> tuple[int, ...]:
+        lengths = tuple(self.many("]", self.length))
+        if len(lengths) > _MOST_AXES:
+            raise self.refused(f"at most {_MOST_AXES} lengths")
+        return lengths
+
+    def length(self) -> int:
+        token = self.next()
+        if not token.text.isdecimal() or len(token.text) > 18:
+            raise self.refused("a length")
+        return int(token.text)
+
+    def string(self, wanted: str) -> Any:
+        """What a literal of text or bytes stands for."""
+        text = self.kind("string", wanted)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            raise self.refused(f"{wanted}, as Python writes it") from None
 
     def operand(self) -> Atom:
         token = self.peek()
@@ -206,9 +247,8 @@ class _Parser:
     def const(self) -> Const:
         token = self.peek()
         if token.kind == "number":
-            self.at += 1
             whole = token.text.lstrip("-").isdigit()
-            return Const(element_of(token.text, np.dtype(np.int64 if whole else np.float64)))
+            return Const(self.element(np.dtype(np.int64 if whole else np.float64)))
         if token.text in ("True", "False"):
             self.at += 1
             return Const(np.bool_(token.text == "True"))
@@ -216,46 +256,51 @@ class _Parser:
         if self.accept("("):
             return Const(self.scalar(dtype))
         self.expect("[")
-        shape = tuple(self.many("]", lambda: int(self.kind("number", "a length"))))
-        return Const(self.array(ArrayType(shape, dtype)))
-
-    def number(self) -> str:
-        token = self.next()
-        if token.kind != "number" and token.text not in ("True", "False"):
-            self.at -= 1
-            raise self.error("a number")
-        return token.text
+        return Const(self.array(ArrayType(self.shape(), dtype)))
 
     def scalar(self, dtype: np.dtype[Any]) -> Any:
         """What stands between the parentheses of ``float32(0.1)`` or ``complex64(0.0, 1.0)``."""
-        parts = self.many(")", self.number)
+        part = np.empty(0, dtype).real.dtype
+        parts = self.many(")", lambda: self.element(part))
         if len(parts) != 1 + (dtype.kind == "c"):
-            raise self.error("one number (two for a complex number)")
-        out = complex_of(parts[0], parts[1], dtype) if dtype.kind == "c" else element_of(parts[0], dtype)
-        return np.asarray(out).astype(dtype)
+            raise self.refused("one number (two for a complex number)")
+        return np.asarray(complex_of(parts[0], parts[1], dtype) if dtype.kind == "c" else parts[0]).astype(dtype)
 
     def element(self, dtype: np.dtype[Any]) -> Any:
         if dtype.kind == "c":
             self.expect("complex")
             self.expect("(")
             return self.scalar(dtype)
-        return element_of(self.number(), dtype)
+        token = self.next()
+        try:
+            if token.kind == "number" or token.text in ("True", "False"):
+                out = element_of(token.text, dtype)
+                if "inf" in token.text or not np.isinf(out):
+                    return out
+        except (ValueError, OverflowError, KeyError):
+            pass
+        raise self.refused(f"a number of {dtype}")
 
     def array(self, t: ArrayType) -> Any:
         self.expect("{")
         if self.accept("base64"):
-            data = base64.b64decode(ast.literal_eval(self.kind("string", "bytes in base64")))
+            try:
+                data = base64.b64decode(self.string("bytes in base64"), validate=True)
+            except ValueError:
+                raise self.refused("bytes in base64") from None
             self.expect("}")
             if len(data) != t.size * t.dtype.itemsize:
-                raise self.error(f"the bytes of {t} before this")
+                raise self.refused(f"the bytes of {t} before this")
             return np.frombuffer(data, t.dtype).reshape(t.shape)
         if self.accept("fill"):
+            if t.size * t.dtype.itemsize > _LARGEST:
+                raise self.error(f"a constant of at most {_LARGEST:,} bytes")
             out = np.full(t.shape, self.element(t.dtype), t.dtype)
             self.expect("}")
             return out
         elements = self.many("}", lambda: self.element(t.dtype))
         if len(elements) != t.size:
-            raise self.error(f"{t.size} elements before this")
+            raise self.refused(f"{t.size} elements before this")
         return np.array(elements, t.dtype).reshape(t.shape)
 
     # ------------------------------------------------------------ parameters
@@ -265,11 +310,9 @@ class _Parser:
         if token.kind == "opaque":
             raise GraphError(f"line {token.line}: {token.text} is a Python object, which the text of a graph cannot hold")
         if token.kind == "number":
-            self.at += 1
-            return int(token.text) if token.text.lstrip("-").isdigit() else float(token.text)
+            return self.literal()
         if token.kind == "string":
-            self.at += 1
-            return ast.literal_eval(token.text)
+            return self.string("text or bytes")
         if token.text in _WORDS:
             self.at += 1
             return _WORDS[token.text]
@@ -278,17 +321,30 @@ class _Parser:
         if self.accept("..."):
             return Ellipsis
         if self.accept("("):
-            return tuple(self.many(")", self.param))
+            return tuple(self.many(")", lambda: self.deeper(self.param)))
         if self.accept("const"):
             return self.const()
         if self.accept("slice"):
             self.expect("(")
-            return slice(*self.many(")", self.param))
-        if self.accept("complex"):
-            self.expect("(")
-            parts = self.many(")", self.number)
-            return complex(float(parts[0]), float(parts[1]))
+            ends = self.many(")", self.literal)
+            if not 1 <= len(ends) <= 3:
+                raise self.refused("one to three numbers")
+            return slice(*ends)
+        if token.text == "complex":
+            return complex(self.element(np.dtype(np.complex128)))
         return self.typed_param()
+
+    def literal(self) -> int | float | None:
+        """A number of Python's, or None."""
+        token = self.peek()
+        if self.accept("None"):
+            return None
+        if token.text.lstrip("-").isdigit():
+            self.at += 1
+            if len(token.text) > 4000:  # Python converts no more
+                raise self.refused("a number")
+            return int(token.text)
+        return float(self.element(np.dtype(np.float64)))
 
     def typed_param(self) -> Any:
         """A dtype, a type, or a NumPy scalar: ``float32``, ``float32[3]``, ``float32(0.1)``."""
@@ -296,7 +352,7 @@ class _Parser:
             return self.type()
         dtype = self.dtype()
         if self.accept("["):
-            shape = tuple(self.many("]", lambda: int(self.kind("number", "a length"))))
+            shape = self.shape()
             if self.peek().text == "{":  # an unusual NaN, by its bytes
                 return self.array(ArrayType(shape, dtype))[()]
             return ArrayType(shape, dtype)

@@ -8,9 +8,12 @@ is enough: a handful of files and one kind of message, for one person.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import secrets
+import socket
+import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -19,10 +22,11 @@ from typing import Any
 from wengert.page.examples import EXAMPLES
 from wengert.page.worker import MEMORY, SECONDS, Workers
 
-__all__ = ["LONGEST_BODY", "Page"]
+__all__ = ["LONGEST_BODY", "MOST_STRANGERS", "Page"]
 
 LOOPBACK = "127.0.0.1"  # and no other: there is no way to ask for one
 LONGEST_BODY = 256 << 10
+MOST_STRANGERS = 256  # connections that have not shown the token; one more, and the oldest of them ends
 SLOW = frozenset({"ways", "curve", "symbolic"})  # asked of a second child, so that the point can move meanwhile
 
 _TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8",
@@ -54,10 +58,12 @@ class Page(ThreadingHTTPServer):
     """
 
     daemon_threads = True
-    request_queue_size = 32
+    request_queue_size = 128  # who waits longer is asked to try again in a second
 
     def __init__(self, port: int = 0, *, seconds: float = SECONDS, memory: int = MEMORY) -> None:
         self.token = secrets.token_urlsafe(32)
+        self.strangers: dict[Any, None] = {}  # the oldest first
+        self.lock = threading.Lock()
         super().__init__((LOOPBACK, port), _Handler)
         self.workers = Workers(seconds, memory)
 
@@ -72,6 +78,26 @@ class Page(ThreadingHTTPServer):
     def close(self) -> None:
         self.workers.close()
         self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread for each connection, and an end to those that hold on to theirs without a word or the right one."""
+        with self.lock:
+            self.strangers[request] = None
+            late = list(self.strangers)[:-MOST_STRANGERS]
+            for connection in late:
+                del self.strangers[connection]
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def known(self, connection: Any) -> None:
+        """The connection has shown the token, or has ended."""
+        with self.lock:
+            self.strangers.pop(connection, None)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.known(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that goes away in the middle of an answer is no error."""
@@ -99,6 +125,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: the terminal belongs to the person, and addresses hold the token."""
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What is no request of HTTP, or of another method: nothing of it is repeated."""
+        self.close_connection = True
+        status = HTTPStatus(code)
+        self._send(status, "text/plain; charset=utf-8", f"{status.phrase.lower()}\n".encode())
+
     def _answer(self, made: Any) -> None:
         try:
             kind, body = made(self._path())
@@ -119,6 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         token, slash, path = self.path.partition("?")[0].removeprefix("/").partition("/")
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
             raise _Refused(HTTPStatus.FORBIDDEN, "open the address that `wengert page` printed: it holds a token")
+        self.server.known(self.connection)
         if not slash:
             raise _Refused(HTTPStatus.NOT_FOUND, "the address ends with a slash")
         self._clear()
@@ -167,6 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
         return request
 
     def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+        self.request_version = self.protocol_version  # an answer to HTTP/0.9 would have no headers
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
@@ -175,4 +209,5 @@ class _Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
