@@ -480,8 +480,7 @@ def reached(f: Callable[..., Any]) -> Callable[..., Any]:
 def run_traced(trace: Trace, body: Callable[[], Any]) -> Any:
     """Run a function under a trace. NumPy hides our refusals behind its own error: bring them back."""
     try:
-        with trace:
-            return body()
+        return trace.run(body)
     except (TypeError, ValueError, SystemError) as error:
         cause = error.__cause__
         while cause is not None and not isinstance(cause, WengertError):
