@@ -175,7 +175,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         leaves, key, rebuild = self._signature(args, kwargs)
         staged = self.found.get(key)
         if staged is None or not staged.watched.unchanged():
-            staged = self._stage(leaves, key, rebuild)
+            staged = warned.restored(lambda: self._stage(leaves, key, rebuild))
             self._forget(key)
             if len(self.found) >= _MOST:
                 self._forget(next(iter(self.found)))  # the oldest

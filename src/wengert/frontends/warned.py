@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["modes", "relayed", "set_modes", "settled"]
+__all__ = ["modes", "relayed", "restored", "set_modes", "settled", "silent"]
 
 # The state that np.errstate sets, for this thread and context; without it warnings keep the line that NumPy gives them.
 _STATE: Any = getattr(getattr(getattr(np, "_core", None), "umath", None), "_extobj_contextvar", None)
@@ -85,6 +85,30 @@ def _settle(state: Any, relayed: Any) -> None:
     np.seterr(**wanted)
     if call is not _RELAY:
         np.seterrcall(call)
+
+
+def silent(f: Callable[[], Any]) -> Any:
+    """What a function gives without floating-point warnings and errors: ``np.errstate``, but no interrupt leaves it on."""
+    if _STATE is None:
+        with np.errstate(all="ignore"):
+            return f()
+    state = _STATE.get()
+    try:
+        np.seterr(all="ignore")
+        return f()
+    finally:
+        _SET(state)
+
+
+def restored(f: Callable[[], Any]) -> Any:
+    """What a function gives; where it raises, an interrupt say, what NumPy does about floating-point errors is as before."""
+    state = None if _STATE is None else _STATE.get()
+    try:
+        return f()
+    except BaseException:
+        if state is not None:
+            _SET(state)
+        raise
 
 
 def modes() -> Any:
