@@ -25,6 +25,7 @@ from wengert.frontends import (  # noqa: F401  (they register themselves)
     numpy_api,
     operators,
     python_calls,
+    warned,
 )
 from wengert.frontends.lens import stand_in
 from wengert.frontends.reach import reach
@@ -133,10 +134,6 @@ def own(value: Any, seen: set[int], box: bool = False) -> Any:
 def _owners(arrays: Sequence[Any]) -> set[int]:
     """The arrays whose memory these are, by identity."""
     return {id(a if a.base is None else a.base) for a in arrays if isinstance(a, np.ndarray)}
-
-
-def _zero_warnings() -> Any:
-    return np.errstate(all="ignore")
 
 
 class Run:
@@ -431,8 +428,7 @@ class Run:
                     values = [v.value[()] if isinstance(v, Const) else v for v in values]
                 before, APPLIED.lines = getattr(APPLIED, "lines", None), primal.lines.get(e)
                 try:
-                    with _zero_warnings():
-                        out = e.primitive(*values, **e.params)
+                    out = warned.silent(lambda: e.primitive(*values, **e.params))  # noqa: B023
                 finally:
                     APPLIED.lines = before
                 self.env.update({r: x for r, x in zip(e.results, out, strict=True) if r not in self.env})
@@ -444,12 +440,10 @@ class Run:
             program = derived.get(graph)
             if program is None:
                 program = derived[graph] = Program(graph)
-            with _zero_warnings():
-                out = program(*operands)
+            out = warned.silent(lambda: program(*operands))
             given = {id(o) for o in operands}
             return [np.array(r) if id(r) in given and np.ndim(r) else r for r in out]
-        with _zero_warnings():
-            env = apply_graph(marked(graph, passed), operands)
+        env = warned.silent(lambda: apply_graph(marked(graph, passed), operands))
         return [env[o] if isinstance(o, Var) else o.value for o in graph.outputs]
 
     def call_lanes(self, graph: Graph, lanes: int, given: list[Any]) -> list[Any]:
@@ -500,8 +494,7 @@ def reached(f: Callable[..., Any]) -> Callable[..., Any]:
 def run_traced(trace: Trace, body: Callable[[], Any]) -> Any:
     """Run a function under a trace. NumPy hides our refusals behind its own error: bring them back."""
     try:
-        with trace:
-            return body()
+        return trace.run(body)
     except (TypeError, ValueError, SystemError) as error:
         cause = error.__cause__
         while cause is not None and not isinstance(cause, WengertError):

@@ -178,7 +178,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         leaves, key, rebuild = self._signature(args, kwargs)
         staged = self.found.get(key)
         if staged is None or not staged.watched.unchanged():
-            staged = self._stage(leaves, key, rebuild)
+            staged = warned.restored(lambda: self._stage(leaves, key, rebuild))
             self._forget(key)
             if len(self.found) >= _MOST:
                 self._forget(next(iter(self.found)))  # the oldest
@@ -247,21 +247,23 @@ class _Jitted(native.Native):  # type: ignore[misc]
     def _trace(self, staged: _Staged, leaves: list[Any], rebuild: Callable[[Any], Any]) -> None:
         block = Block("jit")
         inputs: list[Var] = []
+
+        def body() -> tuple[list[Any], list[Any]]:
+            tracers = []
+            for x in leaves:
+                found, kind, order = leaf_key(x)
+                var = Var(found)
+                inputs.append(var)
+                tracer = Tracer(block, var, kind={"array": "argument", "scalar": "scalar"}.get(kind, ""))
+                tracer.order = order if order in ("C", "F") else ""
+                tracers.append(tracer)
+            f, args, kwargs = rebuild(tracers)
+            note_partial(f)
+            out = flow.call(f, *args, **kwargs)
+            out_leaves, staged.out_spec = flatten(out, ordered=True)
+            return out_leaves, [None if is_fixed_function(x, (args, kwargs)) else self._settle(block, x) for x in out_leaves]
         try:
-            with block:
-                tracers = []
-                for x in leaves:
-                    found, kind, order = leaf_key(x)
-                    var = Var(found)
-                    inputs.append(var)
-                    tracer = Tracer(block, var, kind={"array": "argument", "scalar": "scalar"}.get(kind, ""))
-                    tracer.order = order if order in ("C", "F") else ""
-                    tracers.append(tracer)
-                f, args, kwargs = rebuild(tracers)
-                note_partial(f)
-                out = flow.call(f, *args, **kwargs)
-                out_leaves, staged.out_spec = flatten(out, ordered=True)
-                outputs = [None if is_fixed_function(x, (args, kwargs)) else self._settle(block, x) for x in out_leaves]
+            out_leaves, outputs = block.run(body)
         except RecursionError as error:
             raise UnstageableError(f"{raised(error)}: recursion to no end, or to one that a traced value decides") from error
         except (NeedsValueError, WengertError):
@@ -318,13 +320,9 @@ class _Jitted(native.Native):  # type: ignore[misc]
             entry = staged.program.entry()
             if entry is not None:
                 return self._tree(staged, entry(*leaves))
-            begun = warned.begin()
-            try:
-                values = staged.program(
-                    *[x if isinstance(x, (np.ndarray, np.generic)) else type_of(x).dtype.type(x) for x in leaves]
-                )
-            finally:
-                warned.end(begun)
+            program = staged.program
+            given = [x if isinstance(x, (np.ndarray, np.generic)) else type_of(x).dtype.type(x) for x in leaves]
+            values = warned.relayed(lambda: program(*given))
             seen: set[int] = {id(x) for x in leaves}
             return self._tree(staged, [own(v, seen) for v in values])
         return self._tree(staged, results)

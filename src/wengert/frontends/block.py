@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from traceback import walk_tb
 from typing import Any
 
@@ -186,8 +185,8 @@ class Block(Frame):
         self.stored: dict[Any, tuple[Any, Any]] = {}
         self.changed: dict[Any, Any] = {}
 
-    def __exit__(self, *exc: object) -> None:
-        super().__exit__(*exc)
+    def _closes(self) -> None:
+        super()._closes()
         for key, (place, before) in self.stored.items():
             place.write(before)
             self.changed[key] = place
@@ -223,7 +222,8 @@ class Block(Frame):
         if not isinstance(x, Tracer):
             return Const(np.asarray(x, wanted.dtype))
         x = self.frozen_values.get(id(x), x)
-        with nullcontext() if active_frame() is self else self:
+
+        def inside() -> Any:
             if x.build is None:
                 out: Any = Tracer(self, Const(x.cell))
             elif x.build is self:
@@ -233,6 +233,7 @@ class Block(Frame):
             if out.type is not wanted:
                 out = convert(out, dtype=wanted.dtype)
             return out.atom
+        return inside() if active_frame() is self else self.run(inside)
 
     def state_atom(self, cell: Any, wanted: ArrayType) -> Any:
         """The atom that a cell has at the end of this block."""
@@ -249,8 +250,7 @@ def attempt(run: Callable[[], Any], undo: Callable[[], None]) -> tuple[Block, An
     """Run a block in a frame of its own; what it wrote and bound is undone."""
     block = Block("jit")
     try:
-        with block:
-            out = run()
+        out = block.run(run)
     except (NeedsValueError, UnstageableError, StructureError, BudgetError):
         raise
     except RecursionError as error:

@@ -450,12 +450,14 @@ class _Loop:
     def _test_graph(self, go: Any, around: list[Any], inputs: list[Var]) -> Graph:
         block, value = go
         wanted = _condition(value)
-        with self.block:
+
+        def inside() -> Graph:
             carries = [Tracer(self.block, v) for v in inputs]
             variables = [block.capture(t) for _, t in around]
             variables += [block.capture(t) for t in carries]
             out = block.atom(wanted(block), ArrayType((), np.bool_)) if callable(wanted) else wanted  # it may be a carry itself
-        return block.graph(variables, [out])  # type: ignore[no-any-return]
+            return block.graph(variables, [out])  # type: ignore[no-any-return]
+        return self.block.run(inside)  # type: ignore[no-any-return]
 
     def _bind(self, results: list[Any], kept: list[Any], sure: bool, plans: dict[int, Plan], ran: Any) -> None:
         values, place = list(self.before), 0
@@ -571,8 +573,7 @@ def _condition(value: Any) -> Any:
         return Const(np.asarray(bool(value)))
 
     def inside(block: Block) -> Any:
-        with block:
-            return truth_value(value)
+        return block.run(lambda: truth_value(value))
 
     return inside
 

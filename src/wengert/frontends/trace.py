@@ -36,6 +36,7 @@ from wengert.graph import (
     has_no_effect,
     type_of,
 )
+from wengert.graph.build import params_key
 
 __all__ = ["APPLIED", "CLOCK", "HERE", "OPEN", "Frame", "Interned", "Trace", "active_frame", "active_trace", "fresh_build",
            "in_turn", "interned_build", "is_asked_for_a_product", "is_home", "is_library", "library_call", "note_write",
@@ -173,14 +174,16 @@ class Interned(Build):
     def record(self, primitive: Primitive, operands: tuple[Atom, ...], params: Mapping[str, Any]) -> tuple[Var, ...]:
         """Emit a new equation, remembering the user's line."""
         self.at = getattr(APPLIED, "lines", None) or frozenset((user_line() + _turns(),))
-        results = self.emit(primitive, operands, params)
+        equation = self.added(primitive, operands, params)
         self.held += sum(bytes_held(x, self.counted) for x in (*operands, *params.values()) if type(x) not in _SMALL)
-        place = (len(self.equations), self.equations[-1])
-        if not self.equations[-1].pure:
-            self.place[self.equations[-1]] = place[0]
-        for r in results:
+        place = (len(self.equations), equation)
+        if not equation.pure:
+            self.place[equation] = place[0]
+        for r in equation.results:
             self.producer[r] = place
-        return results
+        if has_no_effect(primitive, params):  # last: what an interrupt, or an error, has left half done is not found again
+            self.seen[primitive, operands, params_key(params)] = equation.results
+        return equation.results
 
     def extract(self, inputs: Sequence[Var], outputs: Sequence[Atom], effects: Sequence[Equation] = ()) -> Graph:
         """The graph of these outputs (and effects), cut out of all that was ever recorded."""
@@ -242,26 +245,17 @@ def _parts(y: Any) -> Iterable[Any]:
 class _Local(threading.local):
     def __init__(self) -> None:
         self.build = Interned()
-        self.stack: list[Trace] = []
+        self.stack: tuple[Trace, ...] = ()
         self.frame: Frame | None = None
-        self.begun: Any = None
 
 
 _LOCAL = _Local()
 OPEN = array("q", [0])  # how many traces are open, in all threads; machine code looks at it
-_OPEN_LOCK = threading.Lock()
 CLOCK = [0]  # advances when a frame opens; what was made before it is older than the frame
-
-
-def _count(change: int) -> None:
-    with _OPEN_LOCK:
-        OPEN[0] += change
 
 
 def _after_fork() -> None:
     """The other threads, and their traces, are gone."""
-    global _OPEN_LOCK
-    _OPEN_LOCK = threading.Lock()
     OPEN[0] = len(_LOCAL.stack)
 
 
@@ -335,21 +329,32 @@ class Trace:
         self.is_open = False
         self.level = 0
 
-    def __enter__(self) -> Trace:
-        self.is_open = True
-        if not _LOCAL.stack:
-            _LOCAL.begun = warned.begin()
-        self.level = len(_LOCAL.stack) + 1
-        _count(1)
-        _LOCAL.stack.append(self)
-        return self
+    def run(self, body: Callable[[], Any]) -> Any:
+        """What a function gives while this is the innermost trace.
 
-    def __exit__(self, *exc: object) -> None:
-        self.is_open = False
-        _LOCAL.stack.remove(self)
-        _count(-1)
-        if not _LOCAL.stack:
-            warned.end(_LOCAL.begun)
+        Python runs the handlers of signals where a function is entered, where one of C has returned, and where a loop turns: so
+        nothing comes between statements that call nothing, and an interrupt finds the trace either not yet open or closes it. A
+        context manager written in Python would do less: an interrupt as its ``__exit__`` is entered leaves it undone.
+        """
+        before, frame, opened = _LOCAL.stack, _LOCAL.frame, 0
+        self.level = len(before) + 1
+        try:
+            self._opens()
+            opened = 1
+            OPEN[0] += 1
+            _LOCAL.stack, self.is_open = (*before, self), True
+            return body() if before else warned.relayed(body)
+        finally:
+            self.is_open = False
+            _LOCAL.stack, _LOCAL.frame = before, frame
+            OPEN[0] -= opened
+            self._closes()
+
+    def _opens(self) -> None:
+        """Before it opens."""
+
+    def _closes(self) -> None:
+        """After it has closed."""
 
     def argument(self, k: int, type: ArrayType, value: Any) -> Var:
         """The variable of the k-th argument leaf; a value of None makes it abstract."""
@@ -470,7 +475,7 @@ class Frame(Trace):
         Python containers and instances made here, which may be changed here.
     """
 
-    __slots__ = ("before", "closed", "epoch", "final", "made", "outer", "written")
+    __slots__ = ("closed", "epoch", "final", "made", "outer", "written")
 
     def __init__(self, name: str):
         super().__init__(name)
@@ -478,22 +483,17 @@ class Frame(Trace):
         self.epoch = 0
         self.closed = False
         self.outer: Frame | None = None
-        self.before: Frame | None = None
         self.written: dict[int, tuple[Any, Any]] = {}
         self.final: dict[int, tuple[Any, Any]] = {}
         self.made: dict[int, Any] = {}
 
-    def __enter__(self) -> Frame:
-        super().__enter__()
+    def _opens(self) -> None:
         if not self.epoch:
             CLOCK[0] += 1
             self.epoch, self.outer = CLOCK[0], _LOCAL.frame
-        self.before, _LOCAL.frame = _LOCAL.frame, self
-        return self
+        _LOCAL.frame = self
 
-    def __exit__(self, *exc: object) -> None:
-        super().__exit__(*exc)
-        _LOCAL.frame = self.before
+    def _closes(self) -> None:
         if self.closed:  # it was opened again, to add to its graph
             return
         self.closed = True

@@ -12,14 +12,16 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["begin", "end", "modes", "set_modes", "settled"]
+__all__ = ["modes", "relayed", "restored", "set_modes", "settled", "silent"]
 
 # The state that np.errstate sets, for this thread and context; without it warnings keep the line that NumPy gives them.
 _STATE: Any = getattr(getattr(getattr(np, "_core", None), "umath", None), "_extobj_contextvar", None)
+_SET: Any = None if _STATE is None else _STATE.set
 _HERE = (os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep, "<wengert", "<__array_function__")
 
 
@@ -51,32 +53,62 @@ def _relayed(state: Any) -> Any:
         return _STATE.get()
 
 
-def begin() -> Any:
-    """From here on, warnings are relayed; gives what `end` takes."""
+def relayed(f: Callable[[], Any]) -> Any:
+    """What a function gives; its warnings are relayed. What the user sets in it stays, as it would without."""
     if _STATE is None:
-        return None
-    state = _STATE.get()
-    found = _KEPT.get(id(state))
-    if found is None:
-        if len(_KEPT) >= 100:
-            _KEPT.clear()
-        found = _KEPT[id(state)] = state, _relayed(state)
-    return _STATE.set(found[1]), found[1]
+        return f()
+    state, relayed = _STATE.get(), None
+    try:
+        found = _KEPT.get(id(state))
+        if found is None:
+            if len(_KEPT) >= 100:
+                _KEPT.clear()
+            found = _KEPT[id(state)] = state, _relayed(state)
+        relayed = found[1]
+        _STATE.set(relayed)
+        return f()
+    finally:
+        try:
+            _settle(state, relayed)
+        except BaseException:  # an interrupt, as this was entered; what comes first now is done before there can be another
+            _SET(state)
+            raise
 
 
-def end(begun: Any) -> None:
-    """Back to the state before `begin`, but for what the user has set since."""
-    if begun is None:
-        return
-    token, state = begun
-    if _STATE.get() is state:
-        _STATE.reset(token)
+def _settle(state: Any, relayed: Any) -> None:
+    """Back to the state before, but for what the user has set since."""
+    if relayed is None or _STATE.get() is relayed:
+        _STATE.set(state)
         return
     wanted, call = modes(), np.geterrcall()
-    _STATE.reset(token)
+    _STATE.set(state)
     np.seterr(**wanted)
     if call is not _RELAY:
         np.seterrcall(call)
+
+
+def silent(f: Callable[[], Any]) -> Any:
+    """What a function gives without floating-point warnings and errors: ``np.errstate``, but no interrupt leaves it on."""
+    if _STATE is None:
+        with np.errstate(all="ignore"):
+            return f()
+    state = _STATE.get()
+    try:
+        np.seterr(all="ignore")
+        return f()
+    finally:
+        _SET(state)
+
+
+def restored(f: Callable[[], Any]) -> Any:
+    """What a function gives; where it raises, an interrupt say, what NumPy does about floating-point errors is as before."""
+    state = None if _STATE is None else _STATE.get()
+    try:
+        return f()
+    except BaseException:
+        if state is not None:
+            _SET(state)
+        raise
 
 
 def modes() -> Any:

@@ -56,15 +56,20 @@ class Build:
             found = self.seen.get(key)
             if found is not None:
                 return found
-        types = primitive.type(*[a.type for a in operands], **params)
-        results = tuple(Var(t) for t in types) if primitive.multiple else (Var(types),)
-        equation = Equation(primitive, operands, params, results)
-        self.equations.append(equation)
-        if self.at:
-            self.lines[equation] = self.at
+        results = self.added(primitive, operands, params).results
         if pure:
             self.seen[key] = results
         return results
+
+    def added(self, primitive: Primitive, operands: tuple[Atom, ...], params: Mapping[str, Any]) -> Equation:
+        """A new equation, which is not shared yet."""
+        types = primitive.type(*[a.type for a in operands], **params)
+        results = tuple(Var(t) for t in types) if primitive.multiple else (Var(types),)
+        equation = Equation(primitive, operands, params, results)
+        if self.at:
+            self.lines[equation] = self.at
+        self.equations.append(equation)
+        return equation
 
     def atom(self, value: Any) -> Atom:
         """The atom of a handle of this build, or a constant."""

@@ -344,17 +344,23 @@ class Compiled:
         self.hosts = ctypes.addressof(self._hosts) if self.called else 0
         self.constants = ctypes.addressof(self._constants) if self.arrays else 0
         self.library: machine.Library | None = None
-        self._function: Any = None
+        self._kernel: tuple[machine.Library, Any] | None = None
         self._program: Program | None = None
+
+    def _loaded(self) -> tuple[machine.Library, Any]:
+        """``kernel(in, out, env)`` for ctypes, and its library: another thread may put another in the place of both."""
+        found = self._kernel
+        if found is None:
+            library = self.library
+            if library is None:
+                library = self.library = machine.load(self.text, self.symbols, names=("kernel",))
+            found = self._kernel = library, _KERNEL(library.address("kernel"))
+        return found
 
     @property
     def function(self) -> Any:
-        """``kernel(in, out, env)``, for ctypes."""
-        if self._function is None:
-            if self.library is None:
-                self.library = machine.load(self.text, self.symbols, names=("kernel",))
-            self._function = _KERNEL(self.library.address("kernel"))
-        return self._function
+        """``kernel(in, out, env)``, for ctypes; it may be called while this lives."""
+        return self._loaded()[1]
 
     def __call__(self, *values: Any) -> tuple[Any, ...]:
         arrays = [_ready(v, t) for v, t in zip(values, self.inputs, strict=True)]
@@ -364,8 +370,9 @@ class Compiled:
         env = (ctypes.c_void_p * 4)(
             start + -start % ALIGN, self.hosts, ctypes.cast(_POLL, ctypes.c_void_p).value, self.constants
         )
-        status = self.function((ctypes.c_void_p * max(len(arrays), 1))(*[a.ctypes.data for a in arrays]),
-                               (ctypes.c_void_p * max(len(out), 1))(*[a.ctypes.data for a in out]), env)
+        library, function = self._loaded()  # held while it runs
+        status = function((ctypes.c_void_p * max(len(arrays), 1))(*[a.ctypes.data for a in arrays]),
+                          (ctypes.c_void_p * max(len(out), 1))(*[a.ctypes.data for a in out]), env)
         if status:
             return self.failed(status, values)
         return tuple([a if a.ndim else a[()] for a in out])

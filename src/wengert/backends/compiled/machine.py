@@ -7,6 +7,7 @@ what it calls and holds no address, so that the same object serves this process 
 
 from __future__ import annotations
 
+import _thread
 import collections
 import contextlib
 import ctypes
@@ -25,15 +26,41 @@ from wengert.backends.compiled.heap import POSSIBLE, heap_type
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
 
-__all__ = ["Library", "assembly", "load", "object_code", "processor", "vector_bytes"]
+__all__ = ["Library", "assembly", "load", "object_code", "processor", "unbroken", "vector_bytes"]
 
 # Held while LLVM is at work, and across a fork, so that a child never finds LLVM's own locks taken by a thread that it
 # does not have. Nothing that a destructor runs may wait for it: see `_retire`.
 _LOCK = threading.RLock()
 _NUMBER = itertools.count()
-_TRACKERS: dict[int, Any] = {}  # what LLVM keeps of each library
-_RETIRED: collections.deque[Any] = collections.deque()  # libraries nobody holds any more, to be freed
-_JIT: list[Any] = []  # the one LLJIT of this process
+_TRACKERS: dict[int, tuple[Any, _Engine]] = {}  # what LLVM keeps of each library, and who linked it
+_RETIRED: collections.deque[tuple[Any, _Engine]] = collections.deque()  # libraries nobody holds any more, to be freed
+_FREEING: list[bool] = []  # whether a thread is about to free them
+_ENGINES: list[_Engine] = []  # the last one makes new libraries
+_PER_ENGINE = 100  # libraries
+
+
+class _Engine:
+    """An LLJIT. It keeps some 10 kB of each library that it ever linked, so after a number of them another takes its place."""
+
+    def __init__(self) -> None:
+        # JITLink where LLVM's older linker does not know the format well
+        self.lljit = _binding().create_lljit_compiler(_target_machine(1), use_jit_link=sys.platform == "darwin",
+                                                      suppress_errors=True)
+        self.made = self.living = 0
+
+    def close_if_done(self) -> None:
+        if self.living == 0 and self is not _ENGINES[-1]:
+            _ENGINES.remove(self)
+            self.lljit.close()
+
+
+def _engine() -> _Engine:
+    """Who links the next library."""
+    if not _ENGINES or _ENGINES[-1].made >= _PER_ENGINE:
+        _ENGINES.append(_Engine())
+        for engine in _ENGINES[:-1]:
+            engine.close_if_done()
+    return _ENGINES[-1]
 
 
 class Library:
@@ -57,9 +84,9 @@ class Library:
 
 
 def _released(hold: Any) -> None:
-    tracker = None if sys.is_finalizing() else _TRACKERS.pop(hold.number, None)
-    if tracker is not None:
-        _retire(tracker)
+    found = None if sys.is_finalizing() else _TRACKERS.pop(hold.number, None)
+    if found is not None:
+        _retire(found)
 
 
 def _hold_type() -> Any:
@@ -76,48 +103,96 @@ def _hold_type() -> Any:
 _Hold = _hold_type()
 
 
-def _retire(tracker: Any) -> None:
-    """Free a library now if nobody is compiling, else when that is done."""
-    _RETIRED.append(tracker)
+def _retire(found: tuple[Any, _Engine]) -> None:
+    """Free a library soon if nobody is compiling, else when the next is made.
+
+    Not in the main thread, whose signals might interrupt LLVM; nor does that wait for another: it may be anywhere, in LLVM too.
+    """
+    _RETIRED.append(found)
+    if not _in_main_thread():
+        _free_if_idle()
+    elif not _FREEING:
+        _FREEING.append(True)
+        with contextlib.suppress(RuntimeError):  # no more threads: with the next library that is made
+            _thread.start_new_thread(_free_if_idle, ())
+
+
+def _free_if_idle() -> None:
     if _LOCK.acquire(blocking=False):
         try:
             _free_retired()
         finally:
             _LOCK.release()
+    _FREEING.clear()
 
 
 def _free_retired() -> None:
     while _RETIRED:
         with contextlib.suppress(IndexError, RuntimeError):
-            _RETIRED.popleft().close()
+            tracker, engine = _RETIRED.popleft()
+            engine.living -= 1
+            tracker.close()
+            engine.close_if_done()
 
 
-# ---------------------------------------------------------------- fork
+# ---------------------------------------------------------------- signals, fork
 
 
-def _before_fork() -> None:
-    _LOCK.acquire()
+def _in_main_thread() -> bool:
+    return threading.get_ident() == threading.main_thread().ident
 
 
-def _after_fork_in_parent() -> None:
-    _LOCK.release()
+def unbroken(f: Callable[[], Any]) -> Any:
+    """What a function gives, in whose middle no signal's handler runs: the main thread runs those, so another calls it.
+
+    LLVM, and llvmlite's own locks, do not survive an exception in the middle. An interrupt is raised when the work is done.
+    """
+    if not _in_main_thread():
+        return f()
+    found: list[Any] = []
+    error: list[BaseException] = []
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def work() -> None:
+        try:
+            found.append(f())
+        except BaseException as raised:
+            error.append(raised)
+        finally:
+            done.release()
+    try:
+        _thread.start_new_thread(work, ())
+    except RuntimeError:  # no more threads, or Python ends
+        return f()
+    interrupt = None
+    while not (found or error):
+        try:
+            done.acquire()
+        except BaseException as raised:
+            interrupt = raised
+    if interrupt is not None:
+        raise interrupt
+    if error:
+        raise error[0]
+    return found[0]
 
 
 def _after_fork_in_child() -> None:
     """What the parent linked stays, for good: its memory is ours too. New libraries come from an LLJIT of our own."""
-    global _LOCK
-    _LOCK = threading.RLock()
-    for tracker in [*_TRACKERS.values(), *_RETIRED]:
+    for tracker, _ in [*_TRACKERS.values(), *_RETIRED]:
         tracker.detach()
     _TRACKERS.clear()
     _RETIRED.clear()
-    for jit in _JIT:
-        jit.detach()
-    _JIT.clear()
+    for engine in _ENGINES:
+        engine.lljit.detach()
+    _ENGINES.clear()
+    _FREEING.clear()
+    _LOCK.release()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+if hasattr(os, "register_at_fork"):  # functions of C, at whose entry no signal's handler runs
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_after_fork_in_child)
 
 
 # ---------------------------------------------------------------- the processor
@@ -130,12 +205,15 @@ def once(f: Callable[[], Any]) -> Any:
     """
     made: list[Any] = []
 
+    def make() -> None:
+        with _LOCK:
+            if not made:
+                made.append(f())
+
     @functools.wraps(f)
     def get() -> Any:
         if not made:
-            with _LOCK:
-                if not made:
-                    made.append(f())
+            unbroken(make)
         return made[0]
     return get
 
@@ -183,15 +261,6 @@ def _target_machine(level: int, shared: bool = False) -> llvm.TargetMachine:
         with contextlib.suppress(RuntimeError):
             return target.create_target_machine(cpu=cpu, features=features, opt=level, **options)
     raise RuntimeError("LLVM cannot make code for this machine")
-
-
-def _jit() -> Any:
-    if not _JIT:
-        # JITLink where LLVM's older linker does not know the format well
-        jit = _binding().create_lljit_compiler(_target_machine(1), use_jit_link=sys.platform == "darwin",
-                                               suppress_errors=True)
-        _JIT.append(jit)
-    return _JIT[0]
 
 
 # ---------------------------------------------------------------- text, object, library
@@ -246,12 +315,14 @@ def assembly(text: str, *, optimize: bool = False) -> tuple[int, str]:
     optimize : bool
         As for `object_code`.
     """
-    llvm = _binding()
-    with _LOCK:
-        machine, module = _parsed(text, optimize, False)
-        made = llvm.ObjectFileRef.from_data(bytes(machine.emit_object(module)))
-        size = sum(section.size() for section in made.sections() if section.is_text())
-        return size, str(machine.emit_assembly(module))
+    def make() -> tuple[int, str]:
+        with _LOCK:
+            machine, module = _parsed(text, optimize, False)
+            made = _binding().ObjectFileRef.from_data(bytes(machine.emit_object(module)))
+            size = sum(section.size() for section in made.sections() if section.is_text())
+            return size, str(machine.emit_assembly(module))
+    found: tuple[int, str] = unbroken(make)
+    return found
 
 
 def object_code(text: str, *, optimize: bool = False, shared: bool = False) -> bytes:
@@ -266,12 +337,15 @@ def object_code(text: str, *, optimize: bool = False, shared: bool = False) -> b
     shared : bool
         Position-independent, for another linker.
     """
-    key = _key(text, optimize, shared)
-    code = store.get(key)
-    if code is None:
-        with _LOCK:
-            code = _compile(text, optimize, shared)
-        store.put(key, code)
+    def make() -> bytes:
+        key = _key(text, optimize, shared)
+        code = store.get(key)
+        if code is None:
+            with _LOCK:
+                code = _compile(text, optimize, shared)
+            store.put(key, code)
+        return code
+    code: bytes = unbroken(make)
     return code
 
 
@@ -295,14 +369,20 @@ def load(text: str, symbols: Mapping[str, int], *, optimize: bool = False,
     Library
         Its functions may be called while it lives.
     """
-    code = object_code(text, optimize=optimize)
-    with _LOCK:
-        _free_retired()
-        builder = _binding().JITLibraryBuilder().add_object_img(code).add_current_process()
-        for name in names:
-            builder.export_symbol(name)
-        for name, address in symbols.items():
-            builder.import_symbol(name, address)
-        number = next(_NUMBER)
-        tracker = _TRACKERS[number] = builder.link(_jit(), f"wengert{number}")
-        return Library(number, {name: int(tracker[name]) for name in names}, dict(symbols))
+    def make() -> Library:
+        code = object_code(text, optimize=optimize)
+        with _LOCK:
+            _free_retired()
+            builder = _binding().JITLibraryBuilder().add_object_img(code).add_current_process()
+            for name in names:
+                builder.export_symbol(name)
+            for name, address in symbols.items():
+                builder.import_symbol(name, address)
+            number = next(_NUMBER)
+            engine = _engine()
+            tracker = builder.link(engine.lljit, f"wengert{number}")
+            _TRACKERS[number] = tracker, engine
+            engine.made, engine.living = engine.made + 1, engine.living + 1
+            return Library(number, {name: int(tracker[name]) for name in names}, dict(symbols))
+    library: Library = unbroken(make)
+    return library
