@@ -33,7 +33,7 @@ from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.sequences import Range, sequence
 from wengert.frontends.stage import NothingTraced, Settles, branch, loop
-from wengert.frontends.staged_calls import STAGED, refuse_effects
+from wengert.frontends.staged_calls import STAGED, refuse_effects, takes_callbacks
 from wengert.frontends.trace import active_frame, active_trace, is_library, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.primitives.control import may_raise
@@ -408,6 +408,8 @@ def attribute(holder: Any, name: str) -> Any:
 
 
 def item(holder: Any, key: Any) -> Any:
+    if type(key) is not int and type(key) is not str:
+        _seen_key(key)
     if isinstance(holder, Tracer) or active_frame() is None:
         return holder[key]
     if holder is np.r_ or holder is np.c_:
@@ -426,6 +428,13 @@ def item(holder: Any, key: Any) -> Any:
     if isinstance(holder, (list, dict)) and not watch.made_here(holder):
         watch.note(watch.Item(holder, key), value)
     return value
+
+
+def _seen_key(key: Any) -> None:
+    """An index may be an object of the user's that has an ``__index__``."""
+    for k in key if type(key) is tuple else (key,):
+        for part in (k.start, k.stop, k.step) if type(k) is slice else (k,):
+            compared(part)
 
 
 def _has_abstract(key: Any) -> bool:
@@ -510,6 +519,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         ):
             return stageable(inner)(function.__self__, *args, **kwargs)
     elif kind is functools.partial:
+        if not any(isinstance(x, Tracer) for x in (*function.args, *function.keywords.values())):
+            watch.note_partial(function)
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
@@ -560,6 +571,11 @@ def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         special = None
     if special is not None:
         return special(*args, **kwargs)
+    if type(function) is np.vectorize:
+        function = np.vectorize(functools.partial(call, function.pyfunc), function.otypes, None, function.excluded,
+                                function.cache, function.signature)
+    elif "key" in kwargs or takes_callbacks(function):
+        args, kwargs = tuple(callbacks(args)), dict(zip(kwargs, callbacks(kwargs.values()), strict=True))
     drawn = effects.draw(function, args, kwargs)
     if drawn is not effects.NOT_A_DRAW:
         return drawn
@@ -570,7 +586,19 @@ def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 def callbacks(args: Iterable[Any]) -> list[Any]:
     """Functions handed to a builtin, staged when they are called."""
-    return [functools.partial(call, a) if isinstance(a, types.FunctionType) else a for a in args]
+    return [functools.partial(call, a) if _is_users(a) else callbacks(a) if type(a) is list else a for a in args]
+
+
+def _is_users(f: Any) -> bool:
+    """Whether calling this runs code of the user's."""
+    if isinstance(f, functools.partial):
+        return _is_users(f.func)
+    kind = type(f)
+    if kind is types.MethodType:
+        f = f.__func__
+    elif kind is not types.FunctionType:
+        f = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
+    return type(f) is types.FunctionType and not is_library(f.__code__.co_filename)
 
 
 __all__ += ["Range", "call_user", "callbacks"]

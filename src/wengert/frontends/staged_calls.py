@@ -8,10 +8,11 @@ called while a block is traced.
 from __future__ import annotations
 
 import builtins
+import itertools
 import math
 import types
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from wengert.frontends.tracer import Tracer
 from wengert.primitives.control import truncate
 from wengert.primitives.structure import convert, reshape
 
-__all__ = ["STAGED", "WRITES_FIRST", "changes_owner", "home", "impurity", "refuse_effects"]
+__all__ = ["STAGED", "WRITES_FIRST", "changes_owner", "home", "impurity", "refuse_effects", "takes_callbacks"]
 
 STAGED: dict[Any, Callable[..., Any]] = {}
 
@@ -130,6 +131,12 @@ def _made(original: Any) -> Callable[..., Any]:
     return function
 
 
+def _vars(holder: Any) -> Any:
+    from wengert.frontends import flow
+
+    return flow.attribute(holder, "__dict__")
+
+
 def _with_callbacks(original: Any) -> Callable[..., Any]:
     def function(*args: Any, **kwargs: Any) -> Any:
         from wengert.frontends.flow import callbacks
@@ -154,6 +161,7 @@ STAGED.update(
     {
         getattr: _getattr,
         hasattr: _hasattr,
+        vars: _vars,
         range: _range,
         int: _int,
         round: _round,
@@ -243,12 +251,40 @@ _CHANGES = {
     "__setitem__",
     "__delitem__",
 }
+# Functions of NumPy and SciPy whose results do not depend on their arguments alone.
+_FILES, _SETTINGS = "a file is read or written", "a setting is read or changed"
+_READERS = dict.fromkeys("""
+    load save savez savez_compressed loadtxt savetxt genfromtxt fromregex fromfile tofile dump memmap open_memmap loadmat savemat
+    whosmat mmread mmwrite mminfo readsav load_npz save_npz netcdf_file hb_read hb_write loadarff""".split(), _FILES
+) | dict.fromkeys("geterr seterr get_printoptions set_printoptions setbufsize getbufsize seterrcall geterrcall".split(), _SETTINGS)
+_DRAWS = set("""
+    rvs samples random rand random_array random_rotation differential_evolution dual_annealing basinhopping kmeans kmeans2
+    bootstrap permutation_test monte_carlo_test qmc_quad""".split())
 WRITES_FIRST = {"copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis", "at"}
+
+
+# Functions that call what they are given, at once.
+_TAKE_CALLBACKS = frozenset([
+    sorted, reduce, itertools.accumulate, itertools.dropwhile, itertools.filterfalse, itertools.groupby, itertools.starmap,
+    itertools.takewhile, np.vectorize, np.apply_along_axis, np.apply_over_axes, np.piecewise, np.fromfunction,
+])
+
+
+def takes_callbacks(function: Any) -> bool:
+    """Whether this is a function of Python's or NumPy's that calls functions which it is given."""
+    try:
+        return function in _TAKE_CALLBACKS
+    except TypeError:  # it cannot be hashed
+        return False
 
 
 def changes_owner(name: str) -> bool:
     """Whether a method of this name changes the object that it belongs to."""
     return name in _CHANGES
+
+
+def _draws(module: str, name: str) -> bool:
+    return module.startswith(("scipy", "statistics")) and (name in _DRAWS or (name == "resample" and "stats" in module))
 
 
 def impurity(function: Any, module: str, name: str) -> str | None:
@@ -262,6 +298,10 @@ def impurity(function: Any, module: str, name: str) -> str | None:
         return f"{name}() is not part of a graph"
     if module == "builtins":
         return None
+    if isinstance(function, np.ufunc) and all(t.strip("O") == "->" for t in function.types):
+        return f"{name} is a Python function that NumPy calls, and what it reads is not seen"
+    if name in _READERS or _draws(module, name):
+        return f"{_READERS.get(name, 'random numbers are drawn')} by {module}.{name}"
     if module.split(".")[0] not in _PURE and not isinstance(function, type):
         return f"{module}.{name} may not depend on its arguments alone"
     return None

@@ -158,7 +158,7 @@ def fingerprint(x: Any, array: Callable[[np.ndarray[Any, Any]], Any] = _digest, 
         return "method", _Same(x.__func__), _Same(x.__self__)
     if isinstance(x, types.BuiltinMethodType) and not isinstance(x.__self__, types.ModuleType):
         owner = x.__self__  # the object is a new one at each look; what it gives depends on the owner
-        plain = isinstance(owner, (list, dict, set, str))
+        plain = isinstance(owner, (str, *_CHANGING))
         return "method", x.__name__, fingerprint(owner, array, seen) if plain else _Same(owner)
     return _Same(x)
 
