@@ -16,7 +16,7 @@ import itertools
 import operator
 import sys
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.sequences import Range, sequence
 from wengert.frontends.stage import NothingTraced, Settles, branch, loop
-from wengert.frontends.staged_calls import STAGED, refuse_effects, takes_callbacks
+from wengert.frontends.staged_calls import STAGED, refuse_effects, with_callbacks
 from wengert.frontends.trace import active_frame, active_trace, is_library, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.primitives.control import may_raise
@@ -571,11 +571,7 @@ def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         special = None
     if special is not None:
         return special(*args, **kwargs)
-    if type(function) is np.vectorize:
-        function = np.vectorize(functools.partial(call, function.pyfunc), function.otypes, None, function.excluded,
-                                function.cache, function.signature)
-    elif "key" in kwargs or takes_callbacks(function):
-        args, kwargs = tuple(callbacks(args)), dict(zip(kwargs, callbacks(kwargs.values()), strict=True))
+    function, args, kwargs = with_callbacks(function, args, kwargs)
     drawn = effects.draw(function, args, kwargs)
     if drawn is not effects.NOT_A_DRAW:
         return drawn
@@ -584,21 +580,4 @@ def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return made(out) if type(out) in (list, dict, set, types.SimpleNamespace) or _is_bare(function) else out
 
 
-def callbacks(args: Iterable[Any]) -> list[Any]:
-    """Functions handed to a builtin, staged when they are called."""
-    return [functools.partial(call, a) if _is_users(a) else callbacks(a) if type(a) is list else a for a in args]
-
-
-def _is_users(f: Any) -> bool:
-    """Whether calling this runs code of the user's."""
-    if isinstance(f, functools.partial):
-        return _is_users(f.func)
-    kind = type(f)
-    if kind is types.MethodType:
-        f = f.__func__
-    elif kind is not types.FunctionType:
-        f = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
-    return type(f) is types.FunctionType and not is_library(f.__code__.co_filename)
-
-
-__all__ += ["Range", "call_user", "callbacks"]
+__all__ += ["Range", "call_user"]
