@@ -17,12 +17,12 @@ import numpy as np
 
 from wengert.errors import InputError, MissingRuleError, kind_of
 from wengert.flatten import Spec, flatten
-from wengert.frontends.reach import call, reach
+from wengert.frontends.reach import call
 from wengert.frontends.trace import Trace, active_trace, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import ArrayType, Atom, Const, Graph, Var, type_of
 from wengert.primitives import custom as primitives
-from wengert.run import run_traced
+from wengert.run import reached, run_traced
 from wengert.transforms.linearize import Linear
 from wengert.transforms.transpose import transpose
 
@@ -37,7 +37,7 @@ class _Staged:
         self.trace = Trace(name)
         self.inputs = [self.trace.argument(k, t, v) for k, (t, v) in enumerate(zip(types, values, strict=True))]
         tracers = [Tracer(self.trace, v, kind="argument") for v in self.inputs]
-        out = run_traced(self.trace, lambda: reach(f)(*spec_args(list(tracers))))
+        out = run_traced(self.trace, lambda: reached(f)(*spec_args(list(tracers))))
         if self.trace.captured:
             raise InputError(f"{name}: the function, or its rule, uses a traced value from outside; pass it as an argument")
         self.leaves, self.spec = flatten(out)

@@ -16,7 +16,7 @@ import itertools
 import operator
 import sys
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.sequences import Range, sequence
 from wengert.frontends.stage import NothingTraced, Settles, branch, loop
-from wengert.frontends.staged_calls import STAGED, refuse_effects
+from wengert.frontends.staged_calls import STAGED, refuse_effects, with_callbacks
 from wengert.frontends.trace import active_frame, active_trace, in_turn, is_library, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.primitives.control import may_raise
@@ -410,6 +410,8 @@ def attribute(holder: Any, name: str) -> Any:
 
 
 def item(holder: Any, key: Any) -> Any:
+    if type(key) is not int and type(key) is not str:
+        _seen_key(key)
     if isinstance(holder, Tracer) or active_frame() is None:
         return holder[key]
     if holder is np.r_ or holder is np.c_:
@@ -428,6 +430,13 @@ def item(holder: Any, key: Any) -> Any:
     if isinstance(holder, (list, dict)) and not watch.made_here(holder):
         watch.note(watch.Item(holder, key), value)
     return value
+
+
+def _seen_key(key: Any) -> None:
+    """An index may be an object of the user's that has an ``__index__``."""
+    for k in key if type(key) is tuple else (key,):
+        for part in (k.start, k.stop, k.step) if type(k) is slice else (k,):
+            compared(part)
 
 
 def _has_abstract(key: Any) -> bool:
@@ -512,6 +521,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         ):
             return stageable(inner)(function.__self__, *args, **kwargs)
     elif kind is functools.partial:
+        if not any(isinstance(x, Tracer) for x in (*function.args, *function.keywords.values())):
+            watch.note_partial(function)
         return call(function.func, *function.args, *args, **{**function.keywords, **kwargs})
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
@@ -562,6 +573,7 @@ def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         special = None
     if special is not None:
         return special(*args, **kwargs)
+    function, args, kwargs = with_callbacks(function, args, kwargs)
     drawn = effects.draw(function, args, kwargs)
     if drawn is not effects.NOT_A_DRAW:
         return drawn
@@ -570,9 +582,4 @@ def _call_foreign(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return made(out) if type(out) in (list, dict, set, types.SimpleNamespace) or _is_bare(function) else out
 
 
-def callbacks(args: Iterable[Any]) -> list[Any]:
-    """Functions handed to a builtin, staged when they are called."""
-    return [functools.partial(call, a) if isinstance(a, types.FunctionType) else a for a in args]
-
-
-__all__ += ["Range", "call_user", "callbacks"]
+__all__ += ["Range", "call_user"]

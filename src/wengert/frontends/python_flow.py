@@ -21,6 +21,7 @@ FLOW = "__wengert_flow__"
 _BREAK, _CONTINUE, _RETURN, VALUE = "__wengert_break", "__wengert_continue", "__wengert_return__", "__wengert_value__"
 _ITEM = "__wengert_item__"
 FRAME_READERS = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"}
+_RUNNERS = {"eval", "exec"}  # code that is a text reads names that nobody sees
 
 
 # What is refused, and what to write instead.
@@ -28,6 +29,7 @@ _REMEDIES = {
     "a generator or coroutine": "return a list or an array in place of yielding; keep the coroutine outside the function",
     "':=' inside a condition": "assign in a statement of its own, before the condition",
     "a jump out of try or match": "set a variable inside, and return, break or continue after it",
+    "code in a text": "write it as code, or pass what it gives as an argument",
     "del of an item or attribute": "make a new container without the item: a[:k] + a[k + 1:]",
     "an assignment to a name outside the function": "return the value in place of storing it",
 }
@@ -424,7 +426,10 @@ class _Lower(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> Any:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id in FRAME_READERS:
-            return node
+            if node.func.id in _RUNNERS:
+                self.refuse("code in a text", node)
+            if node.func.id not in ("vars", "dir") or not node.args:
+                return node
         return ast.copy_location(
             ast.Call(ast.Attribute(_load(FLOW), "call", ast.Load()), [node.func, *node.args], node.keywords), node
         )
@@ -436,6 +441,12 @@ class _Lower(ast.NodeTransformer):
         """A container made here may be changed here."""
         self.generic_visit(node)
         return ast.copy_location(_operator("made", node), node)
+
+    def visit_Starred(self, node: ast.Starred) -> Any:
+        self.generic_visit(node)
+        if isinstance(node.ctx, ast.Load):
+            node.value = _operator("seen", node.value)
+        return node
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_Dict = visit_Set = made
 
@@ -492,7 +503,7 @@ class _Lower(ast.NodeTransformer):
             stored = ast.Name(name, ast.Store())
             parts.append(ast.Starred(stored, ast.Store()) if isinstance(part, ast.Starred) else stored)
             later.extend(self.unpack(inner, _load(name)))
-        return [ast.Assign([ast.Tuple(parts, ast.Store())], value), *later]
+        return [ast.Assign([ast.Tuple(parts, ast.Store())], _operator("seen", value)), *later]
 
     def store(self, target: Any, value: ast.expr) -> ast.expr:
         holder = self.visit(target.value)

@@ -8,10 +8,11 @@ called while a block is traced.
 from __future__ import annotations
 
 import builtins
+import itertools
 import math
 import types
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,12 @@ from wengert.errors import UnstageableError
 from wengert.frontends.effects import print_later
 from wengert.frontends.python_calls import CALLS
 from wengert.frontends.sequences import Range, enumerated, reverse, zipped
-from wengert.frontends.trace import HERE, user_line
+from wengert.frontends.trace import HERE, is_library, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.primitives.control import truncate
 from wengert.primitives.structure import convert, reshape
 
-__all__ = ["STAGED", "WRITES_FIRST", "changes_owner", "home", "impurity", "refuse_effects"]
+__all__ = ["STAGED", "WRITES_FIRST", "changes_owner", "home", "impurity", "refuse_effects", "with_callbacks"]
 
 STAGED: dict[Any, Callable[..., Any]] = {}
 
@@ -130,14 +131,10 @@ def _made(original: Any) -> Callable[..., Any]:
     return function
 
 
-def _with_callbacks(original: Any) -> Callable[..., Any]:
-    def function(*args: Any, **kwargs: Any) -> Any:
-        from wengert.frontends.flow import callbacks
+def _vars(holder: Any) -> Any:
+    from wengert.frontends import flow
 
-        kwargs = dict(zip(kwargs, callbacks(kwargs.values()), strict=True))
-        return original(*callbacks(args), **kwargs)
-
-    return function
+    return flow.attribute(holder, "__dict__")
 
 
 def _errstate(**modes: Any) -> Any:
@@ -154,6 +151,7 @@ STAGED.update(
     {
         getattr: _getattr,
         hasattr: _hasattr,
+        vars: _vars,
         range: _range,
         int: _int,
         round: _round,
@@ -170,8 +168,6 @@ STAGED.update(
         set: _made(set),
         min: _extreme(min, lambda x, best: x < best),
         max: _extreme(max, lambda x, best: x > best),
-        map: _with_callbacks(map),
-        filter: _with_callbacks(filter),
         math.isfinite: _isfinite(np.isfinite, math.isfinite),
         math.isnan: _isfinite(np.isnan, math.isnan),
         math.isinf: _isfinite(np.isinf, math.isinf),
@@ -243,12 +239,87 @@ _CHANGES = {
     "__setitem__",
     "__delitem__",
 }
+# Functions of NumPy and SciPy whose results do not depend on their arguments alone.
+_FILES, _SETTINGS = "a file is read or written", "a setting is read or changed"
+_READERS = dict.fromkeys("""
+    load save savez savez_compressed loadtxt savetxt genfromtxt fromregex fromfile tofile dump memmap open_memmap loadmat
+    savemat whosmat mmread mmwrite mminfo readsav load_npz save_npz netcdf_file hb_read hb_write loadarff""".split(), _FILES
+) | dict.fromkeys("""
+    geterr seterr geterrcall seterrcall get_printoptions set_printoptions getbufsize setbufsize""".split(), _SETTINGS)
+_DRAWS = set("""
+    rvs samples random rand random_array random_rotation differential_evolution dual_annealing basinhopping kmeans kmeans2
+    bootstrap permutation_test monte_carlo_test qmc_quad""".split())
 WRITES_FIRST = {"copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis", "at"}
+
+
+# Functions that call what they are given, at once.
+_TAKE_CALLBACKS = frozenset([
+    map, filter, sorted, reduce, itertools.accumulate, itertools.dropwhile, itertools.filterfalse, itertools.groupby,
+    itertools.starmap, itertools.takewhile, np.vectorize, np.apply_along_axis, np.apply_over_axes, np.piecewise,
+    np.fromfunction,
+])
+
+
+def _takes_callbacks(function: Any) -> bool:
+    """Whether this is a function of a library that calls functions which it is given, as it finds them."""
+    try:
+        if function in _TAKE_CALLBACKS:
+            return True
+    except TypeError:  # it cannot be hashed
+        return False
+    if not home(function)[0].startswith("scipy"):
+        return False
+    from wengert.frontends.scipy_api import find
+
+    return find(function) is None
+
+
+def _is_users(f: Any) -> bool:
+    """Whether calling this runs code of the user's."""
+    if isinstance(f, partial):
+        return _is_users(f.func)
+    kind = type(f)
+    if kind is types.MethodType:
+        f = f.__func__
+    elif kind is not types.FunctionType:
+        f = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
+    return type(f) is types.FunctionType and not is_library(f.__code__.co_filename)
+
+
+def _holds_users(x: Any) -> bool:
+    return any(map(_is_users, x)) if type(x) is list else _is_users(x)
+
+
+def _staged(x: Any) -> Any:
+    """A function of the user's, or one of a list, that is staged when it is called."""
+    from wengert.frontends import flow
+
+    if type(x) is list:
+        return [_staged(part) for part in x]
+    if not _is_users(x):
+        return x
+    out = partial(flow.call, x)
+    out.__wrapped__ = x  # type: ignore[attr-defined]  # where its signature is asked for
+    return out
+
+
+def with_callbacks(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """A call of a library that calls functions of the user's: what they read is seen only if they are staged."""
+    if type(function) is np.vectorize:
+        f = function
+        function = np.vectorize(_staged(f.pyfunc), f.otypes, None, f.excluded, f.cache, f.signature)
+    elif any(map(_holds_users, (*args, *kwargs.values()))) and ("key" in kwargs or _takes_callbacks(function)):
+        args, kwargs = tuple(map(_staged, args)), {name: _staged(x) for name, x in kwargs.items()}
+    return function, args, kwargs
 
 
 def changes_owner(name: str) -> bool:
     """Whether a method of this name changes the object that it belongs to."""
     return name in _CHANGES
+
+
+def _draws(module: str, name: str) -> bool:
+    return module.startswith(("scipy", "statistics")) and (name in _DRAWS or (name == "resample" and "stats" in module))
 
 
 def impurity(function: Any, module: str, name: str) -> str | None:
@@ -262,6 +333,10 @@ def impurity(function: Any, module: str, name: str) -> str | None:
         return f"{name}() is not part of a graph"
     if module == "builtins":
         return None
+    if isinstance(function, np.ufunc) and all(t.strip("O") == "->" for t in function.types):
+        return f"{name} is a Python function that NumPy calls, and what it reads is not seen"
+    if name in _READERS or _draws(module, name):
+        return f"{_READERS.get(name, 'random numbers are drawn')} by {module}.{name}"
     if module.split(".")[0] not in _PURE and not isinstance(function, type):
         return f"{module}.{name} may not depend on its arguments alone"
     return None

@@ -158,7 +158,7 @@ def fingerprint(x: Any, array: Callable[[np.ndarray[Any, Any]], Any] = _digest, 
         return "method", _Same(x.__func__), _Same(x.__self__)
     if isinstance(x, types.BuiltinMethodType) and not isinstance(x.__self__, types.ModuleType):
         owner = x.__self__  # the object is a new one at each look; what it gives depends on the owner
-        plain = isinstance(owner, (list, dict, set, str))
+        plain = isinstance(owner, (str, *_CHANGING))
         return "method", x.__name__, fingerprint(owner, array, seen) if plain else _Same(owner)
     return _Same(x)
 
@@ -432,15 +432,31 @@ def note_state(x: Any) -> None:
     stack, seen = [x], {id(x)}
     while stack:
         y = stack.pop()
-        inner = list(y.values()) if type(y) is dict else list(y) if type(y) in (list, tuple, set, frozenset) else []
+        inner = list(y.values()) if type(y) is dict else list(y) if type(y) in (list, tuple, set, frozenset) else _used_by(y)
         if not isinstance(y, _STATELESS) and not made_here(y) and _may_look_at(type(y), y is x):
             for name in _kept_names(y):
                 with suppress(AttributeError):
                     inner.append(value := getattr(y, name))
                     note(Attribute(y, name), value)
-        fresh = [z for z in inner if id(z) not in seen and type(z) not in _PLAIN]
+        fresh = [z for z in inner if id(z) not in seen and (type(z) not in _PLAIN or type(z) is types.FunctionType)]
         seen.update(map(id, fresh))
         stack += fresh
+
+
+def _used_by(f: Any) -> list[Any]:
+    """What a function of the user's that an object holds may look at when a library calls it."""
+    if type(f) is types.MethodType:
+        return [f.__func__, f.__self__]
+    if type(f) is functools.partial:
+        return [f.func, *f.args, *f.keywords.values()]
+    if type(f) is not types.FunctionType or is_library(f.__code__.co_filename):
+        return []
+    note_function(f)
+    found = []
+    for cell in f.__closure__ or ():
+        with suppress(ValueError):  # it may be empty yet
+            found.append(cell.cell_contents)
+    return found
 
 
 _PLAIN = frozenset((float, int, bool, complex, str, np.ndarray, np.float64, np.bool_, Tracer, type(None), type, np.ufunc,
