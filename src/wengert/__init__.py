@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         vjp,
         vmap,
     )
+    from wengert.certifying import certify
     from wengert.check import check_grads, taylor_test
     from wengert.checkpointing import checkpoint
     from wengert.comparison import compare, count_operations
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
-    "StagingWarning", "check_grads", "checkpoint", "checkpoint_schedule", "compare", "cond", "config", "convolve_nd",
+    "StagingWarning", "certify", "check_grads", "checkpoint", "checkpoint_schedule", "compare", "cond", "config", "convolve_nd",
     "count_operations", "custom_jvp", "custom_vjp", "distributed", "errors", "explain", "explain_compilation", "fit",
     "for_scipy", "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad", "hessian", "hvp", "implicit",
     "interop", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "lint", "make_graph", "minibatches", "nn",
@@ -73,6 +74,7 @@ __all__ = [
 
 _HOME = {
     "config": "settings",
+    "certify": "certifying",
     "check_grads": "check",
     "checkpoint": "checkpointing",
     "checkpoint_schedule": "schedules",
