@@ -64,7 +64,8 @@ def judged(f: Function, z: Array, v: Array, claimed: Array, slack: Array, floor:
         clear = error <= CLEAR * size
         hidden = ~clear & (error <= BESIDE * np.abs(center)) & (size <= BESIDE * np.abs(center))
         zero = (claimed == 0) & (np.abs(reference) <= error) & ((error == 0) | (error <= BESIDE * np.abs(center)))
-    verdict = np.select([zero, agrees & clear, agrees & hidden], ["exact zero", "agrees", "too small"], "unreliable").astype(object)
+    cases = {"exact zero": zero, "agrees": agrees & clear, "too small": agrees & hidden}
+    verdict = np.select(list(cases.values()), list(cases), "unreliable").astype(object)
     none = np.full(center.shape, np.nan)
     out = Judgment(verdict, claimed, reference, error, way, (none, none), found[0], found[1])
     suspect = _bends(f, z, v, center) | ~(zero | agrees & (clear | hidden))
