@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert.api import make_graph
-from wengert.certifying.point import looked_at
+from wengert.certifying.point import Outcome, looked_at
 from wengert.certifying.report import Certificate, Element
 from wengert.certifying.subject import Subject, quiet
 from wengert.certifying.verdicts import certificate, refused, where_not_finite
@@ -91,14 +91,18 @@ def _certified(s: Subject, progress: Callable[[str], None]) -> Certificate:
     notes: list[str] = []
     progress("lint")
     found = _linted(s, notes)
-    if any(verdict == "not reproducible" for verdict, _ in s.faults):
-        verdict, why = next(fault for fault in s.faults if fault[0] == "not reproducible")
-        return refused(s, verdict, why, (), found, notes)
+    for verdict, why in s.faults:
+        if verdict == "not reproducible":
+            return refused(s, verdict, why, (), found, notes)
     if not np.all(np.isfinite(s.point.x)):
         return refused(s, "not finite", "an argument is NaN or infinite: there is nothing to certify", (), None, notes)
     if not np.all(np.isfinite(s.out.x)):
         return refused(s, "not finite", where_not_finite(s) or "the value of the function", (), found, notes)
+    if not s.n or not s.m:
+        return certificate(s, Outcome(np.zeros((s.weights.shape[0], s.n)), np.zeros((s.weights.shape[0], s.n))), found, notes)
     out = looked_at(s, progress)
+    if out.failure and s.faults:
+        return refused(s, *s.faults[0], out.ways, found, [*notes, out.failure])
     if out.failure:
         return refused(s, "no derivative", out.failure, out.ways, found, notes)
     if not np.all(np.isfinite(out.gradient)):

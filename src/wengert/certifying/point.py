@@ -40,6 +40,7 @@ class Along:
     input: int | None
     judgment: Judgment
     modes_disagree: str = ""
+    apart: float = 0.0  # by how much they do
     point: int = 0  # 0 is the point itself, others are near it
     order: int = 1
 
@@ -149,7 +150,7 @@ def _once(s: Subject, out: Outcome, v: Array, j: int | None, others: dict[str, A
     rows = s.rows if wide else slice(None)
     if pushed is not None and not wide:
         pushed = pushed[s.rows]
-    disagree = ""
+    disagree, far = "", 0.0
     if pushed is not None and out.ways[0].found is not None:
         spread = np.abs(out.gradient) @ np.abs(v)
         with np.errstate(invalid="ignore"):
@@ -157,6 +158,7 @@ def _once(s: Subject, out: Outcome, v: Array, j: int | None, others: dict[str, A
             apart = (off > SAFETY * slack + s.floor * spread) | (np.isfinite(pulled) != np.isfinite(pushed[rows]))
         if np.any(apart):
             k = int(np.argmax(apart))
+            far = float(np.max(off))
             disagree = f"forward mode gives {pushed[rows][k]:.10g} and reverse mode {pulled[k]:.10g}"
     claimed = pulled
     if wide:
@@ -165,7 +167,7 @@ def _once(s: Subject, out: Outcome, v: Array, j: int | None, others: dict[str, A
         claimed[s.rows] = pulled
         slack = np.concatenate([np.full(s.m, np.max(slack) if s.m == 1 else 0.0), slack]) if s.m > s.weights.shape[0] else slack
     f = s.values if wide else lambda z: s.values(z)[s.rows]
-    return Along(v, j, judged(f, s.z, v, claimed, slack, s.floor, others), disagree)
+    return Along(v, j, judged(f, s.z, v, claimed, slack, s.floor, others), disagree, far)
 
 
 def _localize(s: Subject, out: Outcome) -> None:
@@ -238,7 +240,7 @@ def _second(s: Subject, out: Outcome, z: Array, place: int, progress: Callable[[
     size = attempted("", lambda: np.abs(s.reverse(args, w[None])) @ np.abs(v)).found
     slack = slack + 4 * s.floor * 1e-3 * (0.0 if size is None else float(np.nan_to_num(size[0])))
     try:
-        out.lines.append(Along(v, None, judged(inner, z, v, way.found, slack, s.floor, {}), "", place, 2))
+        out.lines.append(Along(v, None, judged(inner, z, v, way.found, slack, s.floor, {}), "", 0.0, place, 2))
     except Exception as error:  # the user's function, near the point
         out.notes.append(f"second order: {type(error).__name__}: {error}")
 
@@ -283,4 +285,4 @@ def _nearby(s: Subject, out: Outcome, z: Array, args: tuple[Any, ...], place: in
     except Exception as error:  # the user's function, near the point
         out.notes.append(f"near the point: {type(error).__name__}: {error}")
         return
-    out.lines.append(Along(v, None, judgment, "", place, 1))
+    out.lines.append(Along(v, None, judgment, "", 0.0, place, 1))

@@ -244,7 +244,7 @@ class Subject:
         """Jᵀ of each row of the weights, of shape (rows, inputs)."""
         pullback = vjp(self.f, *(self.chosen if args is None else args))[1]
         rows = [self.pulled(pullback(self.cotangent(w))) for w in (self.weights if weights is None else weights)]
-        return np.array(rows).reshape(-1, self.n)
+        return np.array(rows).reshape(len(rows), self.n)
 
     def pulled(self, cotangents: Any) -> Array:
         """Cotangents of the arguments as a vector, in units."""

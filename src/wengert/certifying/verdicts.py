@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from wengert.api import vjp
-from wengert.certifying.lines import GOOD
+from wengert.certifying.lines import GOOD, GROSS
 from wengert.certifying.point import SAMPLE, Along, Outcome
 from wengert.certifying.report import Certificate, Element
 from wengert.certifying.subject import Subject
 from wengert.certifying.ways import Way, stops
-from wengert.check import SAFETY
+from wengert.check import SAFETY, rounding_floor
 from wengert.flatten import flatten
 from wengert.lines import short_place, source_line
 from wengert.linting import LintFinding, LintReport
@@ -32,6 +32,7 @@ Array = np.ndarray
 SENSITIVE = 1e-6  # a derivative that rounding moves by more, in double precision, is ill-conditioned
 FEW_DIGITS = 8.0  # below, the condition number is asked for
 _KINKS = ("WG101", "WG110")
+_ROUGH = ("WG102", "WG105", "WG108", "WG109")
 
 
 def refused(s: Subject, verdict: str, why: str, ways: Sequence[Way], lint: LintReport | None,
@@ -96,19 +97,19 @@ def _element(s: Subject, out: Outcome, along: Along, k: int, lint: Sequence[Lint
     size = max(abs(value), abs(reference))
     bar = max(off, error)
     if along.modes_disagree and verdict != "kink":
-        verdict, why = "wrong", along.modes_disagree
+        verdict, why, bar = _torn(s, along, k, bar, unit)
     elif verdict in ("wrong", "inexact", "unreliable"):
         verdict, why, bar = _explained(s, out, along, k, verdict, off, bar, unit, lint)
     elif verdict == "agrees" and found is not None:
         slack = float(out.sensitivity[k] @ np.abs(along.direction) / unit)
-        if slack > SENSITIVE * max(1.0, s.floor / 4e-11) * size:
+        if slack > SENSITIVE * _coarseness(s) * size:
             verdict, why, bar = "ill-conditioned", f"rounding of the inputs moves it by {slack:.0e}", max(bar, slack)
     if verdict == "kink":
         why = _kink(along, k, unit, lint)
     elif verdict == "jump":
         why = f"the value steps here{_at(lint, ('WG102',))}"
     elif verdict == "not finite":
-        why = "" if not math.isfinite(value) else "the function is not finite here"
+        why = (f"it is {value}" if not math.isfinite(value) else "the function is not finite here") + _at(lint, ("WG101", "WG106"))
     elif verdict == "exact zero" and found is not None:
         cut = next((f for f in lint if f.code == "WG104" and f.what.startswith(s.point.labels[_leaf(s, found)] + ":")), None)
         if cut is not None:
@@ -154,14 +155,32 @@ def _explained(s: Subject, out: Outcome, along: Along, k: int, verdict: str, off
     if off <= 8.0 * rounding and (verdict != "unreliable" or rounding > SENSITIVE * abs(float(j.claimed[k] / unit))):
         why = f"rounding in the derivative is some {rounding:.0e}{_at(lint, ('WG107',))}"
         return "ill-conditioned", why, max(bar, rounding)
+    if along.order == 2 and verdict == "wrong" and (np.max(s.scale) > 1e100 or np.min(s.scale) < 1e-100):
+        return "unreliable", "at this size second derivatives overflow or underflow", bar
     if verdict == "unreliable":
-        what = "the other ways agree" if not along.modes_disagree else "and the ways of the graph disagree"
-        return verdict, f"differences are unreliable here, {what}{_at(lint, ('WG102', 'WG108', 'WG109'))}", bar
+        steps = f" (the value goes in steps of {j.stairs[k]:.0e})" if j.stairs[k] else ""
+        return verdict, f"differences are unreliable here{steps}, the ways of AD agree{_at(lint, _ROUGH)}", bar
     reference = float(j.reference[k] / unit)
-    said = f"{j.way[k]} give {reference:.10g} ± {float(j.error[k] / abs(unit)):.0e}"
+    said = f"by {j.way[k]} it is {reference:.10g} ± {float(j.error[k] / abs(unit)):.0e}"
     if verdict == "inexact":
         said += "; more than rounding: an iteration that ends early, or a rule that is not exact" + _at(lint, ("WG108",))
     return verdict, said, bar
+
+
+def _torn(s: Subject, along: Along, k: int, bar: float, unit: float) -> tuple[str, str, float]:
+    """Forward and reverse mode disagree: by rounding, or because a rule is wrong."""
+    rounding = _rounding(s, along, k)
+    size = float(np.abs(along.judgment.claimed[k]))
+    bar = max(bar, along.apart / abs(unit))
+    confirmed = along.judgment.verdict[k] in GOOD and along.apart <= SENSITIVE * _coarseness(s) * size
+    if confirmed or along.apart <= 8.0 * rounding:
+        return "ill-conditioned", f"{along.modes_disagree}: rounding", bar
+    return "inexact" if along.apart <= GROSS * size else "wrong", along.modes_disagree, bar
+
+
+def _coarseness(s: Subject) -> float:
+    """How much coarser than double precision the program computes."""
+    return max(1.0, s.floor / rounding_floor(float))
 
 
 def _rounding(s: Subject, along: Along, k: int) -> float:
@@ -182,7 +201,7 @@ def _rounding(s: Subject, along: Along, k: int) -> float:
 
 
 def _kink(along: Along, k: int, unit: float, lint: Sequence[LintFinding]) -> str:
-    before, after = (float(q[k] / unit) for q in along.judgment.sides)
+    before, after = (float(q[k] / unit) for q in (along.judgment.before, along.judgment.after))
     value = float(along.judgment.claimed[k] / unit)
     if unit < 0:
         before, after = after, before
@@ -216,7 +235,7 @@ def _whole(s: Subject, elements: Sequence[Element], directions: Sequence[Element
         second, near = "second order" in e.input, "near the point" in e.input
         if e.ok:
             continue
-        if e.verdict == "wrong" and not (second and bad):
+        if e.verdict in ("wrong", "cut off") and not (second and bad):
             bad.append(e)
         elif not second and not near and not (everywhere and e.verdict in ("unreliable", "ill-conditioned")):
             bad.append(e)

@@ -123,14 +123,19 @@ def _quotient(s: Subject, graph: Graph, values: list[Array], v: Array) -> tuple[
     for x in values:
         parts.append(precise.precise(v[start:start + x.size].reshape(x.shape)))
         start += x.size
-    at = [_outputs(s, precise.evaluate(graph, [np.asarray(x + t * w, object) for x, w in zip(values, parts, strict=True)]))
-          for t in (h, mpmath.mpf(0), -h)]
-    after, before = (at[0] - at[1]) / h, (at[1] - at[2]) / h
-    value = (after + before) / 2
-    spread = np.array([abs(float(x)) for x in after - before])
-    found = np.array([float(x) for x in value])
-    error = np.where(spread <= 1e-9 * np.abs(found), 1e-15 * np.abs(found), np.inf)
-    return found, error
+
+    def at(t: Any) -> Array:
+        return _outputs(s, precise.evaluate(graph, [np.asarray(x + t * w, object) for x, w in zip(values, parts, strict=True)]))
+    center = at(mpmath.mpf(0))
+    wide, half = ((at(t) - at(-t)) / (2 * t) for t in (h, h / 4))
+    bent = (at(h) - 2 * center + at(-h)) / h  # falls to h f'' where there is no kink
+    found, spread, sides = (np.array([float(x) for x in row]) for row in (half, wide - half, bent))
+    error = 2 * np.abs(spread) + 1e-15 * np.abs(found)
+    return found, np.where(np.abs(sides) <= 1e-9 * np.abs(found) + 1e-12 * _sizes(center), error, np.inf)
+
+
+def _sizes(values: Array) -> Array:
+    return np.array([abs(float(x)) for x in values])
 
 
 def _outputs(s: Subject, found: list[Array]) -> Array:
