@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from wengert.api import make_graph
 from wengert.certifying.point import Outcome, looked_at
 from wengert.certifying.report import Certificate, Element
 from wengert.certifying.subject import Subject, quiet
@@ -115,7 +114,7 @@ def _certified(s: Subject, progress: Callable[[str], None]) -> Certificate:
 def _linted(s: Subject, notes: list[str]) -> LintReport | None:
     """What the linter says of the point; None, and a note, where it says nothing."""
     try:
-        if operations(make_graph(s.f, *s.chosen)) > MOST_LINTED:
+        if operations(s.graph) > MOST_LINTED:
             notes.append("the program is large: the linter was not asked; wg.lint looks at a smaller case")
             return None
         return lint(s.original, *s.whole, argnums=s.argnums, **s.kwargs)

@@ -70,7 +70,8 @@ def judged(f: Function, z: Array, v: Array, claimed: Array, slack: Array, floor:
         hidden = (error <= unseen) & (size <= unseen)
         zero = (claimed == 0) & (np.abs(reference) <= error) & (error <= unseen)
     finite = np.isfinite(center) & np.isfinite(claimed)
-    for name, which in (("too small", agrees & hidden), ("agrees", agrees & clear), ("exact zero", zero), ("not finite", ~finite)):
+    cases = {"too small": agrees & hidden, "agrees": agrees & clear, "exact zero": zero, "not finite": ~finite}
+    for name, which in cases.items():
         out.verdict[which] = name
     suspect = finite & (_bends(f, z, v, center) | (out.verdict == "unreliable"))
     if np.any(suspect):
@@ -169,7 +170,8 @@ def _side(f: Function, z: Array, v: Array, center: Array, sign: float, stairs: A
     return _Side(value, error + 2 * stairs / step, ends[0] & ends[1])
 
 
-def _examine(out: Judgment, suspect: Array, f: Function, z: Array, v: Array, center: Array, allowed: Array, unseen: Array) -> None:
+def _examine(out: Judgment, suspect: Array, f: Function, z: Array, v: Array, center: Array, allowed: Array,
+             unseen: Array) -> None:
     """What is suspect gets its verdict from both sides of the point."""
     out.stairs = _stairs(f, z, v, center)
     after, before = (_side(f, z, v, center, sign, out.stairs) for sign in (1.0, -1.0))
@@ -186,11 +188,11 @@ def _examine(out: Judgment, suspect: Array, f: Function, z: Array, v: Array, cen
         kink = apart & sound & _bends(f, z, v, center)
         off = SAFETY * np.fmax(after.error, before.error) + allowed + 1e-6 * largest
         inside = (a >= np.fmin(after.value, before.value) - off) & (a <= np.fmax(after.value, before.value) + off)
-        differs = [~(np.abs(a - q.value) <= SAFETY * q.error + allowed) | ~(q.error <= CLEAR * np.fmax(np.abs(q.value), np.abs(a)))
+        follows = [(np.abs(a - q.value) <= SAFETY * q.error + allowed) & (q.error <= CLEAR * np.fmax(np.abs(q.value), np.abs(a)))
                    for q in (after, before)]
         apart_from = np.abs(a - out.reference)
         agrees, clear = apart_from <= SAFETY * out.error + allowed, out.error <= CLEAR * size
-        contradicted = clear & ~agrees & differs[0] & differs[1]
+        contradicted = clear & ~agrees & ~follows[0] & ~follows[1]
         gross = apart_from > GROSS * size
     coarse = _seen_from_afar(f, z, v, a, out.reference)
     for k in np.flatnonzero(suspect):
@@ -206,7 +208,8 @@ def _examine(out: Judgment, suspect: Array, f: Function, z: Array, v: Array, cen
         elif kink[k]:
             out.verdict[k] = "kink" if inside[k] else "wrong"
         elif out.verdict[k] == "unreliable" and contradicted[k]:
-            out.verdict[k] = "unreliable" if coarse[k] or out.stairs[k] > 1e-3 * unseen[k] else "wrong" if gross[k] else "inexact"
+            rough = coarse[k] or out.stairs[k] > 1e-3 * unseen[k]
+            out.verdict[k] = "unreliable" if rough else "wrong" if gross[k] else "inexact"
         elif out.verdict[k] == "unreliable" and agrees[k] and clear[k]:
             out.verdict[k] = "agrees"
 

@@ -21,6 +21,7 @@ from wengert.certifying.subject import Subject
 from wengert.certifying.ways import Way, attempted, by_compiler, by_complex_step, by_symbols, in_fifty_digits
 from wengert.check import SAFETY, TaylorResult, taylor_test
 from wengert.flatten import flatten
+from wengert.staging import jit
 
 __all__ = ["Along", "Outcome", "looked_at"]
 
@@ -219,8 +220,10 @@ def _second(s: Subject, out: Outcome, z: Array, place: int, progress: Callable[[
     def gradient(*given: Any) -> Any:
         return vjp(s.f, *given)[1](cotangent)
 
+    staged = jit(gradient)  # it is asked for often
+
     def slope(at: Array) -> Array:
-        return np.array([s.pulled(gradient(*s.point.unpack(at * s.scale))) @ v])
+        return np.array([s.pulled(staged(*s.point.unpack(at * s.scale))) @ v])
 
     def slope_forward(at: Array) -> Array:
         return np.array([w @ s.out.pack(flatten(jvp(s.f, s.point.unpack(at * s.scale), s.tangents(v))[1])[0])])

@@ -9,6 +9,7 @@ steps, errors and radii mean the same at 1e-200 and at 1e200.
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import os
 import warnings
@@ -17,11 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from wengert.api import jvp, vjp
+from wengert.api import jvp, make_graph, vjp
 from wengert.check import Vector, rounding_floor
 from wengert.errors import InputError, not_a_function
 from wengert.flatten import flatten, leaf_names
 from wengert.formulas import Formula
+from wengert.frontends.flow import call_user
+from wengert.graph import Graph
 from wengert.run import leaf_type
 
 __all__ = ["Subject", "quiet"]
@@ -215,6 +218,11 @@ class Subject:
         size = np.where(np.isfinite(size), np.maximum(size, 1e-3 * largest), 1.0) if largest else np.ones(self.m)
         return self.rng.uniform(0.5, 1.5, (ROWS, self.m)) * self.rng.choice([-1.0, 1.0], (ROWS, self.m)) / size
 
+    @functools.cached_property
+    def graph(self) -> Graph:
+        """The program as it went at the point."""
+        return make_graph(self.f, *self.chosen)
+
     def extended(self, y: Array) -> Array:
         return y if self.m <= FEW else np.concatenate([y, self.weights @ y])
 
@@ -285,7 +293,7 @@ def _alone(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], p
         full = list(args)
         for k, x in zip(places, given, strict=True):
             full[k] = x
-        return f(*full, **kwargs)
+        return call_user(f, *full, **kwargs)
     return alone
 
 

@@ -109,7 +109,8 @@ def _element(s: Subject, out: Outcome, along: Along, k: int, lint: Sequence[Lint
     elif verdict == "jump":
         why = f"the value steps here{_at(lint, ('WG102',))}"
     elif verdict == "not finite":
-        why = (f"it is {value}" if not math.isfinite(value) else "the function is not finite here") + _at(lint, ("WG101", "WG106"))
+        what = "the function is not finite here" if math.isfinite(value) else f"it is {value}"
+        why = what + _at(lint, ("WG101", "WG106"))
     elif verdict == "exact zero" and found is not None:
         cut = next((f for f in lint if f.code == "WG104" and f.what.startswith(s.point.labels[_leaf(s, found)] + ":")), None)
         if cut is not None:
@@ -149,6 +150,9 @@ def _explained(s: Subject, out: Outcome, along: Along, k: int, verdict: str, off
     """What a contradiction, or doubt, comes from."""
     j = along.judgment
     line = stops(s) if verdict != "unreliable" else ""
+    flat = [f for f in lint if f.code in ("WG104", "WG105")]
+    if verdict == "wrong" and j.claimed[k] == 0 and flat:
+        return "cut off", f"the derivative is 0, and the function goes in steps{_at(flat, ('WG104', 'WG105'))}", bar
     if line:
         return "cut off", f"stop_gradient ({short_place(line)}): by design not the derivative of the function", bar
     rounding = _rounding(s, along, k) / abs(unit)

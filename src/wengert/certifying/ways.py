@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from wengert import numeric
-from wengert.api import make_graph, vjp
+from wengert.api import vjp
 from wengert.certifying.subject import Subject
 from wengert.comparison import precise
 from wengert.comparison.operations import operations
@@ -23,13 +23,14 @@ from wengert.comparison.ways import DoesNotApplyError, compiled_now, symbolic
 from wengert.errors import UnsupportedError, WengertError
 from wengert.graph import Graph
 from wengert.graph.walk import subgraphs
+from wengert.staging import jit
 
 __all__ = ["Way", "by_compiler", "by_complex_step", "by_symbols", "in_fifty_digits", "said", "stops"]
 
 Array = np.ndarray
 Found = list[tuple[Array, Array]]  # for each direction the derivative and its error
 MOST_PRECISE = 3e4  # operations in fifty digits, all together
-MOST_SYMBOLIC = 3_000  # operations of formulas, all together
+MOST_SYMBOLIC = 1_000  # operations of formulas, all together
 MOST_COMPILED = 4_000  # equations that are compiled for the check alone
 
 
@@ -100,12 +101,16 @@ def in_fifty_digits(s: Subject, directions: Sequence[Array]) -> Way:
     """Quotients of the values of the function's graph, in fifty digits, from both sides: its derivative rules take no part."""
     def run() -> Found:
         import mpmath
-        graph = make_graph(s.f, *s.chosen)
-        cost = operations(graph) * (1 + 2 * len(directions))
-        if not cost <= MOST_PRECISE:
-            raise DoesNotApplyError("too many operations for fifty digits")
         if s.is_complex:
             raise UnsupportedError("complex numbers are not evaluated in fifty digits")
+        if not operations(s.graph) * (1 + 2 * len(directions)) <= MOST_PRECISE:
+            raise DoesNotApplyError("too many operations for fifty digits")
+        staged = jit(s.f).explained(s.chosen, {})  # with the decisions that it takes; a record of one run has none
+        graph = staged.recorded
+        if graph is None:
+            raise DoesNotApplyError(staged.reason)
+        if len(graph.inputs) != len(s.point.active):
+            raise UnsupportedError("integers are not inputs in fifty digits")
         with mpmath.workdps(precise.DIGITS):
             inputs = [s.point.leaves[k] for k in s.point.active]
             values = [precise.precise(x) for x in inputs]
@@ -149,9 +154,9 @@ def _outputs(s: Subject, found: list[Array]) -> Array:
 def by_symbols(s: Subject, directions: Sequence[Array]) -> Way:
     """A formula for each partial derivative."""
     def run() -> Found:
-        p = Problem(s.original, s.whole, s.argnums, 1) if not s.kwargs else Problem(s.f, s.chosen, range(len(s.chosen)), 1)
-        if p.length * p.n * p.m > MOST_SYMBOLIC:
+        if len(s.graph.equations) * s.n * s.m > MOST_SYMBOLIC:
             raise DoesNotApplyError("the formulas would be long")
+        p = Problem(s.original, s.whole, s.argnums, 1) if not s.kwargs else Problem(s.f, s.chosen, range(len(s.chosen)), 1)
         partials = s.weights @ np.asarray(symbolic(p, 0).run(), float) * s.scale
         return [(partials @ v, np.zeros(partials.shape[0])) for v in directions]
     way = attempted("symbolic", run)
@@ -162,14 +167,15 @@ def by_symbols(s: Subject, directions: Sequence[Array]) -> Way:
 def by_compiler(s: Subject) -> Way:
     """The gradients by reverse mode, compiled."""
     def run() -> Array:
+        length = 3 * len(s.graph.equations)
+        if length > MOST_COMPILED:
+            raise DoesNotApplyError(f"some {length:,} equations would take a while to compile")
+
         def gradient(*given: Any) -> Any:
             return vjp(s.f, *given)[1](cotangent)
         rows = []
         for w in s.weights[:2]:
             cotangent = s.cotangent(w)
-            length = len(make_graph(gradient, *s.chosen).equations)
-            if length > MOST_COMPILED:
-                raise DoesNotApplyError(f"{length:,} equations would take a while to compile")
             rows.append(s.pulled(compiled_now(gradient, s.chosen)[0](*s.chosen)))
         return np.array(rows)
     return attempted("compiled", run)
@@ -178,7 +184,7 @@ def by_compiler(s: Subject) -> Way:
 def stops(s: Subject) -> str:
     """The line at which the program cuts a derivative off on purpose (`stop_gradient`); "" if there is none."""
     try:
-        graph = make_graph(s.f, *s.chosen)
+        graph = s.graph
     except Exception:  # it has no graph: then it says nothing
         return ""
     stack = [graph]
