@@ -31,7 +31,7 @@ API_MODULES = ("progress", "flatten", "tree", "finite", "systems", "run", "mappi
                "second_order", "series", "check", "forms", "staging", "planning", "compilation", "adjoints", "sources",
                "expressions", "with_sympy", "formulas", "symbolic", "lines", "recording", "explanation", "checkpointing",
                "structured", "random", "doctor", "rounding_model", "rounding", "profiling", "origins", "nonfinite",
-               "linting", "comparison")
+               "linting", "comparison", "certifying")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "progress", "flatten", "tree", "api", "second_order", "custom", "check", "staging", "structured",
        "random")
@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "interop": (*API, *CORE, "frontends", "run"),  # graphs as functions of other systems, and those as equations
     "nn": (*API, "frontends"),  # sums of exponentials, what is only known when the graph runs, and the user's line
     "learning": (*API, "optim", "nonfinite"),  # an optimizer's update is a part of the loop
-    "cli": (*API, "doctor", "linting", "comparison", "views", "page", "backends.compiled.store"),
+    "cli": (*API, "doctor", "linting", "comparison", "certifying", "views", "page", "backends.compiled.store"),
     "page": (*API, "formulas", "doctor", "views"),
     "": (*BELOW_API, *API_MODULES, *APPLICATIONS),
     "__main__": ("cli",),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         vjp,
         vmap,
     )
+    from wengert.certifying import certify
     from wengert.check import check_grads, taylor_test
     from wengert.checkpointing import checkpoint
     from wengert.comparison import compare, count_operations
@@ -63,10 +64,10 @@ if TYPE_CHECKING:
     from wengert.structured import cond, fori_loop, scan, while_loop
 
 __all__ = [
-    "StagingWarning", "check_grads", "checkpoint", "checkpoint_schedule", "compare", "cond", "config", "convolve_nd",
-    "count_operations", "custom_jvp", "custom_vjp", "debug_nonfinite", "distributed", "errors", "explain",
-    "explain_compilation", "fit", "for_scipy", "fori_loop", "formula", "from_sympy", "gauss_newton_product", "grad",
-    "hessian", "hvp", "implicit", "interop", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "lint",
+    "StagingWarning", "certify", "check_grads", "checkpoint", "checkpoint_schedule", "compare", "cond", "config",
+    "convolve_nd", "count_operations", "custom_jvp", "custom_vjp", "debug_nonfinite", "distributed", "errors",
+    "explain", "explain_compilation", "fit", "for_scipy", "fori_loop", "formula", "from_sympy", "gauss_newton_product",
+    "grad", "hessian", "hvp", "implicit", "interop", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "lint",
     "make_graph", "minibatches", "nn", "numeric", "ode", "opaque", "optim", "plan", "profile", "propagate", "random",
     "rounding_error", "scan", "scipy", "source", "sparse", "stochastic", "stop_gradient", "symbolic", "taylor",
     "taylor_test", "tree", "value_and_grad", "vjp", "vmap", "while_loop",
@@ -74,6 +75,7 @@ __all__ = [
 
 _HOME = {
     "config": "settings",
+    "certify": "certifying",
     "check_grads": "check",
     "checkpoint": "checkpointing",
     "checkpoint_schedule": "schedules",

@@ -19,7 +19,7 @@ from wengert.flatten import flatten, is_inexact
 from wengert.run import leaf_type
 from wengert.second_order import hvp
 
-__all__ = ["TaylorResult", "check_grads", "rounding_floor", "taylor_test"]
+__all__ = ["TaylorResult", "Vector", "check_grads", "rounding_floor", "taylor_test"]
 
 Function = Callable[..., Any]
 SAFETY = 4.0  # the error of a difference quotient is an estimate
@@ -36,7 +36,7 @@ def rounding_floor(dtype: Any) -> float:
 
 # ---------------------------------------------------------------- trees as vectors
 
-class _Vector:
+class Vector:
     """A tree of arrays as one vector of real numbers in double precision; complex ones are two each."""
 
     def __init__(self, tree: Any, what: str):
@@ -116,13 +116,13 @@ def _label(what: str, path: tuple[Any, ...]) -> str:
     return what + "".join(f"[{p!r}]" for p in path)
 
 
-def _arguments(name: str, args: Any) -> _Vector:
+def _arguments(name: str, args: Any) -> Vector:
     if not isinstance(args, (tuple, list)):
         raise InputError(f"{name}: args is a tuple of the arguments: (x,)")
     for k, arg in enumerate(args):
         if flatten(arg)[1].tree is None:
             leaf_type(arg, name, f"argument {k}")
-    point = _Vector(tuple(args), "argument")
+    point = Vector(tuple(args), "argument")
     if not np.all(np.isfinite(point.x)):
         raise InputError(f"{name}: an argument is not finite (NaN or infinite): there is nothing to check")
     return point
@@ -238,9 +238,9 @@ class _Level:
     def __init__(self, f: Function, args: tuple[Any, ...], settings: _Settings, rng: np.random.Generator,
                  path: tuple[str, ...]):
         self.f, self.args, self.settings, self.path = f, args, settings, path
-        self.point = _Vector(args, "argument")
+        self.point = Vector(args, "argument")
         copies = self.point.spec.unflatten([_copied(leaf) for leaf in self.point.leaves])
-        self.out = _Vector(f(*copies), "output")
+        self.out = Vector(f(*copies), "output")
         self.v = self.point.direction(rng)
         size = np.max(np.abs(self.out.x), initial=0.0)
         self.w = rng.normal(size=self.out.x.shape) / (size if np.isfinite(size) and size > 0 else 1.0)
@@ -451,7 +451,7 @@ def taylor_test(f: Function, x: Any, dx: Any = None, *, order: int = 2, seed: in
             raise InputError("taylor_test: dx has to have the structure and the shapes of x")
         v = point.pack(leaves)
     center = point.unpack(point.x)
-    out = _Vector(f(*center), "output")
+    out = Vector(f(*center), "output")
 
     def along(h: float) -> np.ndarray:
         with np.errstate(all="ignore"):
@@ -460,7 +460,7 @@ def taylor_test(f: Function, x: Any, dx: Any = None, *, order: int = 2, seed: in
     return _taylor_result(along, terms)
 
 
-def _taylor_terms(f: Function, args: tuple[Any, ...], point: _Vector, v: np.ndarray, out: _Vector,
+def _taylor_terms(f: Function, args: tuple[Any, ...], point: Vector, v: np.ndarray, out: Vector,
                   order: int) -> list[np.ndarray]:
     """f, f'(x) v and f''(x)[v, v] as vectors, in double precision."""
     tangents = point.unpack(v)

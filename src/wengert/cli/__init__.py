@@ -21,6 +21,7 @@ __all__ = ["main"]
 _COMMANDS = {  # what each is for
     "diff": "value and derivatives at a point, checked",
     "explain": "how a derivative arises, step by step",
+    "certify": "a derivative by independent ways, with error bars and a verdict",
     "compare": "every way to a derivative, side by side",
     "symbolic": "derivatives as formulas",
     "page": "formulas and functions, step by step, in the browser",
@@ -39,6 +40,7 @@ _TOP = """examples:
   wengert explain 'cos(x) e^{x^2}' x=0.5
   wengert compare program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert symbolic 'cos(x) e^{x^2}' --order 2
+  wengert certify program.py:loss w=[0.5,-1] X=data.csv:age,income y=data.csv:vote
   wengert doctor program.py
 
 `wengert diff --help`, `wengert doctor --help` and so on say more.

@@ -21,6 +21,7 @@ from wengert.comparison.operations import operations
 from wengert.errors import InputError, kind_of, not_a_function
 from wengert.flatten import flatten
 from wengert.formulas import Formula
+from wengert.frontends.flow import call_user
 from wengert.graph import Graph
 
 __all__ = ["Problem", "silent"]
@@ -140,7 +141,7 @@ class Problem:
             full = list(fixed)
             for k, x in zip(places, given, strict=True):
                 full[k] = x
-            return f(*full)
+            return call_user(f, *full)
         return alone, chosen
 
     def unit(self, j: int) -> tuple[Any, ...]:

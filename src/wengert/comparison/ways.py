@@ -27,7 +27,7 @@ from wengert.staging import StagingWarning, jit
 from wengert.transforms.scalars import scalar_graph
 from wengert.transforms.symbolic import derivative
 
-__all__ = ["DIRECTIONS", "FIRST", "SECOND", "Attempt", "DoesNotApplyError", "Plan", "Way"]
+__all__ = ["DIRECTIONS", "FIRST", "SECOND", "Attempt", "DoesNotApplyError", "Plan", "Way", "compiled_now", "symbolic"]
 
 Array = np.ndarray
 DIRECTIONS = 100  # that a random estimate averages over
@@ -158,7 +158,7 @@ def _second_complex(p: Problem, seed: int) -> Plan:
 
 # ---------------------------------------------------------------- symbolic differentiation
 
-def _symbolic(p: Problem, seed: int) -> Plan:
+def symbolic(p: Problem, seed: int) -> Plan:
     """A formula for each partial derivative, made before it is measured; equal parts of one are computed once."""
     whole = scalar_graph(p.graph)
     partials = p.m * p.n ** p.order
@@ -222,25 +222,31 @@ def _reverse(p: Problem, seed: int) -> Plan:
     return _transformed(p, lambda f: jacrev(f, _all(p)), 1 + p.m, 1)
 
 
+def compiled_now(f: Callable[..., Any], chosen: tuple[Any, ...]) -> tuple[Any, Any]:
+    """The function in machine code, and what runs it; raises `DoesNotApplyError` with the reason where there is none."""
+    jitted = jit(f)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", StagingWarning)
+        try:
+            jitted(*chosen)
+        except StagingWarning as warning:
+            raise DoesNotApplyError(" ".join(str(warning).split())) from None
+    staged = jitted._find(chosen, {})[1]
+    runner = staged.program
+    if runner is None:
+        raise DoesNotApplyError(staged.reason)
+    jitted._compile(staged, chosen, {}, now=True)
+    if runner.compiled is None:
+        raise DoesNotApplyError("the compiler does not know something in it")
+    return jitted, runner
+
+
 def _compiled(derive: Callable[[Problem], Callable[..., Any]], passes: Callable[[Problem], int], order: int
               ) -> Callable[[Problem, int], Plan]:
     """The machine code of a derivative, made before it is measured."""
     def plan(p: Problem, seed: int) -> Plan:
         f, chosen = p.at()
-        jitted = jit(derive(p)(f))
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", StagingWarning)
-            try:
-                jitted(*chosen)
-            except StagingWarning as warning:
-                raise DoesNotApplyError(" ".join(str(warning).split())) from None
-        staged = jitted._find(chosen, {})[1]
-        runner = staged.program
-        if runner is None:
-            raise DoesNotApplyError(staged.reason)
-        jitted._compile(staged, chosen, {}, now=True)
-        if runner.compiled is None:
-            raise DoesNotApplyError("the compiler does not know something in it")
+        jitted, runner = compiled_now(derive(p)(f), chosen)
         return _passing(p, passes(p), lambda: p.packed(jitted(*chosen), order), lambda: operations(runner.graph),
                         call=lambda: jitted(*chosen), memory=jitted.memory(*chosen).peak, each=0.0)
     return plan
@@ -302,7 +308,7 @@ FIRST = (
     Way("random, coordinates", "random", _random("coordinate"), "random"),
     Way("SPSA, signs", "random", _random("rademacher"), "random"),
     Way("SPSA, segments", "random", _random("segmented"), "random"),
-    Way("symbolic", "symbolic", _symbolic, "exact"),
+    Way("symbolic", "symbolic", symbolic, "exact"),
     Way("forward mode, by input", "forward", _forward, "exact"),
     Way("forward mode, vectorized", "forward", _forward_lanes, "exact"),
     Way("reverse mode", "reverse", _reverse, "exact"),
@@ -312,7 +318,7 @@ SECOND = (
     Way("second differences", "differences", _second_differences, "approximate"),
     Way("differences of complex steps", "differences", _second_complex, "approximate"),
     Way("differences of gradients", "mixed", _gradient_differences, "approximate"),
-    Way("symbolic", "symbolic", _symbolic, "exact"),
+    Way("symbolic", "symbolic", symbolic, "exact"),
     Way("forward over forward", "forward", _hessian(jacfwd, jacfwd, lambda n: 1), "exact"),
     Way("forward over reverse, by input", "mixed", _hessian_columns, "exact"),
     Way("forward over reverse", "mixed", _hessian(jacfwd, grad, lambda n: 2), "exact"),
