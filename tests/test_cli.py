@@ -415,7 +415,11 @@ def test_cache(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == f"{place}: 1 file, 5,081 B\n"
     assert main(["cache", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found == {"folder": str(place), "files": 1, "bytes": 5081}
+    assert found == {"folder": str(place), "files": 1, "bytes": 5081, "refused": ""}
+    place.chmod(0o777)
+    assert main(["cache"]) == 0
+    assert "nothing is kept there: others own it or can write to it" in capsys.readouterr().out
+    place.chmod(0o700)
     assert main(["cache", "clear"]) == 0
     assert capsys.readouterr().out == f"{place}: 1 file removed\n" and list(place.iterdir()) == []
     assert main(["cache", "clear", "--json"]) == 0

@@ -178,17 +178,19 @@ class _Jitted(native.Native):  # type: ignore[misc]
         leaves, key, rebuild = self._signature(args, kwargs)
         staged = self.found.get(key)
         if staged is None or not staged.watched.unchanged():
-            staged = warned.restored(lambda: self._stage(leaves, key, rebuild))
-            self._forget(key)
-            if len(self.found) >= _MOST:
-                self._forget(next(iter(self.found)))  # the oldest
-            self.found[key] = staged
+            made, before = warned.restored(lambda: self._stage(leaves, key, rebuild)), staged
+            staged = self.found.get(key)
+            if staged is None or staged is before or not staged.watched.unchanged():  # and no other thread was quicker
+                self._forget(key)
+                for oldest in list(self.found)[:len(self.found) - _MOST + 1]:
+                    self._forget(oldest)
+                staged = self.found[key] = made
         return leaves, staged
 
     def holds(self) -> bool:
         """Whether nothing has changed that its graphs were made from; unknown, so False, if it runs unstaged."""
         return all(s.graph is not None and ((s.table is not None and s.table.unchanged()) or s.watched.unchanged())
-                   for s in self.found.values())
+                   for s in list(self.found.values()))
 
     def _forget(self, key: Any) -> None:
         staged = self.found.pop(key, None)
@@ -459,11 +461,15 @@ class _Jitted(native.Native):  # type: ignore[misc]
             if config.backend == "compiled":
                 self._enter(staged)
         elif now or runner.due():
-            compiled = runner.compile()
-            if compiled is not None:
-                runner.attempt(lambda: self._link(staged, args, kwargs, compiled, release=runner.large()))
-                if staged.linked is not None:
-                    compiled.library = staged.linked.library
+            runner.alone(lambda: self._make(staged, runner, args, kwargs), wait=now)
+
+    def _make(self, staged: _Staged, runner: Runner, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Compile, and have calls enter what was made."""
+        compiled = runner.compile() if staged.linked is None else None
+        if compiled is not None:
+            runner.attempt(lambda: self._link(staged, args, kwargs, compiled, release=runner.large()))
+            if staged.linked is not None:
+                compiled.library = staged.linked.library
 
     def _link(self, staged: _Staged, args: tuple[Any, ...], kwargs: dict[str, Any], compiled: native.Compiled, *,
               release: bool = False, optimize: bool = False) -> bool:

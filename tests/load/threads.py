@@ -1,4 +1,4 @@
-"""One compiled function in many threads, the first call included; many functions compiled at once; shapes that change meanwhile.
+"""One compiled function in many threads, the first call included; many functions compiled at once; changing shapes.
 
 Every result is compared with that of one thread. Threads change often, so that they meet in the middle of anything.
 """

@@ -7,7 +7,9 @@ as making it will.
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -66,7 +68,7 @@ class Runner:
         Its machine code, once there is some.
     """
 
-    __slots__ = ("calls", "compiled", "entered", "graph", "price", "program", "refused", "spent")
+    __slots__ = ("busy", "calls", "compiled", "entered", "graph", "price", "program", "refused", "spent")
 
     def __init__(self, graph: Graph):
         self.graph = graph
@@ -80,6 +82,7 @@ class Runner:
         if _keeps_little(graph):  # to fuse is to take less memory
             self.spent = self.price
         self.calls = 0
+        self.busy: tuple[int, int] | None = None  # the process and the thread that compile
 
     def due(self) -> bool:
         """Whether it is time to compile."""
@@ -93,6 +96,22 @@ class Runner:
             self.compiled = self.attempt(lambda: compile_graph(self.graph))
             self.refused = self.compiled is None
         return self.compiled
+
+    def alone(self, make: Callable[[], Any], wait: bool) -> None:
+        """Do what takes long, unless another thread is at it: then go on without, or wait until it is done.
+
+        No lock: a child of `fork` would find it taken by a thread that it does not have.
+        """
+        me = os.getpid(), threading.get_ident()
+        while self.busy is not None and self.busy[0] == me[0] and self.busy[1] != me[1]:
+            if not wait:
+                return
+            time.sleep(1e-3)
+        before, self.busy = self.busy, me
+        try:
+            make()
+        finally:
+            self.busy = before
 
     def attempt(self, make: Callable[[], Any]) -> Any:
         """What a step of the compiler makes; after a fault of its own, None: the interpreter has no need of it."""

@@ -39,13 +39,15 @@ def _count(number: int) -> str:
 
 def print_cache(out: TextIO, as_json: bool) -> None:
     """The folder, and what it holds."""
-    place, found = store.folder(), store.entries()
+    place, found, refused = store.folder(), store.entries(), store.refusal()
     size = sum(e.size for e in found)
     if as_json:
-        said = {"folder": None if place is None else str(place), "files": len(found), "bytes": size}
+        said = {"folder": None if place is None else str(place), "files": len(found), "bytes": size, "refused": refused}
         print(json.dumps(said, indent=1), file=out)
     else:
         print(f"{'no folder' if place is None else place}: {_count(len(found))}, {bytes_text(size)}", file=out)
+        if refused:
+            print(f"nothing is kept there: {refused}", file=out)
 
 
 def print_cleared(out: TextIO, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Entry", "clear", "entries", "folder", "get", "put"]
+__all__ = ["Entry", "clear", "entries", "folder", "get", "put", "refusal"]
 
 _MAGIC = b"wengert object 1\n"
 _SUFFIX = ".wgo"
@@ -81,6 +81,24 @@ def _trusted(create: bool = False) -> Path | None:
     return place if stat.S_ISDIR(found.st_mode) and _private(found) else None
 
 
+def refusal() -> str:
+    """Why nothing is kept in the folder nor read from it; "" if it is used, or will be made."""
+    place = folder()
+    if place is None:
+        return "there is no home folder"
+    try:
+        found = place.stat()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return error.strerror or "it cannot be looked at"
+    if not stat.S_ISDIR(found.st_mode):
+        return "it is not a folder"
+    if not _private(found):
+        return "others own it or can write to it, and what it holds is run"
+    return "" if os.access(place, os.W_OK | os.X_OK) else "it cannot be written to"
+
+
 def _name(key: bytes) -> str:
     return key.hex() + _SUFFIX
 
@@ -127,12 +145,12 @@ def put(key: bytes, code: bytes) -> bool:
     return True
 
 
-def _bound(place: Path) -> None:
+def _bound(place: Path, look: bool = False) -> None:
     """Now and then: remove the oldest files of a folder that has grown too large, and what was left unfinished."""
     global _WRITTEN
     with _LOCK:
         _WRITTEN += 1
-        if _WRITTEN % _LOOK_EVERY != 1:
+        if _WRITTEN % _LOOK_EVERY != 1 and not look:
             return
     found = sorted(_files(place), key=lambda e: e.time)
     total = sum(e.size for e in found)
