@@ -83,12 +83,18 @@ def test_goes_on_after_its_end_and_refuses_another_run(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there state.*mean.* and here"):
         wg.fit(MODEL, loss, (X, Y), optimizer=wg.optim.SGD(0.1), epochs=4, batch_size=5, seed=7, checkpoint=path, resume=True)
     def of_another_kind(path: Path) -> None:
-        np.savez(path, header=np.frombuffer(b'{"format": 1}', np.uint8))
+        np.savez(path, header=np.frombuffer(b'{"format": 2}', np.uint8))
+
+    def put_together_otherwise(path: Path) -> None:
+        train(2, checkpoint=path.with_name("other.npz"))
+        with np.load(path.with_name("other.npz")) as content:
+            found = {name: content[name] for name in content.files}
+        np.savez(path, **found | {"model 0": np.float32(1)})
 
     def one_array(path: Path) -> None:
         with path.open("wb") as file:
             np.save(file, X)
-    for spoil in (lambda path: path.write_bytes(path.read_bytes()[:500]), of_another_kind, one_array):
+    for spoil in (lambda path: path.write_bytes(path.read_bytes()[:500]), of_another_kind, put_together_otherwise, one_array):
         spoil(path)
         with pytest.raises(DataError, match="is no checkpoint, or a damaged one"):
             train(4, checkpoint=path, resume=True)

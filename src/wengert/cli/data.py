@@ -118,9 +118,12 @@ class _Lazy:
 
     def read(self, path: Path) -> Any:
         try:
-            return self.archive[self.key]
+            found = self.archive[self.key]
         except Exception as error:
             raise DataError(f"{path}:{self.key} cannot be read: {_sentence(error)}") from error
+        if not isinstance(found, np.ndarray):  # the bytes of a member of another kind
+            raise DataError(f"{path}:{self.key} is no array")
+        return found
 
 
 def _read(path: Path) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import InputError
+from wengert.errors import DataError, InputError
 from wengert.flatten import flatten
 from wengert.frontends.tracer import Tracer
 
@@ -113,8 +113,17 @@ def load_safetensors(path: str | os.PathLike[str], like: Any = None) -> Any:
     ------
     InputError
         A name is missing in the file, or has no place in `like`; another shape or dtype.
+    DataError
+        The file is damaged, or none of this format.
     """
-    tensors = dict(_library().load_file(path))
+    library = _library()
+    try:
+        tensors = dict(library.load_file(path))
+    except OSError:
+        raise
+    except Exception as error:  # the library raises many kinds of error for bytes that are no such file
+        raise DataError(f"load_safetensors: {path} is no safetensors file, or a damaged one, or has a dtype that NumPy has not "
+                        f"({error})") from error
     if like is None:
         return tensors
     leaves, spec = flatten(like)

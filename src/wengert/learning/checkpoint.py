@@ -2,13 +2,14 @@
 
 What comes in: arrays by name, and numbers. What goes out: a file (a zip of ``.npy`` files and one of JSON, as `np.load`
 reads it), and what was in it. The one idea: a new file is complete on the disk before it takes the old one's name, so that
-there is always a good one; nothing in it is code, and what is loaded has to fit the model that is there.
+there is always a good one; nothing in it is code, and what is loaded has to be what was written, of such a model.
 """
 
 from __future__ import annotations
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
 import zipfile
@@ -21,7 +22,7 @@ from wengert.errors import DataError
 
 __all__ = ["clear", "read", "write"]
 
-_FORMAT = 1
+_FORMAT = 2
 _KINDS = {"float": float, "complex": complex}
 
 
@@ -42,6 +43,7 @@ def write(path: Path, arrays: dict[str, tuple[Any, ...]], history: dict[str, np.
     content = {f"{name} {k}": np.asarray(x) for name, values in arrays.items() for k, x in enumerate(values)}
     content |= {f"history {name}": x for name, x in history.items()}
     content["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    content["digest"] = _digest(content)
     made = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with made.open("wb") as file:
@@ -54,6 +56,16 @@ def write(path: Path, arrays: dict[str, tuple[Any, ...]], history: dict[str, np.
             made.unlink()
         raise
     _sync_folder(path.parent)
+
+
+def _digest(content: dict[str, Any]) -> np.ndarray:
+    """Of all names, types and bytes: a file that was taken apart and put together otherwise has another one."""
+    found = hashlib.sha256()
+    for name in sorted(set(content) - {"digest"}):
+        x = np.asarray(content[name])
+        found.update(f"{name} {x.dtype.str} {x.shape} ".encode())
+        found.update(x.tobytes())
+    return np.frombuffer(found.digest(), np.uint8)
 
 
 def clear(path: Path) -> None:
@@ -83,9 +95,11 @@ def read(path: Path, fixed: dict[str, Any]) -> tuple[dict[str, tuple[Any, ...]],
         header = dict(json.loads(found["header"].tobytes()))
         if header["format"] == _FORMAT and (missing := {"fixed", "kinds", "at"} - set(header)):
             raise KeyError(*missing)
+        if header["format"] == _FORMAT and not np.array_equal(found["digest"], _digest(found)):
+            raise ValueError("its content is not what was written")
     except PermissionError:
         raise
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, NotImplementedError, OSError) as error:
+    except Exception as error:  # NumPy and zipfile raise many kinds of error for bytes that are no such file
         raise DataError(f"fit: {path} is no checkpoint, or a damaged one ({error}); remove it to begin anew") from error
     if header["format"] != _FORMAT:
         raise DataError(f"fit: {path} has the format {header['format']!r}, and this version reads {_FORMAT}")
