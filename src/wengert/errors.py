@@ -112,18 +112,18 @@ class DataError(WengertError, ValueError):
 
 
 class NonFiniteError(WengertError, FloatingPointError):
-    """A loss or a gradient that is NaN or infinite: what `fit` raises.
+    """A loss or a gradient that is NaN or infinite: what `fit` raises; within `debug_nonfinite` any such result.
 
     Attributes
     ----------
     finding : wengert.nonfinite.Finding or None
         The operation that made it, if the interpreter makes it too.
     epoch, step : int
-        When, counted from 1.
+        Of `fit`: when, counted from 1; else 0.
     rows : ndarray or None
-        Which rows of the data the batch was.
+        Of `fit`: which rows of the data the batch was.
     fit : Fit
-        The run up to the update before.
+        Of `fit`: the run up to the update before.
     """
 
     def __init__(self, message: str, finding: object = None, epoch: int = 0, step: int = 0, rows: object = None):

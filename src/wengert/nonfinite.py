@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
@@ -233,7 +232,7 @@ class _Looking:
 def _is_users(frame: FrameType | None) -> bool:
     """Whether the user's code made the call, and not an algorithm of ours that knows what to do with infinities."""
     while frame is not None and frame.f_code.co_filename.startswith(HERE):
-        if os.path.relpath(frame.f_code.co_filename, HERE) not in _TRANSFORMS:
+        if frame.f_code.co_filename[len(HERE):] not in _TRANSFORMS:
             return False
         frame = frame.f_back
     return True

@@ -84,6 +84,11 @@ class Config:
         """Where it is said whether calls are not to enter machine code by themselves, in eight bytes."""
         return self._held.buffer_info()[0]
 
+    @property
+    def held(self) -> bool:
+        """Whether calls are not to enter machine code by themselves."""
+        return bool(self._held[0])
+
     def hold(self, change: int) -> None:
         """One more or less, of all threads, who wants each call of a jitted function to come to Python first."""
         with self._lock:

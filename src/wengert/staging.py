@@ -458,7 +458,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         runner = staged.program
         assert runner is not None
         if staged.linked is not None:
-            if config.backend == "compiled":
+            if config.backend == "compiled" and not config.held:
                 self._enter(staged)
         elif now or runner.due():
             runner.alone(lambda: self._make(staged, runner, args, kwargs), wait=now)
