@@ -31,7 +31,7 @@ def draw(c: Certificate, file: Any) -> None:
     for axis in (left, right):
         axis.grid(alpha=0.3)
     figure.suptitle(f"{c.name}, {c.inputs:,} inputs: {'certified' if c.ok else 'not certified'}", fontsize=11)
-    figure.savefig(file, dpi=110)
+    figure.savefig(file, dpi=90)
 
 
 def _remainders(axis: Any, c: Certificate) -> None:

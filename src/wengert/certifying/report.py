@@ -192,7 +192,7 @@ def _table(elements: Sequence[Element], counts: str) -> str:
 def _way(w: Way) -> str:
     if w.verdict == "does not apply":
         return f"{w.name}: does not apply: {shorten(w.reason, 120, placeholder=' ...')}"
-    within = f" within {w.difference:.0e}" if w.verdict == "agrees" else ""
+    within = "" if w.verdict != "agrees" else f" within {w.difference:.0e}" if w.difference else " in every digit"
     reason = f": {w.reason}" if w.reason else ""
     return f"{w.name}: {w.verdict}{within}{reason}"
 

@@ -55,7 +55,7 @@ def certificate(s: Subject, out: Outcome, lint: LintReport | None, notes: Sequen
         else:
             directions.append(_worst(made))
     notes = [*out.notes, *notes]
-    _compare_ways(s, out)
+    _compare_ways(s, out, [e for e in directions if "second order" in e.input])
     worst, about = _whole(s, elements, directions, notes)
     finite = [e.digits for e in elements if e.ok and math.isfinite(e.digits)]
     least = min(finite, default=math.inf)
@@ -151,7 +151,7 @@ def _explained(s: Subject, out: Outcome, along: Along, k: int, verdict: str, off
     j = along.judgment
     line = stops(s) if verdict != "unreliable" else ""
     flat = [f for f in lint if f.code in ("WG104", "WG105")]
-    if verdict == "wrong" and j.claimed[k] == 0 and flat:
+    if verdict in ("wrong", "unreliable") and j.claimed[k] == 0 and flat:
         return "cut off", f"the derivative is 0, and the function goes in steps{_at(flat, ('WG104', 'WG105'))}", bar
     if line:
         return "cut off", f"stop_gradient ({short_place(line)}): by design not the derivative of the function", bar
@@ -253,7 +253,7 @@ def _whole(s: Subject, elements: Sequence[Element], directions: Sequence[Element
     return worst.verdict, f"{worst.name}{': ' if worst.why else ''}{worst.why}{more}"
 
 
-def _compare_ways(s: Subject, out: Outcome) -> None:
+def _compare_ways(s: Subject, out: Outcome, second: Sequence[Element]) -> None:
     """What each way gives beside what is certified."""
     lines = [a for a in out.lines if a.input is not None and a.order == 1 and a.point == 0][:len(out.sampled)]
     for way in out.ways:
@@ -276,13 +276,12 @@ def _compare_ways(s: Subject, out: Outcome) -> None:
     if firsts:
         out.ways.insert(2, _differences(s, firsts))
     _settle([w for w in out.ways if w.found is None and w.name != "Richardson differences"])
-    seconds = [a for a in out.lines if a.order == 2]
     for way in out.ways:
-        if way.name.startswith("forward over") and way.found is not None and seconds:
-            judgment = seconds[0].judgment
-            way.verdict = "contradicts" if "wrong" in judgment.verdict else "agrees" if judgment.good() else "cannot tell"
-            way.difference = _relative(judgment.claimed - judgment.reference, judgment.claimed)
-            way.reason = "" if way.verdict == "agrees" else f"differences of gradients: {judgment.verdict[0]}"
+        if way.name.startswith("forward over") and way.found is not None and second:
+            e = second[0]
+            way.compared, way.difference = 1, abs(e.value - e.reference) / abs(e.value) if e.value else 0.0
+            way.verdict = "contradicts" if e.verdict in ("wrong", "cut off") else "agrees" if e.ok else "cannot tell"
+            way.reason = "" if way.verdict == "agrees" else f"differences of gradients: {e.verdict}"
 
 
 def _differences(s: Subject, lines: Sequence[Along]) -> Way:
