@@ -20,7 +20,7 @@ import numpy as np
 from wengert.graph import ArrayType, Primitive
 from wengert.primitives.contract import matmul
 from wengert.primitives.eigen import coincident, inner_diagonal, turned_back
-from wengert.primitives.gauge import corotation, free, line_of, over_values, rotation
+from wengert.primitives.gauge import corotation, free, independent, line_of, over_values, rotation
 from wengert.primitives.matrices import (
     as_complex,
     from_triangle,
@@ -114,7 +114,7 @@ def _qr_jvp(results: Any, ops: Any, tangents: Any, *, needed: Any, complete: boo
     k = min(m, n)
     q1, r1 = (rest(q, columns=slice(0, k)), rest(r, rows=slice(0, k))) if q.shape[-1] > k else (q, r)
     square, first = (rest(r1, columns=slice(0, k)), rest(da, columns=slice(0, k))) if n > k else (r1, da)
-    x = _right(first, square, False)
+    x = _right(independent(first, square, at=at), square, False)
     inner = matmul(mH(q1), x)
     below = lower(inner, -1)
     turn = on_diagonal(skew(inner), below - mH(below))

@@ -27,7 +27,7 @@ from wengert.graph import ArrayType, Primitive
 from wengert.primitives.matrices import add_to_all, column, diag_matrix, lifted, row
 from wengert.primitives.structure import convert, zeros_like
 
-__all__ = ["corotation", "free", "line_of", "over_values", "phase", "rotation"]
+__all__ = ["corotation", "free", "independent", "line_of", "over_values", "phase", "rotation"]
 
 _ADVICE = ("Use the values alone (eigvalsh, svdvals), projections onto the whole subspace, functions of matrices "
            "(expm, sqrtm, inv), or move the matrix off this point")
@@ -219,6 +219,25 @@ over_values: Primitive = Primitive(
     sample=lambda rng: [((rng.normal(size=(4, 3)), _values(rng, 3)), {"at": ""}),
                         ((_matrix(rng, 3, True), _values(rng, 3)), {"at": ""})])
 
+
+# ---------------------------------------------------------------- columns that depend on each other
+
+def _independent_evaluate(x: Any, r: Any, *, at: str) -> Any:
+    size = np.abs(np.diagonal(r, axis1=-2, axis2=-1))
+    if np.any(size <= 100 * max(r.shape[-1], 1) * _eps(r) * _largest(size, -1)):
+        raise NonDifferentiableError(
+            f"qr of a matrix whose (first) columns depend on each other: its factors have no derivative there"
+            f"{f' (at {at})' if at else ''}. Leave out the columns that depend on others, use np.linalg.lstsq or pinv (which "
+            f"have one along changes that keep the rank), or move the matrix off this point")
+    return x
+
+
+# x, if the triangular matrix r has full rank.
+independent: Primitive = Primitive(
+    "independent", type=lambda x, r, *, at: x, evaluate=_independent_evaluate, linear=(0,),
+    jvp=lambda y, ops, ts, *, at: None, transpose=lambda ct, i, ops, *, at: independent(ct, ops[1], at=at),
+    batch=lambda n, ops, batched, *, at: independent(*lifted(n, ops, batched), at=at),
+    sample=lambda rng: [((rng.normal(size=(4, 3)), _matrix(rng, 3, False)), {"at": ""})])
 
 # ---------------------------------------------------------------- phases
 
