@@ -72,13 +72,14 @@ EXACT: dict[str, tuple[Any, Any, np.ndarray, np.ndarray, dict[str, tuple[int, ..
         lambda a: L.eigvalsh(a)[-1], lambda m: max(mp.eigsy(m, eigvals_only=True)), REPEATED, SYMMETRIC,
         {"forward": ONE, "reverse": TWO}),
     "the sum of exponentials of repeated eigenvalues": (
-        lambda a: np.sum(np.exp(L.eigvalsh(a))), lambda m: sum(map(mp.exp, mp.eigsy(m, eigvals_only=True))), REPEATED, SYMMETRIC,
-        {"forward": ONE, "reverse": ONE}),
+        lambda a: np.sum(np.exp(L.eigvalsh(a))), lambda m: sum(map(mp.exp, mp.eigsy(m, eigvals_only=True))), REPEATED,
+        SYMMETRIC, {"forward": ONE, "reverse": ONE}),
     "the sum of squares of repeated singular values": (
         lambda a: np.sum(L.svd(a, compute_uv=False) ** 2), lambda m: sum(x * x for x in m), np.eye(3), E,
-        {"forward": ONE, "reverse": TWO}),
+        {"forward": ONE, "reverse": ONE}),
     "the nuclear norm at repeated singular values": (
-        lambda a: L.norm(a, "nuc"), lambda m: sum(mp.svd_r(m, compute_uv=False)), np.eye(3), E, {"forward": ONE, "reverse": TWO}),
+        lambda a: L.norm(a, "nuc"), lambda m: sum(mp.svd_r(m, compute_uv=False)), np.eye(3), E,
+        {"forward": ONE, "reverse": ONE}),
     "the spectral norm beside repeated singular values": (
         lambda a: L.norm(a, 2), lambda m: max(mp.svd_r(m, compute_uv=False)), REPEATED, E, {"forward": ONE, "reverse": TWO}),
     "the determinant at rank one": (L.det, _det, RANK_ONE, E, dict.fromkeys(BOTH, THREE)),
@@ -92,10 +93,11 @@ EXACT: dict[str, tuple[Any, Any, np.ndarray, np.ndarray, dict[str, tuple[int, ..
         lambda a: L.solve(a, np.ones(3))[0], lambda m: (m ** -1 * mp.matrix([1, 1, 1]))[0], REPEATED, E,
         dict.fromkeys(BOTH, THREE)),
     "the factor of Cholesky, repeated eigenvalues": (
-        lambda a: np.sum(W * L.cholesky(a)), lambda m: _weights(mp.cholesky(m)), REPEATED, SYMMETRIC, dict.fromkeys(BOTH, THREE)),
-    "the triangle of qr, repeated singular values": (
-        lambda a: np.sum(W * np.abs(L.qr(a)[1])), lambda m: _weights(mp.qr(m, mode="skinny")[1].apply(abs)), TALL, H,
+        lambda a: np.sum(W * L.cholesky(a)), lambda m: _weights(mp.cholesky(m)), REPEATED, SYMMETRIC,
         dict.fromkeys(BOTH, THREE)),
+    "the triangle of qr, repeated singular values": (
+        lambda a: (lambda r: np.sum(W * (np.sign(np.diag(r))[:, None] * r)))(L.qr(a)[1]),
+        lambda m: _weights(mp.cholesky(m.T * m).T), TALL, H, dict.fromkeys(BOTH, THREE)),
     "the pseudoinverse, repeated singular values": (
         lambda a: np.sum(W[:, :1] * L.pinv(a)), lambda m: sum(mp.mpf(float(W[i, 0])) * _pinv(m)[i, j] for i in range(3)
                                                             for j in range(4)), TALL, H, dict.fromkeys(BOTH, THREE)),
@@ -133,6 +135,10 @@ REFUSED: dict[str, tuple[Callable[..., Any], np.ndarray, np.ndarray, tuple[int, 
     "single singular values of a repeated one, to the second order": (
         lambda a: np.sum(np.array([1.0, 2.0, 4.0]) * L.svd(a, compute_uv=False)), np.eye(3), E, (2, 3)),
     "the nuclear norm at rank one, to the second order": (lambda a: L.norm(a, "nuc"), RANK_ONE, E, (2, 3)),
+    "a sum of functions of repeated singular values, to the second order": (
+        lambda a: np.sum(L.svd(a, compute_uv=False) ** 2), np.eye(3), E, (2, 3)),
+    "a sum of functions of repeated eigenvalues, to the second order": (
+        lambda a: np.sum(np.exp(L.eigvalsh(a))), REPEATED, SYMMETRIC, (2, 3)),
     "qr of columns that depend on each other": (lambda a: np.sum(W * L.qr(a)[1]), RANK_ONE, E, THREE),
     "qr of rank two": (lambda a: np.sum(W * L.qr(a)[0]), RANK_TWO, E, THREE),
     "eigenvectors that are missing": (

@@ -470,7 +470,7 @@ def _triangular(o: Operation) -> Term:
 def _factors(function: str, **modes: str) -> Row:
     """A decomposition of NumPy; one that SciPy was asked for is called by the primitive's name."""
     def row(o: Operation) -> Term:
-        if o.params.get("by") and o.style == "numpy":
+        if o.params.get("by") == "scipy" and o.style == "numpy":
             return _by_name(o)
         more = [m.format(**o.params) for m in modes.values()]
         return o.call(function, o.at(0), *more)
@@ -478,7 +478,7 @@ def _factors(function: str, **modes: str) -> Row:
 
 
 def _qr(o: Operation) -> Term:
-    if o.params.get("by") and o.style == "numpy":
+    if o.params.get("by") == "scipy" and o.style == "numpy":
         return _by_name(o)
     return o.call("np.linalg.qr", o.at(0), *(["mode='complete'"] if o.params["complete"] else []))
 
