@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from wengert.graph import Const, Missing, Primitive
-from wengert.primitives.elementary import cos, cosh, exp, sign, sin, square, trunc
+from wengert.primitives.elementary import cos, cosh, exp, log, sign, sin, square, trunc
 from wengert.primitives.elementwise import ANY, elementwise, equal, imag, real
 from wengert.primitives.sampling import complex_too, interval
-from wengert.primitives.special import POSITIVE, UNIT, from_scipy, special, with_order
+from wengert.primitives.special import POSITIVE, UNIT, exprel, from_scipy, last_dtype, special, with_order
 from wengert.primitives.structure import convert, select
 
 __all__ = ["airy", "ellipe", "ellipk", "hyp2f1", "i0", "i1", "iv", "j0", "j1", "jv", "kv", "lambertw", "yv"]
@@ -48,7 +48,21 @@ def _of_order(name: str, partial: Callable[..., Any], sample: Any) -> Any:
 
 jv: Primitive = _of_order("jv", lambda y, v, x: 0.5 * (jv(v - 1.0, x) - jv(v + 1.0, x)), _order_and_argument())
 yv: Primitive = _of_order("yv", lambda y, v, x: 0.5 * (yv(v - 1.0, x) - yv(v + 1.0, x)), _order_and_argument())
-iv: Primitive = _of_order("iv", lambda y, v, x: 0.5 * (iv(v - 1.0, x) + iv(v + 1.0, x)), _order_and_argument())
+
+
+def _iv(v: Any, x: Any) -> Any:
+    """SciPy's, but for NaN at arguments next to 0: there ``(x/2)^v / Γ(v + 1)``."""
+    import scipy.special
+    out = np.asarray(scipy.special.iv(v, x))
+    small = np.isnan(out) & (np.abs(x) < 1e-280)
+    if np.any(small):
+        order, at = np.broadcast_arrays(v, np.where(small, x, 1.0))
+        out = np.where(small, np.power(0.5 * at, order) * scipy.special.rgamma(order + 1.0), out)
+    return out.astype(np.asarray(x).dtype)[()]
+
+
+iv: Primitive = elementwise("iv", _iv, type=last_dtype, ufunc="iv", sample=_order_and_argument(), partials=(
+    ORDER, lambda y, v, x: 0.5 * (iv(v - 1.0, x) + iv(v + 1.0, x))))
 kv: Primitive = _of_order("kv", lambda y, v, x: -0.5 * (kv(v - 1.0, x) + kv(v + 1.0, x)), _order_and_argument())
 kve: Primitive = _of_order("kve", lambda y, v, x: y - 0.5 * (kve(v - 1.0, x) + kve(v + 1.0, x)), _order_and_argument())
 hankel1: Primitive = _of_order("hankel1", lambda y, v, x: 0.5 * (hankel1(v - 1.0, x) - hankel1(v + 1.0, x)),
@@ -142,8 +156,10 @@ def _series(a: float, b: float, c: float, z: Any) -> Any:
 
 ellipk = special("ellipk", partials=lambda y, m: math.pi / 8 * _series(1.5, 1.5, 2.0, m), sample=interval((-2.0, 0.9)))
 ellipe = special("ellipe", partials=lambda y, m: -math.pi / 8 * _series(0.5, 1.5, 2.0, m), sample=interval((-2.0, 0.9)))
-ellipkm1 = special("ellipkm1", partials=lambda y, p: -math.pi / 8 * _series(1.5, 1.5, 2.0, 1.0 - p), sample=interval(UNIT))
-spence = special("spence", partials=lambda y, z: -_series(1.0, 1.0, 2.0, 1.0 - z), sample=complex_too(POSITIVE))
+# 2F1(3/2, 3/2; 2; m) = 2F1(1/2, 1/2; 2; m) / (1 - m) (DLMF 15.8.1), which is finite at m = 1.
+ellipkm1 = special("ellipkm1", partials=lambda y, p: -math.pi / 8 * _series(0.5, 0.5, 2.0, 1.0 - p) / p, sample=interval(UNIT))
+spence = special("spence", partials=lambda y, z: (
+    -_series(1.0, 1.0, 2.0, 1.0 - z) if z.dtype.kind == "c" else -1.0 / exprel(log(z))), sample=complex_too(POSITIVE))
 
 # ---------------------------------------------------------------- exponential, sine and Fresnel integrals
 

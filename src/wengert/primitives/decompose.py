@@ -20,7 +20,7 @@ import numpy as np
 from wengert.graph import ArrayType, Primitive
 from wengert.primitives.contract import matmul
 from wengert.primitives.eigen import coincident, inner_diagonal, turned_back
-from wengert.primitives.gauge import corotation, free, line_of, over_values, rotation
+from wengert.primitives.gauge import corotation, free, independent, line_of, over_values, rotation
 from wengert.primitives.matrices import (
     as_complex,
     from_triangle,
@@ -114,7 +114,7 @@ def _qr_jvp(results: Any, ops: Any, tangents: Any, *, needed: Any, complete: boo
     k = min(m, n)
     q1, r1 = (rest(q, columns=slice(0, k)), rest(r, rows=slice(0, k))) if q.shape[-1] > k else (q, r)
     square, first = (rest(r1, columns=slice(0, k)), rest(da, columns=slice(0, k))) if n > k else (r1, da)
-    x = _right(first, square, False)
+    x = _right(independent(first, square, at=at), square, False)
     inner = matmul(mH(q1), x)
     below = lower(inner, -1)
     turn = on_diagonal(skew(inner), below - mH(below))
@@ -220,14 +220,14 @@ def _svd_jvp(results: Any, ops: Any, tangents: Any, *, needed: Any, full: bool, 
     k = min(m, n)
     if not needed[0] and not needed[2]:
         if full:  # without the arbitrary columns, so that this can be differentiated again
-            u, _, vh = svd(ops[0], full=False)
+            u, _, vh = svd(ops[0], full=False, by="values")
         return None, inner_diagonal(u, matmul(da, mH(vh))), None
     u1 = rest(u, columns=slice(0, k)) if u.shape[-1] > k else u
     v = mH(vh)
     v1 = rest(v, columns=slice(0, k)) if n > k and full else v
     b = matmul(da, v1)
     inner = matmul(mH(u1), b)
-    ds, turn = rotation(inner, s, edge=m != n, at=at)
+    ds, turn = rotation(inner, s, edge=m != n, alone=by == "values", at=at)
     other = corotation(inner, s, at=at)
     du, dv = matmul(u1, turn + other), matmul(v1, turn - other)
     if m > k:
@@ -269,8 +269,8 @@ def _svdvals_evaluate(a: Any, *, by: str = "") -> Any:
 
 
 def _svdvals_jvp(s: Any, ops: Any, tangents: Any, *, by: str = "") -> Any:
-    """ds = Re diag(Uᴴ dA V); the vectors are computed only here."""
-    u, _, vh = svd(ops[0], full=False)
+    """ds = Re diag(Uᴴ dA V); the vectors are computed only here, and are marked: see `gauge`."""
+    u, _, vh = svd(ops[0], full=False, by="values")
     return inner_diagonal(u, matmul(tangents[0], mH(vh)))
 
 

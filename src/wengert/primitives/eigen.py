@@ -92,7 +92,7 @@ def _eigh_jvp(results: Any, ops: Any, tangents: Any, *, needed: Any, uplo: str, 
     if not needed[1]:
         return inner_diagonal(v, b), None
     at = line_of(w)
-    dw, turn = rotation(matmul(mH(v), b), w, edge=False, at=at)
+    dw, turn = rotation(matmul(mH(v), b), w, edge=False, alone=by == "values", at=at)
     dv = matmul(v, turn)
     if v.dtype.kind == "c":
         dv = dv + v * turned_back(dv, v, 0 if uplo == "L" else -1, at)
@@ -124,7 +124,7 @@ def _eigvalsh_evaluate(a: Any, *, uplo: str, by: str = "") -> Any:
 
 
 def _eigvalsh_jvp(w: Any, ops: Any, tangents: Any, *, uplo: str, by: str = "") -> Any:
-    _, v = eigh(ops[0], uplo=uplo)
+    _, v = eigh(ops[0], uplo=uplo, by="values")  # marked: see `gauge`
     return inner_diagonal(v, matmul(from_triangle(tangents[0], uplo == "U"), v))
 
 

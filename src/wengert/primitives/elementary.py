@@ -59,8 +59,8 @@ exp = elementwise("exp", np.exp, partials=lambda y, x: y, sample=complex_too(ANY
 exp2 = elementwise("exp2", np.exp2, partials=lambda y, x: y * math.log(2.0), sample=complex_too(ANY))
 expm1 = elementwise("expm1", np.expm1, partials=lambda y, x: exp(x), sample=complex_too(ANY))
 log = elementwise("log", np.log, partials=lambda y, x: 1.0 / x, sample=complex_too(POSITIVE))
-log2 = elementwise("log2", np.log2, partials=lambda y, x: 1.0 / (x * math.log(2.0)), sample=complex_too(POSITIVE))
-log10 = elementwise("log10", np.log10, partials=lambda y, x: 1.0 / (x * math.log(10.0)), sample=complex_too(POSITIVE))
+log2 = elementwise("log2", np.log2, partials=lambda y, x: (1.0 / math.log(2.0)) / x, sample=complex_too(POSITIVE))
+log10 = elementwise("log10", np.log10, partials=lambda y, x: (1.0 / math.log(10.0)) / x, sample=complex_too(POSITIVE))
 log1p = elementwise("log1p", np.log1p, partials=lambda y, x: 1.0 / (1.0 + x), sample=complex_too((-0.5, 2.0)))
 
 # ---------------------------------------------------------------- powers
@@ -76,8 +76,15 @@ def _root_jvp(y: Any, operands: Any, tangents: Any) -> Any:
 
 
 root = elementwise("root", lambda x: np.sqrt(x), jvp=_root_jvp, kinks=lambda y, x: sign(y), sample=interval(POSITIVE))
-cbrt = elementwise("cbrt", np.cbrt, partials=lambda y, x: 1.0 / (3.0 * y * y), sample=interval(POSITIVE))
 reciprocal = elementwise("reciprocal", np.reciprocal, partials=lambda y, x: -(y * y), sample=complex_too(POSITIVE))
+
+
+def cbrt_partial(y: Any, x: Any) -> Any:
+    """``1 / (3 y²)``; as a square, all terms of its derivatives have one sign, so that none is a difference of infinities."""
+    return square(reciprocal(y)) * (1.0 / 3.0)
+
+
+cbrt = elementwise("cbrt", np.cbrt, partials=cbrt_partial, sample=interval(POSITIVE))
 
 
 def _integer_partial(y: Any, x: Any, *, n: int) -> Any:
@@ -209,7 +216,9 @@ hypot = elementwise("hypot", np.hypot, partials=(lambda y, a, b: cosine(a, b), l
 sinh = elementwise("sinh", np.sinh, partials=lambda y, x: cosh(x), sample=complex_too(ANY))
 cosh: Primitive = elementwise("cosh", np.cosh, partials=lambda y, x: sinh(x), sample=complex_too(ANY))
 tanh = elementwise("tanh", np.tanh, partials=lambda y, x: one_minus_square(y), sample=complex_too((-1.0, 1.0)))
-arcsinh = elementwise("arcsinh", np.arcsinh, partials=lambda y, x: 1.0 / cosh(y), sample=complex_too(INSIDE))
+# For real x the length of (x, 1): cosh(y) multiplies the rounding of y by y.
+arcsinh = elementwise("arcsinh", np.arcsinh, sample=complex_too(INSIDE), partials=lambda y, x: (
+    1.0 / (cosh(y) if x.dtype.kind == "c" else hypot(x, Const(np.ones((), x.dtype))))))
 arccosh = elementwise("arccosh", np.arccosh, partials=lambda y, x: 1.0 / (sqrt(x - 1.0) * sqrt(_above(x))),
                       sample=complex_too((1.2, 3.0)))
 arctanh = elementwise("arctanh", np.arctanh, partials=lambda y, x: 1.0 / one_minus_square(x), sample=complex_too(INSIDE))
@@ -415,13 +424,15 @@ def _sinc_evaluate(x: Any, *, order: int) -> Any:
         if 2 * m >= order:
             series = series + (-1.0) ** m * math.pi ** (2 * m) / ((2 * m + 1) * math.factorial(2 * m - order)) * \
                 small ** (2 * m - order)
-    u = np.where(near, 1.0, x) * math.pi
-    # far: s^(k)(u) by the recurrence s^(k) = (d^k sin u - k s^(k-1)) / u in u = πx
-    value = np.sin(u) / u
+    # far: s^(k)(u) by the recurrence s^(k) = (d^k sin u - k s^(k-1)) / u in u = πx; the turns of the wave are left out exactly
+    most = np.finfo(x.dtype).max / 4
+    away = np.where(near, np.ones_like(x), np.clip(x, -most, most))
+    u, turn = away * math.pi, (away - 2.0 * np.rint(0.5 * away)) * math.pi
+    value = np.sin(turn) / u
     waves = (np.cos, lambda v: -np.sin(v), lambda v: -np.cos(v), np.sin)
     for k in range(1, order + 1):
-        value = (waves[(k - 1) % 4](u) - k * value) / u
-    return np.where(near, series, value * math.pi ** order).astype(x.dtype)[()]
+        value = (waves[(k - 1) % 4](turn) - k * value) / u
+    return np.where(near, series, np.where(np.isinf(x), 0.0, value * math.pi ** order)).astype(x.dtype)[()]
 
 
 def _sinc_sample(rng: np.random.Generator) -> Any:

@@ -10,6 +10,8 @@ When is it safe? At a repeated eigenvalue, with cotangents of the vectors in it:
 - the skew part of V̄ᴴV is zero, all columns are used and the values are not: a function of the subspace.
 - anything else may be a function that has a derivative, but these cotangents do not determine it: ``V g(Λ) Vᴴ``
   needs g' for pairs of columns, and its cotangents hold g' for single ones. So it is refused.
+- for vectors that only the derivative of the values asked for (`alone`): whether their weights are those of the values cannot
+  be seen, so any change within a repeated value is refused.
 In forward mode the uses are not known, and a perturbation that splits the eigenvalue is refused.
 
 The phases of complex vectors are LAPACK's: one row of the matrix is real. Where an entry of that row vanishes,
@@ -27,7 +29,7 @@ from wengert.graph import ArrayType, Primitive
 from wengert.primitives.matrices import add_to_all, column, diag_matrix, lifted, row
 from wengert.primitives.structure import convert, zeros_like
 
-__all__ = ["corotation", "free", "line_of", "over_values", "phase", "rotation"]
+__all__ = ["corotation", "free", "independent", "line_of", "over_values", "phase", "rotation"]
 
 _ADVICE = ("Use the values alone (eigvalsh, svdvals), projections onto the whole subspace, functions of matrices "
            "(expm, sqrtm, inv), or move the matrix off this point")
@@ -75,11 +77,11 @@ def _noise(x: Any) -> Any:
 
 # ---------------------------------------------------------------- rotation: numerators over differences
 
-def _rotation_type(m: ArrayType, values: ArrayType, *, edge: bool, at: str) -> tuple[ArrayType, ArrayType]:
+def _rotation_type(m: ArrayType, values: ArrayType, *, edge: bool, alone: bool, at: str) -> tuple[ArrayType, ArrayType]:
     return values, m
 
 
-def _rotation_evaluate(m: Any, values: Any, *, edge: bool, at: str) -> Any:
+def _rotation_evaluate(m: Any, values: Any, *, edge: bool, alone: bool, at: str) -> Any:
     gap, same = _pairs(values, False)
     part = _hermitian(m, 1)
     off = same & ~np.eye(m.shape[-1], dtype=bool)
@@ -89,7 +91,7 @@ def _rotation_evaluate(m: Any, values: Any, *, edge: bool, at: str) -> Any:
     return np.real(np.diagonal(m, axis1=-2, axis2=-1)).astype(values.dtype), _quotient(part, gap, same)
 
 
-def _rotation_transpose(cts: Any, i: int, ops: Any, *, edge: bool, at: str) -> Any:
+def _rotation_transpose(cts: Any, i: int, ops: Any, *, edge: bool, alone: bool, at: str) -> Any:
     dtype = ops.types[0].dtype
     values, turned = cts
     out = None
@@ -98,15 +100,15 @@ def _rotation_transpose(cts: Any, i: int, ops: Any, *, edge: bool, at: str) -> A
     if turned is None:
         return out
     of_values = zeros_like(ops[1]) if values is None else values
-    back = rotation_adjoint(turned, of_values, ops[1], edge=edge, at=at)
+    back = rotation_adjoint(turned, of_values, ops[1], edge=edge, alone=alone, at=at)
     return back if out is None else out + back
 
 
-def _rotation_jvp(results: Any, ops: Any, tangents: Any, *, needed: Any, edge: bool, at: str) -> Any:
+def _rotation_jvp(results: Any, ops: Any, tangents: Any, *, needed: Any, edge: bool, alone: bool, at: str) -> Any:
     if tangents[1] is None or not needed[1]:
         return None, None
     change = results[1] * _like(-add_to_all(tangents[1]), results[1])
-    return None, rotation(change, ops[1], edge=edge, at=at)[1]
+    return None, rotation(change, ops[1], edge=edge, alone=alone, at=at)[1]
 
 
 def _like(x: Any, model: Any) -> Any:
@@ -123,7 +125,7 @@ def _matrix(rng: np.random.Generator, n: int, is_complex: bool) -> Any:
 
 
 def _rotation_sample(rng: np.random.Generator) -> Any:
-    return [((_matrix(rng, n, c), _values(rng, n)), {"edge": False, "at": ""})
+    return [((_matrix(rng, n, c), _values(rng, n)), {"edge": False, "alone": False, "at": ""})
             for n, c in ((3, False), (3, True), (1, False), (0, False))]
 
 
@@ -134,7 +136,7 @@ rotation: Primitive = Primitive(
     batch=lambda n, ops, batched, **params: rotation(*lifted(n, ops, batched), **params))
 
 
-def _adjoint_evaluate(turned: Any, of_values: Any, values: Any, *, edge: bool, at: str) -> Any:
+def _adjoint_evaluate(turned: Any, of_values: Any, values: Any, *, edge: bool, alone: bool, at: str) -> Any:
     gap, same = _pairs(values, False)
     part = _hermitian(turned, -1)
     eye = np.eye(turned.shape[-1], dtype=bool)
@@ -148,6 +150,9 @@ def _adjoint_evaluate(turned: Any, of_values: Any, values: Any, *, edge: bool, a
         if np.any(off & (used[..., None, :] != used[..., :, None])):
             refuse("some of the vectors within a repeated eigenvalue or singular value are used and others are not, "
                    "and the choice of them is arbitrary", at)
+        if alone and np.any(off & (np.abs(turned) > noise)):
+            refuse("the weights of values that are repeated change with the values, and these do not determine the second "
+                   "derivative", at)
         _values_unused(of_values, crowded, at)
     if edge:
         tol = 100 * max(values.shape[-1], 1) * _eps(values)
@@ -162,16 +167,16 @@ def _values_unused(of_values: Any, where: Any, at: str) -> None:
                "zero), and these do not determine the derivative", at)
 
 
-def _adjoint_jvp(y: Any, ops: Any, tangents: Any, *, edge: bool, at: str) -> Any:
+def _adjoint_jvp(y: Any, ops: Any, tangents: Any, *, edge: bool, alone: bool, at: str) -> Any:
     _, of_values, values = ops
     if tangents[2] is None:
         return None
     change = y * _like(-add_to_all(tangents[2]), y)
-    return rotation_adjoint(change, zeros_like(of_values), values, edge=edge, at=at)
+    return rotation_adjoint(change, zeros_like(of_values), values, edge=edge, alone=alone, at=at)
 
 
 rotation_adjoint: Primitive = Primitive(
-    "rotation_adjoint", type=lambda t, o, v, *, edge, at: t, evaluate=_adjoint_evaluate, linear=(0,),
+    "rotation_adjoint", type=lambda t, o, v, *, edge, alone, at: t, evaluate=_adjoint_evaluate, linear=(0,),
     transpose=lambda ct, i, ops, **params: rotation(ct, ops[2], **params)[1], jvp=_adjoint_jvp,
     batch=lambda n, ops, batched, **params: rotation_adjoint(*lifted(n, ops, batched), **params),
     sample=lambda rng: [((m, _values(rng, len(v)), v), p) for (m, v), p in _rotation_sample(rng)])
@@ -219,6 +224,25 @@ over_values: Primitive = Primitive(
     sample=lambda rng: [((rng.normal(size=(4, 3)), _values(rng, 3)), {"at": ""}),
                         ((_matrix(rng, 3, True), _values(rng, 3)), {"at": ""})])
 
+
+# ---------------------------------------------------------------- columns that depend on each other
+
+def _independent_evaluate(x: Any, r: Any, *, at: str) -> Any:
+    size = np.abs(np.diagonal(r, axis1=-2, axis2=-1))
+    if np.any(size <= 100 * max(r.shape[-1], 1) * _eps(r) * _largest(size, -1)):
+        raise NonDifferentiableError(
+            f"qr of a matrix whose (first) columns depend on each other: its factors have no derivative there"
+            f"{f' (at {at})' if at else ''}. Leave out the columns that depend on others, use np.linalg.lstsq or pinv (which "
+            f"have one along changes that keep the rank), or move the matrix off this point")
+    return x
+
+
+# x, if the triangular matrix r has full rank.
+independent: Primitive = Primitive(
+    "independent", type=lambda x, r, *, at: x, evaluate=_independent_evaluate, linear=(0,),
+    jvp=lambda y, ops, ts, *, at: None, transpose=lambda ct, i, ops, *, at: independent(ct, ops[1], at=at),
+    batch=lambda n, ops, batched, *, at: independent(*lifted(n, ops, batched), at=at),
+    sample=lambda rng: [((rng.normal(size=(4, 3)), _matrix(rng, 3, False)), {"at": ""})])
 
 # ---------------------------------------------------------------- phases
 

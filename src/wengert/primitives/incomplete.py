@@ -293,7 +293,7 @@ def _betainc_derivative(a: Any, b: Any, x: Any, *, i: int, j: int) -> Any:
         inside = (p > 0) & (q > 0) & (at > 0) & (at < 1) & np.isfinite(p) & np.isfinite(q)
         p, q, u = np.where(inside, p, 1.0), np.where(inside, q, 1.0), np.where(inside, at, 0.5)
         n = p + q
-        level_a, level_b = np.log(u) + psi_rise.evaluate(p, q), np.log1p(-u) + psi_rise.evaluate(q, p)
+        level_a, level_b = np.log(u) + psi_rise(p, q), np.log1p(-u) + psi_rise(q, p)
         upper = level_a >= 0 if i else level_b < 0
         turn = np.where(upper, 1.0, -1.0)
 

@@ -20,15 +20,16 @@ import numpy as np
 from wengert.graph import ArrayType, Const, Missing, Primitive
 from wengert.primitives.elementary import (
     absolute,
+    cbrt_partial,
+    cosine,
     exp,
     expm1,
     log,
     log1p,
     sign,
     sin,
-    sqrt,
 )
-from wengert.primitives.elementwise import ANY, elementwise, equal, greater, logical_and
+from wengert.primitives.elementwise import ANY, broadcast_type, elementwise, equal, greater, logical_and
 from wengert.primitives.sampling import complex_too, interval
 from wengert.primitives.structure import select
 
@@ -155,15 +156,54 @@ dawsn = special("dawsn", partials=lambda y, x: dawsn_derivative(x, n=1), sample=
 # ---------------------------------------------------------------- the normal distribution
 
 
-def _inverse_mills(x: Any) -> Any:
-    """The density over the distribution function, without underflow: ``√(2/π) / erfcx(-x/√2)``."""
-    return math.sqrt(2.0 / math.pi) / erfcx(x * -math.sqrt(0.5))
-
-
 ndtr = special("ndtr", partials=lambda y, x: exp(-0.5 * (x * x)) / ROOT_TWO_PI, sample=complex_too(ANY))
-log_ndtr = special("log_ndtr", partials=lambda y, x: _inverse_mills(x), sample=complex_too(ANY))
+
+
+def _log_ndtr_derivative(x: Any, *, n: int) -> Any:
+    """The n-th derivative of ``log ndtr``: of m = density / distribution function, which has ``m' = -m (x + m)``.
+
+    To the left that cancels; there ``m = s + 1/(s + 2/(s + 3/...))`` with s = -x (Laplace; DLMF 7.9.2), and the derivatives of
+    the fraction are taken level by level, where all terms have one sign but for a small part.
+    """
+    import scipy.special
+    if n == 1 or np.iscomplexobj(x):
+        z = np.asarray(x, np.result_type(x, np.float64))
+        return _cast(_log_ndtr_upward(z, math.sqrt(2.0 / math.pi) / scipy.special.erfcx(z * -math.sqrt(0.5)), n), x)
+    z = np.asarray(x, np.float64)
+    with np.errstate(all="ignore"):
+        left = z < -1.5
+        s = np.where(left, -z, 2.0)
+        jet = [np.zeros_like(s) for _ in range(n)]  # Taylor coefficients of a level in s
+        for k in range(60 + int(600 / np.min(s, initial=2.0) ** 2), 0, -1):
+            jet = _divided(float(k), [s + jet[0], *[c + (j == 1) for j, c in enumerate(jet[1:], 1)]])
+        far = [s + jet[0], *[c + (j == 1) for j, c in enumerate(jet[1:], 1)]][n - 1]
+        near = np.where(left, 0.0, z)
+        mills = np.exp(-0.5 * near * near) / ROOT_TWO_PI / scipy.special.ndtr(near)
+        out = np.where(left, (-1.0) ** (n - 1) * math.factorial(n - 1) * far, _log_ndtr_upward(near, mills, n))
+        return _cast(np.where(z == -np.inf, -1.0 if n == 2 else 0.0, np.where(z == np.inf, 0.0, out)), x)
+
+
+def _divided(number: float, jet: list[Any]) -> list[Any]:
+    """The Taylor coefficients of a number over a series."""
+    out = [number / jet[0]]
+    for k in range(1, len(jet)):
+        out.append(-sum((jet[j] * out[k - j] for j in range(1, k + 1)), np.zeros_like(jet[0])) / jet[0])
+    return out
+
+
+def _log_ndtr_upward(z: Any, mills: Any, n: int) -> Any:
+    """``m' = -m (x + m)``, differentiated by the rule of Leibniz."""
+    found = [mills]
+    for k in range(n - 1):
+        rest = [found[0] + z, *[d + (j == 1) for j, d in enumerate(found[1:], 1)]]
+        found.append(-sum(math.comb(k, j) * found[j] * np.where(found[j] == 0.0, 0.0, rest[k - j]) for j in range(k + 1)))
+    return found[n - 1]
+
+
+log_ndtr_derivative = family("log_ndtr_derivative", _log_ndtr_derivative, _orders((-6.0, 2.0), True))
+log_ndtr = special("log_ndtr", partials=lambda y, x: log_ndtr_derivative(x, n=1), sample=complex_too(ANY))
 ndtri = special("ndtri", partials=lambda y, p: ROOT_TWO_PI * exp(0.5 * (y * y)), sample=interval(UNIT))
-ndtri_exp = special("ndtri_exp", partials=lambda y, x: 1.0 / _inverse_mills(y), sample=interval((-3.0, -0.2)))
+ndtri_exp = special("ndtri_exp", partials=lambda y, x: 1.0 / log_ndtr_derivative(y, n=1), sample=interval((-3.0, -0.2)))
 owens_t = special("owens_t", sample=interval(ANY, ANY), partials=(
     lambda y, h, a: erf(a * h * math.sqrt(0.5)) * exp(-0.5 * (h * h)) * (-0.5 / ROOT_TWO_PI),
     lambda y, h, a: exp(-0.5 * (h * h) * (1.0 + a * a)) / (2.0 * math.pi * (1.0 + a * a))))
@@ -226,32 +266,48 @@ def _rgamma_partial(y: Any, x: Any) -> Any:
 rgamma = special("rgamma", partials=_rgamma_partial, sample=complex_too(POSITIVE))
 
 
-def _psi_rise(a: Any, b: Any) -> Any:
-    """``psi(a + b) - psi(a)``, accurate where the two are nearly equal.
+def _psi_rise(a: Any, b: Any, *, n: int) -> Any:
+    """``psi⁽ⁿ⁾(a + b) - psi⁽ⁿ⁾(a)``, accurate where the two are nearly equal.
 
-    The recurrence moves a up to 10 (all terms have one sign); there the asymptotic series (DLMF 5.11.2) is
+    The recurrence moves a up to 10 + n (all terms have one sign); there the asymptotic series (DLMF 5.11.2, 5.15.9) is
     subtracted term by term.
     """
-    import scipy.special
     x, d = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
     with np.errstate(all="ignore"):
-        plain = scipy.special.psi(x + d) - scipy.special.psi(x)
+        plain = _polygamma(x + d, n=n) - _polygamma(x, n=n)
         inside = (x > 0) & (x + d > 0)
         low, rise = np.where(inside, x, 1.0), np.where(inside, d, 0.0)
+        sign = (-1.0) ** (n + 1)
+
+        def fallen(power: int) -> Any:
+            """``(low + rise)^-power - low^-power``."""
+            return low ** -power * np.expm1(-power * np.log1p(rise / low))
         total = np.zeros_like(low)
-        for _ in range(10):
-            step = low < 10.0
-            total += np.where(step, rise / (low * (low + rise)), 0.0)
+        for _ in range(10 + n):
+            step = low < 10.0 + n
+            total += np.where(step, rise / (low * (low + rise)) if n == 0 else sign * math.factorial(n) * fallen(n + 1), 0.0)
             low = low + step
         ratio = np.log1p(rise / low)
-        total += ratio + 0.5 * rise / (low * (low + rise))
+        if n == 0:
+            total += ratio + 0.5 * rise / (low * (low + rise))
+        else:
+            total += sign * (math.factorial(n - 1) * fallen(n) + 0.5 * math.factorial(n) * fallen(n + 1))
         for j, bernoulli in enumerate(_BERNOULLI[:7], 1):
-            total -= bernoulli / (2 * j) * low ** (-2.0 * j) * np.expm1(-2.0 * j * ratio)
+            total += sign * bernoulli * (math.factorial(2 * j + n - 1) / math.factorial(2 * j)) * fallen(2 * j + n)
         return _cast(np.where(inside, total, plain), a)
 
 
-psi_rise = elementwise("psi_rise", _psi_rise, sample=interval(POSITIVE, POSITIVE), partials=(
-    lambda y, a, b: polygamma(a + b, n=1) - polygamma(a, n=1), lambda y, a, b: polygamma(a + b, n=1)))
+_psi_rise_of: Primitive = elementwise(
+    "psi_rise", _psi_rise, type=lambda a, b, *, n: broadcast_type(a, b), partials=(
+        lambda y, a, b, *, n: _psi_rise_of(a, b, n=n + 1), lambda y, a, b, *, n: polygamma(a + b, n=n + 1)),
+    sample=lambda rng: [((rng.uniform(*POSITIVE, 3), rng.uniform(*POSITIVE, 3)), {"n": n}) for n in (0, 1)])
+
+
+def psi_rise(a: Any, b: Any) -> Any:
+    """``psi(a + b) - psi(a)``."""
+    return _psi_rise_of(a, b, n=0)
+
+
 poch = special("poch", sample=interval(POSITIVE, POSITIVE), partials=(
     lambda y, z, m: y * psi_rise(z, m), lambda y, z, m: y * psi(z + m)))
 beta = special("beta", sample=interval(POSITIVE, POSITIVE), partials=(
@@ -279,15 +335,25 @@ def _ratio(x: Any, y: Any) -> Any:
     return zero_where(logical_and(equal(x, 0.0), equal(y, 0.0)), x / y)
 
 
+def _log_ratio(x: Any, y: Any) -> Any:
+    with np.errstate(all="ignore"):
+        ratio = np.divide(x, y)
+        out_of_range = (np.abs(ratio) < np.finfo(np.asarray(ratio).dtype).tiny) | np.isinf(ratio)
+        return np.where(out_of_range, np.log(x) - np.log(y), np.log(ratio))[()]
+
+
+# log(x / y): its derivatives are those of two logarithms, and the quotient may be out of range.
+log_ratio = elementwise("log_ratio", _log_ratio, sample=interval(POSITIVE, POSITIVE), partials=(
+    lambda out, x, y: 1.0 / x, lambda out, x, y: -1.0 / y))
 xlogy = special("xlogy", sample=complex_too(POSITIVE, POSITIVE), partials=(
     lambda out, x, y: log(y), lambda out, x, y: _ratio(x, y)))
 xlog1py = special("xlog1py", sample=complex_too(POSITIVE, POSITIVE), partials=(
     lambda out, x, y: log1p(y), lambda out, x, y: _ratio(x, 1.0 + y)))
 entr = special("entr", partials=lambda y, x: -1.0 - log(x), sample=interval(POSITIVE))
 rel_entr = special("rel_entr", sample=interval(POSITIVE, POSITIVE), partials=(
-    lambda out, x, y: 1.0 + log(x / y), lambda out, x, y: -_ratio(x, y)))
+    lambda out, x, y: 1.0 + log_ratio(x, y), lambda out, x, y: -_ratio(x, y)))
 kl_div = special("kl_div", sample=interval(POSITIVE, POSITIVE), partials=(
-    lambda out, x, y: log(x / y), lambda out, x, y: _ratio(y - x, y)))
+    lambda out, x, y: log_ratio(x, y), lambda out, x, y: _ratio(y - x, y)))
 
 
 def _huber_slope(y: Any, delta: Any, r: Any) -> Any:
@@ -301,22 +367,15 @@ def _huber_delta(y: Any, delta: Any, r: Any) -> Any:
 huber = special("huber", partials=(_huber_delta, _huber_slope), sample=interval((0.5, 1.0), (-3.0, 3.0)))
 
 
-def _pseudo_huber_parts(delta: Any, r: Any) -> Any:
-    u = r / delta
-    root = sqrt(1.0 + u * u)
-    return u, root
-
-
 def _pseudo_huber_delta(y: Any, delta: Any, r: Any) -> Any:
-    """``δ (s - 1)² / s`` with ``s = √(1 + u²)``, ``u = r/δ`` and ``s - 1 = u²/(s + 1)``."""
-    u, root = _pseudo_huber_parts(delta, r)
-    rest = u * u / (root + 1.0)
-    return zero_where(equal(delta, 0.0), delta * rest * rest / root)
+    """``δ (s - 1)² / s`` with ``s = √(1 + (r/δ)²)``: ``r sin t tan²(t/2)`` of the angle t whose tangent is r/δ."""
+    rise = cosine(r, delta)
+    half = rise / (1.0 + cosine(delta, r))
+    return r * rise * (half * half)
 
 
 def _pseudo_huber_slope(y: Any, delta: Any, r: Any) -> Any:
-    u, root = _pseudo_huber_parts(delta, r)
-    return zero_where(equal(delta, 0.0), delta * u / root)
+    return delta * cosine(r, delta)
 
 
 pseudo_huber = special("pseudo_huber", partials=(_pseudo_huber_delta, _pseudo_huber_slope),
@@ -346,9 +405,13 @@ def _exprel_derivative(x: Any, *, n: int) -> Any:
             other = other * size / (k + n + 2)
         series = np.where(small >= 0, positive, np.exp(small) * negative)
         big = np.where(np.abs(z) > reach, z, 1.0)
-        parts = np.expm1(big) / big
+        up = big > 0  # there all of it over e^x, which may overflow
+        size = np.where(up, 1.0, np.exp(-np.abs(big)))
+        parts = np.where(up, -np.expm1(-big), np.expm1(np.minimum(big, 0.0))) / big
         for k in range(1, n + 1):
-            parts = (np.exp(big) - k * parts) / big
+            parts = (size - k * parts) / big
+        half = np.where(up, np.exp(0.5 * big), 1.0)
+        parts = np.where(z == np.inf, np.inf, half * parts * half)
         return _cast(np.where(np.abs(z) > reach, parts, series), x)
 
 
@@ -359,7 +422,7 @@ exp10 = special("exp10", partials=lambda y, x: math.log(10.0) * y, sample=interv
 special("special_exp2", ufunc="exp2", partials=lambda y, x: math.log(2.0) * y, sample=interval(ANY))
 special("special_expm1", ufunc="expm1", partials=lambda y, x: exp(x), sample=complex_too(ANY))
 special("special_log1p", ufunc="log1p", partials=lambda y, x: 1.0 / (1.0 + x), sample=complex_too((-0.5, 2.0)))
-special("special_cbrt", ufunc="cbrt", partials=lambda y, x: 1.0 / (3.0 * (y * y)), sample=interval(POSITIVE))
+special("special_cbrt", ufunc="cbrt", partials=cbrt_partial, sample=interval(POSITIVE))
 special("special_round", ufunc="round", partials=None, differentiable=False, sample=interval(ANY))
 powm1 = special("powm1", sample=interval(POSITIVE, ANY), partials=(
     lambda out, x, y: y * (x ** (y - 1.0)), lambda out, x, y: (x ** y) * log(x)))

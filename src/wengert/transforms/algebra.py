@@ -11,6 +11,7 @@ wherever both are defined and nothing overflows on the way; where an intermediat
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from fractions import Fraction
@@ -462,6 +463,16 @@ def _dawsn(x: Any, *, n: int) -> Any:
     return _repeated(y, lambda k, a, b: -2.0 * x * b - 2.0 * k * a, 1.0 - 2.0 * x * y, n)
 
 
+def _log_ndtr(x: Any, *, n: int) -> Any:
+    """``m = √(2/π) / E(-x/√2)`` and ``m' = -m (x + m)``, by the rule of Leibniz."""
+    found = [math.sqrt(2.0 / math.pi) / REGISTRY["erfcx"](x * -math.sqrt(0.5))]
+    for k in range(n - 1):
+        rest = [x + found[0], *[1.0 + d if j == 1 else d for j, d in enumerate(found[1:], 1)]]
+        terms = [float(math.comb(k, j)) * found[j] * rest[k - j] for j in range(k + 1)]
+        found.append(-functools.reduce(lambda a, b: a + b, terms))
+    return found[n - 1]
+
+
 def _sinc(x: Any, *, order: int) -> Any:
     """``x s = sin(πx)/π``, hence ``x s^(k) = d^k(sin(πx)/π) - k s^(k-1)``; as it stands not at 0."""
     u = x * math.pi
@@ -489,8 +500,10 @@ _SPELLED: dict[str, Callable[..., Any]] = {
     "one_minus_square": lambda x: 1.0 - x * x, "witch": lambda x: 1.0 / (1.0 + x * x),
     "power_log": lambda x, y, *, k: REGISTRY["power"](x, y) * REGISTRY["integer_power"](REGISTRY["log"](x), n=k),
     "cosine": lambda a, b: a / REGISTRY["hypot"](a, b), "special_exp2": _call("exp2"), "special_expm1": _call("expm1"),
+    "log_ratio": lambda x, y: REGISTRY["log"](x / y),
     "special_log1p": _call("log1p"), "special_cbrt": _call("cbrt"), "numpy_i0": _call("i0"), "erfcx_derivative": _erfcx,
-    "dawsn_derivative": _dawsn, "sinc_derivative": _sinc, "gamma_density": _gamma_density, "beta_density": _beta_density,
+    "dawsn_derivative": _dawsn, "log_ndtr_derivative": _log_ndtr, "sinc_derivative": _sinc, "gamma_density": _gamma_density,
+    "beta_density": _beta_density,
 }
 
 _RULES: dict[str, Rule] = {

@@ -470,7 +470,7 @@ def _triangular(o: Operation) -> Term:
 def _factors(function: str, **modes: str) -> Row:
     """A decomposition of NumPy; one that SciPy was asked for is called by the primitive's name."""
     def row(o: Operation) -> Term:
-        if o.params.get("by") and o.style == "numpy":
+        if o.params.get("by") == "scipy" and o.style == "numpy":
             return _by_name(o)
         more = [m.format(**o.params) for m in modes.values()]
         return o.call(function, o.at(0), *more)
@@ -478,7 +478,7 @@ def _factors(function: str, **modes: str) -> Row:
 
 
 def _qr(o: Operation) -> Term:
-    if o.params.get("by") and o.style == "numpy":
+    if o.params.get("by") == "scipy" and o.style == "numpy":
         return _by_name(o)
     return o.call("np.linalg.qr", o.at(0), *(["mode='complete'"] if o.params["complete"] else []))
 
@@ -560,10 +560,11 @@ _ROWS: dict[str, Row] = {
     **{name: keywords(f"np.{name}", kth="kth", axis="axis") for name in ("partition", "argpartition")},
     "searchsorted": keywords("np.searchsorted", side="side"), "permute": _permute,
     # functions of NumPy and SciPy that are no ufuncs, or have parameters
+    "log_ratio": lambda o: o.call("np.log", _divide(o).text, latex=r"\log"),
     "sinc": plain("np.sinc"), "numpy_i0": plain("np.i0", r"\mathrm{I}_{0}"), "riemann_zeta": plain("special.zeta", r"\zeta"),
     "numpy_round": keywords("np.round", decimals="decimals"), "polygamma": _polygamma, "lambertw": _lambertw,
     "unwrap": keywords("np.unwrap", discont="discont", axis="axis", period="period"),
-    **{f"{f}_derivative": _derivative(f) for f in ("sinc", "erfcx", "dawsn", "exprel", "gammainc")},
+    **{f"{f}_derivative": _derivative(f) for f in ("sinc", "erfcx", "dawsn", "log_ndtr", "exprel", "gammainc")},
     "fft": _fft, "rfft": _fft, "irfft": _fft, "dct": keywords("fft.dct", type="type", axis="axis", norm="norm"),
     "dst": keywords("fft.dst", type="type", axis="axis", norm="norm"), "correlate": _correlate,
     "hypot": _hypot, **{f"{k}v": _bessel(k.upper()) for k in "jyik"}, **{f"{k}n": _bessel(k.upper()) for k in "yk"},

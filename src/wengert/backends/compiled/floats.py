@@ -157,6 +157,14 @@ def cosine(a: Arithmetic, x: str, y: str) -> str:
 
 # ---------------------------------------------------------------- exponentials and logarithms
 
+def log_ratio(a: Arithmetic, x: str, y: str) -> str:
+    ratio = a.div(x, y)
+    apart = a.sub(call(a, "log", x), call(a, "log", y))
+    size = _fabs(a, ratio)
+    inside = a.choose(a.compare("olt", size, a.number(np.finfo(a.real).tiny)), apart, call(a, "log", ratio))
+    return a.choose(a.compare("oeq", size, a.number(math.inf)), apart, inside)
+
+
 def _logaddexp(a: Arithmetic, x: str, y: str, exp: str, scale: float, alike: float) -> str:
     """The larger one and ``log(1 + exp(-|difference|))``; equal ones, infinite too, apart; NaN through the difference."""
     difference = a.sub(x, y)
@@ -263,7 +271,8 @@ FLOATS: dict[str, Rule] = {
     "witch": (witch, 0.4), "hypot": (_libm("hypot"), 2.0), "cosine": (cosine, 2.5), "arctan2": (_libm("atan2"), 3.0),
     "exp": (_libm("exp"), 0.7), "exp2": (_libm("exp2"), 0.7), "expm1": (_libm("expm1"), 1.5), "exp10": (_libm("exp10"), 1.0),
     "log": (_libm("log"), 0.8), "log2": (_libm("log2"), 0.8), "log10": (_libm("log10"), 0.9), "log1p": (_libm("log1p"), 1.0),
-    "cbrt": (_libm("cbrt"), 1.5), "sin": (_libm("sin"), 0.8), "cos": (_libm("cos"), 0.8), "tan": (_libm("tan"), 1.5),
+    "log_ratio": (log_ratio, 2.5), "cbrt": (_libm("cbrt"), 1.5),
+    "sin": (_libm("sin"), 0.8), "cos": (_libm("cos"), 0.8), "tan": (_libm("tan"), 1.5),
     "arcsin": (_libm("asin"), 1.5), "arccos": (_libm("acos"), 1.5), "arctan": (_libm("atan"), 1.5),
     "sinh": (_libm("sinh"), 1.5), "cosh": (_libm("cosh"), 1.5), "tanh": (_libm("tanh"), 2.0), "arcsinh": (_libm("asinh"), 2.5),
     "arccosh": (_libm("acosh"), 2.5), "arctanh": (_libm("atanh"), 2.0), "erf": (_libm("erf"), 1.5),

@@ -487,7 +487,7 @@ def dense(*names: str, by: tuple[str, ...] = ("",), use: tuple[str, ...] = ("", 
         params = equation.params
         wanted = [n.replace("sy", "he").replace("org", "ung") if kind in "cz" else n for n in names]
         there = all(routine(k + n) is not None for n in wanted for k in (kind, _DOUBLE[kind]))
-        return there and params.get("by", "") in by and params.get("use", "") in use
+        return there and params.get("by", "") in (*by, "values") and params.get("use", "") in use
     return test
 
 
