@@ -188,12 +188,7 @@ def _examine(out: Judgment, suspect: Array, f: Function, z: Array, v: Array, cen
         kink = apart & sound & _bends(f, z, v, center)
         off = SAFETY * np.fmax(after.error, before.error) + allowed + 1e-6 * largest
         inside = (a >= np.fmin(after.value, before.value) - off) & (a <= np.fmax(after.value, before.value) + off)
-<<<<<<< HEAD
-        follows = [(np.abs(a - q.value) <= SAFETY * q.error + allowed)
-                   & (q.error <= CLEAR * np.fmax(np.abs(q.value), np.abs(a)))
-=======
         follows = [(np.abs(a - q.value) <= SAFETY * q.error + allowed) & (q.error <= CLEAR * (np.abs(q.value) + np.abs(a)))
->>>>>>> 054656bcc70841de5cff7cc17c5bba1d18ef3291
                    for q in (after, before)]
         apart_from = np.abs(a - out.reference)
         agrees, clear = apart_from <= SAFETY * out.error + allowed, out.error <= CLEAR * size
