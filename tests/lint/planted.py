@@ -315,6 +315,18 @@ def far_root(b):
     return (b - np.sqrt(square)) / 2.0  # -> WG107
 
 
+@at(1e9)
+def near_root(b):
+    square = b * b - 4.0
+    return (-b + np.sqrt(square)) / 2.0  # -> WG107
+
+
+@at(1e-6)
+def versine_turned(x):
+    turned = -np.cos(x)
+    return (turned + 1.0) / x**2  # -> WG107
+
+
 # ---------------------------------------------------------------- WG108, WG109
 
 @at(0.9)

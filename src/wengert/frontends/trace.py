@@ -15,7 +15,7 @@ import sysconfig
 import threading
 import types
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -198,12 +198,23 @@ def bytes_held(x: Any, counted: set[Graph]) -> int:
                 continue
             counted.add(y)
         found += _EQUATION if isinstance(y, Equation) or callable(y) else 0
-        inner = (y.__closure__, y.__defaults__) if isinstance(y, types.FunctionType) \
-            else y if type(y) is tuple else gc.get_referents(y)
-        fresh = [z for z in inner if type(z) not in _SMALL and id(z) not in seen]
+        fresh = [z for z in _parts(y) if type(z) not in _SMALL and id(z) not in seen]
         seen.update(map(id, fresh))
         stack.extend(fresh)
     return found
+
+
+def _parts(y: Any) -> Iterable[Any]:
+    """What an object holds that may be large."""
+    if type(y) is tuple:
+        return y
+    if isinstance(y, Equation):
+        return (*y.operands, *y.params.values())
+    if isinstance(y, Graph):
+        return (*y.equations, *y.outputs)
+    if isinstance(y, types.FunctionType):
+        return (y.__closure__, y.__defaults__)
+    return gc.get_referents(y)
 
 
 class _Local(threading.local):

@@ -53,7 +53,11 @@ def _maker(p: Point, a: Atom, *names: str) -> Equation | None:
 
 
 def _is_one(a: Atom) -> bool:
-    return isinstance(a, Const) and a.value.size > 0 and bool(np.all(a.value == 1.0))
+    return _is_all(a, 1.0)
+
+
+def _is_all(a: Atom, number: float) -> bool:
+    return isinstance(a, Const) and a.value.size > 0 and bool(np.all(a.value == number))
 
 
 def _small(p: Point, a: Atom) -> float:
@@ -108,9 +112,23 @@ def _subtract(p: Point, e: Equation) -> Said:
     return known if known is not None else _general(p, e, a, b)
 
 
-def _minus_one(p: Point, e: Equation, a: Atom, b: Atom) -> Said:
-    """``1 - cos u``, ``exp(u) - 1``, either way round."""
-    other = b if _is_one(a) else a if _is_one(b) else None
+def _add(p: Point, e: Equation) -> Said:
+    """``-b + sqrt(b * b - c)``, ``exp(u) + -1``: a difference, too."""
+    a, b = e.operands
+    for one, other in ((a, b), (b, a)):
+        negated = _maker(p, one, "negative")
+        if negated is not None:
+            known = _minus_one(p, e, other, negated.operands[0])
+        else:
+            known = _minus_one(p, e, other, one, -1.0) if isinstance(one, Const) else None
+        if known is not None:
+            return known
+    return _general(p, e, a, b)
+
+
+def _minus_one(p: Point, e: Equation, a: Atom, b: Atom, one: float = 1.0) -> Said:
+    """``1 - cos u``, ``exp(u) - 1``, either way round; `one` is what b is where it is subtracted."""
+    other = b if _is_one(a) else a if _is_all(b, one) else None
     made = None if other is None else _maker(p, other, "cos", "exp")
     if made is None or made.operands[0] not in p.moving:
         return None
@@ -233,5 +251,5 @@ def _through_scale(p: Point, a: Atom) -> Equation | None:
 
 
 _RULES: dict[str, Callable[[Point, Equation], Said]] = {
-    "log": _log, "subtract": _subtract, "sqrt": _sqrt, "root": _sqrt,
+    "add": _add, "log": _log, "subtract": _subtract, "sqrt": _sqrt, "root": _sqrt,
 }
