@@ -437,3 +437,17 @@ def test_what_is_too_long_is_told_in_a_short_line(words, message, capsys):
     assert main(["diff", *words]) == 2
     err = capsys.readouterr().err
     assert err.startswith("wengert: error: ") and message in err and len(err) < 2000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell of POSIX")
+@pytest.mark.parametrize("words, status", [
+    ("explain 'sin(θ)' θ=1 >&-", 0), ("diff 'sin(x' x=1 2>&- >&-", 2), ("symbolic 'sin(θ)' > /dev/full", 2),
+    ("explain 'sin(θ)' θ=1 > /dev/null", 0),
+])
+def test_output_that_is_closed_full_or_ascii(words, status):
+    if "/dev/full" in words and not os.path.exists("/dev/full"):
+        pytest.skip("the system has no such file")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(f"{sys.executable} -m wengert {words}", shell=True, env=environment, capture_output=True, timeout=60)
+    assert done.returncode == status and b"Traceback" not in done.stderr and b"internal" not in done.stderr
+    assert done.stderr.startswith(b"wengert: error: ") or not done.stderr

@@ -217,3 +217,9 @@ def test_what_cannot_be_derived_is_refused():
 def test_every_function_has_latex(name):
     count = FUNCTIONS[name].least
     assert wg.formula(f"{name}({', '.join('abcd'[:count])})").latex()
+
+
+@pytest.mark.parametrize("order", ["inf", "1e300", "1.5"])
+def test_an_order_that_is_no_whole_number_is_refused(order):
+    with pytest.raises(InputError, match="is a whole number"):
+        wg.formula(f"polygamma({order}, x)")(0.5)

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wengert.backends.compiled import native
+from wengert.errors import UnsupportedError
 from wengert.flatten import Spec, flatten, tree_flatten
+from wengert.frontends.trace import require_plain
 from wengert.frontends.tracer import Tracer
 from wengert.frontends.watch import may_change
 from wengert.graph import ArrayType, type_of
@@ -24,9 +26,25 @@ from wengert.graph import ArrayType, type_of
 if TYPE_CHECKING:
     from wengert.backends.compiled.entry import Input, Output, Signature
 
-__all__ = ["MISS", "Forms", "Result", "leaf_key", "signature_of"]
+__all__ = ["MISS", "Forms", "NotPlainError", "Result", "leaf_key", "signature_of", "taken"]
 
 MISS = object()
+
+
+class NotPlainError(Exception):
+    """An argument whose arithmetic is not ndarray's own."""
+
+
+def taken(x: Any) -> Any:
+    """An array as the graph takes it: in the machine's byte order, which NumPy's results have."""
+    if type(x) is not np.ndarray:
+        try:
+            require_plain(x)
+        except UnsupportedError as error:
+            raise NotPlainError(
+                f"an argument is a {type(x).__name__}, which does not compute as an ordinary array does"
+            ) from error
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 
 def leaf_key(x: Any) -> Any:

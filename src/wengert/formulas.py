@@ -517,7 +517,7 @@ def _whole_order(name: str) -> Callable[..., Any]:
     """A function of SciPy that takes integers as its order, and no floats."""
     def function(n: Any, x: Any) -> Any:
         from wengert.frontends.tracer import Tracer
-        if isinstance(n, Tracer) or not np.all(np.equal(np.round(n), n)):
+        if isinstance(n, Tracer) or not np.all((np.round(n) == n) & (np.abs(n) < 2.0**53)):
             raise InputError(f"the order of {name} is a whole number, and not differentiated")
         return _special(name)(np.asarray(n, int)[()], x)
     return function

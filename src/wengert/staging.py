@@ -33,7 +33,7 @@ from wengert.errors import (
 )
 from wengert.finite import DEBUG, look
 from wengert.flatten import Spec, flatten, is_fixed_function
-from wengert.forms import MISS, Forms, Result, leaf_key, signature_of
+from wengert.forms import MISS, Forms, NotPlainError, Result, leaf_key, signature_of, taken
 from wengert.frontends import flow, warned
 from wengert.frontends.block import MIXED, Block, Unbound, raised
 from wengert.frontends.effects import LateText
@@ -41,7 +41,7 @@ from wengert.frontends.reach import call as reach_call
 from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.selected import Places, Selected
 from wengert.frontends.sequences import Derived
-from wengert.frontends.trace import OPEN, active_frame, require_plain, shown
+from wengert.frontends.trace import OPEN, active_frame, shown
 from wengert.frontends.tracer import Tracer
 from wengert.frontends.watch import Watched, fingerprint, note_partial, remembered, same_as, watching
 from wengert.graph import Const, Graph, Var, type_of
@@ -83,22 +83,6 @@ class _Staged:
         self.linked: native.Linked | None = None  # machine code that Python enters without us
         self.table: native.Table | None = None  # what it looks at first
         self.forms: tuple[Any, ...] = ()  # what is called to enter it: the jitted function, `Form`s of it
-
-
-class _NotPlainError(Exception):
-    """An argument whose arithmetic is not ndarray's own."""
-
-
-def _taken(x: Any) -> Any:
-    """An array as the graph takes it: in the machine's byte order, which NumPy's results have."""
-    if type(x) is not np.ndarray:
-        try:
-            require_plain(x)
-        except UnsupportedError as error:
-            raise _NotPlainError(
-                f"an argument is a {type(x).__name__}, which does not compute as an ordinary array does"
-            ) from error
-    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 
 _TRACED = object()
@@ -155,7 +139,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
                 return out
         try:
             leaves, staged = self._find(args, kwargs)
-        except _NotPlainError as error:  # a mask, or products of matrices: only the program itself keeps them
+        except NotPlainError as error:  # a mask, or products of matrices: only the program itself keeps them
             self._warn(str(error))
             return self.f(*args, **kwargs)
         traced = any(isinstance(x, Tracer) for x in leaves)
@@ -205,7 +189,7 @@ class _Jitted(native.Native):  # type: ignore[misc]
         dynamic = tuple(a for k, a in enumerate(args) if k not in self.static_argnums)
         named = {k: x for k, x in kwargs.items() if k not in self.static_argnames}
         leaves, spec = flatten((dynamic, named), ordered=True)
-        leaves = [_taken(x) if isinstance(x, np.ndarray) else x for x in leaves]
+        leaves = [taken(x) if isinstance(x, np.ndarray) else x for x in leaves]
         keys = [leaf_key(x) for x in leaves]
         static = [x for x, k in zip(leaves, keys, strict=True) if k is None]
         apart = [(k, args[k]) for k in self.static_argnums if k < len(args)] + [

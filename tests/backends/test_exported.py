@@ -116,8 +116,9 @@ def test_what_is_refused(tmp_path):
         return float(f"{x}") * x
     with pytest.raises(UnsupportedError, match="export: .*unstaged runs unstaged: "):
         wg.jit(unstaged).export("f", 2.0, folder=tmp_path)
-    with pytest.raises(InputError, match="no name of a C function"):
-        wg.jit(newton).export("2 f", 2.0, folder=tmp_path)
+    for name in ("2 f", "f; int g", "../f", "é", "while"):
+        with pytest.raises(InputError, match="no name of a C function"):
+            wg.jit(newton).export(name, 2.0, folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,7 +1,7 @@
 """Certificates: what is wrong is found, what is sound or merely rough causes no false alarm.
 
-What comes in: functions made to deceive, with derivatives known from paper. What goes out: a failure for a verdict that is not the
-one that paper gives.
+What comes in: functions made to deceive, with derivatives known from paper. What goes out: a failure for a verdict that is not
+the one that paper gives.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ WRONG = {
     "a conjugate": (ruled(np.exp, lambda z: np.conj(np.exp(z))), 1.0 + 2.0j),
     "outside both slopes": (ruled(np.abs, lambda x: 3.0 + 0.0 * x), 0.0),
     "tiny": (ruled(lambda x: x * x, lambda x: 2.1 * x), 1e-150),
-    "one of many outputs": (ruled(np.sin, lambda x: np.where(np.arange(50) == 33, 1.01, 1.0) * np.cos(x)), np.linspace(0.1, 1.0, 50)),
+    "one of many outputs": (ruled(np.sin, lambda x: np.where(np.arange(50) == 33, 1.01, 1.0) * np.cos(x)),
+                            np.linspace(0.1, 1.0, 50)),
 }
 
 
@@ -142,7 +143,8 @@ ODD = {
     "int": (lambda x: 1.5 * int(x), 2.6, "cut off", "conversion to integers"),
     "stop": (lambda x: x * wg.stop_gradient(x), 2.0, "cut off", "stop_gradient"),
     "bisection": (bisected, 2.0, "cut off", "WG105"),
-    "steps, with a rule": (ruled(lambda x: np.round(np.sin(x) * 1e3) / 1e3, np.cos), 0.7, "unreliable", "goes in steps of 1e-03"),
+    "steps, with a rule": (ruled(lambda x: np.round(np.sin(x) * 1e3) / 1e3, np.cos), 0.7, "unreliable",
+                           "goes in steps of 1e-03"),
     "root": (np.sqrt, 0.0, "not finite", "it is inf"),
     "cancelled": (lambda x: (1.0 - np.cos(x)) / x**2, 1e-8, "ill-conditioned", "WG107 1 - cos(u)"),
 }

@@ -16,12 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tests.fuzz import commands, files, formulas, graphs, requests
+from tests.fuzz import commands, files, formulas, graphs, requests, shown
 from tests.fuzz.target import Outcome, Target, run
 
 __all__ = ["TARGETS", "main"]
 
-TARGETS: list[Target] = [*formulas.TARGETS, *graphs.TARGETS, *commands.TARGETS, *files.TARGETS, *requests.TARGETS]
+TARGETS: list[Target] = [*formulas.TARGETS, *graphs.TARGETS, *commands.TARGETS, *files.TARGETS, *requests.TARGETS,
+                         *shown.TARGETS]
 TURN = 8.0  # seconds
 MOST = 5  # inputs that break a law, of one target, before it is left alone
 

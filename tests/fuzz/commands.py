@@ -311,4 +311,4 @@ def _clean(place: Path) -> None:
         path.unlink() if path.is_file() else shutil.rmtree(path)
 
 
-TARGETS = [Target("command lines", _words, _judge, 60, _folder, shorter)]
+TARGETS = [Target("command lines", _words, _judge, 45, _folder, shorter)]

@@ -83,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     ...
     0
     """
+    if argv is None:
+        _open_streams()
     words = _words(sys.argv[1:] if argv is None else argv)
     try:
         if words and words[0] in _COMMANDS:
@@ -101,6 +103,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _open_streams() -> None:
+    """Where output is closed, nowhere takes it; a letter that the terminal has not is written as its number."""
+    for name in ("stdout", "stderr"):
+        stream: Any = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (as long as the process lives)
+        elif hasattr(stream, "reconfigure") and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(name: str, words: list[str]) -> int:

@@ -24,6 +24,10 @@ from wengert.graph import ArrayType, Graph
 
 __all__ = ["arity", "callable_of", "export", "low_level_callable", "write_c"]
 
+_KEYWORDS = frozenset("""
+    auto break case char const continue default do double else enum extern float for goto if inline int long main register
+    restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
+""".split())
 _C = {"b1": "bool", "i1": "int8_t", "i2": "int16_t", "i4": "int32_t", "i8": "int64_t", "u1": "uint8_t", "u2": "uint16_t",
       "u4": "uint32_t", "u8": "uint64_t", "f4": "float", "f8": "double", "c8": "float", "c16": "double"}
 
@@ -158,7 +162,7 @@ def write_c(compiled: Compiled, inputs: Sequence[ArrayType], outputs: Sequence[A
     tuple of Path
         The header and the object, which is for processors like this one. Link with ``-lm`` (and ``-lmvec``).
     """
-    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or name in _KEYWORDS:
         raise InputError(f"{name!r} is no name of a C function")
     _refuse(compiled, process=False)
     outs = [f"y{k}" for k in range(len(outputs))]
