@@ -66,8 +66,8 @@ def signatures(k: int) -> None:
 
 # What is done, how often in a turn of the campaign, and in one of the test suite.
 WORK: dict[Callable[[int], None], tuple[int, int]] = {
-    compiled: (100, 6), compiled_gradient: (100, 6), fresh_gradient: (1000, 50), shapes: (1000, 50), dtypes: (200, 12),
-    generated: (300, 20), signatures: (100, 0)}
+    compiled: (25, 6), compiled_gradient: (25, 6), fresh_gradient: (400, 50), shapes: (400, 50), dtypes: (100, 12),
+    generated: (100, 20), signatures: (40, 0)}
 
 
 def resident() -> float:
