@@ -29,7 +29,7 @@ _EXACT = frozenset((
     "reshape transpose broadcast select concatenate pad flip negative positive real imag conjugate make_complex maximum "
     "minimum stop_gradient fabs sign copysign fmax fmin fmod floor ceil rint trunc ldexp modf frexp heaviside nextafter "
     "spacing clip clip_low clip_high index index_set sort partition permute reduce_max reduce_min cummax cummin window "
-    "over_values guard").split())
+    "over_values guard independent").split())
 # Rounded correctly by IEEE 754: half a unit in the last place.
 _ARITHMETIC = frozenset("add subtract multiply divide sqrt root square reciprocal convert remainder floor_divide".split())
 # Of libm and of NumPy's vector code: below 4 units, mostly near half a unit.
