@@ -21,7 +21,7 @@ from wengert.errors import InputError, not_a_function
 from wengert.finite import DEBUG, look, look_behind
 from wengert.flatten import flatten
 from wengert.frontends.scipy_api import LATER
-from wengert.frontends.trace import fresh_build
+from wengert.frontends.trace import fresh_build, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.graph import Graph
 from wengert.modes import blocks, require_mode
@@ -193,13 +193,14 @@ def pushed(name: str, f: Function, primals: Any, tangents: Any, has_aux: bool = 
 
 def run_all(name: str, f: Function, primals: Any, has_aux: bool = False) -> Run:
     if not isinstance(primals, (tuple, list)):
-        raise InputError(f"{name}: primals is a tuple of the arguments: ({'x'},)")
+        raise InputError(f"{name}: primals is a tuple of the arguments: (x,) (at {user_line()})")
     return Run(name, f, tuple(primals), {}, tuple(range(len(primals))), has_aux)
 
 
 def flat_tangents(name: str, run: Run, primals: Any, tangents: Any) -> list[Any]:
     if not isinstance(tangents, (tuple, list)) or len(tangents) != len(primals):
-        raise InputError(f"{name}: tangents is a tuple with one tangent for each of the {len(primals)} primals")
+        raise InputError(f"{name}: tangents is a tuple with one tangent for each of the {len(primals)} primals (at "
+                         f"{user_line()})")
     flat, k = [], 0
     types = iter([v.type for v in run.inputs])
     likes = [next(types) if a else None for a in run.active]
@@ -286,7 +287,7 @@ def pulled(name: str, f: Function, primals: Any, has_aux: bool = False) -> Any:
         leaves, spec = flatten(cotangent)
         if len(leaves) != len(likes) or (spec != run.out_spec and spec.tree is not None):
             raise InputError(f"{name}: the cotangent has structure {spec!r}, the value {run.out_spec!r} "
-                             f"(* is a number or an array)")
+                             f"(* is a number or an array); give one of the same structure (at {user_line()})")
         given = [matched_leaf(name, "cotangent", x, like) if like is not None else None
                  for x, like in zip(leaves, likes, strict=True)]
         by_var = [c for c, x in zip(given, run.out_leaves, strict=True) if any(x is v for v in run.out_vars)]

@@ -17,7 +17,9 @@ __all__ = [
 
 def kind_of(x: object) -> str:
     """What x is, for a message: "None", "an int", "a list"."""
-    name = type(x).__name__
+    name = "str" if isinstance(x, str) else type(x).__name__
+    if name == "Tracer":
+        return "a traced value"
     return "None" if x is None else f"{'an' if name[0] in 'aeiouAEIOU' or name.startswith('nd') else 'a'} {name}"
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from wengert.backends.interpret import Program
 from wengert.errors import InputError
 from wengert.flatten import flatten
-from wengert.frontends.trace import Trace, active_frame, escaped, require_plain
+from wengert.frontends.trace import Trace, active_frame, escaped, require_plain, user_line
 from wengert.frontends.tracer import FUNCTIONS, NeedsValueError, Tracer
 from wengert.graph import ArrayType, Var, type_of
 from wengert.run import apply_graph, own, reached, run_traced
@@ -50,11 +50,13 @@ class _Lane:
                 raise InputError(f"vmap: argument {position} has a leaf that is no array of numbers; in_axes=None keeps it")
         found = x.type if isinstance(x, Tracer) else type_of(x)
         if not -found.ndim <= axis < found.ndim:
-            raise InputError(f"vmap: in_axes={axis} for argument {position}, which has shape {found.shape}")
+            raise InputError(f"vmap: in_axes={axis} for argument {position}, which has shape {found.shape}; in_axes=None "
+                             f"keeps an argument whole (at {user_line()})")
         x = np.moveaxis(x, axis, 0)
         n = found.shape[axis]
         if self.size not in (None, n):
-            raise InputError(f"vmap: mapped axes of different lengths, {self.size} and {n} (argument {position})")
+            raise InputError(f"vmap: mapped axes of different lengths, {self.size} and {n} (argument {position}); "
+                             f"in_axes=None keeps an argument whole (at {user_line()})")
         self.size = n
         lane = ArrayType(x.shape[1:], found.dtype)
         var = self.trace.argument(len(self.inputs), lane, None)

@@ -9,6 +9,7 @@ else differs between the two.
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ from wengert.frontends import (  # noqa: F401  (they register themselves)
     warned,
 )
 from wengert.frontends.lens import stand_in
+from wengert.frontends.located import locate
 from wengert.frontends.reach import reach
 from wengert.frontends.trace import APPLIED, Trace, active_frame, active_trace, escaped, require_plain, user_line
 from wengert.frontends.tracer import Tracer
@@ -336,8 +338,8 @@ class Run:
             except (TypeError, ValueError):
                 found = ArrayType((), object)
         if found.dtype.kind not in "fiubc":
-            raise NonDifferentiableError(f"{self.name}: the function returned {kind_of(x)}, not a number "
-                                         f"(at {user_line()})")
+            raise NonDifferentiableError(f"{self.name}: the function returned {kind_of(x)}, not a number"
+                                         f"{_INSTEAD.get(type(x), '')} (at {user_line()})")
         if found.shape != ():
             raise NonDifferentiableError(
                 f"{self.name}: the function returned an array of shape {found.shape}; a gradient needs one number. "
@@ -486,6 +488,12 @@ class Run:
         return trees[0] if self.single else tuple(trees)
 
 
+_INSTEAD = {
+    types.GeneratorType: "; its body has not run. Differentiate a function that sums what it yields",
+    types.CoroutineType: "; its body has not run. Differentiate a function that runs it: asyncio.run(f(x))",
+}
+
+
 def reached(f: Callable[..., Any]) -> Callable[..., Any]:
     """The function with its calls reaching the graph; its loops and branches too, where a program around it is staged."""
     return reach(f) if active_frame() is None else functools.partial(flow.call, f)
@@ -501,6 +509,12 @@ def run_traced(trace: Trace, body: Callable[[], Any]) -> Any:
             cause = cause.__cause__
         if cause is not None and not isinstance(error, WengertError):
             raise cause.with_traceback(error.__traceback__) from None
+        if not isinstance(error, WengertError):
+            locate(error, trace.name)
+        raise
+    except Exception as error:
+        if not isinstance(error, WengertError):
+            locate(error, trace.name)
         raise
 
 
@@ -521,11 +535,13 @@ def _positions(name: str, argnums: int | Sequence[int], count: int) -> tuple[int
     try:
         wanted = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums)
     except TypeError:
-        raise InputError(f"{name}: argnums is an int or a tuple of ints, not {argnums!r} (at {user_line()})") from None
+        raise InputError(f"{name}: argnums is an int or a tuple of ints, counted from 0, not {argnums!r} (at "
+                         f"{user_line()})") from None
     out = []
     for a in wanted:
         if isinstance(a, bool) or not isinstance(a, (int, np.integer)):
-            raise InputError(f"{name}: argnums is an int or a tuple of ints, not {argnums!r} (at {user_line()})")
+            raise InputError(f"{name}: argnums is an int or a tuple of ints, counted from 0, not {argnums!r} (at "
+                         f"{user_line()})")
         if not -count <= a < count:
             raise InputError(f"{name}: argnums={argnums} but the function was called with {count} positional "
                              f"argument{'s' * (count != 1)}. Differentiated arguments are passed by position "
@@ -543,7 +559,7 @@ def matched(name: str, what: str, given: Any, like_leaves: list[Any], like_spec:
     leaves, spec = flatten(given)
     if len(leaves) != len(like_leaves) or (spec != like_spec and spec.tree is not None):
         raise InputError(f"{name}: the {what} has structure {spec!r}, the value it belongs to {like_spec!r} "
-                         f"(* is a number or an array)")
+                         f"(* is a number or an array); give one of the same structure (at {user_line()})")
     return [matched_leaf(name, what, x, like) for x, like in zip(leaves, like_leaves, strict=True)]
 
 
@@ -556,12 +572,14 @@ def matched_leaf(name: str, what: str, x: Any, like: Any) -> Any:
     require_plain(x)
     shape = x.shape if isinstance(x, Tracer) else np.shape(x)
     if shape != like.shape:
-        raise InputError(f"{name}: the {what} has shape {shape}, the value it belongs to {like.shape}")
+        raise InputError(f"{name}: the {what} has shape {shape}, the value it belongs to {like.shape}; give one of the same "
+                         f"shape (at {user_line()})")
     dtype = x.dtype if isinstance(x, Tracer) else np.asarray(x).dtype
     if dtype == like.dtype:
         return x if isinstance(x, (Tracer, np.ndarray, np.generic)) else like.dtype.type(x)
     if dtype.kind == "c" and like.dtype.kind != "c":
-        raise InputError(f"{name}: the {what} is complex, the value it belongs to is {like.dtype}")
+        raise InputError(f"{name}: the {what} is complex, the value it belongs to is {like.dtype}; give its real part (at "
+                         f"{user_line()})")
     if dtype.kind not in "fciub":
-        raise InputError(f"{name}: the {what} has dtype {dtype}")
+        raise InputError(f"{name}: the {what} has dtype {dtype}; give numbers (at {user_line()})")
     return x.astype(like.dtype) if isinstance(x, (Tracer, np.ndarray)) else like.dtype.type(x)

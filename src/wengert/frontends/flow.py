@@ -459,7 +459,8 @@ def stageable(f: types.FunctionType) -> types.FunctionType:
     except NotRewrittenError as error:
         first = error.refusals[0]
         line = f"{f.__code__.co_filename}:{first.line}"
-        raise UnstageableError(f"{f.__qualname__} holds {first.what} at {line}, which cannot be staged") from None
+        raise UnstageableError(f"{f.__qualname__} holds {first.what} at {line}, which cannot be staged: "
+                               f"{first.remedy}") from None
     if new is None:
         raise UnstageableError(
             f"the source of {f.__qualname__} is not to be had (a function typed at a prompt, or compiled); put it in a file"

@@ -86,7 +86,8 @@ def item_place(holder: Any, key: Any) -> Place | None:
 
 
 def refuse_change(holder: Any, what: str) -> None:
-    raise UnstageableError(f"{what} at {user_line()} changes {kind_of(holder)} that was made outside the staged block")
+    raise UnstageableError(f"{what} at {user_line()} changes {kind_of(holder)} that was made outside the staged "
+                          f"block. Return the new value, or change a copy that is made inside")
 
 
 def change(place: Place, what: str) -> None:

@@ -48,6 +48,20 @@ class _Calls(ast.NodeTransformer):
         new = ast.Call(ast.Name(CALL, ast.Load()), [function, node.right], [])
         return ast.fix_missing_locations(ast.copy_location(new, node))
 
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        """An f-string that holds the text of a traced value is one, too."""
+        self.generic_visit(node)
+        if len(node.values) < 2:
+            return node
+        parts: list[ast.expr] = [v if isinstance(v, ast.Constant) else ast.JoinedStr([v]) for v in node.values]
+        join = ast.Attribute(ast.Constant(""), "join", ast.Load())
+        new = ast.Call(ast.Name(CALL, ast.Load()), [join, ast.List(parts, ast.Load())], [])
+        return ast.fix_missing_locations(ast.copy_location(new, node))
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:
+        node.value = self.visit(node.value)  # what stands behind the colon stays an f-string, as the grammar has it
+        return node
+
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
         """A handler asks whether what it caught is the program's own error."""
         wanted = copy.deepcopy(node.type) or ast.Constant(None)

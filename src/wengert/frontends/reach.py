@@ -8,6 +8,7 @@ The one idea: library code is never rewritten; a traced value that it would conv
 from __future__ import annotations
 
 import functools
+import struct
 import sys
 import types
 import weakref
@@ -16,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.errors import REFUSALS, MutationError, UnsupportedError, WengertError
+from wengert.errors import REFUSALS, ConversionError, MutationError, UnsupportedError, WengertError
 from wengert.frontends.draws import is_draw, pick
 from wengert.frontends.numpy_api.concatenators import Concatenator
 from wengert.frontends.python_ast import CALL, CAUGHT, OWN, bound, reach_calls, rewritten_code
+from wengert.frontends.registry import read_back, texts
 from wengert.frontends.scipy_api import REMEDIES, bound_method, find
 from wengert.frontends.trace import active_trace, is_library, public, require_plain, user_line
 from wengert.frontends.tracer import FUNCTIONS, TracedText, Tracer, as_traced, function_of
@@ -115,6 +117,11 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
         return _construct(function, args, kwargs)
     if kind in INSTANCES:
         return INSTANCES[kind](function, *args, **kwargs)
+    if kind is types.BuiltinMethodType and isinstance(function.__self__, str):
+        if function.__name__ == "join" and args and not isinstance(args[0], (list, tuple, str)):
+            args = (list(args[0]), *args[1:])
+        made = any(_traced(a) or _printed(a) for a in (function.__self__, *args, *kwargs.values()))
+        return texts(function(*args, **kwargs)) if made else function(*args, **kwargs)
     if kind is types.MethodWrapperType and type(function.__self__) is str:
         text = function(*[printed(a) for a in args])
         return TracedText(text) if any(_traced(v) for a in args for v in (a.values() if type(a) is dict else [a])) else text
@@ -150,7 +157,32 @@ def _other(function: Any, kind: type, args: tuple[Any, ...], kwargs: dict[str, A
     method = next((c.__dict__["__call__"] for c in kind.__mro__ if "__call__" in c.__dict__), None)
     if type(method) is types.FunctionType and not is_library(method.__code__.co_filename):
         return _reach_function(method)(function, *args, **kwargs)
-    return function(*args, **kwargs)
+    return _foreign(function, module, args, kwargs)
+
+
+_NUMBERS = {"decimal", "_decimal", "_pydecimal", "fractions", "json", "ast", "struct", "_struct"}
+
+
+def _foreign(function: Any, module: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call of a library that knows nothing of traced values."""
+    if module in _NUMBERS and any(map(_printed, args)):
+        raise read_back()
+    try:
+        return function(*args, **kwargs)
+    except (TypeError, struct.error) as error:
+        if isinstance(error, WengertError) or not any(map(_depends, (*args, *kwargs.values()))):
+            raise
+        if "Tracer" not in str(error) and module not in _NUMBERS:
+            raise  # the program's own error, which it may catch
+        name = f"{public(module.lstrip('_'))}.".removeprefix("builtins.") + getattr(function, "__name__", str(function))
+        raise ConversionError(
+            f"{name} at {user_line()} is given a traced value, and its derivative would be lost. Use np functions on the "
+            f"value, or wrap what calls the library: wg.opaque(f, derivative=...)") from error
+
+
+def _printed(x: Any) -> bool:
+    """Whether this is, or holds, the printed text of a traced value."""
+    return type(x) is TracedText or (type(x) in (list, tuple) and any(map(_printed, x)))
 
 
 def _unknown(function: Any, module: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -239,7 +271,7 @@ def _construct(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         new = object.__new__(cls)
         _reach_function(init)(new, *args, **kwargs)
         return new
-    return cls(*args, **kwargs)
+    return _foreign(cls, cls.__module__, args, kwargs)
 
 
 # ---------------------------------------------------------------- NumPy
@@ -261,6 +293,8 @@ _NO_PROTOCOL = frozenset([np.array, np.asarray, np.asanyarray, np.ascontiguousar
 
 def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function: lists of traced values become arrays, fresh results become cells."""
+    if any(map(_printed, args)):
+        raise read_back()
     if function in _NO_PROTOCOL and (any(map(_traced, args)) or any(map(_traced, kwargs.values()))):
         return FUNCTIONS[function](*args, **kwargs)
     if args and not _traced(args[0]) and any(_traced(a) for a in (*args[1:], *kwargs.values())):
@@ -275,7 +309,7 @@ def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             args = tuple(as_traced(a) for a in args)
         elif implementation is not None:
             return implementation(*args, **kwargs)
-    return _fresh(function(*args, **kwargs), args)
+    return _fresh(_foreign(function, "numpy", args, kwargs), args)
 
 
 def _private(array: np.ndarray[Any, Any]) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 from wengert.errors import ConversionError
 from wengert.frontends.trace import user_line
 
-__all__ = ["FUNCTIONS", "INDEXING", "METHODS", "PROPERTIES", "NeedsValueError", "TracedText", "implements"]
+__all__ = ["FUNCTIONS", "INDEXING", "METHODS", "PROPERTIES", "NeedsValueError", "TracedText", "implements", "read_back",
+           "texts"]
 
 # NumPy and SciPy functions that are made of primitives: function -> implementation
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
@@ -43,5 +44,28 @@ class TracedText(str):
     __slots__ = ()
 
     def __float__(self) -> float:
-        raise ConversionError(f"the printed text of a traced value is read back as a number at {user_line()}, which would "
-                              f"lose its derivative. Use the value itself")
+        raise read_back()
+
+    __complex__ = __float__  # type: ignore[assignment]
+
+    def __add__(self, other: str) -> TracedText:
+        return TracedText(str.__add__(self, other))
+
+    def __radd__(self, other: str) -> TracedText:
+        return TracedText(str.__add__(other, self))
+
+    def __getitem__(self, key: Any) -> TracedText:
+        return TracedText(str.__getitem__(self, key))
+
+
+def read_back() -> ConversionError:
+    """The error for a printed text that becomes a number."""
+    return ConversionError(f"the printed text of a traced value is read back as a number at {user_line()}, which would lose "
+                           f"its derivative. Use the value itself")
+
+
+def texts(x: Any) -> Any:
+    """What a method of strings gave, made of printed values."""
+    if type(x) in (list, tuple):
+        return type(x)([texts(part) for part in x])
+    return TracedText(x) if type(x) is str else x

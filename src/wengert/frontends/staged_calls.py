@@ -371,4 +371,4 @@ def refuse_effects(
             changeable(target, f"np.{name}")
     why = impurity(function, module, name)
     if why is not None:
-        raise UnstageableError(f"a call at {user_line()}: {why}")
+        raise UnstageableError(f"a call at {user_line()}: {why}. Call it outside, and pass what it gives as an argument")

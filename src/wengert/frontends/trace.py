@@ -416,7 +416,7 @@ class Trace:
     def emit(self, primitive: Primitive, atoms: tuple[Atom, ...], params: Mapping[str, Any]) -> tuple[Var, ...]:
         """Record an equation, or find it again, and compute its results unless they are known or abstract."""
         if not self.is_open:
-            raise EscapedTracerError(f"a traced value of a finished {self.name} was used at {user_line()}")
+            raise _escaped(next((self.line_of(a) for a in atoms if not isinstance(a, Const)), "the argument list"), self.name)
         key = (primitive, atoms, tuple(sorted(params.items())) if params else ())
         with self.build.lock:
             results = self.build.seen.get(key)
@@ -537,10 +537,13 @@ def note_write(cell: Any) -> None:
 
 def escaped(tracer: Any) -> EscapedTracerError:
     """The error for a tracer used outside its trace; it names the line that made the value."""
+    return _escaped(tracer.build.line_of(tracer.atom), tracer.build.name)
+
+
+def _escaped(line: str, name: str) -> EscapedTracerError:
     return EscapedTracerError(
-        f"a traced value made at {tracer.build.line_of(tracer.atom)} under {tracer.build.name} was kept and used at "
-        f"{user_line()}, where it no longer means anything. Return it from the function "
-        f"(has_aux=True for extra results) instead of storing it")
+        f"a traced value made at {line} under {name} was kept and used at {user_line()}, where it no longer means "
+        f"anything. Return it from the function (has_aux=True for extra results) instead of storing it")
 
 
 def same_bits(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:

@@ -290,8 +290,8 @@ class Tracer(Handle):
         inside = library_call()
         raise ConversionError(
             f"{what} of a traced value at {user_line()}{inside}{',' if inside else ''} would lose its derivative (a call of "
-            f"math.*, or a write into an ordinary array, does the same). Use np functions (np.sin for math.sin), keep the "
-            f"value traced, or take wg.stop_gradient(x) if a constant is meant{_WRAP if inside else ''}")
+            f"math.*, or a write into an ordinary array, does the same). Use np functions (np.sin for math.sin), and "
+            f"arrays made inside the function, or take wg.stop_gradient(x) if a constant is meant{_WRAP if inside else ''}")
 
     def item(self, *args: Any) -> Any:
         """As ``ndarray.item``, but the result stays traced."""
@@ -540,7 +540,8 @@ def ufunc_call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, dty
     if primitive is None:
         special = function_of(ufunc)
         if special is None:
-            raise UnsupportedError(f"the ufunc {ufunc.__name__} cannot be traced (at {user_line()})")
+            raise UnsupportedError(f"the ufunc {ufunc.__name__} cannot be traced (at {user_line()}). Write it with np "
+                                   f"functions, np.vectorize for np.frompyfunc, or wrap it: wg.opaque(f, derivative=...)")
         return special(*inputs)
     kinds = tuple([_kind_of(x) for x in inputs])
     if len(kinds) == 2 and kinds[0] is int and kinds[1] is int and ufunc in _PYTHON_INTEGERS:

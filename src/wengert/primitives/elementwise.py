@@ -31,7 +31,11 @@ def broadcast_type(*types: ArrayType) -> ArrayType:
         if t.dtype != dtype:
             raise TypeError(f"operands of different dtypes: {', '.join(map(str, types))}")
         if t.shape != shape:
-            shape = np.broadcast_shapes(shape, t.shape)
+            try:
+                shape = np.broadcast_shapes(shape, t.shape)
+            except ValueError:
+                shapes = " ".join(str(t.shape) for t in types)
+                raise ValueError(f"operands could not be broadcast together with shapes {shapes}") from None
     return ArrayType(shape, dtype)
 
 
