@@ -329,3 +329,9 @@ def test_the_folder_is_bounded(folder, monkeypatch):
     left = {e.path.name[:2] for e in store.entries()}
     assert 8 <= len(left) <= 11 and "1e" in left and "01" not in left and not stale.exists()
     assert store.get(bytes([30]) * 32) == bytes(1000)
+
+
+def test_the_key_of_kept_code_names_the_processor(monkeypatch):
+    before = machine._key(SMALL, False, False)
+    monkeypatch.setattr(machine, "_processor", lambda: ("x86-64-v1", ""))
+    assert machine._key(SMALL, False, False) != before

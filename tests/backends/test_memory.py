@@ -164,3 +164,19 @@ def test_what_is_refused():
         return float(f"{x}") * x
     with pytest.raises(UnsupportedError, match="runs unstaged"):
         wg.jit(unstaged).memory(2.0)
+
+
+def test_a_carry_that_is_read_at_other_places_is_not_overwritten():
+    def f(x):
+        y = 2.0 * x
+        for _ in range(4):
+            y = y + 0.5 * y[::-1]
+        return np.sum(y * y)
+
+    x = np.arange(400.0)
+    even, odd = 1.5**4, 0.5**4  # what four turns make of a part that the reversal keeps, and of one that it negates
+    symmetric, rest = (x + x[::-1]) / 2, (x - x[::-1]) / 2
+    expected = 8.0 * (even**2 * symmetric + odd**2 * rest)
+    fast = wg.jit(wg.grad(f))
+    for _ in range(8):  # interpreted at first, then compiled
+        np.testing.assert_allclose(fast(x), expected, rtol=1e-12)

@@ -69,4 +69,9 @@ COMPILER = [
     _in("store: a file that others can write is trusted", "store",
         "and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)", "and not found.st_mode & stat.S_IWGRP",
         "tests/backends/test_machine.py"),
+    _in("machine: code of another processor", "machine", "_versions(), *_processor(), f", "_versions(), f",
+        "tests/backends/test_machine.py", match="processor"),
+    _in("control: a carry that is read elsewhere is overwritten", "control",
+        "return any(isinstance(y, Var) and plan.root(y) is plan.root(x) for y, _ in item.leaves)", "return False",
+        "tests/backends/test_memory.py", match="other_places"),
 ]

@@ -88,7 +88,14 @@ def _operator(k: Setting) -> Callable[..., Any]:
     return lambda x: np.sum(x) * np.sum(a.matvec(np.ones(3)))
 
 
+def _outside(k: Setting) -> Callable[..., Any]:
+    def times(a, b):
+        return a * b * k.v
+    return lambda x: np.sum(x) * functools.reduce(times, [1.0, 2.0])
+
+
 CASES = {
+    "a function from outside": _outside,
     "map": lambda k: lambda x: np.sum(x) * sum(map(k.times, [1.0, 2.0])),
     "map of a partial": lambda k: lambda x: np.sum(x) * sum(map(functools.partial(k.add, 1.0), [1.0, 2.0])),
     "reduce": lambda k: lambda x: np.sum(x) * functools.reduce(k.add, [1.0, 2.0]),

@@ -361,3 +361,28 @@ def test_views_that_are_read_and_written_later(f: Any) -> None:
     value, tangent = wg.jvp(f, (x,), (x,))  # f is linear
     np.testing.assert_array_equal(value, f(x))
     np.testing.assert_array_equal(tangent, f(x))
+
+
+def test_a_view_of_a_copy_that_is_written_later_sees_the_write():
+    def f(x):
+        y = x.copy()
+        y[0, 0] = 2.0 * y[0, 0]
+        t = y.T.reshape(-1)  # a copy
+        w = t[1:]
+        before = np.sum(w)
+        t[1] = 5.0 * x[0, 0]
+        return before + 10.0 * np.sum(w)
+
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert wg.value_and_grad(f)(x)[0] == f(x)
+    assert wg.grad(f)(x).tolist() == [[50.0, 11.0], [1.0, 11.0]]
+
+
+@pytest.mark.parametrize("dtype", [int, bool, np.int8])
+def test_a_traced_float_is_not_cut_by_a_write(dtype):
+    def f(x):
+        y = np.zeros(2, dtype=dtype)
+        y[0] = x
+        return np.sum(y) * x
+    with pytest.raises(ConversionError, match="would be cut to"):
+        wg.grad(f)(1.5)

@@ -393,3 +393,8 @@ def test_f_may_write_into_its_argument_and_reuse_its_answer() -> None:
 
     np.testing.assert_allclose(jacobian(f, x), np.diag([2.0, 4.0]), atol=1e-8)
     np.testing.assert_array_equal(x, [1.0, 2.0])
+
+
+def test_a_complex_step_has_no_truncation_error() -> None:
+    found = derivative(lambda x: np.sin(1e3 * x), 0.3, method="complex")
+    assert abs(found - 1e3 * np.cos(300.0)) <= 1e-12 * 1e3  # a step of 1e-6 would be off by 2e-7 of it

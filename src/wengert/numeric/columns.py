@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .complex_step import complex_line, confirm, generic_direction, imaginary, refuse_unfit, step_error
+from .complex_step import STEP, complex_line, confirm, generic_direction, imaginary, refuse_unfit, step_error
 from .probe import Estimate, Probe, Scheme, line, scale, solve
 from .search import Found, Line, search
 from .weights import stencil
@@ -72,7 +72,7 @@ def by_complex_step(probe: Probe, direction: Array, grain: Array | float, scheme
     """The derivative in τ along `direction`: order 1 outright, more by differences of order 1."""
     if scheme.order > 1:
         return solve(complex_line(probe, direction, direction, grain), scheme, scheme.order - 1)
-    step = 1e-20 if scheme.step is None else scheme.step / s
+    step = STEP if scheme.step is None else scheme.step / s
     value, size = imaginary(probe, probe.x, direction, step)
     error = np.full(value.shape, np.inf)
     if scheme.with_error:
