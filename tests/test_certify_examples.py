@@ -61,3 +61,60 @@ def test_bisection_alone_goes_in_steps():
     assert {e.verdict for e in found.elements if not e.ok} <= {"cut off"}
     assert found.verdict.startswith("not certified: cut off: ")
     assert [f.source for f in found.findings] == ["if present_value(middle, coupon, face, years) > price:"]
+
+
+def test_optimization():
+    for p in __import__("hock_schittkowski").PROBLEMS:
+        parts = [f for f in (p.f, p.equalities, p.inequalities) if f is not None]
+        certified(lambda x, parts=parts: [f(x) for f in parts], np.array(p.start))
+    for p in __import__("more_garbow_hillstrom").PROBLEMS:
+        certified(lambda x, p=p: np.sum(np.array(p.residuals(x)) ** 2), np.array(p.start))
+
+
+def test_formulas():
+    for f, _, point in __import__("formulas").FORMULAS:
+        certified(f, *point, argnums=tuple(range(len(point))))
+
+
+def test_solutions_and_data():
+    pipes = __import__("implicit")
+    certified(lambda d: pipes.far_end(pipes.ROUGHNESS, np.append(d, pipes.DIAMETER[1:])), pipes.DIAMETER[:1], digits=6)
+    launches = __import__("logistic_regression")
+    certified(launches.loss, np.array([15.04, -0.2322]), *launches.read("o_rings"))
+    certified(__import__("rosenbrock").f, np.array([-1.5, 0.25]))
+    thurber = __import__("curve_fit")
+    x, _ = thurber.read()
+    certified(lambda b: thurber.mobility(x, *b), np.array(list(thurber.START)))
+    lynxes = __import__("ode_sensitivities")
+    certified(lambda q: lynxes.populations(q, lynxes.YEARS[:2])[0, -1], lynxes.START)
+    certified(__import__("pendulum").miss, np.array([0.5, 0.2]))
+
+
+def test_modes_and_zero_order():
+    modes = __import__("modes")
+    certified(modes.camera, modes.CAMERA)
+    certified(modes.flux, modes.STATES)
+    certified(lambda x: modes.network(x, modes.layers(20, 3, 20)), np.linspace(-1.0, 1.0, 20))
+    for make in __import__("zero_order").PROBLEMS:
+        p = make(6)
+        certified(p.f, p.start)
+
+
+def test_learning():
+    rng = np.random.default_rng(0)
+    spiral = __import__("backpropagation")
+    certified(spiral.loss, spiral.start(rng), *spiral.spiral(rng)[:2], digits=6)
+    small = __import__("network_121")
+    certified(small.total, small.PARAMETERS)
+    moons = __import__("hessian_trace")
+    certified(moons.loss, moons.start(rng), *moons.moons(rng, 20))
+    for model in __import__("likelihood").MODELS.values():
+        y = model.draw(model.truth, rng)
+        certified(lambda p, model=model, y=y: model.loss(p, y), model.start(y))
+    cities = __import__("scaling")
+    distances = cities.read_distances()[1][:6, :6]
+    certified(cities.loss, cities.start(distances, 0), distances**2)
+    certified(__import__("optimizers").f, np.array([-1.2, 1.0]))
+    words = __import__("attention")
+    certified(words.neuron, 0.3, -0.2, 0.1, argnums=(0, 1, 2))
+    certified(lambda z: words.cross_entropy(z, 1), np.array([0.5, -1.0, 2.0]))

@@ -47,6 +47,7 @@ class Judgment:
     before: Array
     after: Array
     stairs: Array
+    unseen: Array  # less is lost beside the value
 
     def good(self) -> bool:
         return all(v in GOOD for v in self.verdict)
@@ -62,9 +63,9 @@ def judged(f: Function, z: Array, v: Array, claimed: Array, slack: Array, floor:
     allowed = SAFETY * slack + floor * size
     none = np.full(center.shape, np.nan)
     out = Judgment(np.full(center.shape, "unreliable", object), claimed, reference, error, way, value, spread, step, none, none,
-                   np.zeros(center.shape))
+                   np.zeros(center.shape), BESIDE * _extent(f, z, v, center))
+    unseen = out.unseen
     with np.errstate(invalid="ignore", over="ignore"):
-        unseen = BESIDE * _extent(f, z, v, center)
         agrees = np.abs(claimed - reference) <= SAFETY * error + allowed
         clear = error <= CLEAR * size
         hidden = (error <= unseen) & (size <= unseen)
@@ -210,7 +211,7 @@ def _examine(out: Judgment, suspect: Array, f: Function, z: Array, v: Array, cen
         elif out.verdict[k] == "unreliable" and contradicted[k]:
             rough = coarse[k] or out.stairs[k] > 1e-3 * unseen[k]
             out.verdict[k] = "unreliable" if rough else "wrong" if gross[k] else "inexact"
-        elif out.verdict[k] == "unreliable" and agrees[k] and clear[k]:
+        elif out.verdict[k] == "unreliable" and clear[k] and (agrees[k] or not gross[k]):
             out.verdict[k] = "agrees"
 
 

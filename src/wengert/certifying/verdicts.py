@@ -17,8 +17,8 @@ from wengert.api import vjp
 from wengert.certifying.lines import GOOD, GROSS
 from wengert.certifying.point import SAMPLE, Along, Outcome
 from wengert.certifying.report import Certificate, Element
-from wengert.certifying.subject import Subject
-from wengert.certifying.ways import Way, stops
+from wengert.certifying.subject import FEW, Subject
+from wengert.certifying.ways import Way, found_in
 from wengert.check import SAFETY, rounding_floor
 from wengert.flatten import flatten
 from wengert.lines import short_place, source_line
@@ -30,8 +30,10 @@ __all__ = ["certificate", "refused", "where_not_finite"]
 
 Array = np.ndarray
 SENSITIVE = 1e-6  # a derivative that rounding moves by more, in double precision, is ill-conditioned
+LOSS = 100.0  # a derivative may lose so many times what the value loses
 FEW_DIGITS = 8.0  # below, the condition number is asked for
 _KINKS = ("WG101", "WG110")
+_SOLVERS = ("ivp", "integral", "implicit")  # primitives that stop at a tolerance
 _ROUGH = ("WG102", "WG105", "WG108", "WG109")
 
 
@@ -48,14 +50,16 @@ def certificate(s: Subject, out: Outcome, lint: LintReport | None, notes: Sequen
     """Everything together."""
     found = [] if lint is None else [*lint.findings, *lint.silenced]
     elements, directions = [], []
+    fine = {}  # along which lines nothing is the matter
     for along in out.lines:
         made = [_element(s, out, along, k, found) for k in range(along.judgment.claimed.size)]
+        fine[id(along)] = all(e.ok for e in made)
         if along.input is not None:
             elements += made
         else:
             directions.append(_worst(made))
     notes = [*out.notes, *notes]
-    _compare_ways(s, out, [e for e in directions if "second order" in e.input])
+    _compare_ways(s, out, fine, [e for e in directions if "second order" in e.input])
     worst, about = _whole(s, elements, directions, notes)
     finite = [e.digits for e in elements if e.ok and math.isfinite(e.digits)]
     least = min(finite, default=math.inf)
@@ -104,6 +108,8 @@ def _element(s: Subject, out: Outcome, along: Along, k: int, lint: Sequence[Lint
         slack = float(out.sensitivity[k] @ np.abs(along.direction) / unit)
         if slack > SENSITIVE * _coarseness(s) * size:
             verdict, why, bar = "ill-conditioned", f"rounding of the inputs moves it by {slack:.0e}", max(bar, slack)
+    if verdict == "ill-conditioned" and size <= j.unseen[k] / abs(unit):
+        verdict = "too small"
     if verdict == "kink":
         why = _kink(along, k, unit, lint)
     elif verdict == "jump":
@@ -149,13 +155,16 @@ def _explained(s: Subject, out: Outcome, along: Along, k: int, verdict: str, off
                lint: Sequence[LintFinding]) -> tuple[str, str, float]:
     """What a contradiction, or doubt, comes from."""
     j = along.judgment
-    line = stops(s) if verdict != "unreliable" else ""
+    line = found_in(s, "stop_gradient") if verdict != "unreliable" else ""
     flat = [f for f in lint if f.code in ("WG104", "WG105")]
     if verdict in ("wrong", "unreliable") and j.claimed[k] == 0 and flat:
         return "cut off", f"the derivative is 0, and the function goes in steps{_at(flat, ('WG104', 'WG105'))}", bar
     if line:
         return "cut off", f"stop_gradient ({short_place(line)}): by design not the derivative of the function", bar
     rounding = _rounding(s, along, k) / abs(unit)
+    lost = verdict == "inexact" and off <= LOSS * _value_error(s) * abs(float(j.claimed[k] / unit))
+    if lost:
+        return "ill-conditioned", f"the value itself is known to a part in {1 / _value_error(s):.0e} only", bar
     if off <= 8.0 * rounding and (verdict != "unreliable" or rounding > SENSITIVE * abs(float(j.claimed[k] / unit))):
         why = f"rounding in the derivative is some {rounding:.0e}{_at(lint, ('WG107',))}"
         return "ill-conditioned", why, max(bar, rounding)
@@ -166,6 +175,8 @@ def _explained(s: Subject, out: Outcome, along: Along, k: int, verdict: str, off
         return verdict, f"differences are unreliable here{steps}, the ways of AD agree{_at(lint, _ROUGH)}", bar
     reference = float(j.reference[k] / unit)
     said = f"by {j.way[k]} it is {reference:.10g} ± {float(j.error[k] / abs(unit)):.0e}"
+    if verdict == "inexact" and (line := found_in(s, *_SOLVERS)):
+        return "agrees", f"to the tolerance of the solver at {short_place(line)}", bar
     if verdict == "inexact":
         said += "; more than rounding: an iteration that ends early, or a rule that is not exact" + _at(lint, ("WG108",))
     return verdict, said, bar
@@ -177,8 +188,10 @@ def _torn(s: Subject, along: Along, k: int, bar: float, unit: float) -> tuple[st
     size = float(np.abs(along.judgment.claimed[k]))
     bar = max(bar, along.apart / abs(unit))
     confirmed = along.judgment.verdict[k] in GOOD and along.apart <= SENSITIVE * _coarseness(s) * size
-    if confirmed or along.apart <= 8.0 * rounding:
+    if confirmed or along.apart <= 8.0 * rounding or along.apart <= LOSS * _value_error(s) * size:
         return "ill-conditioned", f"{along.modes_disagree}: rounding", bar
+    if along.apart <= GROSS * size and (line := found_in(s, *_SOLVERS)):
+        return "agrees", f"to the tolerance of the solver at {short_place(line)}", bar
     return "inexact" if along.apart <= GROSS * size else "wrong", along.modes_disagree, bar
 
 
@@ -253,7 +266,7 @@ def _whole(s: Subject, elements: Sequence[Element], directions: Sequence[Element
     return worst.verdict, f"{worst.name}{': ' if worst.why else ''}{worst.why}{more}"
 
 
-def _compare_ways(s: Subject, out: Outcome, second: Sequence[Element]) -> None:
+def _compare_ways(s: Subject, out: Outcome, fine: dict[int, bool], second: Sequence[Element]) -> None:
     """What each way gives beside what is certified."""
     lines = [a for a in out.lines if a.input is not None and a.order == 1 and a.point == 0][:len(out.sampled)]
     for way in out.ways:
@@ -262,19 +275,20 @@ def _compare_ways(s: Subject, out: Outcome, second: Sequence[Element]) -> None:
         way.verdict = "agrees"
         if way.name == "compiled":
             rows = out.gradient[:way.found.shape[0]]
-            _compare(s, out, way, [(way.found @ a.direction, rows @ a.direction, a) for a in lines])
+            _compare(s, out, way, fine, [(way.found @ a.direction, rows @ a.direction, a) for a in lines])
         elif isinstance(way.found, list):
-            _compare(s, out, way, [(pair[0], a.judgment.claimed, a) for pair, a in zip(way.found, lines, strict=False)])
+            _compare(s, out, way, fine, [(pair[0], a.judgment.claimed, a) for pair, a in zip(way.found, lines, strict=False)])
             errors = [_relative(e, v) for v, e in way.found]
             way.error = max(errors, default=0.0)
         elif way.name == "forward mode":
             way.compared = len(lines)
-            disagree = [a.modes_disagree for a in out.lines if a.modes_disagree]
+            disagree = [a.modes_disagree for a in out.lines if a.modes_disagree and not fine[id(a)]]
+            way.difference = max([_relative(np.array(a.apart), a.judgment.claimed) for a in out.lines if a.apart], default=0.0)
             if disagree:
                 way.verdict, way.reason = "contradicts", disagree[0]
     firsts = [a for a in out.lines if a.order == 1 and a.point == 0]
     if firsts:
-        out.ways.insert(2, _differences(s, firsts))
+        out.ways.insert(2, _differences(firsts, fine))
     _settle([w for w in out.ways if w.found is None and w.name != "Richardson differences"])
     for way in out.ways:
         if way.name.startswith("forward over") and way.found is not None and second:
@@ -284,7 +298,7 @@ def _compare_ways(s: Subject, out: Outcome, second: Sequence[Element]) -> None:
             way.reason = "" if way.verdict == "agrees" else f"differences of gradients: {e.verdict}"
 
 
-def _differences(s: Subject, lines: Sequence[Along]) -> Way:
+def _differences(lines: Sequence[Along], fine: dict[int, bool]) -> Way:
     way = Way("Richardson differences", compared=len(lines))
     offs = []
     for a in lines:
@@ -294,7 +308,7 @@ def _differences(s: Subject, lines: Sequence[Along]) -> Way:
             known = (j.spread <= 0.1 * size) & (size > 0)
         offs += [*(off[known] / size[known])]
     way.difference = float(max(offs, default=math.nan))
-    bad = [v for a in lines for v in a.judgment.verdict if v not in GOOD]
+    bad = [v for a in lines for v in a.judgment.verdict if v not in GOOD and not fine[id(a)]]
     wrong = [v for v in bad if v in ("wrong", "inexact")]
     way.verdict = "contradicts" if wrong else "cannot tell" if bad or not (offs or _all_zero(lines)) else "agrees"
     way.difference = 0.0 if math.isnan(way.difference) else way.difference
@@ -307,7 +321,8 @@ def _all_zero(lines: Sequence[Along]) -> bool:
     return all(v in GOOD for a in lines for v in a.judgment.verdict)
 
 
-def _compare(s: Subject, out: Outcome, way: Way, pairs: Sequence[tuple[Array, Array, Along]]) -> None:
+def _compare(s: Subject, out: Outcome, way: Way, fine: dict[int, bool],
+             pairs: Sequence[tuple[Array, Array, Along]]) -> None:
     """The largest difference, and whether it is more than rounding."""
     for values, claimed, along in pairs:
         way.compared += 1
@@ -322,7 +337,7 @@ def _compare(s: Subject, out: Outcome, way: Way, pairs: Sequence[tuple[Array, Ar
         bad |= np.isfinite(values) != np.isfinite(claimed)
         if isinstance(way.found, list):  # with an error of its own
             bad &= off > SAFETY * np.nan_to_num(way.found[way.compared - 1][1], nan=np.inf)
-        if np.any(bad) and way.verdict == "agrees":
+        if np.any(bad) and way.verdict == "agrees" and not fine[id(along)]:
             k = int(np.argmax(bad))
             way.verdict = "contradicts"
             here, there = (x[k] / _unit(s, along) for x in (values, claimed))
@@ -342,6 +357,17 @@ def _relative(off: Array, size: Array) -> float:
 def _settle(ways: Sequence[Way]) -> None:
     for way in ways:
         way.verdict = "does not apply" if way.found is None else way.verdict
+
+
+def _value_error(s: Subject) -> float:
+    """The rounding error of the value, modeled, relative to it, in which a derivative may share; 0 where there is no model."""
+    if s.is_complex:
+        return 0.0
+    try:
+        found = rounding_error(s.f, *s.chosen, cotangent=None if s.m <= FEW else s.cotangent(s.weights[0]))
+        return float(np.max(np.abs(found.estimate)) / np.max(np.abs(found.value)))
+    except Exception:  # no model of an operation, or no graph
+        return 0.0
 
 
 def _condition(s: Subject) -> float:

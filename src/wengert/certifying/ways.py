@@ -25,7 +25,7 @@ from wengert.graph import Graph
 from wengert.graph.walk import subgraphs
 from wengert.staging import jit
 
-__all__ = ["Way", "by_compiler", "by_complex_step", "by_symbols", "in_fifty_digits", "said", "stops"]
+__all__ = ["Way", "by_compiler", "by_complex_step", "by_symbols", "found_in", "in_fifty_digits", "said"]
 
 Array = np.ndarray
 Found = list[tuple[Array, Array]]  # for each direction the derivative and its error
@@ -83,6 +83,8 @@ def by_complex_step(s: Subject, directions: Sequence[Array]) -> Way:
     def run() -> Found:
         if s.is_complex or any(np.iscomplexobj(s.out.leaves[k]) for k in s.out.active):
             raise DoesNotApplyError("complex numbers are moved already")
+        if found_in(s, "implicit", "integral"):
+            raise DoesNotApplyError("a solver in it computes with real numbers")
         if not s.double or s.eps > np.finfo(float).eps:
             raise DoesNotApplyError("the function computes in single precision")
         found = []
@@ -181,8 +183,8 @@ def by_compiler(s: Subject) -> Way:
     return attempted("compiled", run)
 
 
-def stops(s: Subject) -> str:
-    """The line at which the program cuts a derivative off on purpose (`stop_gradient`); "" if there is none."""
+def found_in(s: Subject, *names: str) -> str:
+    """A line at which the program applies one of these primitives; "" if there is none."""
     try:
         graph = s.graph
     except Exception:  # it has no graph: then it says nothing
@@ -191,8 +193,8 @@ def stops(s: Subject) -> str:
     while stack:
         g = stack.pop()
         for e in g.equations:
-            if e.primitive.name == "stop_gradient":
-                return min(g.lines.get(e, frozenset()), default="stop_gradient")
+            if e.primitive.name in names:
+                return min(g.lines.get(e, frozenset()), default=e.primitive.name)
             stack.extend(subgraphs(e))
     return ""
 
