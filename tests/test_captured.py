@@ -98,8 +98,8 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
 
 # What looks at a function from outside, and gives a report, a graph or a wrapper of the above.
 OUTSIDE = set("""
-check_grads compare count_operations explain explain_compilation fit formula lint make_graph plan profile rounding_error source
-taylor_test scipy.for_scipy stochastic.propagate stochastic.trace_of_function scipy.Adapter
+certify check_grads compare count_operations explain explain_compilation fit formula lint make_graph plan profile rounding_error
+source taylor_test scipy.for_scipy stochastic.propagate stochastic.trace_of_function scipy.Adapter
 """.split())
 
 _NAMES = {"f", "fun", "func", "function", "residual", "residuals", "body_fun", "cond_fun", "true_fun", "g"}
