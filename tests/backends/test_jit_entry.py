@@ -257,3 +257,17 @@ def test_nothing_is_kept_alive():
     gc.collect()
     assert refs[0]() is None and refs[1]() is None
     assert sys.getrefcount(X) < 10
+
+
+def _kind(n):
+    return 1.0 if isinstance(n, bool) else 2.0 if isinstance(n, int) else 3.0
+
+
+def test_an_equal_setting_of_another_type_is_another_setting():
+    f = wg.jit(lambda x, n: x * _kind(n), static_argnums=1)
+    x = np.ones(3)
+    for _ in range(2):
+        for n, expected in ((1, 2.0), (True, 1.0), (1.0, 3.0)):
+            for _ in range(12):  # enough to be called without Python
+                assert f(x, n).tolist() == [expected] * 3
+                assert f(x, int(n)).tolist() == [2.0] * 3

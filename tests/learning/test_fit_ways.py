@@ -182,11 +182,13 @@ def test_another_gradient() -> None:
 def test_what_does_not_fit_is_told_before_training() -> None:
     with pytest.raises(ValueError, match="matmul") as caught:
         train((X[:, :2], Y))
-    assert caught.value.__notes__ == ["fit: in the first update, of a batch with batch[0] float64[30, 2], "
-                                      "batch[1] float64[30]; rows 0 to 29 of the data"]
+    line, update = caught.value.__notes__
+    assert line.startswith(f"raised at {__file__}:")
+    assert update == ("fit: in the first update, of a batch with batch[0] float64[30, 2], batch[1] float64[30]; "
+                      "rows 0 to 29 of the data")
     with pytest.raises(ValueError, match="matmul") as caught:
         train(validation=(X[:, :2], Y))
-    assert "on the first batch of the validation data" in caught.value.__notes__[0]
+    assert "on the first batch of the validation data" in caught.value.__notes__[-1]
     assert caught.value.fit.updates == 0
     with pytest.raises(InputError, match="holds no float"):
         train(start={"w": 3})
