@@ -6,6 +6,7 @@ import ast
 import decimal
 import fractions
 import json
+import math
 import struct
 import zlib
 
@@ -114,3 +115,9 @@ def test_a_kept_value_names_the_line_that_made_it():
     line = test_a_kept_value_names_the_line_that_made_it.__code__.co_firstlineno + 2
     with pytest.raises(wg.errors.EscapedTracerError, match=rf"made at .*test_mistakes\.py:{line} under grad.*has_aux"):
         kept[0] + 1.0
+
+
+def test_a_stopped_value_may_become_a_number():
+    assert wg.grad(lambda x: sum(map(math.sin, wg.stop_gradient(x))) * x[0])(X)[0] == pytest.approx(np.sin(X).sum(), rel=1e-15)
+    with pytest.raises(ConversionError, match="stop_gradient"):
+        wg.grad(lambda x: sum(map(math.sin, x + wg.stop_gradient(x))))(X)

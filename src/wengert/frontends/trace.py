@@ -451,6 +451,19 @@ class Trace:
             self.values.update(zip(results, primitive.evaluate(*operands, **params), strict=True))
         return results
 
+    def is_stopped(self, atom: Any) -> bool:
+        """Whether no derivative leads to this value: all that it is made of is constant, or went through `stop_gradient`."""
+        lifted, seen, stack = set(self.lifted), {atom}, [atom]
+        while stack:
+            place = self.build.producer.get(found := stack.pop())
+            if place is None and found not in lifted:
+                return False
+            if place is not None and place[1].primitive.name != "stop_gradient":
+                fresh = [o for o in place[1].operands if isinstance(o, Var) and o not in seen]
+                seen.update(fresh)
+                stack += fresh
+        return True
+
     def line_of(self, atom: Any) -> str:
         place = self.build.producer.get(atom)
         return ", ".join(sorted(self.build.lines.get(place[1], ()))) if place else "the argument list"

@@ -285,7 +285,7 @@ class Tracer(Handle):
     def _lossless(self, what: str) -> Any:
         if self.build is not None and not self.build.is_open:
             raise escaped(self)
-        if self.build is None or not self.type.inexact:
+        if self.build is None or not self.type.inexact or self.build.is_stopped(self.current()):
             return self.concrete(what)
         inside = library_call()
         raise ConversionError(
