@@ -1,6 +1,6 @@
 """Random programs of Python and NumPy: values, first and second derivatives, in every way of running them.
 
-Three hundred programs are run here; ``python -m tests.programs.campaign`` runs any number. A refusal of what NumPy runs
+Two hundred programs are run here; ``python -m tests.programs.campaign`` runs any number. A refusal of what NumPy runs
 is allowed for few, and counted. That the harness sees mistakes is tested by making some.
 """
 
