@@ -8,6 +8,7 @@ the elements, whatever loops and branches lie around the write.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,7 +79,8 @@ class _Walk:
                 self.ordinary(e)
         outputs = self.graph.outputs
         roots = [id(self.family[o]) if isinstance(o, Var) and o in self.family else None for o in outputs]
-        loose = frozenset(k for k, r in enumerate(roots) if r is None or roots.count(r) > 1 or outputs[k] in self.read_only)
+        many = Counter(roots)
+        loose = frozenset(k for k, r in enumerate(roots) if r is None or many[r] > 1 or outputs[k] in self.read_only)
         return Ownership({e: g for e, g in given.items() if g}, frozenset(self.consumed), loose)
 
     def fresh(self, var: Var) -> None:
