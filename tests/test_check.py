@@ -204,3 +204,10 @@ def test_taylor_table():
     assert lines[2].split()[0] == "2.50e-01"
     assert lines[-3].split() == ["rate", "1.00", "2.00", "3.00"]
     assert lines[-1] == "ok"
+
+
+def test_a_rule_that_gives_another_value_is_seen_in_reverse_mode_too():
+    total = wg.custom_vjp(lambda x: np.sum(x * x))
+    total.defvjp(lambda x: (1.5 * np.sum(x * x), x), lambda x, ct: (2.0 * x * ct,))
+    with pytest.raises(CheckError, match="21.0.* when differentiated and .*14.0.* when called"):
+        wg.check_grads(total, (np.array([1.0, 2.0, 3.0]),), order=1, modes="rev")

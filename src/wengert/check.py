@@ -165,8 +165,10 @@ def check_grads(
         An AssertionError; it says which order, mode, argument and numbers disagree. Also where the function
         is so rough that nothing can be said.
 
-    Notes ----- Differences are taken in double precision, also where the arguments are float32. At a kink
-    both sides may be right and differ.
+    Notes
+    -----
+    Differences are taken in double precision, also where the arguments are float32. At a kink both sides may be
+    right and differ.
 
     Examples
     --------
@@ -329,7 +331,9 @@ class _Level:
     def _compare_reverse(self, v: np.ndarray, expected: np.ndarray, error: np.ndarray,
                          tangent: np.ndarray | None) -> str | None:
         if self.pulled is None:
-            pullback = vjp(self.f, *self.args)[1]
+            value, pullback = vjp(self.f, *self.args)
+            if wrong := self._compare_values(value):  # the forward part of a custom_vjp may give another one
+                return wrong
             self.pulled = self.point.pack(flatten(pullback(self.out.unpack(self.w, tangent=True)))[0])
         found = float(np.dot(self.pulled, v))
         spread = float(np.dot(np.abs(self.pulled), np.abs(v)))
