@@ -30,6 +30,11 @@ def square_of_abs(x):
     return np.sum(np.abs(x) ** 2)
 
 
+@at(np.array([1e-12, 0.4]))
+def power_of_abs(x):
+    return np.sum(np.abs(x) ** 1.5)
+
+
 @at(0.0)
 def two_ramps(x):
     return np.maximum(x, 0.0) + np.minimum(x, 0.0)

@@ -145,9 +145,11 @@ def _is_kink(whole: float, half: float, size: float) -> bool:
 
 
 def _cancels(p: Point, k: int, own: float) -> bool:
-    """Whether the result has no kink all the same: two of them, as in max(x, 0) + min(x, 0), may make up for each other."""
+    """Whether the result has no kink all the same: two of them, as in max(x, 0) + min(x, 0), may make up for each other; or
+    what comes after takes its slope away, as in abs(x) ** 1.5.
+    """
     total = _whole_second(p, k, STEP)
-    return total is not None and abs(total) < 1e-3 * abs(own)
+    return total is not None and not 1e-3 * abs(own) <= abs(total) <= 1e3 * abs(own)
 
 
 def _whole_second(p: Point, k: int, t: float) -> float | None:
