@@ -185,6 +185,12 @@ def relay(x):
     return x * x + side
 
 
+@at(0.3331234567)
+def kept_to_nine_decimals(x):
+    kept = np.round(x, 9)  # -> WG102
+    return 2.0 * kept + x
+
+
 # ---------------------------------------------------------------- WG103, WG104: inputs that do not count
 
 @at({"w": np.array([1.0, 2.0]), "unused": np.array([3.0])})

@@ -8,6 +8,7 @@ the inputs come to it by changing about half as much as they are large.
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ STEP = 1e-4  # how far beside a kink slopes are compared
 _AT = 1e-12
 _SMOOTH = 0.35  # halving the step halves a kink, and quarters what is smooth
 _NOISE = 1e-9
+_FINE = 1e-4  # a step that lies this near may be one of many
 _LADDER = (*[10.0**k for k in range(-7, 0)], 0.5)
 _LARGE = 20_000  # equations; longer programs are looked at along one direction
 _TIES = {"reduce_max": "the largest", "reduce_min": "the smallest", "sort": "the order", "partition": "the order",
@@ -371,6 +373,9 @@ def _stepping(p: Point, crossings: dict[Any, list[tuple[float, int, float, float
             low, high = _narrowed(p, site, k, low, high)
             step = _step(p, k, low, high)
             if step is None:
+                if abs(low) < _FINE and _goes_on(p, site, k) and (slopes := _missed_slope(p, k)) is not None:
+                    yield _staircase(p, site.equation, *slopes)
+                    break
                 continue
             if any(np.any(_changed(_state(p, s, k, low), _state(p, s, k, high))) for s in blamed if s is not site):
                 break
@@ -426,6 +431,37 @@ def _rise(p: Point, k: int, low: float, high: float) -> float | None:
             if np.all(np.isfinite(step)) and np.max(step) > 1e-7 * size:
                 largest = max(largest, float(np.max(step)))
     return largest or None
+
+
+def _goes_on(p: Point, site: _Site, k: int) -> bool:
+    """Whether it changes again and again."""
+    states = [_state(p, site, k, t * 1e-3) for t in (0.2, 0.4, 0.6, 0.8, 1.0)]
+    return all(np.any(_changed(a, b)) for a, b in itertools.pairwise(states))
+
+
+def _missed_slope(p: Point, k: int) -> tuple[float, float] | None:
+    """What the result climbs along a direction, and what its derivative says, if they differ."""
+    if any(y.dtype.kind == "c" for y in p.result) or any(p.env[v].dtype.kind == "c" for v in p.active):
+        return None
+    told = sum(float(np.sum(p.gradients[v] * d)) for v, d in zip(p.active, p.directions[k], strict=True) if v in p.gradients)
+    seen = []
+    for t in (1e-3, 1e-4):
+        one, other = p.result_at((k, t)), p.result_at((k, -t))
+        if one is None or other is None:
+            return None
+        ends = zip(_weights(p), one, other, strict=True)
+        seen.append(sum(float(np.sum(w * (a - b))) / (2.0 * t) for w, a, b in ends if a.dtype.kind == "f"))
+    agree = abs(seen[0] - seen[1]) <= 0.1 * abs(seen[1])
+    apart = min(abs(x - told) for x in seen) > 0.1 * max(abs(told), abs(seen[1]), 1e-6 * _size(p))
+    return (seen[1], told) if agree and apart else None
+
+
+def _staircase(p: Point, e: Equation, climb: float, told: float) -> LintFinding:
+    return LintFinding(
+        "WG102", p.at(e), f"fine steps of {usual(e)}",
+        f"the result goes in steps too small to be seen one by one: along a random direction it climbs with the slope "
+        f"{climb:.3g}, and the derivative, which is that between the steps, says {told:.3g}",
+        "the number itself in the place of its rounding, or wg.custom_jvp with the slope that is meant")
 
 
 def _jump(p: Point, e: Equation, step: float, distance: float) -> LintFinding:
