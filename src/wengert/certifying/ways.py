@@ -137,7 +137,8 @@ def _quotient(s: Subject, graph: Graph, values: list[Array], v: Array) -> tuple[
     wide, half = ((at(t) - at(-t)) / (2 * t) for t in (h, h / 4))
     bent = (at(h) - 2 * center + at(-h)) / h  # falls to h f'' where there is no kink
     found, spread, sides = (np.array([float(x) for x in row]) for row in (half, wide - half, bent))
-    error = 2 * np.abs(spread) + 1e-15 * np.abs(found)
+    lost = 10 * 10.0 ** -(precise.DIGITS - 15) * _sizes(center)  # of the quotient, in the rounding of the values
+    error = 2 * np.abs(spread) + 1e-15 * np.abs(found) + lost
     return found, np.where(np.abs(sides) <= 1e-9 * np.abs(found) + 1e-12 * _sizes(center), error, np.inf)
 
 
