@@ -174,13 +174,12 @@ def by_compiler(s: Subject) -> Way:
         if length > MOST_COMPILED:
             raise DoesNotApplyError(f"some {length:,} equations would take a while to compile")
 
-        def gradient(*given: Any) -> Any:
-            return vjp(s.f, *given)[1](cotangent)
-        rows = []
-        for w in s.weights[:2]:
-            cotangent = s.cotangent(w)
-            rows.append(s.pulled(compiled_now(gradient, s.chosen)[0](*s.chosen)))
-        return np.array(rows)
+        cotangents = [s.cotangent(w) for w in s.weights[:2]]
+
+        def gradients(*given: Any) -> Any:
+            pullback = vjp(s.f, *given)[1]
+            return [pullback(ct) for ct in cotangents]
+        return np.array([s.pulled(found) for found in compiled_now(gradients, s.chosen)[0](*s.chosen)])
     return attempted("compiled", run)
 
 
