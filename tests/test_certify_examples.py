@@ -64,10 +64,10 @@ def test_bisection_alone_goes_in_steps():
 
 
 def test_optimization():
-    for p in __import__("hock_schittkowski").PROBLEMS[::2]:
+    for p in __import__("hock_schittkowski").PROBLEMS[::3]:
         parts = [f for f in (p.f, p.equalities, p.inequalities) if f is not None]
         certified(lambda x, parts=parts: [f(x) for f in parts], np.array(p.start))
-    for p in __import__("more_garbow_hillstrom").PROBLEMS[::2]:
+    for p in __import__("more_garbow_hillstrom").PROBLEMS[::3]:
         certified(lambda x, p=p: np.sum(np.array(p.residuals(x)) ** 2), np.array(p.start))
 
 
@@ -138,11 +138,10 @@ def test_training():
     certified(breast.loss, {"w": 0.1 * rng.normal(size=4), "b": 0.2}, rng.normal(size=(6, 4)), np.arange(6) % 2.0, 6)
     circles = __import__("training_by_hand")
     model = circles.network(key)
-    certified(circles.loss, model, *circles.moons(rng, 6), digits=6)
     certified(circles.loss, model, *circles.moons(rng, 6), key, digits=6)  # dropout: the same mask each time
     months = __import__("forecast")
-    window = rng.normal(size=(2, 4)), rng.normal(size=(2, months.AHEAD))
-    certified(months.loss, months.Recurrent.init(key, 2), *window, digits=6)
+    window = rng.normal(size=(1, 3)), rng.normal(size=(1, months.AHEAD))
+    certified(months.loss, months.Recurrent.init(key, 1), *window, digits=6)
     certified(months.loss, months.Attentive.init(key, 2), *window, digits=6)
 
 
@@ -150,4 +149,4 @@ def test_training_in_single_precision():
     pytest.importorskip("sklearn")
     images = __import__("digits")
     x, y = np.random.default_rng(0).uniform(size=(2, 1, 8, 8)).astype(np.float32), np.array([3, 7])
-    certified(images.loss, images.perceptron(wg.random.key(0), 4), x, y, digits=2)
+    certified(images.loss, images.perceptron(wg.random.key(0), 2), x, y, digits=2)

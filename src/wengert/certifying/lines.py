@@ -75,7 +75,9 @@ def judged(f: Function, z: Array, v: Array, claimed: Array, slack: Array, floor:
     for name, which in cases.items():
         out.verdict[which] = name
     with np.errstate(invalid="ignore"):
-        rough = ~(spread <= BESIDE * np.abs(claimed)) & (out.verdict == "agrees")  # an odd jump bends nothing
+        rough = ~(spread <= BESIDE * np.abs(claimed)) & (out.verdict == "agrees")
+    if np.any(rough):  # a jump that is odd about the point bends nothing
+        rough &= _steps(f, z, v, center, 1.0) | _steps(f, z, v, center, -1.0)
     suspect = finite & (_bends(f, z, v, center) | rough | (out.verdict == "unreliable"))
     if np.any(suspect):
         _examine(out, suspect, f, z, v, center, allowed, unseen)
