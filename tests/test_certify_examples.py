@@ -64,10 +64,10 @@ def test_bisection_alone_goes_in_steps():
 
 
 def test_optimization():
-    for p in __import__("hock_schittkowski").PROBLEMS:
+    for p in __import__("hock_schittkowski").PROBLEMS[::3]:
         parts = [f for f in (p.f, p.equalities, p.inequalities) if f is not None]
         certified(lambda x, parts=parts: [f(x) for f in parts], np.array(p.start))
-    for p in __import__("more_garbow_hillstrom").PROBLEMS:
+    for p in __import__("more_garbow_hillstrom").PROBLEMS[::3]:
         certified(lambda x, p=p: np.sum(np.array(p.residuals(x)) ** 2), np.array(p.start))
 
 
@@ -93,12 +93,16 @@ def test_solutions_and_data(monkeypatch):
 
 
 def test_modes_and_zero_order():
-    modes = __import__("modes")
+    modes, rng = __import__("modes"), np.random.default_rng(0)
     certified(modes.camera, modes.CAMERA)
     certified(modes.flux, modes.STATES)
-    certified(lambda x: modes.network(x, modes.layers(20, 3, 20)), np.linspace(-1.0, 1.0, 20))
+    certified(lambda x: modes.network(x, modes.layers(8, 3, 8)), np.linspace(-1.0, 1.0, 8))
+    crossing = __import__("mode_crossing")
+    matrix = rng.normal(size=(3, 4))
+    certified(lambda x, A: crossing.forward(lambda x, A: A @ x, x, A), rng.normal(size=4), matrix, argnums=1)
+    certified(lambda x, A: crossing.reverse(lambda x, A: A @ x, x, A), rng.normal(size=4), matrix, argnums=1)
     for make in __import__("zero_order").PROBLEMS:
-        p = make(6)
+        p = make(4)
         certified(p.f, p.start)
 
 
@@ -120,3 +124,29 @@ def test_learning():
     words = __import__("attention")
     certified(words.neuron, 0.3, -0.2, 0.1, argnums=(0, 1, 2))
     certified(lambda z: words.cross_entropy(z, 1), np.array([0.5, -1.0, 2.0]))
+    certified(words.layer, rng.normal(size=(3, 2)), np.zeros(2), rng.normal(size=3), rng.normal(size=2), argnums=(0, 1))
+    parameters, X = tuple(rng.normal(size=(3, 3, 2))), rng.normal(size=(2, 3))
+    values, _ = words.head_by_hand(parameters, X, np.zeros((2, 2)))
+    zeros = {name: np.zeros(values[name].shape) for name in words.NAMES}
+    certified(words.head, parameters, X, rng.normal(size=(2, 2)), zeros, argnums=(0, 1))
+
+
+def test_training():
+    """The losses that the training examples descend, of few data."""
+    rng, key = np.random.default_rng(0), wg.random.key(0)
+    breast = __import__("logistic_sgd")
+    certified(breast.loss, {"w": 0.1 * rng.normal(size=4), "b": 0.2}, rng.normal(size=(6, 4)), np.arange(6) % 2.0, 6)
+    circles = __import__("training_by_hand")
+    model = circles.network(key)
+    certified(circles.loss, model, *circles.moons(rng, 6), key, digits=6)  # dropout: the same mask each time
+    months = __import__("forecast")
+    window = rng.normal(size=(1, 3)), rng.normal(size=(1, months.AHEAD))
+    certified(months.loss, months.Recurrent.init(key, 1), *window, digits=6)
+    certified(months.loss, months.Attentive.init(key, 2), *window, digits=6)
+
+
+def test_training_in_single_precision():
+    pytest.importorskip("sklearn")
+    images = __import__("digits")
+    x, y = np.random.default_rng(0).uniform(size=(2, 1, 8, 8)).astype(np.float32), np.array([3, 7])
+    certified(images.loss, images.perceptron(wg.random.key(0), 2), x, y, digits=2)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.integrate import quad, solve_ivp
+from scipy.optimize import brentq
 
 import wengert as wg
 from wengert.cli import main
@@ -97,6 +99,20 @@ def test_a_small_factor_is_inexact():
     assert (found.ok, found.elements[0].verdict, int(found.elements[0].digits)) == (False, "inexact", 5)
 
 
+def test_a_small_factor_behind_a_solver_is_inexact():
+    """A solver explains what its tolerance does, and no more."""
+    sine = ruled(np.sin, lambda x: (1.0 + 1e-5) * np.cos(x))
+    for f in (lambda a: quad(lambda t: sine(a * t), 0.0, 1.0)[0], lambda a: brentq(lambda t: sine(t) - a, 0.0, 1.5)):
+        assert wg.certify(f, 0.7).verdict.startswith("not certified: inexact: ")
+
+
+def test_the_one_that_matters_little_is_found():
+    weights = np.where(np.arange(100) == 57, 1e-7, 1.0)
+    f = ruled(lambda x: x**2, lambda x: (2.0 + (weights < 1.0)) * x)
+    found = wg.certify(lambda x: np.sum(f(x) * weights), np.linspace(0.1, 1.4, 100))
+    assert found.verdict.startswith("not certified: wrong: x[57]: "), found
+
+
 def test_second_order_alone():
     cosine = ruled(np.cos, np.sin)  # the sign is wrong
     found = wg.certify(ruled(np.sin, cosine), 0.7)
@@ -126,6 +142,11 @@ def test_what_is_no_function():
     assert wg.certify(counting, 1.0).verdict.startswith("not certified: not reproducible")
     assert wg.certify(lambda x: np.sum(x * generator.normal(size=2)), np.ones(2)).verdict.startswith("not certified: not repr")
     kept = np.ones(3)
+
+    def appending(xs):
+        xs.append(1.0)
+        return 2.0 * xs[0]
+    assert wg.certify(appending, [1.0]).verdict.startswith("not certified: changes its argument")
     assert wg.certify(writing, kept).verdict.startswith("not certified: changes its argument")
     np.testing.assert_array_equal(kept, 1.0)
 
@@ -141,6 +162,8 @@ ODD = {
     "norm": (np.linalg.norm, np.zeros(2), "kink", "slopes -1"),
     "floor": (lambda x: np.floor(x) + x, 2.0, "jump", "WG102 jump of floor"),
     "int": (lambda x: 1.5 * int(x), 2.6, "cut off", "conversion to integers"),
+    "odd": (lambda x: x + 1e-3 * np.sign(x), 0.0, "jump", "WG102 jump of sign"),
+    "stairs": (lambda x: np.round(x * 1e3) / 1e3, 0.7, "cut off", "goes in steps"),
     "stop": (lambda x: x * wg.stop_gradient(x), 2.0, "cut off", "stop_gradient"),
     "bisection": (bisected, 2.0, "cut off", "WG105"),
     "steps, with a rule": (ruled(lambda x: np.round(np.sin(x) * 1e3) / 1e3, np.cos), 0.7, "unreliable",
@@ -204,6 +227,8 @@ SOUND = {
     "many outputs": (lambda x: np.outer(np.sin(x), np.cos(x)), np.linspace(0.1, 1.0, 30)),
     "many inputs": (lambda x: np.sum((x @ x.T) ** 2), np.random.default_rng(0).normal(size=(20, 20))),
     "bisection, with a rule": (ruled(bisected, lambda x: 0.5 / np.sqrt(x)), 2.0),
+    "lost in fifty digits": (lambda x: np.log(np.sum(np.exp(x))), np.array([30.0, 110.0, 190.0])),
+    "tolerance 1e-3": (lambda a: solve_ivp(lambda t, y: -a * np.sin(y), (0.0, 1.0), [1.0]).y[0, -1], 0.7),
 }
 
 

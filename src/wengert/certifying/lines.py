@@ -16,7 +16,7 @@ import numpy as np
 from wengert import numeric
 from wengert.check import SAFETY
 
-__all__ = ["GOOD", "GROSS", "Judgment", "judged"]
+__all__ = ["BESIDE", "GOOD", "GROSS", "Judgment", "judged"]
 
 Array = np.ndarray
 Function = Callable[[Array], Array]
@@ -74,7 +74,11 @@ def judged(f: Function, z: Array, v: Array, claimed: Array, slack: Array, floor:
     cases = {"too small": agrees & hidden, "agrees": agrees & clear, "exact zero": zero, "not finite": ~finite}
     for name, which in cases.items():
         out.verdict[which] = name
-    suspect = finite & (_bends(f, z, v, center) | (out.verdict == "unreliable"))
+    with np.errstate(invalid="ignore"):
+        rough = ~(spread <= BESIDE * np.abs(claimed)) & (out.verdict == "agrees")
+    if np.any(rough):  # a jump that is odd about the point bends nothing
+        rough &= _steps(f, z, v, center, 1.0) | _steps(f, z, v, center, -1.0)
+    suspect = finite & (_bends(f, z, v, center) | rough | (out.verdict == "unreliable"))
     if np.any(suspect):
         _examine(out, suspect, f, z, v, center, allowed, unseen)
     return out

@@ -28,6 +28,7 @@ __all__ = ["Along", "Outcome", "looked_at"]
 Array = np.ndarray
 SAMPLE = 16  # inputs that are looked at one by one, where they are many
 RANDOM = 2  # random directions
+BALANCED = 1e-8  # down to this part of the largest derivative
 NEAR = 2  # points near the point
 RADIUS = 0.05  # how near, in units of the size of each input
 SENSITIVITY = 4.0  # samples of a sensitivity are not its bound
@@ -73,7 +74,7 @@ def looked_at(s: Subject, progress: Callable[[str], None]) -> Outcome:
         return out
     out = Outcome(gradient, _sensitivity(s, gradient, reverse.found is not None), ways=[reverse, forward])
     out.sampled = _sample(s, gradient)
-    directions = [*[_unit(s, j) for j in out.sampled], *_random(s)]
+    directions = [*[_unit(s, j) for j in out.sampled], *_random(s, gradient)]
     out.probe = directions[-1]
     exact = _other_ways(s, directions[:len(out.sampled)], out, progress)
     for i, v in enumerate(directions):
@@ -118,9 +119,17 @@ def _unit(s: Subject, j: int) -> Array:
     return v
 
 
-def _random(s: Subject) -> list[Array]:
+def _random(s: Subject, gradient: Array) -> list[Array]:
+    """Directions in which every input moves; in the second of many, what matters more moves less, so that none hides."""
     count = 0 if s.n == 0 else 1 if s.n == 1 else RANDOM
-    return [s.rng.uniform(0.5, 1.5, s.n) * s.rng.choice([-1.0, 1.0], s.n) for _ in range(count)]
+    found = [s.rng.uniform(0.5, 1.5, s.n) * s.rng.choice([-1.0, 1.0], s.n) for _ in range(count)]
+    if s.n > SAMPLE:
+        size = np.max(np.abs(gradient), axis=0)
+        known = size[np.isfinite(size) & (size > 0)]
+        if known.size:
+            least = max(float(np.min(known)), BALANCED * float(np.max(known)))
+            found[-1] *= least / np.clip(np.nan_to_num(size, nan=np.inf), least, float(np.max(known)))
+    return found
 
 
 def _sample(s: Subject, gradient: Array) -> list[int]:

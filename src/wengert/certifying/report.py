@@ -18,12 +18,12 @@ from wengert.check import TaylorResult
 from wengert.lines import short_place
 from wengert.linting import LintFinding
 
-__all__ = ["ORDER", "Certificate", "Element"]
+__all__ = ["LEAST_DIGITS", "ORDER", "Certificate", "Element"]
 
 ORDER = ("not reproducible", "changes its argument", "no derivative", "not finite", "wrong", "cut off", "jump", "kink",
          "inexact", "unreliable", "ill-conditioned", "border", "too small", "agrees", "exact zero")  # the worst first
 ACCEPTED = ("agrees", "exact zero", "too small", "border")
-LEAST_DIGITS = 2.0  # that an ill-conditioned derivative must agree in
+LEAST_DIGITS = 2.0  # that a derivative must agree in
 SHOWN = 10  # elements in the table
 MOST = 2_000  # elements in the JSON
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from wengert.api import jvp, make_graph, vjp
+from wengert.certifying.solvers import coarsest_solver
 from wengert.check import Vector, rounding_floor
 from wengert.errors import InputError, not_a_function
 from wengert.flatten import flatten, leaf_names
@@ -141,15 +142,14 @@ class Subject:
     def _first_call(self) -> Any:
         """The value, and whether the call changes its arguments, or the function cannot take double precision."""
         given = self.point.spec.unflatten([_copied(leaf) for leaf in self.point.leaves])
-        before = flatten((given, self.whole, self.kwargs))[0]
+        before, shape = flatten((given, self.whole, self.kwargs))
         kept = [_copied(x) for x in before]
         with np.errstate(all="ignore"):
             value = self.f(*given)
-        for old, new in zip(kept, flatten((given, self.whole, self.kwargs))[0], strict=True):
-            if isinstance(old, np.ndarray) and not np.array_equal(old, new, equal_nan=old.dtype.kind in "fc"):
-                self.faults.append(("changes its argument", "the call writes into an array that was passed to it; copy it "
-                                    "first: x = x.copy()"))
-                break
+        after, now = flatten((given, self.whole, self.kwargs))
+        if now != shape or not all(map(_same, kept, after)):
+            self.faults.append(("changes its argument", "the call writes into what was passed to it; copy it first: "
+                                "x = x.copy()"))
         spec = flatten(value)[1]
         try:
             with quiet():
@@ -222,6 +222,15 @@ class Subject:
     def graph(self) -> Graph:
         """The program as it went at the point."""
         return make_graph(self.f, *self.chosen)
+
+    @functools.cached_property
+    def solver(self) -> tuple[str, float]:
+        """The line and the relative tolerance of the coarsest solver in it; "" and 0 if there is none."""
+        try:
+            graph = self.graph
+        except Exception:  # it has no graph: then it says nothing
+            return "", 0.0
+        return coarsest_solver(graph, lambda: [self.point.leaves[k] for k in self.point.active])
 
     def extended(self, y: Array) -> Array:
         return y if self.m <= FEW else np.concatenate([y, self.weights @ y])
@@ -308,6 +317,11 @@ def _names(f: Any, places: Sequence[int]) -> list[str]:
 
 def _copied(leaf: Any) -> Any:
     return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
+
+
+def _same(old: Any, new: Any) -> bool:
+    numbers = isinstance(old, (np.ndarray, np.generic, float, complex))
+    return np.array_equal(old, new, equal_nan=np.asarray(old).dtype.kind in "fc") if numbers else old is new or old == new
 
 
 @contextlib.contextmanager

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from wengert.api import vjp
-from wengert.certifying.lines import GOOD, GROSS
+from wengert.certifying.lines import BESIDE, GOOD, GROSS
 from wengert.certifying.point import SAMPLE, Along, Outcome
-from wengert.certifying.report import Certificate, Element
+from wengert.certifying.report import LEAST_DIGITS, Certificate, Element
 from wengert.certifying.subject import FEW, Subject
 from wengert.certifying.ways import Way, found_in
 from wengert.check import SAFETY, rounding_floor
@@ -33,7 +33,6 @@ SENSITIVE = 1e-6  # a derivative that rounding moves by more, in double precisio
 LOSS = 100.0  # a derivative may lose so many times what the value loses
 FEW_DIGITS = 8.0  # below, the condition number is asked for
 _KINKS = ("WG101", "WG110")
-_SOLVERS = ("ivp", "integral", "implicit")  # primitives that stop at a tolerance
 _ROUGH = ("WG102", "WG105", "WG108", "WG109")
 
 
@@ -121,8 +120,23 @@ def _element(s: Subject, out: Outcome, along: Along, k: int, lint: Sequence[Lint
         cut = next((f for f in lint if f.code == "WG104" and f.what.startswith(s.point.labels[_leaf(s, found)] + ":")), None)
         if cut is not None:
             verdict, why = "cut off", f"{cut.what.partition(': ')[2]} ({short_place(cut.place)})"
+        elif _stepped(s, found):
+            verdict, why = "cut off", f"the derivative is 0, and the function goes in steps{_at(lint, ('WG102',))}"
     digits = _digits(verdict, bar, size)
+    if verdict == "agrees" and found is not None and digits < LEAST_DIGITS:
+        verdict, why = "unreliable", why or f"differences are unreliable here, and confirm no second digit{_at(lint, _ROUGH)}"
     return Element(_input_name(s, along), _output_name(s, along, k), value, reference, bar, digits, verdict, limited, why)
+
+
+def _stepped(s: Subject, j: int) -> bool:
+    """Whether the value is another a little aside, and the derivative is zero there too."""
+    v = np.zeros(s.n)
+    v[j] = 1.0
+    try:
+        aside = [s.z + h * v for h in (-0.01, 0.01)]
+        return any(bool(np.any(s.values(z) != s.values(s.z)) and not np.any(s.reverse(s.at(z))[:, j])) for z in aside)
+    except Exception:  # the user's function, beside the point
+        return False
 
 
 def _leaf(s: Subject, j: int) -> int:
@@ -175,11 +189,22 @@ def _explained(s: Subject, out: Outcome, along: Along, k: int, verdict: str, off
         return verdict, f"differences are unreliable here{steps}, the ways of AD agree{_at(lint, _ROUGH)}", bar
     reference = float(j.reference[k] / unit)
     said = f"by {j.way[k]} it is {reference:.10g} ± {float(j.error[k] / abs(unit)):.0e}"
-    if verdict == "inexact" and (line := found_in(s, *_SOLVERS)):
-        return "agrees", f"to the tolerance of the solver at {short_place(line)}", bar
+    if verdict in ("wrong", "inexact") and s.solver[0]:
+        extent = j.unseen[k] / BESIDE  # what the solver misses it may miss a step further on, with the other sign
+        blur = s.solver[1] * (LOSS * abs(reference) + SAFETY * extent / float(j.step[k] * abs(unit)))
+        if off <= blur:
+            return (*_solved(s, off <= GROSS * abs(reference)), bar)
     if verdict == "inexact":
         said += "; more than rounding: an iteration that ends early, or a rule that is not exact" + _at(lint, ("WG108",))
     return verdict, said, bar
+
+
+def _solved(s: Subject, close: bool) -> tuple[str, str]:
+    """What is explained by the tolerance of a solver."""
+    line, tolerance = s.solver
+    place = f"at {short_place(line)}, {tolerance:.0e}"
+    return ("agrees", f"to the tolerance of the solver {place}") if close else (
+        "unreliable", f"more than four digits, but no more than the tolerance of the solver {place}, explains; tighten it")
 
 
 def _torn(s: Subject, along: Along, k: int, bar: float, unit: float) -> tuple[str, str, float]:
@@ -190,8 +215,8 @@ def _torn(s: Subject, along: Along, k: int, bar: float, unit: float) -> tuple[st
     confirmed = along.judgment.verdict[k] in GOOD and along.apart <= SENSITIVE * _coarseness(s) * size
     if confirmed or along.apart <= 8.0 * rounding or along.apart <= LOSS * _value_error(s) * size:
         return "ill-conditioned", f"{along.modes_disagree}: rounding", bar
-    if along.apart <= GROSS * size and (line := found_in(s, *_SOLVERS)):
-        return "agrees", f"to the tolerance of the solver at {short_place(line)}", bar
+    if along.apart <= LOSS * s.solver[1] * size:
+        return (*_solved(s, along.apart <= GROSS * size), bar)
     return "inexact" if along.apart <= GROSS * size else "wrong", along.modes_disagree, bar
 
 

@@ -390,10 +390,12 @@ def _state(p: Point, site: _Site, k: int, t: float) -> Any:
 
 
 def _narrowed(p: Point, site: _Site, k: int, low: float, high: float) -> tuple[float, float]:
-    """Two numbers next to each other between which the site changes."""
+    """Two numbers next to each other between which the site changes; less close where the result is seen to go on smoothly."""
     at = _light(p, site)
     first = at(low, k)
-    for _ in range(45):
+    for turn in range(45):
+        if turn % 12 == 4 and _rise(p, k, low, high) is None:
+            break
         middle = 0.5 * (low + high)
         if np.any(_changed(first, at(middle, k))):
             high = middle
