@@ -157,6 +157,8 @@ ODD = {
     "abs": (np.abs, 0.0, "kink", "slopes -1 on the left and 1 on the right; 0, between them, is given; WG101 kink of abs"),
     "relu": (lambda x: np.maximum(x, 0.0), 0.0, "kink", "0.5, between them"),
     "where": (lambda x: np.where(x < 2.0, 3.0 * x, 5.0 * x - 4.0), 2.0, "kink", "that on the right is given"),
+    "where, at a negative argument": (lambda x: np.where(x < -2.0, 3.0 * x, 5.0 * x + 4.0), -2.0, "kink",
+                                      "slopes 3 on the left and 5 on the right; that on the right is given"),
     "small": (lambda x: x + 1e-6 * np.abs(x - 1.0), 1.0, "kink", "WG101"),
     "max": (lambda x: np.max(x), np.array([3.0, 3.0]), "kink", "WG110 tie in max"),
     "norm": (np.linalg.norm, np.zeros(2), "kink", "slopes -1"),

@@ -121,3 +121,15 @@ def test_a_stopped_value_may_become_a_number():
     assert wg.grad(lambda x: sum(map(math.sin, wg.stop_gradient(x))) * x[0])(X)[0] == pytest.approx(np.sin(X).sum(), rel=1e-15)
     with pytest.raises(ConversionError, match="stop_gradient"):
         wg.grad(lambda x: sum(map(math.sin, x + wg.stop_gradient(x))))(X)
+
+
+def test_the_innermost_line_of_the_user_is_named():
+    def helper(x):
+        return np.reshape(x, (7, 7))
+
+    def f(x):
+        return np.sum(helper(x))
+    with pytest.raises(ValueError, match="reshape") as caught:
+        wg.grad(f)(np.ones(3))
+    line = helper.__code__.co_firstlineno + 1
+    assert f"test_mistakes.py:{line}" in "".join(caught.value.__notes__)

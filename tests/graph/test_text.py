@@ -180,3 +180,12 @@ def test_parameters_of_other_kinds_are_refused(params):
             except GraphError:
                 continue
             assert same_graph(from_text(to_text(graph)), graph)
+
+
+def test_many_parameters_beside_each_other_are_not_deep():
+    x = Var(ArrayType((3,), np.float64))
+    equations = []
+    for _ in range(100):
+        equations.append(Equation(REGISTRY["polygamma"], (x,), {"n": 1}, (Var(x.type),)))
+    graph = Graph((x,), tuple(equations), (equations[-1].results[0],))
+    assert len(parse(str(graph)).equations) == 100

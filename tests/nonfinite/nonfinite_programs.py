@@ -52,6 +52,12 @@ def overflow(x: Any) -> Any:
     return np.sum(e / np.sum(e))
 
 
+def one_row_of_two(x: Any) -> Any:
+    a = np.log(x - 3.0)
+    b = np.sqrt(x - 2.0)  # here
+    return np.sum(np.stack([a, b]), axis=1)[1]
+
+
 def zero_by_zero(x: Any) -> Any:
     total = np.sum(np.maximum(x, 0.0))
     weights = np.maximum(x, 0.0) / total  # here
@@ -266,6 +272,7 @@ PLANTED = {p.f.__name__: p for p in (
     Planted(norm_at_zero, (np.ones(3),), "backward", ()),
     Planted(overflow, (np.array([1.0, 800.0]),), "forward", (1,), (800.0,)),
     Planted(zero_by_zero, (np.array([-1.0, -2.0]),), "forward", (0,), (0.0, 0.0)),
+    Planted(one_row_of_two, (np.array([5.0, 1.0]),), "forward", (1,), (-1.0,)),
     Planted(arccos_at_one, (np.array([0.5, 2.0]),), "backward", (1,)),
     Planted(power_at_zero, (np.array([1.0, 0.0]),), "backward", (1,)),
     Planted(unsafe_where, (np.array([1.0, 0.0]),), "forward", (1,), (0.0, 0.0)),

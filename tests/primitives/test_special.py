@@ -273,3 +273,25 @@ def test_single_precision():
     x = np.array([0.3, 0.7], np.float32)
     for f in (sp.erf, sp.gammaln, sp.expit, sp.softmax, lambda x: sp.gammainc(x, x), lambda x: sp.jv(1, x)):
         assert wg.grad(lambda x: np.sum(f(x) ** 2))(x).dtype == np.float32
+
+
+def test_kl_div_has_no_nan_where_both_are_zero():
+    """In y it is 0 there to the second order, for along x = 0 the function is y."""
+    zero, one = np.zeros(2), np.array([0.0, 1.0])
+    first, second = wg.grad(lambda y: np.sum(sp.kl_div(zero, y))), wg.grad(lambda y: np.sum(sp.kl_div(zero, y) * y))
+    np.testing.assert_array_equal(first(one), [0.0, 1.0])
+    np.testing.assert_array_equal(second(one), [0.0, 2.0])
+    np.testing.assert_array_equal(wg.grad(lambda y: np.sum(first(y)))(one), zero)
+
+@pytest.mark.parametrize("x", [0.99, 1.01, 24.9, 25.1])
+def test_scaled_bessel_derivatives_where_the_way_of_computing_changes(x):
+    """``(e^-x I_0)' = e^-x (I_1 - I_0)``, and so on to the second order, in forty digits."""
+    with mpmath.workdps(40):
+        i0, i1, i2 = (mpmath.besseli(k, x) for k in range(3))
+        k0, k1, k2 = (mpmath.besselk(k, x) for k in range(3))
+        first, second = mpmath.exp(-x) * (i1 - i0), mpmath.exp(-x) * ((i0 + i2) / 2 - 2 * i1 + i0)
+        assert wg.grad(sp.i0e)(x) == pytest.approx(float(first), rel=3e-14)
+        assert wg.grad(wg.grad(sp.i0e))(x) == pytest.approx(float(second), rel=2e-15)
+        first, second = mpmath.exp(x) * (k0 - k1), mpmath.exp(x) * (k0 - 2 * k1 + (k0 + k2) / 2)
+        assert wg.grad(sp.k0e)(x) == pytest.approx(float(first), rel=3e-14)
+        assert wg.grad(wg.grad(sp.k0e))(x) == pytest.approx(float(second), rel=2e-15)

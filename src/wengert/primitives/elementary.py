@@ -154,9 +154,15 @@ def _above(x: Any) -> Any:
 # 1 - x², by factors; its derivative is stated, for that of the factors, (1 - x) - (1 + x), loses what is small beside 1.
 one_minus_square: Primitive = elementwise("one_minus_square", lambda x: (1.0 - x) * (1.0 + x), partials=lambda y, x: -2.0 * x,
                                           sample=complex_too(INSIDE))
+
+
+def _witch(x: Any) -> Any:
+    """By factors if x is complex, for beside the poles ±i the square loses what is small."""
+    return 1.0 / ((x - 1j) * (x + 1j)) if np.iscomplexobj(x) else 1.0 / (1.0 + x * x)
+
+
 # 1 / (1 + x²); the derivative is taken by factors that do not overflow where x² does.
-witch: Primitive = elementwise("witch", lambda x: 1.0 / (1.0 + x * x), partials=lambda y, x: -2.0 * (x * y) * y,
-                               sample=interval(ANY))
+witch: Primitive = elementwise("witch", _witch, partials=lambda y, x: -2.0 * (x * y) * y, sample=complex_too(INSIDE))
 
 
 def _arc(x: Any) -> Any:
@@ -166,8 +172,7 @@ def _arc(x: Any) -> Any:
 
 arcsin = elementwise("arcsin", np.arcsin, partials=lambda y, x: 1.0 / _arc(x), sample=complex_too(INSIDE))
 arccos = elementwise("arccos", np.arccos, partials=lambda y, x: -1.0 / _arc(x), sample=complex_too(INSIDE))
-arctan = elementwise("arctan", np.arctan, sample=complex_too(INSIDE), partials=lambda y, x: (
-    1.0 / ((x - 1j) * (x + 1j)) if x.dtype.kind == "c" else witch(x)))
+arctan = elementwise("arctan", np.arctan, partials=lambda y, x: witch(x), sample=complex_too(INSIDE))
 
 
 def _or_one(r: Any) -> tuple[Any, Any]:
@@ -177,8 +182,10 @@ def _or_one(r: Any) -> tuple[Any, Any]:
 
 
 def _cosine(a: Any, b: Any) -> Any:
-    r = np.hypot(a, b)
-    return np.where(r == 0.0, a * 0.0, a / np.where(r == 0.0, 1.0, r))[()]
+    with np.errstate(invalid="ignore"):
+        r = np.hypot(a, b)
+        out = np.where(r == 0.0, a * 0.0, a / np.where(r == 0.0, 1.0, r))
+        return np.where(np.isinf(a) & np.isfinite(b), np.copysign(1.0, a), out).astype(out.dtype, copy=False)[()]
 
 
 def _cosine_partials(i: int) -> Callable[..., Any]:

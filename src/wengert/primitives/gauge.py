@@ -40,8 +40,15 @@ def line_of(x: Any) -> str:
     return ", ".join(sorted(x.build.at)) if x.build is not None and getattr(x.build, "at", None) else ""
 
 
-def refuse(what: str, at: str) -> None:
-    raise NonDifferentiableError(f"{what}{f' (at {at})' if at else ''}. {_ADVICE}")
+# Of the values alone the first derivative exists, so that this is about the second.
+_TRACES = ("A function that is symmetric in the values has a second derivative; written as a trace it is given: "
+           "np.trace(expm(a)) for np.sum(np.exp(eigvalsh(a))), np.sum(np.abs(a)**2) for the sum of the squares of the "
+           "singular values, np.trace(sqrtm(a.conj().T @ a)) for the nuclear norm of a matrix of full column rank. Or move "
+           "the matrix off this point")
+
+
+def refuse(what: str, at: str, advice: str = _ADVICE) -> None:
+    raise NonDifferentiableError(f"{what}{f' (at {at})' if at else ''}. {advice}")
 
 
 def _eps(x: Any) -> float:
@@ -86,6 +93,9 @@ def _rotation_evaluate(m: Any, values: Any, *, edge: bool, alone: bool, at: str)
     part = _hermitian(m, 1)
     off = same & ~np.eye(m.shape[-1], dtype=bool)
     if np.any(off & (np.abs(part) > _noise(m))):
+        if alone:
+            refuse("the second derivative of eigenvalues or singular values that are repeated: single ones have none", at,
+                   _TRACES)
         refuse("forward mode: this change splits a repeated eigenvalue or singular value, and its vectors have no "
                "derivative. Reverse mode (grad, vjp) may have one", at)
     return np.real(np.diagonal(m, axis1=-2, axis2=-1)).astype(values.dtype), _quotient(part, gap, same)
@@ -142,6 +152,9 @@ def _adjoint_evaluate(turned: Any, of_values: Any, values: Any, *, edge: bool, a
     eye = np.eye(turned.shape[-1], dtype=bool)
     off, noise = same & ~eye, _noise(turned)
     crowded = np.any(off, axis=-1)  # values that are not alone
+    if alone and np.any(off & (np.abs(turned) > noise)):
+        refuse("the second derivative of eigenvalues or singular values that are repeated: their slopes, one for each, do not "
+               "determine it", at, _TRACES)
     if np.any(crowded):
         if np.any(off & (np.abs(part) > noise)):
             refuse("the derivative depends on the choice of the vectors within a repeated eigenvalue or singular "
@@ -150,9 +163,6 @@ def _adjoint_evaluate(turned: Any, of_values: Any, values: Any, *, edge: bool, a
         if np.any(off & (used[..., None, :] != used[..., :, None])):
             refuse("some of the vectors within a repeated eigenvalue or singular value are used and others are not, "
                    "and the choice of them is arbitrary", at)
-        if alone and np.any(off & (np.abs(turned) > noise)):
-            refuse("the weights of values that are repeated change with the values, and these do not determine the second "
-                   "derivative", at)
         _values_unused(of_values, crowded, at)
     if edge:
         tol = 100 * max(values.shape[-1], 1) * _eps(values)

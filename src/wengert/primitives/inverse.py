@@ -74,7 +74,8 @@ def _inv_evaluate(a: Any, *, use: str = "") -> Any:
 _LARGEST = 12  # rows of a singular matrix whose determinant is differentiated more than twice: see `_polynomial`
 _SINGULAR = {
     "eig": "np.linalg.eig of a matrix without a full set of eigenvectors (to working precision): its eigenvalues and "
-           "eigenvectors have no derivative there",
+           "eigenvectors have no derivative there. A function of the whole matrix has one (expm(a), np.trace(a @ a)); or "
+           "move the matrix off this point",
     "det": f"np.linalg.det of a singular matrix (to working precision) is differentiated more than twice up to "
            f"{_LARGEST} rows only. Take the determinant of a smaller block (a Schur complement), or move away from the "
            f"singular point"}

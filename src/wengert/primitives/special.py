@@ -28,6 +28,7 @@ from wengert.primitives.elementary import (
     log1p,
     sign,
     sin,
+    tanh,
 )
 from wengert.primitives.elementwise import ANY, broadcast_type, elementwise, equal, greater, logical_and
 from wengert.primitives.sampling import complex_too, interval
@@ -323,7 +324,18 @@ zeta: Primitive = special("zeta_of_two", ufunc="zeta", sample=interval((2.0, 4.0
 
 # ---------------------------------------------------------------- logistic
 
-expit: Primitive = special("expit", partials=lambda y, x: y * expit(-x), sample=interval(ANY))
+
+
+def _logistic_density(x: Any) -> Any:
+    with np.errstate(under="ignore"):
+        fall = np.exp(-np.abs(x))
+        return fall / np.square(1.0 + fall)
+
+
+# σ(x) σ(-x), the derivative of the logistic function σ; its own is stated, for σ(-x) - σ(x) has no digit left near 0.
+logistic_density: Primitive = elementwise("logistic_density", _logistic_density, sample=interval(ANY),
+                                          partials=lambda y, x: -y * tanh(0.5 * x))
+expit = special("expit", partials=lambda y, x: logistic_density(x), sample=interval(ANY))
 logit = special("logit", partials=lambda y, x: 1.0 / (x * (1.0 - x)), sample=interval(UNIT))
 log_expit = special("log_expit", partials=lambda y, x: expit(-x), sample=interval(ANY))
 
@@ -352,8 +364,19 @@ xlog1py = special("xlog1py", sample=complex_too(POSITIVE, POSITIVE), partials=(
 entr = special("entr", partials=lambda y, x: -1.0 - log(x), sample=interval(POSITIVE))
 rel_entr = special("rel_entr", sample=interval(POSITIVE, POSITIVE), partials=(
     lambda out, x, y: 1.0 + log_ratio(x, y), lambda out, x, y: -_ratio(x, y)))
+
+
+def _gap_ratio(x: Any, y: Any) -> Any:
+    with np.errstate(all="ignore"):
+        x, y = np.asarray(x), np.asarray(y)
+        return np.where((x == 0.0) & (y == 0.0), 0.0, (y - x) / y).astype(x.dtype)[()]
+
+
+# (y - x) / y, and 0 where both are 0; in y it rises by x / y², not by the difference of 1 / y and (y - x) / y².
+gap_ratio = elementwise("gap_ratio", _gap_ratio, sample=interval(POSITIVE, POSITIVE), partials=(
+    lambda out, x, y: -1.0 / y, lambda out, x, y: _ratio(_ratio(x, y), y)))
 kl_div = special("kl_div", sample=interval(POSITIVE, POSITIVE), partials=(
-    lambda out, x, y: log_ratio(x, y), lambda out, x, y: _ratio(y - x, y)))
+    lambda out, x, y: log_ratio(x, y), lambda out, x, y: gap_ratio(x, y)))
 
 
 def _huber_slope(y: Any, delta: Any, r: Any) -> Any:

@@ -473,6 +473,21 @@ def _log_ndtr(x: Any, *, n: int) -> Any:
     return found[n - 1]
 
 
+def _scaled_bessel(x: Any, *, of: str, n: int) -> Any:
+    """Of ``f e^-|x|`` or ``f e^x``: each derivative of a Bessel function by its neighbors, of the exponential by its sign."""
+    kind, order, slope = of[0], int(of[1]), (REGISTRY["sign"](x) if of[0] == "i" else -1.0)
+    terms: dict[int, Any] = {order: 1.0}
+    for _ in range(n):
+        found: dict[int, Any] = {}
+        for v, c in terms.items():
+            for w, part in ((v, -c * slope), (abs(v - 1), 0.5 * c), (v + 1, 0.5 * c)):
+                part = part if kind == "i" or w == v else -1.0 * part
+                found[w] = found[w] + part if w in found else part
+        terms = found
+    values = [c * REGISTRY[f"{kind}ve"](Const(np.full((), float(v), x.dtype)), x) for v, c in sorted(terms.items())]
+    return functools.reduce(lambda a, b: a + b, values)
+
+
 def _sinc(x: Any, *, order: int) -> Any:
     """``x s = sin(πx)/π``, hence ``x s^(k) = d^k(sin(πx)/π) - k s^(k-1)``; as it stands not at 0."""
     u = x * math.pi
@@ -500,7 +515,8 @@ _SPELLED: dict[str, Callable[..., Any]] = {
     "one_minus_square": lambda x: 1.0 - x * x, "witch": lambda x: 1.0 / (1.0 + x * x),
     "power_log": lambda x, y, *, k: REGISTRY["power"](x, y) * REGISTRY["integer_power"](REGISTRY["log"](x), n=k),
     "cosine": lambda a, b: a / REGISTRY["hypot"](a, b), "special_exp2": _call("exp2"), "special_expm1": _call("expm1"),
-    "log_ratio": lambda x, y: REGISTRY["log"](x / y),
+    "log_ratio": lambda x, y: REGISTRY["log"](x / y), "gap_ratio": lambda x, y: (y - x) / y,
+    "logistic_density": lambda x: REGISTRY["expit"](x) * REGISTRY["expit"](-x), "scaled_derivative": _scaled_bessel,
     "special_log1p": _call("log1p"), "special_cbrt": _call("cbrt"), "numpy_i0": _call("i0"), "erfcx_derivative": _erfcx,
     "dawsn_derivative": _dawsn, "log_ndtr_derivative": _log_ndtr, "sinc_derivative": _sinc, "gamma_density": _gamma_density,
     "beta_density": _beta_density,

@@ -152,7 +152,9 @@ def witch(a: Arithmetic, x: str) -> str:
 
 def cosine(a: Arithmetic, x: str, y: str) -> str:
     r = call(a, "hypot", x, y)
-    return a.choose(a.zero(r), a.mul(x, a.number(0.0)), a.div(x, r))
+    out = a.choose(a.zero(r), a.mul(x, a.number(0.0)), a.div(x, r))
+    alone = a.masks("and", a.compare("oeq", _fabs(a, x), a.number(math.inf)), a.compare("olt", _fabs(a, y), a.number(math.inf)))
+    return a.choose(alone, a.call("copysign", a.number(1.0), x), out)
 
 
 # ---------------------------------------------------------------- exponentials and logarithms
@@ -163,6 +165,10 @@ def log_ratio(a: Arithmetic, x: str, y: str) -> str:
     size = _fabs(a, ratio)
     inside = a.choose(a.compare("olt", size, a.number(np.finfo(a.real).tiny)), apart, call(a, "log", ratio))
     return a.choose(a.compare("oeq", size, a.number(math.inf)), apart, inside)
+
+
+def gap_ratio(a: Arithmetic, x: str, y: str) -> str:
+    return a.choose(a.masks("and", a.zero(x), a.zero(y)), a.number(0.0), a.div(a.sub(y, x), y))
 
 
 def _logaddexp(a: Arithmetic, x: str, y: str, exp: str, scale: float, alike: float) -> str:
@@ -177,6 +183,13 @@ def _logaddexp(a: Arithmetic, x: str, y: str, exp: str, scale: float, alike: flo
 
 def expit(a: Arithmetic, x: str) -> str:
     return a.div(a.number(1.0), a.add(a.number(1.0), call(a, "exp", a.neg(x))))
+
+
+def logistic_density(a: Arithmetic, x: str) -> str:
+    """With ``e^-|x|``, which does not overflow."""
+    fall = call(a, "exp", a.neg(_fabs(a, x)))
+    rest = a.add(a.number(1.0), fall)
+    return a.div(fall, a.mul(rest, rest))
 
 
 def ndtr(a: Arithmetic, x: str) -> str:
@@ -280,6 +293,7 @@ FLOATS: dict[str, Rule] = {
     "special_exp2": (_libm("exp2"), 0.7), "special_expm1": (_libm("expm1"), 1.5), "special_log1p": (_libm("log1p"), 1.0),
     "special_cbrt": (_libm("cbrt"), 1.5), "degrees": (_DEGREES, 0.05), "rad2deg": (_DEGREES, 0.05),
     "radians": (_RADIANS, 0.05), "deg2rad": (_RADIANS, 0.05), "sinc": (sinc, 1.2), "expit": (expit, 1.1),
+    "logistic_density": (logistic_density, 1.2), "gap_ratio": (gap_ratio, 0.4),
     "log_expit": (log_expit, 2.0), "entr": (entr, 1.0), "xlogy": (partial(_times_log, name="log"), 1.0),
     "xlog1py": (partial(_times_log, name="log1p"), 1.2),
     "logaddexp": (partial(_logaddexp, exp="exp", scale=1.0, alike=math.log(2.0)), 2.0),

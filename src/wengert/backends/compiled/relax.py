@@ -19,10 +19,10 @@ __all__ = ["plain", "relaxed"]
 
 # What gives NaN where one of its float operands is NaN, or does not read that element.
 _CARRIES = frozenset({
-    "absolute", "add", "add_contract", "arctan", "broadcast", "concatenate", "contract", "cos", "cosh", "cumsum", "divide",
-    "erf", "erfc", "exp", "expit", "expm1", "flip", "index", "index_add", "index_set", "log", "log1p", "multiply", "negative",
-    "pad", "positive", "reciprocal", "reduce_sum", "reshape", "select", "sin", "sinh", "sqrt", "square", "subtract", "tanh",
-    "transpose", "window", "window_sum"})
+    "absolute", "add", "add_contract", "arctan", "broadcast", "concatenate", "contract", "cos", "cosh", "cumsum",
+    "divide", "erf", "erfc", "exp", "expit", "expm1", "flip", "index", "index_add", "index_set", "log", "log1p",
+    "logistic_density", "multiply", "negative", "pad", "positive", "reciprocal", "reduce_sum", "reshape", "select",
+    "sin", "sinh", "sqrt", "square", "subtract", "tanh", "transpose", "window", "window_sum"})
 _FLOATS = "f"  # the product of a complex zero and an infinity has parts that are no NaN
 
 
