@@ -22,7 +22,7 @@ from wengert.errors import UnstageableError
 from wengert.frontends.effects import print_later
 from wengert.frontends.python_calls import CALLS
 from wengert.frontends.sequences import Range, enumerated, reverse, zipped
-from wengert.frontends.trace import HERE, is_library, user_line
+from wengert.frontends.trace import HERE, is_library, public, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.primitives.control import truncate
 from wengert.primitives.structure import convert, reshape
@@ -358,7 +358,7 @@ def impurity(function: Any, module: str, name: str) -> str | None:
     if isinstance(function, np.ufunc) and all(t.strip("O") == "->" for t in function.types):
         return f"{name} is a Python function that NumPy calls, and what it reads is not seen"
     if name in _READERS or _draws(function, module, name):
-        return f"{_READERS.get(name, 'random numbers are drawn')} by {module}.{name}"
+        return f"{_READERS.get(name, 'random numbers are drawn')} by {public(module)}.{name}"
     if module.split(".")[0] not in _PURE and not isinstance(function, type):
         return f"{module}.{name} may not depend on its arguments alone"
     return None
@@ -393,6 +393,6 @@ def refuse_effects(
             changeable(target, f"np.{name}")
     why = impurity(function, module, name)
     if why is None and any(map(_resamples, (*args, *kwargs.values()))):
-        why = f"random numbers are drawn by {module}.{name}"
+        why = f"random numbers are drawn by {public(module)}.{name}"
     if why is not None:
         raise UnstageableError(f"a call at {user_line()}: {why}. Call it outside, and pass what it gives as an argument")
