@@ -16,6 +16,7 @@ import numpy as np
 
 from wengert.finite import BACKWARD, TANGENT, split_tags
 from wengert.frontends.draws import generator_states, set_generators
+from wengert.frontends.trace import PAST_JUMP
 from wengert.graph import Const, Equation, Graph, Stack, Var
 from wengert.lines import place_key, short_place, source_line
 from wengert.primitives.control import ready_graph
@@ -259,8 +260,8 @@ class Search:
         at = e.results.index(result)
         place, passed, tags = self._placed(e)
         start = sum(int(tag.split()[-1]) for tag in tags if tag.startswith("from turn"))
-        tags = [tag for tag in tags if not tag.startswith("from turn")]
-        found = _made_inside(_Around(e, operands, passed, place, start, self.before.get(e, {})), at, test)
+        past, tags = PAST_JUMP in tags, [tag for tag in tags if tag != PAST_JUMP and not tag.startswith("from turn")]
+        found = _made_inside(_Around(e, operands, passed, place, start, past, self.before.get(e, {})), at, test)
         if found is not None:
             return self._with_cause(replace(found, **_tagged(tags, found)), e)
         cause = next((self.origin(o, np.isinf) for o in e.operands if test is np.isnan
@@ -310,12 +311,13 @@ class _Around(NamedTuple):
     passed: str
     place: str
     start: int  # turns of a loop that ran before it
+    past: bool  # whether it is no branch of the program, but what follows a jump
     states: Any
 
 
 def _made_inside(around: _Around, at: int, test: Test, before: int | None = None) -> Finding | None:
     """Where inside an equation its result number `at` became bad; `before` this turn, if that matters."""
-    e, operands, passed, place, start, _ = around
+    e, operands, passed, place, start, past, _ = around
     graph = _graph_of(e, operands)
     if graph is None:
         return None
@@ -327,6 +329,8 @@ def _made_inside(around: _Around, at: int, test: Test, before: int | None = None
             return None
         if part.turn is not None and start:
             part = part._replace(turn=part.turn + start)
+        if past:
+            part = part._replace(words=PAST_JUMP)
         bad = [o for o in needed if np.any(_entries(part.outputs[o], test))]
         if not bad:
             continue

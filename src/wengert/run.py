@@ -109,7 +109,8 @@ def leaf_type(x: Any, name: str, where: str, inside: bool = False) -> ArrayType:
         raise InputError(f"{name}: {where} is an array of Python objects; convert it: np.array(x, dtype=float){apart} "
                          f"(at {user_line()})")
     if found.dtype.kind not in "fciub":
-        raise InputError(f"{name}: {where} has dtype {found.dtype}, which is not one of numbers{apart} (at {user_line()})")
+        fields = "; pass the fields as arrays, in a dict perhaps" if found.dtype.names else apart
+        raise InputError(f"{name}: {where} has dtype {found.dtype}, which is not one of numbers{fields} (at {user_line()})")
     if not found.inexact:
         raise InputError(f"{name}: {where} has dtype {found.dtype}; integers and booleans have no derivative. "
                          f"Convert it: x.astype(float){apart} (at {user_line()})")

@@ -124,9 +124,8 @@ CALLS_PYTHON = {
     "largest_entries", "lfilter", "linear_solve", "log_ndtr_derivative", "logsumexp", "logsumexp_sign", "lstsq",
     "over_values", "partition", "phase", "pinv", "polar_factor", "polygamma", "psi_rise", "python_integer",
     "reduce_sum", "regular", "rotation", "rotation_adjoint", "scaled_derivative", "sinc_derivative", "solution",
-    "solve_banded_factored",
-    "sparse_solve", "spherical_in", "spherical_jn", "spherical_kn", "spherical_yn", "sqrtm", "sylvester", "transversal",
-    "unwrap", "well_conditioned",
+    "solve_banded_factored", "sparse_solve", "spherical_in", "spherical_jn", "spherical_kn", "spherical_yn", "sqrtm",
+    "sylvester", "transversal", "unwrap", "well_conditioned",
 }
 
 

@@ -36,6 +36,13 @@ READ_BACK = [
     lambda x: float(fractions.Fraction(str(x[0]))),
     lambda x: json.loads(str(x[0])),
     lambda x: ast.literal_eval(str(x[0])),
+    lambda x: eval(str(x[0])),
+    lambda x: eval(f"2.0 * {x[0]}"),
+    lambda x: exec(f"y = {x[0]}", {}),
+    lambda x: eval(compile(repr(x[0]), "text", "eval")),
+    lambda x: complex(str(x[0])).real,
+    lambda x: complex(f"{x[0]}").real,
+    lambda x: float("".join(list(str(x[0])))),
 ]
 
 
@@ -111,10 +118,63 @@ def test_shapes_that_do_not_fit_are_named_as_numpy_names_them():
 
 def test_a_kept_value_names_the_line_that_made_it():
     kept = []
-    wg.grad(lambda x: kept.append(np.sum(x * x)) or np.sum(x))(X)
+    wg.grad(lambda x: kept.append(np.sum(x * x * 0.1234)) or np.sum(x))(X)
+    wg.grad(lambda x: kept.append(np.sum(x * x * 0.1234)) or np.sum(x))(X)  # the same equations, found again
     line = test_a_kept_value_names_the_line_that_made_it.__code__.co_firstlineno + 2
     with pytest.raises(wg.errors.EscapedTracerError, match=rf"made at .*test_mistakes\.py:{line} under grad.*has_aux"):
         kept[0] + 1.0
+    with pytest.raises(wg.errors.EscapedTracerError, match=rf"made by reduce_sum \(first recorded at .*:{line}\) under grad"):
+        kept[1] + 1.0
+
+
+STORE = np.zeros(3)
+HELD = {"a": np.zeros(3), "rows": [np.zeros(3)]}
+
+
+def _adds(x):
+    STORE[0] += x[0]
+    return STORE[0]
+
+
+def _stores_a_row(x):
+    STORE[:] = x * x
+    return np.sum(STORE)
+
+
+def _stores_in_a_list(x):
+    HELD["rows"][0][1] = x[1]
+    return np.sum(HELD["rows"][0])
+
+
+def _stores_by_float(x):
+    HELD["a"][2] = float(x[2])
+    return np.sum(HELD["a"])
+
+
+@pytest.mark.filterwarnings("ignore::wengert.StagingWarning")
+@pytest.mark.parametrize("f", [_adds, _stores_a_row, _stores_in_a_list, _stores_by_float])
+@pytest.mark.parametrize("way", [wg.grad, lambda f: wg.jit(wg.grad(f))], ids=["grad", "jit(grad)"])
+def test_a_store_into_an_array_from_outside_is_called_a_store(way, f):
+    line = f.__code__.co_firstlineno + 1
+    with pytest.raises(wg.errors.MutationError, match=rf"written into an ordinary array at .*test_mistakes\.py:{line}, which"):
+        way(f)(X)
+    assert not np.any(STORE)
+
+
+def test_named_fields_are_refused_as_such():
+    kind = [("w", float), ("n", int)]
+
+    def f(x):
+        rows = np.zeros(3, dtype=kind)
+        rows["w"] = x
+        return np.sum(rows["w"])
+
+    with pytest.raises(wg.errors.UnsupportedError, match=r"fields \('w', 'n'\) at .*test_mistakes\.py:\d+ .*for each field"):
+        wg.grad(f)(X)
+    with pytest.raises(wg.errors.InputError, match="pass the fields as arrays"):
+        wg.grad(lambda rows: np.sum(rows["w"]))(np.zeros(3, dtype=kind))
+    rows = np.ones(3, dtype=kind)
+    np.testing.assert_array_equal(wg.grad(lambda x: np.sum(rows["w"] * x))(X), np.ones(3))
 
 
 def test_a_stopped_value_may_become_a_number():

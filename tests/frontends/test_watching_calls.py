@@ -168,11 +168,24 @@ def test_settings_are_read_anew():
         assert f(1.0) == 5.0
 
 
-def test_draws_of_scipy_are_made_anew():
-    f = wg.jit(lambda x: x * scipy.stats.norm.rvs())
+_NUMBERS = np.random.default_rng(0).random((12, 2))
+_SPD = np.eye(4) + 0.3
+DRAWS: dict[str, Callable[[], Any]] = {
+    "rvs": lambda: scipy.stats.norm.rvs(),
+    "a parameter rng": lambda: scipy.sparse.linalg.eigsh(_SPD * np.arange(1.0, 5.0), k=1)[1][0, 0],
+    "a method's parameter": lambda: scipy.stats.multivariate_t(np.zeros(4), _SPD, df=3).cdf([0.1, 0.2, 0.3, 0.4]),
+    "how a test draws": lambda: scipy.stats.pearsonr(
+        *_NUMBERS.T, method=scipy.stats.PermutationMethod(n_resamples=999)).pvalue,
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_draws_of_scipy_are_made_anew(name):
+    draw = DRAWS[name]
+    f = wg.jit(lambda x: x * draw())
     with pytest.warns(wg.StagingWarning, match="random numbers are drawn"):
         first = f(1.0)
-    assert len({first, f(1.0), f(1.0)}) == 3
+    assert len({first, *[f(1.0) for _ in range(5)]}) > 1
 
 
 def test_callbacks_stay_part_of_the_graph():

@@ -110,6 +110,22 @@ def a_rule_of_its_own(x: Any) -> Any:
     return np.sum(_root(x) * 2.0)
 
 
+def a_jvp_rule_of_its_own(x: Any) -> Any:
+    return np.sum(_ramp(x))
+
+
+@wg.custom_jvp
+def _ramp(x: Any) -> Any:
+    return np.maximum(x, 0.0)
+
+
+@_ramp.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (x,), (t,) = primals, tangents
+    slope = 1.0 / x  # here: a_jvp_rule_of_its_own
+    return np.maximum(x, 0.0), slope * t
+
+
 @wg.custom_vjp
 def _root(x: Any) -> Any:
     return np.sqrt(x)
@@ -282,6 +298,7 @@ PLANTED = {p.f.__name__: p for p in (
     Planted(arctanh_at_one, (np.array([0.0, 50.0]),), "forward", (1,), (1.0,)),
     Planted(reciprocal_of_subnormal, (np.array([1.0, 1e-20]),), "forward", (1,)),
     Planted(a_rule_of_its_own, (np.array([1.0, 0.0]),), "backward", (1,), (0.5, 0.0)),
+    Planted(a_jvp_rule_of_its_own, (np.array([1.0, 0.0]),), "backward", (1,), (1.0, 0.0)),
     Planted(a_checkpoint, (np.array([1.0, 0.0]),), "backward", (1,)),
     Planted(third_turn, (np.array([9.0, 3.5]),), "forward", (1,), (-0.5,), (3,)),
     Planted(nested, (6.0,), "backward", (), None, (2, 3)),
@@ -289,7 +306,7 @@ PLANTED = {p.f.__name__: p for p in (
     Planted(unknown_length, (2.0,), "forward", (), (1.0, 0.0), (3,)),
     Planted(backward_in_a_while, (2.0,), "backward", (), None, (2,)),
     Planted(last_turn, (np.array([2.0]),), "backward", (0,), None, (3,)),
-    Planted(left_early, (3.0,), "backward", (), None, (2,), "branch"),
+    Planted(left_early, (3.0,), "backward", (), None, (2,), "past the jump"),
     Planted(one_arm, (2.5,), "forward", (), (-0.5,), (3,), "the arm of the branch for False"),
     Planted(unrolled, (np.array([5.0, 1.5]),), "forward", (1,), (-0.5,), (1,)),
     Planted(difference_of_infinities, (10.0,), "forward", (), (810.0,), (4,)),

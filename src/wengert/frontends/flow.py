@@ -34,7 +34,7 @@ from wengert.frontends.registry import NeedsValueError
 from wengert.frontends.sequences import Range, sequence
 from wengert.frontends.stage import NothingTraced, Settles, branch, loop
 from wengert.frontends.staged_calls import STAGED, refuse_effects, with_callbacks
-from wengert.frontends.trace import active_frame, active_trace, in_turn, is_library, user_line
+from wengert.frontends.trace import active_frame, active_trace, in_turn, is_library, past_jump, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.primitives.control import may_raise
 from wengert.primitives.elementwise import logical_not
@@ -69,6 +69,11 @@ def if_(c: Any, then: Callable[[], Any], orelse: Callable[[], Any], get: Any, pu
         then()
     else:
         orelse()
+
+
+def if_past(c: Any, then: Callable[[], Any], orelse: Callable[[], Any], get: Any, put: Any, names: Sequence[str]) -> None:
+    """``if_``, around what follows a jump."""
+    past_jump(lambda: if_(c, then, orelse, get, put, names))
 
 
 def if_else(c: Any, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:

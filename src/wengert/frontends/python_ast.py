@@ -15,9 +15,10 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["CALL", "CAUGHT", "OWN", "reach_calls", "rewrite"]
+__all__ = ["CALL", "CAUGHT", "OWN", "SOURCE", "reach_calls", "rewrite"]
 
-CALL, OWN, CAUGHT = "__wengert_call__", "__wengert_own__", "__wengert_caught__"
+CALL, OWN = "__wengert_call__", "__wengert_own__"
+CAUGHT, SOURCE = "__wengert_caught__", "__wengert_source__"
 _FACTORY, _INNER = "__wengert_factory__", "__wengert_function__"
 # These look at the caller's frame, so they are called as they stand.
 _FRAME_READERS = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"}
@@ -34,7 +35,10 @@ class _Calls(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id in _FRAME_READERS | {CALL, OWN, CAUGHT}:
+        if isinstance(node.func, ast.Name) and node.func.id in _FRAME_READERS | {CALL, OWN, CAUGHT, SOURCE}:
+            if node.func.id in ("eval", "exec") and node.args and not isinstance(node.args[0], ast.Starred):
+                text = ast.Call(ast.Name(SOURCE, ast.Load()), [node.args[0]], [])
+                node.args[0] = ast.fix_missing_locations(ast.copy_location(text, node.args[0]))
             return node
         name = ast.copy_location(ast.Name(CALL, ast.Load()), node.func)
         return ast.copy_location(ast.Call(name, [node.func, *node.args], node.keywords), node)

@@ -19,7 +19,7 @@ import numpy as np
 
 from wengert.errors import REFUSALS, UnstageableError
 from wengert.frontends.reach import CALLS, on_call, printed, reach
-from wengert.frontends.registry import TracedText
+from wengert.frontends.registry import TracedText, read_back
 from wengert.frontends.trace import active_frame, user_line
 from wengert.frontends.tracer import FUNCTIONS, Tracer, ufunc_call
 from wengert.primitives.structure import convert, reshape
@@ -236,6 +236,8 @@ CALLS[np.float32] = lambda x=0.0, /: (convert(x, dtype=np.dtype(np.float32)) if 
 @on_call(complex)
 def _complex(re: Any = 0.0, im: Any = None, /) -> Any:
     """``complex(re, im)``, traced."""
+    if isinstance(re, TracedText):
+        raise read_back()
     if not (isinstance(re, Tracer) or isinstance(im, Tracer)):
         return complex(re) if im is None else complex(re, im)
     out = _as_complex(scalar(re, "complex(x)"))

@@ -131,6 +131,12 @@ def known_while_traced(error: ast.expr | None) -> bool:
 
 # ---------------------------------------------------------------- jumps
 
+def _past(flags: list[str], rest: list[ast.stmt]) -> ast.If:
+    """What follows a jump, and does not run where one of these flags is up."""
+    guarded: Any = ast.If(ast.UnaryOp(ast.Not(), _any(flags)), rest, [])
+    guarded.operator = "if_past"
+    return guarded  # type: ignore[no-any-return]
+
 
 class _Jumps:
     """``break``, ``continue`` and early ``return`` become flags; what follows a jump is guarded."""
@@ -147,8 +153,7 @@ class _Jumps:
             flags, rest = self.flags(s, loop), statements[i + 1 :]
             out += [ast.copy_location(n, s) for n in self.statement(s, loop)]
             if flags and rest:
-                guarded = ast.If(ast.UnaryOp(ast.Not(), _any(flags)), self.block(rest, loop), [])
-                return [*out, ast.copy_location(guarded, s)]
+                return [*out, ast.copy_location(_past(flags, self.block(rest, loop)), s)]
         return out
 
     def flags(self, s: ast.stmt, loop: int) -> list[str]:
@@ -195,7 +200,7 @@ class _Jumps:
         s.body = ([_false(f"{_CONTINUE}{k}__")] if skips else []) + self.block(s.body, k)
         orelse, s.orelse = self.block(s.orelse, around), []
         if orelse and after:
-            orelse = [ast.If(ast.UnaryOp(ast.Not(), _any(after)), orelse, [])]
+            orelse = [_past(after, orelse)]
         return [*([_false(stops[0])] if stops and stops[0] != _RETURN else []), s, *orelse]
 
 
@@ -316,7 +321,8 @@ class _Lower(ast.NodeTransformer):
                 *functions,
                 self.closure(f"__wengert_then{k}__", self.block(node.body), names),
                 self.closure(f"__wengert_else{k}__", self.block(node.orelse), names),
-                ast.Expr(_operator("if_", test, _load(f"__wengert_then{k}__"), _load(f"__wengert_else{k}__"), *state)),
+                ast.Expr(_operator(getattr(node, "operator", "if_"), test, _load(f"__wengert_then{k}__"),
+                                   _load(f"__wengert_else{k}__"), *state)),
             ],
             node,
         )

@@ -20,7 +20,7 @@ import numpy as np
 from wengert.errors import REFUSALS, ConversionError, MutationError, UnsupportedError, WengertError
 from wengert.frontends.draws import is_draw, pick
 from wengert.frontends.numpy_api.concatenators import Concatenator
-from wengert.frontends.python_ast import CALL, CAUGHT, OWN, bound, reach_calls, rewritten_code
+from wengert.frontends.python_ast import CALL, CAUGHT, OWN, SOURCE, bound, reach_calls, rewritten_code
 from wengert.frontends.registry import read_back, texts
 from wengert.frontends.scipy_api import REMEDIES, bound_method, find
 from wengert.frontends.trace import active_trace, is_library, public, require_plain, user_line
@@ -165,7 +165,7 @@ _NUMBERS = {"decimal", "_decimal", "_pydecimal", "fractions", "json", "ast", "st
 
 def _foreign(function: Any, module: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A call of a library that knows nothing of traced values."""
-    if module in _NUMBERS and any(map(_printed, args)):
+    if (module in _NUMBERS or function is compile) and any(map(_printed, args)):
         raise read_back()
     try:
         return function(*args, **kwargs)
@@ -354,6 +354,9 @@ def own(array: Any, value: Any) -> Any:
         return Concatenator(array)
     if type(array) is not np.ndarray or not _traced(value) or array.dtype == object:
         return array
+    if array.dtype.names:
+        raise UnsupportedError(f"an array with named fields {array.dtype.names} at {user_line()} cannot hold a traced value. "
+                               f"Take an array for each field, in a dict perhaps")
     value = as_traced(value)
     if value.build is None or not (value.type.inexact or array.dtype.kind in "fc"):
         return array
@@ -366,4 +369,11 @@ def own(array: Any, value: Any) -> Any:
     return Tracer(None, None, array.copy())
 
 
-_CELLS = {CALL: call, OWN: own, CAUGHT: caught}
+def source(text: Any) -> Any:
+    """Before ``eval(text)``: numbers of traced values in it would be constants."""
+    if _printed(text):
+        raise read_back()
+    return text
+
+
+_CELLS = {CALL: call, OWN: own, CAUGHT: caught, SOURCE: source}

@@ -8,6 +8,7 @@ called while a block is traced.
 from __future__ import annotations
 
 import builtins
+import inspect
 import itertools
 import math
 import types
@@ -21,7 +22,7 @@ from wengert.errors import UnstageableError
 from wengert.frontends.effects import print_later
 from wengert.frontends.python_calls import CALLS
 from wengert.frontends.sequences import Range, enumerated, reverse, zipped
-from wengert.frontends.trace import HERE, is_library, user_line
+from wengert.frontends.trace import HERE, is_library, public, user_line
 from wengert.frontends.tracer import Tracer
 from wengert.primitives.control import truncate
 from wengert.primitives.structure import convert, reshape
@@ -248,7 +249,9 @@ _READERS = dict.fromkeys("""
     geterr seterr geterrcall seterrcall get_printoptions set_printoptions getbufsize setbufsize""".split(), _SETTINGS)
 _DRAWS = set("""
     rvs samples random rand random_array random_rotation differential_evolution dual_annealing basinhopping kmeans kmeans2
-    bootstrap permutation_test monte_carlo_test qmc_quad""".split())
+    bootstrap permutation_test monte_carlo_test qmc_quad power multiscale_graphcorr dunnett quadratic_assignment
+    check_grad""".split())
+_GENERATORS = {"rng", "random_state", "seed"}  # what parameters are called that say where random numbers come from
 WRITES_FIRST = {"copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis", "at"}
 
 
@@ -318,8 +321,27 @@ def changes_owner(name: str) -> bool:
     return name in _CHANGES
 
 
-def _draws(module: str, name: str) -> bool:
-    return module.startswith(("scipy", "statistics")) and (name in _DRAWS or (name == "resample" and "stats" in module))
+def _draws(function: Any, module: str, name: str) -> bool:
+    """Whether a function of SciPy's, or of `statistics`, draws random numbers, or may."""
+    if not module.startswith(("scipy", "statistics")):
+        return False
+    return name in _DRAWS or (name == "resample" and "stats" in module) or _takes_generator(function)
+
+
+def _takes_generator(function: Any) -> bool:
+    """Whether it has a parameter for a generator, and no implementation here (those give what they give for any generator)."""
+    from wengert.frontends.scipy_api import find
+
+    try:
+        parameters = inspect.signature(function).parameters
+        return not isinstance(function, type) and not _GENERATORS.isdisjoint(parameters) and find(function) is None
+    except (TypeError, ValueError):
+        return False
+
+
+def _resamples(x: Any) -> bool:
+    """Whether this asks a test of ``scipy.stats`` for random numbers: `PermutationMethod` and its like."""
+    return type(x).__module__ == "scipy.stats._resampling"
 
 
 def impurity(function: Any, module: str, name: str) -> str | None:
@@ -335,8 +357,8 @@ def impurity(function: Any, module: str, name: str) -> str | None:
         return None
     if isinstance(function, np.ufunc) and all(t.strip("O") == "->" for t in function.types):
         return f"{name} is a Python function that NumPy calls, and what it reads is not seen"
-    if name in _READERS or _draws(module, name):
-        return f"{_READERS.get(name, 'random numbers are drawn')} by {module}.{name}"
+    if name in _READERS or _draws(function, module, name):
+        return f"{_READERS.get(name, 'random numbers are drawn')} by {public(module)}.{name}"
     if module.split(".")[0] not in _PURE and not isinstance(function, type):
         return f"{module}.{name} may not depend on its arguments alone"
     return None
@@ -370,5 +392,7 @@ def refuse_effects(
         if isinstance(target, np.ndarray):
             changeable(target, f"np.{name}")
     why = impurity(function, module, name)
+    if why is None and any(map(_resamples, (*args, *kwargs.values()))):
+        why = f"random numbers are drawn by {public(module)}.{name}"
     if why is not None:
         raise UnstageableError(f"a call at {user_line()}: {why}. Call it outside, and pass what it gives as an argument")

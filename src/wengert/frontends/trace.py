@@ -83,6 +83,9 @@ def user_line() -> str:
 APPLIED = threading.local()  # its `lines`: those of the equation that is recorded again, where a graph is applied
 
 
+PAST_JUMP = "past the jump"  # a branch that the program does not hold: what follows break, continue or an early return
+
+
 def in_turn(turn: int, run: Callable[[], Any], rest: bool = False) -> Any:
     """Run a turn of a loop that is unrolled, or the `rest` from that turn on; lines name it where they name passes, too."""
     frame = active_frame()
@@ -99,10 +102,25 @@ def in_turn(turn: int, run: Callable[[], Any], rest: bool = False) -> Any:
         APPLIED.turns = before
 
 
+def past_jump(run: Callable[[], Any]) -> Any:
+    """Record a branch around what follows a jump; its line says so where lines name passes."""
+    frame = active_frame()
+    if frame is None or not getattr(APPLIED, "passes", False):
+        return run()
+    before = getattr(APPLIED, "jumped", None)
+    APPLIED.jumped = frame
+    try:
+        return run()
+    finally:
+        APPLIED.jumped = before
+
+
 def _turns() -> str:
-    """What `in_turn` adds to a line, in this frame."""
-    found = [t for t in getattr(APPLIED, "turns", ()) if t[0] is _LOCAL.frame]
-    return "".join(f" [from turn {turn}]" if rest else f" [turn {turn} of the loop at {line}]" for _, turn, rest, line in found)
+    """What `in_turn` and `past_jump` add to a line, in this frame."""
+    frame, jumped = _LOCAL.frame, getattr(APPLIED, "jumped", None)
+    past = f" [{PAST_JUMP}]" if jumped is not None and jumped is frame else ""
+    return past + "".join(f" [from turn {turn}]" if rest else f" [turn {turn} of the loop at {line}]"
+                          for around, turn, rest, line in getattr(APPLIED, "turns", ()) if around is frame)
 
 
 def public(module: str) -> str:
@@ -315,11 +333,12 @@ class Trace:
         Value of each variable; a variable without one is abstract (under `vmap`).
     """
 
-    __slots__ = ("build", "calls", "captured", "effects", "is_open", "level", "lifted", "name", "snapshots", "values")
+    __slots__ = ("begun", "build", "calls", "captured", "effects", "is_open", "level", "lifted", "name", "snapshots", "values")
 
     def __init__(self, name: str):
         self.name = name
         self.build = interned_build()
+        self.begun = len(self.build.equations)
         self.values: dict[Any, Any] = {}
         self.captured: dict[Any, tuple[Var, Any]] = {}
         self.lifted: list[Var] = []
@@ -416,7 +435,8 @@ class Trace:
     def emit(self, primitive: Primitive, atoms: tuple[Atom, ...], params: Mapping[str, Any]) -> tuple[Var, ...]:
         """Record an equation, or find it again, and compute its results unless they are known or abstract."""
         if not self.is_open:
-            raise _escaped(next((self.line_of(a) for a in atoms if not isinstance(a, Const)), "the argument list"), self.name)
+            variables = [a for a in atoms if not isinstance(a, Const)]
+            raise _escaped(self.line_of(variables[0] if variables else None), self.name)
         key = (primitive, atoms, tuple(sorted(params.items())) if params else ())
         with self.build.lock:
             results = self.build.seen.get(key)
@@ -465,8 +485,12 @@ class Trace:
         return True
 
     def line_of(self, atom: Any) -> str:
-        place = self.build.producer.get(atom)
-        return ", ".join(sorted(self.build.lines.get(place[1], ()))) if place else "the argument list"
+        """Where a value was made; of an equation that an earlier trace recorded, the line may be another program's."""
+        count, e = self.build.producer.get(atom, (0, None))
+        if e is None:
+            return "in the argument list"
+        line = ", ".join(sorted(self.build.lines.get(e, ())))
+        return f"at {line}" if count > self.begun else f"by {e.primitive.name} (first recorded at {line})"
 
 
 class Frame(Trace):
@@ -555,7 +579,7 @@ def escaped(tracer: Any) -> EscapedTracerError:
 
 def _escaped(line: str, name: str) -> EscapedTracerError:
     return EscapedTracerError(
-        f"a traced value made at {line} under {name} was kept and used at {user_line()}, where it no longer means "
+        f"a traced value made {line} under {name} was kept and used at {user_line()}, where it no longer means "
         f"anything. Return it from the function (has_aux=True for extra results) instead of storing it")
 
 

@@ -19,7 +19,16 @@ import numpy as np
 from wengert.errors import ConversionError, MutationError, UnsupportedError
 from wengert.frontends.dtypes import operand_dtypes
 from wengert.frontends.lens import Lens, is_c_ordered, order_of_elementwise, settle, stand_in
-from wengert.frontends.registry import FUNCTIONS, INDEXING, METHODS, PROPERTIES, NeedsValueError, TracedText, implements
+from wengert.frontends.registry import (
+    FUNCTIONS,
+    INDEXING,
+    METHODS,
+    PROPERTIES,
+    NeedsValueError,
+    TracedText,
+    implements,
+    leaves_trace,
+)
 from wengert.frontends.trace import (
     CLOCK,
     Frame,
@@ -28,7 +37,6 @@ from wengert.frontends.trace import (
     escaped,
     is_asked_for_a_product,
     is_home,
-    library_call,
     note_write,
     require_plain,
     user_line,
@@ -41,7 +49,6 @@ __all__ = ["FUNCTIONS", "INDEXING", "METHODS", "PROPERTIES", "NeedsValueError", 
            "implements", "ufunc_call", "value_of"]
 
 
-_WRAP = "; or wrap what calls the library: wg.opaque(f, derivative=...)"
 
 
 _REMEDIES = {"a branch": "Use np.where, or np.clip, in place of the branch",
@@ -267,10 +274,7 @@ class Tracer(Handle):
             return np.array(self.concrete("a conversion to an ordinary array"), *args)
         if is_asked_for_a_product():
             return np.array(None)
-        raise ConversionError(
-            f"a traced array would become an ordinary one at {user_line()}{library_call()}, and its derivative would be "
-            f"lost. Use np functions on it, or write into an array made inside the function (np.zeros, .copy())"
-            f"{_WRAP if library_call() else ''}")
+        raise leaves_trace("")
 
     def __float__(self) -> float:
         return float(self._lossless("float(x)"))
@@ -287,11 +291,7 @@ class Tracer(Handle):
             raise escaped(self)
         if self.build is None or not self.type.inexact or self.build.is_stopped(self.current()):
             return self.concrete(what)
-        inside = library_call()
-        raise ConversionError(
-            f"{what} of a traced value at {user_line()}{inside}{',' if inside else ''} would lose its derivative (a call of "
-            f"math.*, or a write into an ordinary array, does the same). Use np functions (np.sin for math.sin), and "
-            f"arrays made inside the function, or take wg.stop_gradient(x) if a constant is meant{_WRAP if inside else ''}")
+        raise leaves_trace(what)
 
     def item(self, *args: Any) -> Any:
         """As ``ndarray.item``, but the result stays traced."""

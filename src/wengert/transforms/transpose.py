@@ -116,7 +116,7 @@ class _Transposer:
         """A residual value in the backward graph; the equations that make it are copied here first."""
         if isinstance(atom, Const):
             return Handle(self.build, atom)
-        stack = [atom]
+        stack, before = [atom], self.build.at
         while stack:
             v = stack[-1]
             if v in self.pulled:
@@ -128,7 +128,9 @@ class _Transposer:
                 stack.extend(missing)
                 continue
             operands = tuple([o if isinstance(o, Const) else self.pulled[o] for o in e.operands])
+            self.build.at = self.graph.lines.get(e) or before
             self.pulled.update(zip(e.results, self.build.emit(e.primitive, operands, e.params), strict=True))
+        self.build.at = before
         return Handle(self.build, self.pulled[atom])
 
     # ------------------------------------------------------------ cotangents
