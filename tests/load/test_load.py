@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import sys
 import threading
 import time
 import weakref
@@ -22,6 +23,7 @@ from tests.load.programs import copied, inner, loop, product, ruled
 from wengert.backends.compiled import machine, store
 from wengert.backends.compiled.kernel import compile_graph
 from wengert.frontends import trace
+from wengert.muted import muted
 
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
@@ -247,3 +249,23 @@ def test_a_pipe_in_the_folder_is_not_waited_for(tmp_path, monkeypatch) -> None:
     path.unlink()
     os.mkfifo(path, 0o600)
     assert store.get(key) is None
+
+
+def test_threads_that_mute_what_is_printed_leave_the_stream_as_it_was(capsys) -> None:
+    before, both = sys.stdout, threading.Barrier(2, timeout=20)
+
+    def other() -> None:
+        with muted():
+            both.wait()  # here both are muted
+            both.wait()  # here the first has gone
+            print("muted")
+    thread = threading.Thread(target=other)
+    with muted():
+        thread.start()
+        print("muted, too")
+        both.wait()
+    print("said")
+    both.wait()
+    thread.join()
+    assert sys.stdout is before
+    assert capsys.readouterr().out == "said\n"
