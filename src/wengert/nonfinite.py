@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
@@ -27,6 +26,7 @@ from wengert.frontends.tracer import Tracer
 from wengert.frontends.visits import Visited
 from wengert.graph import Atom, Graph, Primitive, Var
 from wengert.lines import short_place, source_line
+from wengert.muted import muted
 from wengert.origins import Finding, Search, Test
 from wengert.run import Run, reached
 from wengert.settings import config
@@ -78,7 +78,7 @@ def find_nonfinite(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Finding 
 
 def _origin(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tests: Sequence[Test]) -> Finding | None:
     """The first operation that makes a result of a call bad."""
-    with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()), _passes(), fresh_build():
+    with np.errstate(all="ignore"), muted(), _passes(), fresh_build():
         graph, values, known = _graph_at(f, tuple(args), kwargs)
         search = Search(graph, values, known=known)
         bad = search.first_bad(tests)

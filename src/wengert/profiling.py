@@ -7,8 +7,6 @@ along, so the time of an equation of the backward pass is the time of the line t
 
 from __future__ import annotations
 
-import contextlib
-import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -22,6 +20,7 @@ from wengert.errors import InputError, NonDifferentiableError, not_a_function
 from wengert.frontends.trace import fresh_build
 from wengert.graph import Atom, Build, Equation, Graph, Handle, Var
 from wengert.lines import by_part, place_key, short_place, source_line
+from wengert.muted import muted
 from wengert.progress import Progress
 from wengert.run import Run
 from wengert.transforms.linearize import Linear, linearize
@@ -232,7 +231,7 @@ def _calls(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], r
     for name, call in calls.items():
         took, end = list[float](), time.perf_counter() + 0.2
         while not took or (len(took) < 10 and time.perf_counter() < end):
-            with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):  # what it prints, it has printed
+            with np.errstate(all="ignore"), muted():  # what it prints, it has printed
                 begun = time.perf_counter()
                 call()
                 took.append(time.perf_counter() - begun)

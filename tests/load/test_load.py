@@ -9,6 +9,9 @@ from __future__ import annotations
 import gc
 import os
 import random
+import sys
+import threading
+import time
 import weakref
 
 import numpy as np
@@ -17,9 +20,10 @@ import pytest
 import wengert as wg
 from tests.load import folder, growth, interrupts, processes, threads
 from tests.load.programs import copied, inner, loop, product, ruled
-from wengert.backends.compiled import machine
+from wengert.backends.compiled import machine, store
 from wengert.backends.compiled.kernel import compile_graph
 from wengert.frontends import trace
+from wengert.muted import muted
 
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
@@ -85,7 +89,6 @@ def test_a_kernel_is_held_while_another_takes_its_place() -> None:
 def test_what_nobody_may_interrupt(monkeypatch) -> None:
     """The work goes on in another thread; the interrupt comes when it is done."""
     import signal
-    import time
     done = []
 
     def handle(*_):
@@ -107,6 +110,103 @@ def test_what_nobody_may_interrupt(monkeypatch) -> None:
     assert machine.unbroken(lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
         machine.unbroken(lambda: 1 // 0)
+
+
+@POSIX
+def test_a_handler_of_signals_may_fork_while_llvm_works(monkeypatch) -> None:
+    """The child has no thread that works for it, and begins one."""
+    import signal
+    children: list[int] = []
+    begin = machine._begin
+
+    def fork(*_):
+        children.append(os.fork())
+
+    def late(work):
+        def later():
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+            while not children:
+                time.sleep(0.001)
+            work()
+        begin(work if children else later)
+    before, parent = signal.signal(signal.SIGALRM, fork), os.getpid()
+    monkeypatch.setattr(machine, "_begin", late)
+    try:
+        found = machine.unbroken(lambda: 3)
+    finally:
+        if os.getpid() != parent:
+            os._exit(found)
+        signal.signal(signal.SIGALRM, before)
+    assert found == 3
+    assert not machine._WAITED
+    end = time.monotonic() + 20
+    while (ended := os.waitpid(children[0], os.WNOHANG))[0] == 0 and time.monotonic() < end:
+        time.sleep(0.001)
+    if not ended[0]:
+        os.kill(children[0], signal.SIGKILL)
+        os.waitpid(children[0], 0)
+    assert os.waitstatus_to_exitcode(ended[1]) == 3 and ended[0]
+
+
+def test_llvm_collects_no_garbage_of_the_main_thread() -> None:
+    """What a user's object does when it goes may wait for a lock that the main thread holds."""
+    where: list[int] = []
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            where.append(threading.get_ident())
+    thresholds = gc.get_threshold()
+    gc.set_threshold(5)
+    try:
+        me: int = machine.unbroken(lambda: ([Cycle() and None for _ in range(50)], threading.get_ident())[1])
+    finally:
+        gc.set_threshold(*thresholds)
+    gc.collect()
+    assert gc.isenabled() and len(where) == 50 and me not in where
+
+
+def test_an_error_in_llvm_is_not_held() -> None:
+    class Held:
+        pass
+    held: list[weakref.ref[Held]] = []
+
+    def broken() -> None:
+        x = Held()
+        held.append(weakref.ref(x))
+        raise ZeroDivisionError
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ZeroDivisionError):
+            machine.unbroken(broken)
+        assert held[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_no_more_threads(monkeypatch) -> None:
+    def refused(*_):
+        raise RuntimeError("can't start new thread")
+    growth.settled()
+    with monkeypatch.context() as patch:
+        patch.setattr(machine._thread, "start_new_thread", refused)
+        library = machine.load("define i64 @entry() {\n  ret i64 7\n}\n", {}, names=("entry",))
+        del library
+        assert machine._RETIRED and not machine._FREEING
+    machine.load("define i64 @entry() {\n  ret i64 7\n}\n", {}, names=("entry",))
+
+
+def test_llvm_has_a_stack_of_its_own() -> None:
+    before = threading.stack_size(32 << 10)  # too little for it
+    try:
+        f = wg.jit(lambda x: np.sin(x) * np.exp(x) + 3.25, at_once=True)
+        np.testing.assert_allclose(f(0.5), np.sin(0.5) * np.exp(0.5) + 3.25)
+        assert threading.stack_size() == 32 << 10
+    finally:
+        threading.stack_size(before)
 
 
 @POSIX
@@ -138,3 +238,34 @@ def test_growth() -> None:
 
 def test_the_folder_of_machine_code() -> None:
     assert folder.run(0)["damaged"] >= 8
+
+
+@POSIX
+def test_a_pipe_in_the_folder_is_not_waited_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("WENGERT_CACHE_DIR", str(tmp_path / "kept"))
+    key = b"k" * 32
+    assert store.put(key, b"code") and store.get(key) == b"code"
+    path, = (tmp_path / "kept").glob("*.wgo")
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    assert store.get(key) is None
+
+
+def test_threads_that_mute_what_is_printed_leave_the_stream_as_it_was(capsys) -> None:
+    before, both = sys.stdout, threading.Barrier(2, timeout=20)
+
+    def other() -> None:
+        with muted():
+            both.wait()  # here both are muted
+            both.wait()  # here the first has gone
+            print("muted")
+    thread = threading.Thread(target=other)
+    with muted():
+        thread.start()
+        print("muted, too")
+        both.wait()
+    print("said")
+    both.wait()
+    thread.join()
+    assert sys.stdout is before
+    assert capsys.readouterr().out == "said\n"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -26,6 +25,7 @@ from wengert.flatten import flatten, leaf_names
 from wengert.formulas import Formula
 from wengert.frontends.flow import call_user
 from wengert.graph import Graph
+from wengert.muted import muted
 from wengert.run import leaf_type
 
 __all__ = ["Subject", "quiet"]
@@ -327,7 +327,6 @@ def _same(old: Any, new: Any) -> bool:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """What the function prints is printed at its first call; what it warns of near the point is expected there."""
-    with (np.errstate(all="ignore"), warnings.catch_warnings(), open(os.devnull, "w", encoding="utf-8") as nowhere,
-          contextlib.redirect_stdout(nowhere)):
+    with np.errstate(all="ignore"), warnings.catch_warnings(), muted():
         warnings.simplefilter("ignore")
         yield

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -23,6 +22,7 @@ from wengert.flatten import flatten
 from wengert.formulas import Formula
 from wengert.frontends.flow import call_user
 from wengert.graph import Graph
+from wengert.muted import muted
 
 __all__ = ["Problem", "silent"]
 
@@ -221,7 +221,7 @@ class Problem:
 @contextlib.contextmanager
 def silent() -> Iterator[None]:
     """What the function prints is printed at its first call, not at thousands."""
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+    with muted():
         yield
 
 

@@ -12,6 +12,7 @@ import collections
 import contextlib
 import ctypes
 import functools
+import gc
 import hashlib
 import itertools
 import os
@@ -37,6 +38,8 @@ _RETIRED: collections.deque[tuple[Any, _Engine]] = collections.deque()  # librar
 _FREEING: list[bool] = []  # whether a thread is about to free them
 _ENGINES: list[_Engine] = []  # the last one makes new libraries
 _PER_ENGINE = 100  # libraries
+_WAITED: list[tuple[int, Callable[[], None], bool]] = []  # the main thread, what it waits for, whether it collects garbage
+_STACK = 8 << 20  # bytes of the thread that works for it: `threading.stack_size` may be too little for LLVM
 
 
 class _Engine:
@@ -113,8 +116,10 @@ def _retire(found: tuple[Any, _Engine]) -> None:
         _free_if_idle()
     elif not _FREEING:
         _FREEING.append(True)
-        with contextlib.suppress(RuntimeError):  # no more threads: with the next library that is made
+        try:
             _thread.start_new_thread(_free_if_idle, ())
+        except RuntimeError:  # no more threads: with the next library that is made
+            _FREEING.clear()
 
 
 def _free_if_idle() -> None:
@@ -146,40 +151,63 @@ def unbroken(f: Callable[[], Any]) -> Any:
     """What a function gives, in whose middle no signal's handler runs: the main thread runs those, so another calls it.
 
     LLVM, and llvmlite's own locks, do not survive an exception in the middle. An interrupt is raised when the work is done.
+    Nor is garbage collected meanwhile: what the user's objects do when they go may need the main thread (windows do), or a lock
+    that it holds while it waits for us.
     """
     if not _in_main_thread():
         return f()
     found: list[Any] = []
     error: list[BaseException] = []
+    interrupt: list[BaseException] = []
+    ended: list[bool] = []
     done = _thread.allocate_lock()
     done.acquire()
 
     def work() -> None:
-        try:
-            found.append(f())
-        except BaseException as raised:
-            error.append(raised)
-        finally:
+        with _LOCK:  # a fork finds it either done or not begun
+            if ended:
+                return
+            try:
+                found.append(f())
+            except BaseException as raised:
+                error.append(raised)
+            ended.append(True)
             done.release()
+    waited = threading.get_ident(), work, gc.isenabled()
+    try:
+        _WAITED.append(waited)
+        gc.disable()
+        try:
+            _begin(work)
+        except RuntimeError:  # no more threads, or Python ends
+            return f()
+        while not ended:
+            try:
+                done.acquire()
+            except BaseException as raised:
+                interrupt[:] = [raised]
+    finally:
+        if waited[2]:
+            gc.enable()
+        _WAITED.remove(waited)
+    if interrupt or error:
+        raise (interrupt or error).pop()
+    return found.pop()  # and nothing here holds it
+
+
+def _begin(work: Callable[[], None]) -> None:
+    before = _thread.stack_size(_STACK)
     try:
         _thread.start_new_thread(work, ())
-    except RuntimeError:  # no more threads, or Python ends
-        return f()
-    interrupt = None
-    while not (found or error):
-        try:
-            done.acquire()
-        except BaseException as raised:
-            interrupt = raised
-    if interrupt is not None:
-        raise interrupt
-    if error:
-        raise error[0]
-    return found[0]
+    finally:
+        _thread.stack_size(before)
 
 
 def _after_fork_in_child() -> None:
-    """What the parent linked stays, for good: its memory is ours too. New libraries come from an LLJIT of our own."""
+    """What the parent linked stays, for good: its memory is ours too. New libraries come from an LLJIT of our own.
+
+    Who waits for a thread that is not there, and has forked in a signal's handler meanwhile, gets another.
+    """
     for tracker, _ in [*_TRACKERS.values(), *_RETIRED]:
         tracker.detach()
     _TRACKERS.clear()
@@ -188,6 +216,14 @@ def _after_fork_in_child() -> None:
         engine.lljit.detach()
     _ENGINES.clear()
     _FREEING.clear()
+    for waited in _WAITED.copy():
+        thread, work, collects = waited
+        if thread == threading.get_ident():
+            _begin(work)
+        else:
+            _WAITED.remove(waited)
+            if collects:
+                gc.enable()
     _LOCK.release()
 
 

@@ -27,6 +27,8 @@ _TEMPORARY = ".new-"
 _HEADER = len(_MAGIC) + 64  # magic, key, digest of the code
 _MOST_BYTES = 256 << 20
 _LOOK_EVERY = 32  # how many files are written between two looks at the size of the folder
+# A link is not followed, and nobody is waited for who would write into a pipe.
+_FLAGS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 _STALE = 3600.0  # seconds after which an unfinished file was left behind
 _LOCK = threading.Lock()
 _WRITTEN = 0
@@ -110,7 +112,7 @@ def get(key: bytes) -> bytes | None:
         return None
     path = place / _name(key)
     try:
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
+        with open(os.open(path, os.O_RDONLY | _FLAGS), "rb") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode) or not _private(found):
                 return None
