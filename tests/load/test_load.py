@@ -22,7 +22,7 @@ from tests.load import folder, growth, interrupts, processes, threads
 from tests.load.programs import copied, inner, loop, product, ruled
 from wengert.backends.compiled import machine, store
 from wengert.backends.compiled.kernel import compile_graph
-from wengert.frontends import trace
+from wengert.frontends import reach, trace
 from wengert.muted import muted
 
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
@@ -269,3 +269,12 @@ def test_threads_that_mute_what_is_printed_leave_the_stream_as_it_was(capsys) ->
     thread.join()
     assert sys.stdout is before
     assert capsys.readouterr().out == "said\n"
+
+
+def test_functions_of_generated_text_are_freed(monkeypatch) -> None:
+    """Each is in its own globals, to which what it was rewritten to leads."""
+    monkeypatch.setattr(reach, "_MOST_REACHED", 20)
+    reach._REACHED.clear()
+    for k in range(60):
+        growth.generated(k)
+    assert len(reach._REACHED) <= 20

@@ -47,8 +47,10 @@ def on_call(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 # The code that was rewritten, the code that came of it (None: it is called as it is), and the function with that code. A
 # function with a closure is bound anew for each call: its closure may lead back to the key, which would then live forever.
+# So may its globals, where text is run in a dictionary of its own, as templates do: hence a limit.
 _REACHED: weakref.WeakKeyDictionary[
     types.FunctionType, tuple[types.CodeType, types.CodeType | None, types.FunctionType | None]] = weakref.WeakKeyDictionary()
+_MOST_REACHED = 2_000
 
 
 def _reach_function(f: types.FunctionType) -> types.FunctionType:
@@ -59,6 +61,8 @@ def _reach_function(f: types.FunctionType) -> types.FunctionType:
             return f
         compiled = rewritten_code(f, _CELLS, reach_calls)
         new = bound(f, compiled, _CELLS) if compiled is not None and f.__closure__ is None else None
+        if len(_REACHED) >= _MOST_REACHED:
+            _REACHED.clear()
         found = _REACHED[f] = code, compiled, new
     _, compiled, new = found
     if compiled is None:
