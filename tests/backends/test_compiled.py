@@ -120,7 +120,7 @@ CALLS_PYTHON = {
     "custom_jvp", "custom_vjp", "custom_vjp_linear", "dawsn_derivative", "dct", "discrete_lyapunov", "dst",
     "eig_rotation", "eig_rotation_adjoint", "erfcx_derivative", "event_time", "exprel_derivative", "foreign",
     "foreign_linear", "frechet", "free_rotation", "free_rotation_adjoint", "function_of_matrix", "gamma_density",
-    "gammainc_derivative", "implicit", "independent", "integral", "ivp", "ivp_adjoint", "ivp_curvature", "ivp_tangent",
+    "gammainc_derivative", "implicit", "independent", "integral", "ivp", "ivp_adjoint", "ivp_curvature", "ivp_tangent", "iv",
     "largest_entries", "lfilter", "linear_solve", "log_ndtr_derivative", "logsumexp", "logsumexp_sign", "lstsq",
     "over_values", "partition", "phase", "pinv", "polar_factor", "polygamma", "psi_rise", "python_integer",
     "reduce_sum", "regular", "rotation", "rotation_adjoint", "scaled_derivative", "sinc_derivative", "solution",
