@@ -167,8 +167,7 @@ def check_grads(
 
     Notes
     -----
-    Differences are taken in double precision, also where the arguments are float32. At a kink both sides may be
-    right and differ.
+    Differences are taken in double precision, even of float32. At a kink both sides may be right and differ.
 
     Examples
     --------

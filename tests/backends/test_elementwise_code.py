@@ -26,7 +26,7 @@ NAMES = [n for n, p in REGISTRY.items() if p.elementwise or n == "convert"]
 # Functions that the interpreter evaluates in Python.
 WITHOUT_CODE = {"sinc_derivative", "erfcx_derivative", "dawsn_derivative", "psi_rise", "exprel_derivative", "gamma_density",
                 "log_ndtr_derivative", "beta_density", "gammainc_derivative", "betainc_derivative", "spherical_jn",
-                "spherical_yn", "spherical_in", "spherical_kn"}
+                "spherical_yn", "spherical_in", "spherical_kn", "iv", "scaled_derivative"}
 SPECIAL = np.array([
     0.0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 5e-324, -5e-324, 1e-310, 1.7e308, -1.7e308, 0.5, -0.5, 1e-8, -1e-8, 1e5, -1e5,
     2, 3, -2, -3, 0.3, 1.5, -1.5, 2.5, 7, 1e15, 1e22, -1e22, 710, -745.2, -746, 2.0 ** 63, -2.0 ** 63, 3e9, -3e9, 300,

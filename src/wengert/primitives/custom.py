@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert.errors import MissingRuleError, MutationError, NonDifferentiableError
-from wengert.graph import ArrayType, Const, Graph, Handle, Primitive, Var
+from wengert.graph import ArrayType, Build, Const, Graph, Handle, Primitive, Var
 from wengert.primitives.structure import broadcast, reshape
 
 __all__ = ["READY", "PythonFunction", "apply", "custom_jvp", "custom_vjp", "custom_vjp_linear", "python_call"]
@@ -28,8 +28,9 @@ def apply(graph: Graph, operands: Any) -> tuple[Any, ...]:
 def apply_env(graph: Graph, operands: Any) -> dict[Any, Any]:
     """As `apply`; gives the values of all variables."""
     env: dict[Any, Any] = dict(zip(graph.inputs, operands, strict=True))
-    build = next((o.build for o in operands if isinstance(o, Handle)), None)
-    before: frozenset[str] = getattr(build, "at", frozenset())
+    builds = [o.build for o in operands if isinstance(o, Handle) and isinstance(o.build, Build)]
+    build = builds[0] if builds else None  # what is traced notes the lines itself
+    before: frozenset[str] = build.at if build is not None else frozenset()
     for e in graph.equations:
         if build is not None:
             build.at = graph.lines.get(e) or before

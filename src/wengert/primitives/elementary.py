@@ -154,15 +154,9 @@ def _above(x: Any) -> Any:
 # 1 - x², by factors; its derivative is stated, for that of the factors, (1 - x) - (1 + x), loses what is small beside 1.
 one_minus_square: Primitive = elementwise("one_minus_square", lambda x: (1.0 - x) * (1.0 + x), partials=lambda y, x: -2.0 * x,
                                           sample=complex_too(INSIDE))
-
-
-def _witch(x: Any) -> Any:
-    """By factors if x is complex, for beside the poles ±i the square loses what is small."""
-    return 1.0 / ((x - 1j) * (x + 1j)) if np.iscomplexobj(x) else 1.0 / (1.0 + x * x)
-
-
 # 1 / (1 + x²); the derivative is taken by factors that do not overflow where x² does.
-witch: Primitive = elementwise("witch", _witch, partials=lambda y, x: -2.0 * (x * y) * y, sample=complex_too(INSIDE))
+witch: Primitive = elementwise("witch", lambda x: 1.0 / (1.0 + x * x), partials=lambda y, x: -2.0 * (x * y) * y,
+                               sample=interval(ANY))
 
 
 def _arc(x: Any) -> Any:
@@ -172,7 +166,8 @@ def _arc(x: Any) -> Any:
 
 arcsin = elementwise("arcsin", np.arcsin, partials=lambda y, x: 1.0 / _arc(x), sample=complex_too(INSIDE))
 arccos = elementwise("arccos", np.arccos, partials=lambda y, x: -1.0 / _arc(x), sample=complex_too(INSIDE))
-arctan = elementwise("arctan", np.arctan, partials=lambda y, x: witch(x), sample=complex_too(INSIDE))
+arctan = elementwise("arctan", np.arctan, sample=complex_too(INSIDE), partials=lambda y, x: (
+    1.0 / ((x - 1j) * (x + 1j)) if x.dtype.kind == "c" else witch(x)))
 
 
 def _or_one(r: Any) -> tuple[Any, Any]:

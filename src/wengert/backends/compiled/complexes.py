@@ -71,11 +71,6 @@ def _one_minus_square(a: Arithmetic, x: Pair) -> Pair:
     return _multiply(a, _subtract(a, one, x), _add(a, one, x))
 
 
-def _witch(a: Arithmetic, x: Pair) -> Pair:
-    one = a.number(1.0)
-    return _reciprocal(a, _multiply(a, (x[0], a.sub(x[1], one)), (x[0], a.add(x[1], one))))
-
-
 def _equal(a: Arithmetic, x: Pair, y: Pair) -> str:
     return a.masks("and", a.compare("oeq", x[0], y[0]), a.compare("oeq", x[1], y[1]))
 
@@ -112,7 +107,7 @@ COMPLEX: dict[str, Rule] = {
     "add": (_add, 0.1), "subtract": (_subtract, 0.1), "multiply": (_multiply, 0.3), "divide": (_divide, 1.5),
     "reciprocal": (_reciprocal, 1.2), "negative": (_negative, 0.1), "positive": _SAME, "stop_gradient": _SAME,
     "conjugate": (lambda a, x: (x[0], a.neg(x[1])), 0.05), "real": (lambda a, x: x[0], 0.0), "imag": (lambda a, x: x[1], 0.0),
-    "square": (_square, 0.2), "one_minus_square": (_one_minus_square, 0.4), "witch": (_witch, 1.6),
+    "square": (_square, 0.2), "one_minus_square": (_one_minus_square, 0.4),
     "absolute": (lambda a, x: call(a, "hypot", *x), 2.0), "equal": (_equal, 0.1), "not_equal": (_not_equal, 0.1),
     "less": (partial(_ordered, strict="olt", how="olt"), 0.2), "less_equal": (partial(_ordered, strict="olt", how="ole"), 0.2),
     "greater": (partial(_ordered, strict="ogt", how="ogt"), 0.2),

@@ -128,6 +128,7 @@ def _composition(name: str, kind: str) -> tuple[Composition, float] | None:
 # Primitives that stand for a ufunc by another name, or evaluate one with a parameter of theirs: the constants that follow.
 _STANDS_FOR = {"riemann_zeta": "_riemann_zeta", "zeta_of_two": "_zeta", "lambertw": "_lambertw", "numpy_i0": "i0",
                "special_round": "round"}
+_MENDED = {"iv"}  # where the loop gives NaN, the primitive does not
 _FURTHER: dict[str, Callable[..., tuple[Any, ...]]] = {"lambertw": lambda k: (int(k), 1e-8)}
 
 
@@ -137,7 +138,7 @@ def _loop(name: str, operands: tuple[np.dtype[Any], ...], results: tuple[np.dtyp
     ufunc = REGISTRY[name].ufunc if name in REGISTRY else None
     library = "numpy" if isinstance(ufunc, np.ufunc) else "scipy"
     called = ufunc.__name__ if isinstance(ufunc, np.ufunc) else _STANDS_FOR.get(name, ufunc)
-    if called is None or (name in _RAISING and operands[0].kind not in "fc"):
+    if called is None or name in _MENDED or (name in _RAISING and operands[0].kind not in "fc"):
         return None
     found: Any = symbols.ufunc_called(library, called)
     if found is None or found.nin != len(operands) or found.nout != len(results):
