@@ -26,12 +26,12 @@ CORE = ("graph", "primitives")
 TRANSFORMS_FOR_BACKENDS = ("transforms.simplify", "transforms.ownership")
 BELOW_API = (*CORE, "settings", "transforms", "frontends", "views", "numeric", "backends")
 # The api layer, from its lowest file to its highest: each imports everything below, and those before it.
-API_MODULES = ("progress", "flatten", "tree", "finite", "systems", "run", "mapping", "solutions", "scipy_solvers",
-               "curve_fitting", "linear_systems", "custom", "sparse", "modes", "schedules", "budget", "api",
-               "second_order", "series", "check", "forms", "staging", "planning", "compilation", "adjoints", "sources",
-               "expressions", "with_sympy", "formulas", "symbolic", "lines", "recording", "explanation", "checkpointing",
-               "structured", "random", "doctor", "rounding_model", "rounding", "profiling", "origins", "nonfinite",
-               "linting", "comparison", "certifying")
+API_MODULES = ("progress", "flatten", "tree", "finite", "muted", "systems", "run", "mapping", "solutions",
+               "scipy_solvers", "curve_fitting", "linear_systems", "custom", "sparse", "modes", "schedules", "budget",
+               "api", "second_order", "series", "check", "forms", "staging", "planning", "compilation", "adjoints",
+               "sources", "expressions", "with_sympy", "formulas", "symbolic", "lines", "recording", "explanation",
+               "checkpointing", "structured", "random", "doctor", "rounding_model", "rounding", "profiling", "origins",
+               "nonfinite", "linting", "comparison", "certifying")
 # What users of the api see; "" is `import wengert` itself.
 API = ("", "settings", "progress", "flatten", "tree", "api", "second_order", "custom", "check", "staging", "structured",
        "random")
