@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from wengert.api import grad, value_and_grad, vmap
-from wengert.errors import NonFiniteError, WengertError
+from wengert.errors import InputError, NonFiniteError, WengertError, kind_of
 from wengert.finite import DEBUG, VALUES, add_tag, split_tags
 from wengert.flatten import flatten, is_inexact
 from wengert.frontends.draws import generator_states, noting_generators, set_generators
@@ -95,17 +95,20 @@ def _met(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tes
         graph, values, known = _graph_at(primal, tuple(args), kwargs)
         search = Search(graph, values, known=known)
         bad = search.first_bad(tests)
-        if bad is not None and (found := search.origin(graph.outputs[bad[0]], bad[1])) and (found.operation or found.place):
-            return found
-        return next((found for test in tests if (found := search.meeting(test)) is not None), None)
+        if bad is not None:
+            found = search.origin(graph.outputs[bad[0]], bad[1])
+            if found.operation or found.place:
+                return found
+        return next((met for test in tests if (met := search.meeting(test)) is not None), None)
 
 
-def _primal(f: Callable[..., Any]) -> Callable[..., Any]:
+def _primal(f: Any) -> Callable[..., Any]:
     """The function whose derivative this is, of the same arguments; of a batch of derivatives the batch of it."""
     f = f.f if hasattr(type(f), "again") else f
-    transform, (g, *rest) = getattr(f, "recipe", None) or (None, (None,))
-    if transform is None:
-        return f
+    recipe = getattr(f, "recipe", None)
+    if recipe is None:
+        return f  # type: ignore[no-any-return]
+    transform, (g, *rest) = recipe
     return vmap(_primal(g), *rest) if transform is vmap else _primal(g)
 
 
@@ -163,14 +166,14 @@ def _on_copies(f: Callable[..., Any]) -> Callable[..., Any]:
 
 # ---------------------------------------------------------------- the context
 
-@contextlib.contextmanager
-def debug_nonfinite(enabled: bool = True, *, infinities: bool = True) -> Iterator[None]:
+def debug_nonfinite(enabled: bool = True, *, infinities: bool = True) -> contextlib._GeneratorContextManager[None]:
     """Within this context, a derivative, batch or jitted function whose result holds NaN or infinity raises, and says why.
 
     What is looked at is what comes out of `grad`, `value_and_grad`, `jacobian`, `hessian`, `hvp`, `jvp`, `vjp`, `linearize`,
-    `vmap`, `jit` and their like, where the user's code calls them: an infinity inside that does not reach the result is no
-    fault. The call is then replayed by the interpreter, from copies of its arguments, and what is bad is followed back to the
-    operation that made it of finite numbers. Compiled functions stay compiled.
+    `vmap`, `jit` and their like, where the user's code calls them (of `grad` the value, too, though it is not given): an
+    infinity inside that does not reach the result is no fault. The call is then replayed by the interpreter, from copies of its
+    arguments, and what is bad is followed back to the operation that made it of finite numbers, or to the line where a constant
+    that is not finite meets a traced value. Compiled functions stay compiled.
 
     Parameters
     ----------
@@ -181,6 +184,8 @@ def debug_nonfinite(enabled: bool = True, *, infinities: bool = True) -> Iterato
 
     Raises
     ------
+    InputError
+        If it decorates without parentheses.
     NonFiniteError
         Its ``finding`` holds what the message says: the operation, its operands and entries, the line, the pass, the turns of
         the loops around it, and the path to the result.
@@ -205,6 +210,14 @@ def debug_nonfinite(enabled: bool = True, *, infinities: bool = True) -> Iterato
     divide(0.5, 0) = inf, in the backward pass
         ...
     """
+    if not isinstance(enabled, (bool, np.bool_)):
+        raise InputError("debug_nonfinite: as a decorator it has parentheses: @wg.debug_nonfinite()" if callable(enabled) else
+                         f"debug_nonfinite: enabled is True or False, not {kind_of(enabled)}")
+    return _context(bool(enabled), infinities)
+
+
+@contextlib.contextmanager
+def _context(enabled: bool, infinities: bool) -> Iterator[None]:
     token = DEBUG.set(_Looking(_TESTS if infinities else _TESTS[:1]) if enabled else None)
     config.hold(1 if enabled else 0)
     try:
@@ -256,7 +269,7 @@ class _Looking:
         return NonFiniteError(f"{head}; the first operation that made it:\n{finding}{_path_text(finding)}", finding)
 
 
-def _with_value(call: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+def _with_value(call: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any]:
     """The result of a call, and of a gradient also the value of the function."""
     is_staged = hasattr(type(call), "again")
     recipe = getattr(call.f if is_staged else call, "recipe", None)

@@ -111,10 +111,12 @@ class Search:
         The pass of what the lines do not tell.
     known : mapping, optional
         Values of variables that are known, and not computed again.
+    place : str
+        The line of what has none.
     """
 
-    def __init__(self, graph: Graph, values: Sequence[Any], passed: str = "forward", known: Any = None):
-        self.graph, self.values, self.passed, self.known = graph, values, passed, known or {}
+    def __init__(self, graph: Graph, values: Sequence[Any], passed: str = "forward", known: Any = None, place: str = ""):
+        self.graph, self.values, self.passed, self.known, self.place = graph, values, passed, known or {}, place
         self.env: dict[Any, Any] = dict(zip(graph.inputs, values, strict=True))
         self.before: dict[Equation, Any] = {}  # states of generators
         self.makers: dict[Any, int] = {r: k for k, e in enumerate(graph.equations) for r in e.results}
@@ -310,7 +312,7 @@ class Search:
         """The line of an equation, its pass, and the turns that it names."""
         place, tags = split_tags(min(self.graph.lines.get(e, frozenset()), key=_place_key, default=""))
         passes = [tag for tag in reversed(tags) if tag in (BACKWARD, TANGENT)]
-        return place, " of ".join(passes) or self.passed, [tag for tag in tags if tag not in passes]
+        return place or self.place, " of ".join(passes) or self.passed, [tag for tag in tags if tag not in passes]
 
     def _with_cause(self, found: Finding, e: Equation) -> Finding:
         """A finding inside an equation; if infinities came into it, where from."""
@@ -367,7 +369,7 @@ def _made_inside(around: _Around, at: int, test: Test, before: int | None = None
         if not bad:
             continue
         set_generators(part.states)
-        inner = Search(part.graph, part.values, passed)
+        inner = Search(part.graph, part.values, passed, place=place)
         found = inner.origin(part.graph.outputs[bad[0]], test)
         if not found.operation and not found.place:
             continue
@@ -388,7 +390,7 @@ def _met_inside(around: _Around, test: Test) -> Finding | None:
         if part.turn is not None and start:
             part = part._replace(turn=part.turn + start)
         set_generators(part.states)
-        found = Search(part.graph, part.values, passed).meeting(test)
+        found = Search(part.graph, part.values, passed, place=place).meeting(test)
         if found is not None:
             return _inside(found, part._replace(words=PAST_JUMP) if past else part, place)
     return None
@@ -397,7 +399,7 @@ def _met_inside(around: _Around, test: Test) -> Finding | None:
 def _inside(found: Finding, part: _Part, place: str) -> Finding:
     """A finding, with what is around it."""
     words = part.words if part.turn is None else f"turn {part.turn} of the loop"
-    words += f" at {short_place(place)}" if place else ""
+    words += f" at {short_place(place)}" if place and not words.startswith("lane") else ""
     return replace(found, turns=(*(() if part.turn is None else (part.turn,)), *found.turns), inside=(words, *found.inside),
                    place=found.place or place, source=found.source or source_line(place))
 
@@ -500,8 +502,14 @@ def _turns_of_scan(e: Equation, operands: list[Any]) -> Iterator[_Part]:
     for i in range(n - 1, -1, -1) if e.params["reverse"] else range(n):
         values, states = [*fixed, *carry, *[x[i] for x in slices]], generator_states()
         out = step(*values)
-        yield _Part("", i, body, values, out, states)
+        yield _Part(f"lane {i}", None, body, values, out, states) if _is_lanes(e) else _Part("", i, body, values, out, states)
         carry = list(out[:len(carry)])
+
+
+def _is_lanes(e: Equation) -> bool:
+    """Whether a loop is none of the user's, but control flow that each lane of a batch goes through by itself."""
+    body = e.params["body"]
+    return not e.params["carries"] and not body.lines and len(body.equations) == 1 and body.equations[0].primitive.holds_graphs
 
 
 # ---------------------------------------------------------------- what is bad, and in words

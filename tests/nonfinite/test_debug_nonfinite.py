@@ -16,7 +16,7 @@ import pytest
 from nonfinite_programs import PLANTED, SOUND, Planted
 
 import wengert as wg
-from wengert.errors import NonFiniteError
+from wengert.errors import InputError, NonFiniteError
 from wengert.finite import DEBUG
 from wengert.nonfinite import Finding
 from wengert.settings import config
@@ -148,7 +148,17 @@ def test_lanes_are_entries() -> None:
 
 def test_lanes_with_control_flow_of_their_own() -> None:
     _, found = raised(wg.vmap(lambda x: np.log(x) if x < 2.0 else x), np.array([1.0, 3.0, -2.0]))
-    assert found.operands == (-2.0,) and found.turns == (2,)
+    assert found.operands == (-2.0,) and found.turns == () and found.inside[0] == "lane 2"
+
+
+def test_lanes_are_no_turns() -> None:
+    def f(x: Any) -> Any:
+        for k in range(4):
+            if x < 5.0:
+                x = x + np.sqrt(x - k)
+        return x
+    _, found = raised(wg.jacfwd(f), 0.5)
+    assert found.turns == (2,) and "turn 2 of the loop at test_debug" in ", ".join(found.inside), found
 
 
 # ---------------------------------------------------------------- what is said
@@ -285,6 +295,13 @@ def test_it_decorates() -> None:
     for _ in range(2):
         with pytest.raises(NonFiniteError):
             train()
+
+
+def test_without_parentheses_it_is_no_decorator() -> None:
+    with pytest.raises(InputError, match=r"@wg.debug_nonfinite\(\)"):
+        wg.debug_nonfinite(root)
+    with pytest.raises(InputError, match="True or False, not"):
+        wg.debug_nonfinite("yes")  # type: ignore[arg-type]
 
 
 def test_it_belongs_to_its_thread() -> None:

@@ -465,7 +465,7 @@ def point_at(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any
     form = by_part(f)
     staged = None if isinstance(f, Formula) else _staged(form, args, kwargs, argnums, notes)
     if staged is not None:
-        graph, values, spots, names = staged
+        graph, values, spots, names, leaves = staged
         given: list[bool] = []
     else:
         with fresh_build():
@@ -473,9 +473,19 @@ def point_at(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any
         graph = run.graph()
         values = [run.trace.values[v] for v in graph.inputs]
         spots, names = list(range(len(run.inputs))), _leaf_names(f, args, argnums)
-        given = [isinstance(x, Var) for x in run.out_leaves]
+        given, leaves = [isinstance(x, Var) for x in run.out_leaves], run.out_leaves
+    if not spots:
+        raise InputError("lint: no argument to differentiate with regard to holds a float; write 3.0 for 3, x.astype(float) "
+                         "for an array of integers")
+    if not any(map(_is_number, leaves)) and not any(is_float(o) for o in graph.outputs):
+        raise InputError("lint: the function gives no float; nothing of it has a derivative")
     again = functools.partial(_called, f, args, kwargs, argnums, given)
     return _point(f, graph, values, spots, names, notes, staged is not None, again)
+
+
+def _is_number(x: Any) -> bool:
+    """Whether a result is a float that depends on nothing."""
+    return isinstance(x, (float, complex)) or (isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc")
 
 
 def _called(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Sequence[int], given: Sequence[bool],
@@ -490,8 +500,8 @@ def _called(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 
 
 def _staged(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Sequence[int],
-            notes: list[str]) -> tuple[Graph, list[Any], list[int], list[str]] | None:
-    """The staged graph, loops and branches in it, its values, and which are active; None if it does not stage."""
+            notes: list[str]) -> tuple[Graph, list[Any], list[int], list[str], list[Any]] | None:
+    """The staged graph, loops and branches in it, its values, which are active, names, results; None if it does not stage."""
     form = jit(f)
     leaves = form._signature(args, kwargs)[0]
     staged = form.explained(args, kwargs)
@@ -503,7 +513,7 @@ def _staged(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     values = [np.asarray(x) if v.type.shape else v.type.dtype.type(x) for v, x in zip(graph.inputs, leaves, strict=True)]
     before = [len(form._signature(args[:k], {})[0]) for k in range(len(args) + 1)]
     spots = [i for k in argnums for i in range(before[k], before[k + 1]) if is_float(graph.inputs[i])]
-    return graph, values, spots, _leaf_names(f, args, argnums)
+    return graph, values, spots, _leaf_names(f, args, argnums), staged.out_leaves
 
 
 def _leaf_names(f: Callable[..., Any], args: tuple[Any, ...], argnums: Sequence[int]) -> list[str]:
@@ -530,11 +540,6 @@ def _point(f: Callable[..., Any], graph: Graph, values: list[Any], spots: list[i
     walk.values.update({a: x for a, x in zip(atoms, values, strict=True) if isinstance(a, Var)})
     with np.errstate(all="ignore"):
         outputs = walk.graph(graph, atoms)
-    if not active:
-        raise InputError("lint: no argument to differentiate with regard to holds a float; write 3.0 for 3, x.astype(float) "
-                         "for an array of integers")
-    if not any(is_float(o) for o in outputs):
-        raise InputError("lint: the function gives no float; nothing of it has a derivative")
     equations = [e for e in walk.build.equations if all(r in walk.values for r in e.results)]  # the others raised, aside
     whole = Graph(tuple(walk.build.inputs), tuple(equations), tuple(outputs), dict(walk.build.lines))
     name = getattr(f, "__name__", str(f))
@@ -548,5 +553,7 @@ def _place(f: Callable[..., Any]) -> str:
     if code is None:
         return ""
     first = code.co_firstlineno
+    if code.co_name == "<lambda>":
+        return f"{code.co_filename}:{first}"
     lines = (f"{code.co_filename}:{n}" for n in range(first, first + 20))
     return next((at for at in lines if source_line(at).startswith(("def ", "async def "))), f"{code.co_filename}:{first}")
