@@ -22,7 +22,7 @@ from wengert.flatten import flatten
 from wengert.formulas import Formula
 from wengert.frontends.trace import fresh_build
 from wengert.graph import Atom, Build, Const, Equation, Graph, Handle, Var
-from wengert.lines import by_part, source_line
+from wengert.lines import by_part, short_place, source_line
 from wengert.run import Run
 from wengert.staging import jit
 from wengert.transforms.unroll import Unroller
@@ -75,6 +75,22 @@ class _Writer(Unroller):
         self.forced: Iterator[bool] | None = None
         self.drawn: list[tuple[Any, ...]] = []
         self.draws: list[tuple[frozenset[str], str, tuple[Atom, ...]]] = []
+        self.around: tuple[tuple[str, int], ...] = ()  # loops, by their lines, and their turns
+        self.turns: dict[Var, tuple[tuple[str, int], ...]] = {}
+
+    def plain(self, e: Equation, atoms: tuple[Atom, ...]) -> Sequence[Atom]:
+        results = super().plain(e, atoms)
+        if self.around:
+            self.turns.update({r: self.around for r in results if isinstance(r, Var) and r not in self.turns})
+        return results
+
+    def turn(self, k: int, body: Graph, items: Sequence[Any]) -> list[Any]:
+        before = self.around
+        self.around = (*before, (min(self.build.at, default=""), k))
+        try:
+            return super().turn(k, body, items)
+        finally:
+            self.around = before
 
     def equation(self, e: Equation, items: list[Any]) -> Sequence[Any]:
         if not e.pure and not e.primitive.holds_graphs:
@@ -130,7 +146,7 @@ class _Writer(Unroller):
             if not self.value(decided):
                 break
             marks.append(len(self.choices))
-            before, carry = carry, self.graph(body, [*fixed, *carry])[:len(carry)]
+            before, carry = carry, self.turn(len(tests) - 1, body, [*fixed, *carry])[:len(carry)]
         turns, inner = len(marks) - 1, tuple(self.branches[met:])
         beyond = self.one_more(body, fixed, before, carry, self.choices[marks[-2]:marks[-1]]) if turns > 1 else ()
         results: list[Any] = [Const(np.int64(turns)), *carry]
@@ -193,6 +209,7 @@ class Point:
     again: Callable[[list[Any]], list[Any] | None]  # the function itself, called with other values of the active inputs
     notes: list[str] = field(default_factory=list)
     settled: list[Loop] = field(default_factory=list)
+    turns: dict[Var, tuple[tuple[str, int], ...]] = field(default_factory=dict)  # of loops around what made a variable
 
     # ------------------------------------------------------------ structure
 
@@ -257,6 +274,12 @@ class Point:
     @functools.cached_property
     def outputs(self) -> tuple[Atom, ...]:
         return self.graph.outputs
+
+    def turn(self, e: Equation) -> str:
+        """The turns of the loops that an equation is in, in parentheses; "" outside of loops."""
+        around = self.turns.get(e.results[0], ()) if e.results else ()
+        said = ", ".join(f"turn {k} of the loop" + (f" at {short_place(place)}" if place else "") for place, k in around)
+        return f" ({said})" if said else ""
 
     def at(self, e: Equation) -> str:
         return min(self.graph.lines.get(e, frozenset()), default="")
@@ -544,7 +567,7 @@ def _point(f: Callable[..., Any], graph: Graph, values: list[Any], spots: list[i
     whole = Graph(tuple(walk.build.inputs), tuple(equations), tuple(outputs), dict(walk.build.lines))
     name = getattr(f, "__name__", str(f))
     return Point(name, _place(f), graph if is_staged else None, whole, walk.values, active, tuple(names),
-                 walk.branches, walk.loops, walk.draws, walk.drawn, values, spots, again, notes)
+                 walk.branches, walk.loops, walk.draws, walk.drawn, values, spots, again, notes, turns=walk.turns)
 
 
 def _place(f: Callable[..., Any]) -> str:
