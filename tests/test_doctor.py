@@ -47,6 +47,8 @@ TOTAL, TABLE, BUFFER, LOG = 0.0, [1.0, 2.0], np.zeros(2), []
 PROGRAMS: dict[str, tuple[str, tuple[Any, ...], str, str]] = {
     "plain": ("def f(x):\n return np.sum(np.sin(x) * expit(x))", (X,), "yes", "yes"),
     "math": ("def f(x):\n return math.exp(x) + sine(x)", (0.5,), "yes", "yes"),
+    "an order": ("def f(x):\n return scipy.special.jv(x[0], 2.0)", (X,), "no", "yes"),
+    "an argument": ("def f(x):\n return scipy.special.jv(2.0, x[0])", (X,), "yes", "yes"),
     "control flow": (
         "def f(x):\n s = 0.0\n for v in x:\n  if v > 0 and s < 3: s += v\n  elif v < -1: continue\n"
         " while s > 1: s *= 0.5\n return s",

@@ -18,7 +18,7 @@ import numpy as np
 
 from wengert.budget import within_budget
 from wengert.errors import InputError, not_a_function
-from wengert.finite import DEBUG, look, look_behind
+from wengert.finite import DEBUG, VALUES, look, look_behind
 from wengert.flatten import flatten
 from wengert.frontends.scipy_api import LATER
 from wengert.frontends.trace import fresh_build, user_line
@@ -52,7 +52,7 @@ def _transformed(f: Function, prefix: str, transform: Function, *rest: Any) -> C
         with contextlib.suppress(AttributeError):
             functools.update_wrapper(called, f, updated=())
         derived.__name__ = called.__name__ = f"{prefix}({getattr(f, '__name__', 'f')})"
-        called.recipe = (transform, (f, *rest))  # type: ignore[attr-defined]
+        derived.recipe = called.recipe = (transform, (f, *rest))  # type: ignore[attr-defined]
         return called
     return wrap
 
@@ -145,7 +145,12 @@ def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, memory: Any =
     both = _value_and_grad(f, argnums, has_aux, "grad", memory)
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
+        dropped = VALUES.get()
+        if dropped is not None:
+            VALUES.set(None)  # what is called within drops values that are no result
         value, derivative = both(*args, **kwargs)
+        if dropped is not None:
+            dropped.append(value[0] if has_aux else value)
         return (derivative, value[1]) if has_aux else derivative
     if memory is not None:
         gradient.plan = both.plan  # type: ignore[attr-defined]

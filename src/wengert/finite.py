@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-__all__ = ["BACKWARD", "DEBUG", "TANGENT", "Looking", "add_tag", "look", "look_behind", "split_tags"]
+__all__ = ["BACKWARD", "DEBUG", "TANGENT", "VALUES", "Looking", "add_tag", "look", "look_behind", "split_tags"]
 
 BACKWARD, TANGENT = "backward", "tangent"  # passes of a derivative; what is in neither is in the forward pass
 
@@ -25,6 +25,7 @@ class Looking(Protocol):
 
 
 DEBUG: ContextVar[Looking | None] = ContextVar("wengert.debug", default=None)
+VALUES: ContextVar[list[Any] | None] = ContextVar("wengert.values", default=None)  # where `grad` puts the value that it drops
 
 
 def look(name: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

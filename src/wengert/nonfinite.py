@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.api import value_and_grad
-from wengert.errors import NonFiniteError, WengertError
-from wengert.finite import DEBUG, add_tag, split_tags
+from wengert.api import grad, value_and_grad, vmap
+from wengert.errors import InputError, NonFiniteError, WengertError, kind_of
+from wengert.finite import DEBUG, VALUES, add_tag, split_tags
 from wengert.flatten import flatten, is_inexact
 from wengert.frontends.draws import generator_states, noting_generators, set_generators
 from wengert.frontends.trace import APPLIED, HERE, Interned, active_trace, fresh_build
@@ -82,7 +82,34 @@ def _origin(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], 
         graph, values, known = _graph_at(f, tuple(args), kwargs)
         search = Search(graph, values, known=known)
         bad = search.first_bad(tests)
-        return None if bad is None else search.origin(graph.outputs[bad[0]], bad[1])
+        found = None if bad is None else search.origin(graph.outputs[bad[0]], bad[1])
+    if found is not None and (found.operation or found.place or found.input is not None):
+        return found
+    return _met(f, args, kwargs, tests) or found
+
+
+def _met(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tests: Sequence[Test]) -> Finding | None:
+    """Of a derivative that is itself a constant: what makes the value bad, or where a bad constant meets what is traced."""
+    primal = _primal(f)
+    with np.errstate(all="ignore"), muted(), _passes(), fresh_build():
+        graph, values, known = _graph_at(primal, tuple(args), kwargs)
+        search = Search(graph, values, known=known)
+        bad = search.first_bad(tests)
+        if bad is not None:
+            found = search.origin(graph.outputs[bad[0]], bad[1])
+            if found.operation or found.place:
+                return found
+        return next((met for test in tests if (met := search.meeting(test)) is not None), None)
+
+
+def _primal(f: Any) -> Callable[..., Any]:
+    """The function whose derivative this is, of the same arguments; of a batch of derivatives the batch of it."""
+    f = f.f if hasattr(type(f), "again") else f
+    recipe = getattr(f, "recipe", None)
+    if recipe is None:
+        return f  # type: ignore[no-any-return]
+    transform, (g, *rest) = recipe
+    return vmap(_primal(g), *rest) if transform is vmap else _primal(g)
 
 
 @contextlib.contextmanager
@@ -139,14 +166,14 @@ def _on_copies(f: Callable[..., Any]) -> Callable[..., Any]:
 
 # ---------------------------------------------------------------- the context
 
-@contextlib.contextmanager
-def debug_nonfinite(enabled: bool = True, *, infinities: bool = True) -> Iterator[None]:
+def debug_nonfinite(enabled: bool = True, *, infinities: bool = True) -> contextlib._GeneratorContextManager[None]:
     """Within this context, a derivative, batch or jitted function whose result holds NaN or infinity raises, and says why.
 
     What is looked at is what comes out of `grad`, `value_and_grad`, `jacobian`, `hessian`, `hvp`, `jvp`, `vjp`, `linearize`,
-    `vmap`, `jit` and their like, where the user's code calls them: an infinity inside that does not reach the result is no
-    fault. The call is then replayed by the interpreter, from copies of its arguments, and what is bad is followed back to the
-    operation that made it of finite numbers. Compiled functions stay compiled.
+    `vmap`, `jit` and their like, where the user's code calls them (of `grad` the value, too, though it is not given): an
+    infinity inside that does not reach the result is no fault. The call is then replayed by the interpreter, from copies of its
+    arguments, and what is bad is followed back to the operation that made it of finite numbers, or to the line where a constant
+    that is not finite meets a traced value. Compiled functions stay compiled.
 
     Parameters
     ----------
@@ -157,6 +184,8 @@ def debug_nonfinite(enabled: bool = True, *, infinities: bool = True) -> Iterato
 
     Raises
     ------
+    InputError
+        If it decorates without parentheses.
     NonFiniteError
         Its ``finding`` holds what the message says: the operation, its operands and entries, the line, the pass, the turns of
         the loops around it, and the path to the result.
@@ -181,6 +210,14 @@ def debug_nonfinite(enabled: bool = True, *, infinities: bool = True) -> Iterato
     divide(0.5, 0) = inf, in the backward pass
         ...
     """
+    if not isinstance(enabled, (bool, np.bool_)):
+        raise InputError("debug_nonfinite: as a decorator it has parentheses: @wg.debug_nonfinite()" if callable(enabled) else
+                         f"debug_nonfinite: enabled is True or False, not {kind_of(enabled)}")
+    return _context(bool(enabled), infinities)
+
+
+@contextlib.contextmanager
+def _context(enabled: bool, infinities: bool) -> Iterator[None]:
     token = DEBUG.set(_Looking(_TESTS if infinities else _TESTS[:1]) if enabled else None)
     config.hold(1 if enabled else 0)
     try:
@@ -206,11 +243,14 @@ class _Looking:
                 return call(*args, **kwargs)
             kept, named = _copied((tuple(again), kwargs))
             with noting_generators() as states:
-                out = call(*args, **kwargs)
-                said = _said(out, self.tests)
-                if said:
+                out, value = _with_value(call, args, kwargs)
+                if said := _said(out, self.tests):
                     set_generators(states)
                     raise self._error(f"{name}: the result holds {said}", replay, kept, named)
+                if said := _said(value, self.tests):
+                    set_generators(states)
+                    raise self._error(f"{name}: the result is finite, and the value of the function is {said}",
+                                      _primal(replay), kept, named)
             return out
         finally:
             DEBUG.reset(token)
@@ -227,6 +267,38 @@ class _Looking:
         if not finding.operation:
             return NonFiniteError(f"{head}; {finding}", finding)
         return NonFiniteError(f"{head}; the first operation that made it:\n{finding}{_path_text(finding)}", finding)
+
+
+def _with_value(call: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    """The result of a call, and of a gradient also the value of the function."""
+    is_staged = hasattr(type(call), "again")
+    recipe = getattr(call.f if is_staged else call, "recipe", None)
+    if recipe is None or recipe[0] is not grad:
+        return call(*args, **kwargs), None
+    dropped: list[Any] = []
+    token = VALUES.set(dropped)
+    try:
+        copies, named = _copied((tuple(args), kwargs)) if is_staged else (args, kwargs)
+        out = call(*args, **kwargs)
+    finally:
+        VALUES.reset(token)
+    values = [x for x in dropped if not isinstance(x, Tracer)]
+    return out, _dropped(call, recipe[1], copies, named) if is_staged and not values else values
+
+
+def _dropped(call: Any, given: Sequence[Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """The value that a staged gradient does not compute; None if to compute it would have an effect."""
+    primal = call.derived.get("primal")
+    with muted():
+        try:
+            if primal is None:
+                primal = call.derived["primal"] = jit(_on_copies(_primal(call)), static_argnums=call.static_argnums,
+                                                      static_argnames=call.static_argnames, at_once=call.at_once)
+            graph = primal.program("debug_nonfinite", tuple(args), kwargs)[0]
+            value = primal(*args, **kwargs) if all(e.pure for e in graph.equations) else None
+        except WengertError:
+            return None
+    return value[0] if value is not None and given[2:3] == (True,) else value
 
 
 def _is_users(frame: FrameType | None) -> bool:

@@ -37,11 +37,12 @@ class Finding:
     kind : str
         "NaN" or "infinity".
     operation : str
-        The primitive: "log", "divide"; "" if the value came in with an argument.
+        The primitive: "log", "divide"; "" if the value came in with an argument, or a constant.
     applied : str
         With its operands at the first bad entry, ``divide(1.0, 0.0) = inf``, or their types and ranges.
     place : str
-        The user's line, "model.py:12"; of an operation of the backward pass the line that it is the derivative of.
+        The user's line, "model.py:12"; of an operation of the backward pass the line that it is the derivative of; of a
+        constant the line at which it meets a traced value.
     source : str
         Its text.
     passed : str
@@ -82,12 +83,16 @@ class Finding:
     def __str__(self) -> str:
         if not self.operation:
             came = f"{self.kind} came in with {'a constant' if self.input is None else f'argument leaf {self.input}'}"
-            return came + (f", at {_listed(self.entries, self.count)}" if self.entries else "")
-        inside = "".join(f", {words}" for words in self.inside)
-        where = f"\n    {short_place(self.place)}{inside}: {self.source}".rstrip(": ") if self.place or inside else ""
+            came += f", at {_listed(self.entries, self.count)}" if self.entries else ""
+            return f"{came}, which meets what is traced in{self._where()}" if self.place else came
+        where = self._where()
         more = f" (and {self.count - 1:,} more)" if self.count > 1 and self.operands else ""
         text = f"{self.applied}{more}, in the {_pass(self.passed)}{where}"
         return text if self.cause is None else f"{self.cause}\nand of that {text}"
+
+    def _where(self) -> str:
+        inside = "".join(f", {words}" for words in self.inside)
+        return f"\n    {short_place(self.place)}{inside}: {self.source}".rstrip(": ") if self.place or inside else ""
 
 
 def _pass(passed: str) -> str:
@@ -106,10 +111,12 @@ class Search:
         The pass of what the lines do not tell.
     known : mapping, optional
         Values of variables that are known, and not computed again.
+    place : str
+        The line of what has none.
     """
 
-    def __init__(self, graph: Graph, values: Sequence[Any], passed: str = "forward", known: Any = None):
-        self.graph, self.values, self.passed, self.known = graph, values, passed, known or {}
+    def __init__(self, graph: Graph, values: Sequence[Any], passed: str = "forward", known: Any = None, place: str = ""):
+        self.graph, self.values, self.passed, self.known, self.place = graph, values, passed, known or {}, place
         self.env: dict[Any, Any] = dict(zip(graph.inputs, values, strict=True))
         self.before: dict[Equation, Any] = {}  # states of generators
         self.makers: dict[Any, int] = {r: k for k, e in enumerate(graph.equations) for r in e.results}
@@ -187,7 +194,34 @@ class Search:
             k, a, wanted = first
             found = self._made(k, a, wanted, test)
             return replace(found, path=(*found.path, *self._path(a, via)))
-        return self._came_in(None, test)
+        return next((self._met(a, via, test) for a in given if a in via), self._came_in(None, test))
+
+    def meeting(self, test: Test) -> Finding | None:
+        """The first equation, those inside equations included, that takes a bad constant beside what is traced."""
+        for k, e in enumerate(self.graph.equations):
+            for o in e.operands:
+                if isinstance(o, Const) and np.any(self._entries(o, test)):
+                    return self._met(o, {o: k}, test)
+            if e.primitive.holds_graphs:
+                operands, _ = self._operands(k)
+                place, passed, tags = self._placed(e)
+                start = sum(int(tag.split()[-1]) for tag in tags if tag.startswith("from turn"))
+                around = _Around(e, operands, passed, place, start, PAST_JUMP in tags, self.before.get(e, {}))
+                found = _met_inside(around, test)
+                if found is not None:
+                    tags = [tag for tag in tags if tag != PAST_JUMP and not tag.startswith("from turn")]
+                    return replace(found, **_tagged(tags, found))
+        return None
+
+    def _met(self, a: Const, via: dict[Any, int], test: Test) -> Finding:
+        """A bad constant, and the equation that takes it."""
+        e = self.graph.equations[via[a]]
+        place, passed, tags = self._placed(e)
+        tags = [tag for tag in tags if tag != PAST_JUMP and not tag.startswith("from turn")]
+        bad = _entries(a.value, test)
+        entries, count = _places(bad) if np.ndim(bad) else ((), 0)
+        return Finding(_kind(test), "", "", place, source_line(place), passed, entries=entries, count=count,
+                       path=self._path(a, via), **_tagged(tags))
 
     def _entries(self, atom: Any, test: Test) -> Any:
         if isinstance(atom, Const):
@@ -278,7 +312,7 @@ class Search:
         """The line of an equation, its pass, and the turns that it names."""
         place, tags = split_tags(min(self.graph.lines.get(e, frozenset()), key=_place_key, default=""))
         passes = [tag for tag in reversed(tags) if tag in (BACKWARD, TANGENT)]
-        return place, " of ".join(passes) or self.passed, [tag for tag in tags if tag not in passes]
+        return place or self.place, " of ".join(passes) or self.passed, [tag for tag in tags if tag not in passes]
 
     def _with_cause(self, found: Finding, e: Equation) -> Finding:
         """A finding inside an equation; if infinities came into it, where from."""
@@ -335,9 +369,9 @@ def _made_inside(around: _Around, at: int, test: Test, before: int | None = None
         if not bad:
             continue
         set_generators(part.states)
-        inner = Search(part.graph, part.values, passed)
+        inner = Search(part.graph, part.values, passed, place=place)
         found = inner.origin(part.graph.outputs[bad[0]], test)
-        if not found.operation:
+        if not found.operation and not found.place:
             continue
         cause = found.cause
         if cause is not None:
@@ -346,10 +380,26 @@ def _made_inside(around: _Around, at: int, test: Test, before: int | None = None
     return None
 
 
+def _met_inside(around: _Around, test: Test) -> Finding | None:
+    """Where inside an equation a bad constant meets what is traced."""
+    e, operands, passed, place, start, past, states = around
+    if _graph_of(e, operands) is None:
+        return None
+    set_generators(states)
+    for part in _parts(e, operands):
+        if part.turn is not None and start:
+            part = part._replace(turn=part.turn + start)
+        set_generators(part.states)
+        found = Search(part.graph, part.values, passed, place=place).meeting(test)
+        if found is not None:
+            return _inside(found, part._replace(words=PAST_JUMP) if past else part, place)
+    return None
+
+
 def _inside(found: Finding, part: _Part, place: str) -> Finding:
     """A finding, with what is around it."""
     words = part.words if part.turn is None else f"turn {part.turn} of the loop"
-    words += f" at {short_place(place)}" if place else ""
+    words += f" at {short_place(place)}" if place and not words.startswith("lane") else ""
     return replace(found, turns=(*(() if part.turn is None else (part.turn,)), *found.turns), inside=(words, *found.inside),
                    place=found.place or place, source=found.source or source_line(place))
 
@@ -452,8 +502,14 @@ def _turns_of_scan(e: Equation, operands: list[Any]) -> Iterator[_Part]:
     for i in range(n - 1, -1, -1) if e.params["reverse"] else range(n):
         values, states = [*fixed, *carry, *[x[i] for x in slices]], generator_states()
         out = step(*values)
-        yield _Part("", i, body, values, out, states)
+        yield _Part(f"lane {i}", None, body, values, out, states) if _is_lanes(e) else _Part("", i, body, values, out, states)
         carry = list(out[:len(carry)])
+
+
+def _is_lanes(e: Equation) -> bool:
+    """Whether a loop is none of the user's, but control flow that each lane of a batch goes through by itself."""
+    body = e.params["body"]
+    return not e.params["carries"] and not body.lines and len(body.equations) == 1 and body.equations[0].primitive.holds_graphs
 
 
 # ---------------------------------------------------------------- what is bad, and in words

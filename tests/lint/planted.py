@@ -198,6 +198,11 @@ def forgotten(p):  # -> WG103
     return np.sum(p["w"] ** 2)
 
 
+@at(1.0)
+def always_three(x):  # -> WG103
+    return 3.0
+
+
 @at(np.array([1.0, 2.0]))
 def overwritten(x):  # -> WG103
     y = x * 3.0

@@ -81,6 +81,38 @@ def test_names_leaves_and_heeds_argnums():
     assert codes(argnums=(1, -1)) == [("WG103", "c: never reaches the output")]
 
 
+def test_what_is_kept_from_call_to_call():
+    class Counter:
+        n = 0
+
+        def scaled(self, x):
+            self.n += 1
+            return x * self.n
+
+    (found,) = wg.lint(Counter().scaled, 1.0).findings
+    assert (found.code, found.source) == ("WG109", "self.n += 1")
+    assert "changes what the next one reads" in found.why and "random" not in found.remedy
+
+
+def test_turns_are_said():
+    def once(x):
+        total = 0.0
+        for k in range(50):
+            total = total + np.abs(x - k)
+        return total
+    (found,) = wg.lint(once, 37.0).findings
+    line = once.__code__.co_firstlineno + 2
+    assert found.code == "WG101" and f"(turn 37 of the loop at test_lint.py:{line})" in found.why
+
+    def each(x):
+        total = 0.0
+        for k in range(4):
+            total = total + np.abs(x * (k + 1.0))
+        return total
+    (found,) = wg.lint(each, 0.0).findings
+    assert f"(turn 0 of the loop at test_lint.py:{each.__code__.co_firstlineno + 2}, and 3 more)" in found.why
+
+
 def test_mistakes_are_said():
     with pytest.raises(InputError, match=r"write 3\.0 for 3"):
         wg.lint(lambda x: x, 3)

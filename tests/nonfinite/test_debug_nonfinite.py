@@ -16,7 +16,7 @@ import pytest
 from nonfinite_programs import PLANTED, SOUND, Planted
 
 import wengert as wg
-from wengert.errors import NonFiniteError
+from wengert.errors import InputError, NonFiniteError
 from wengert.finite import DEBUG
 from wengert.nonfinite import Finding
 from wengert.settings import config
@@ -148,7 +148,17 @@ def test_lanes_are_entries() -> None:
 
 def test_lanes_with_control_flow_of_their_own() -> None:
     _, found = raised(wg.vmap(lambda x: np.log(x) if x < 2.0 else x), np.array([1.0, 3.0, -2.0]))
-    assert found.operands == (-2.0,) and found.turns == (2,)
+    assert found.operands == (-2.0,) and found.turns == () and found.inside[0] == "lane 2"
+
+
+def test_lanes_are_no_turns() -> None:
+    def f(x: Any) -> Any:
+        for k in range(4):
+            if x < 5.0:
+                x = x + np.sqrt(x - k)
+        return x
+    _, found = raised(wg.jacfwd(f), 0.5)
+    assert found.turns == (2,) and "turn 2 of the loop at test_debug" in ", ".join(found.inside), found
 
 
 # ---------------------------------------------------------------- what is said
@@ -169,6 +179,71 @@ def test_what_came_in_with_an_argument() -> None:
     error, found = raised(wg.grad(norm), np.array([1.0, np.nan]))
     assert (found.operation, found.input, found.entries) == ("", 0, ((1,),))
     assert "NaN came in with argument leaf 0, at entry [1]" in str(error)
+
+
+HELD = np.array([[1.0, np.nan], [0.0, 1.0]])
+
+
+def divided(x: Any) -> Any:
+    return x / 0  # here
+
+
+def times_infinity(x: Any) -> Any:
+    y = x * (np.float64(1.0) / 0)  # here
+    return y + 1.0
+
+
+def of_no_number(x: Any) -> Any:
+    A = np.zeros((2, 2))
+    B = A / A
+    return np.sum(B @ (x * np.ones(2)))  # here
+
+
+def of_a_captured_array(x: Any) -> Any:
+    y = HELD @ (x * np.ones(2))  # here
+    return np.sum(y)
+
+
+def in_a_turn(x: Any) -> Any:
+    for k in range(6):
+        if k == 4:
+            x = x * np.inf  # here
+    return x
+
+
+@pytest.mark.parametrize("f", [divided, times_infinity, of_no_number, of_a_captured_array, in_a_turn])
+@pytest.mark.parametrize("way", [wg.grad, lambda f: wg.jit(wg.grad(f)), wg.jacfwd, wg.value_and_grad])
+def test_a_constant_that_is_not_finite_is_named_where_it_meets_a_traced_value(f: Any, way: Any) -> None:
+    error, found = raised(way(f), 2.0)
+    assert found.source.endswith("# here"), str(error)
+    assert found.turns == ((4,) if f is in_a_turn else ()), str(error)
+    assert found.operation == ("divide" if f is divided else "") and "all is finite" not in str(error)
+
+
+def normalized(h: Any) -> Any:
+    d = h - np.mean(h)
+    z = d / np.sqrt(np.mean(d ** 2))  # here
+    return np.sum(np.maximum(z, 0.0))
+
+
+@pytest.mark.parametrize("way", [wg.grad, lambda f: wg.jit(wg.grad(f)), lambda f: wg.grad(wg.jit(f, at_once=True)),
+                                 lambda f: wg.grad(lambda h: (f(h), h), has_aux=True)])
+def test_a_gradient_that_is_finite_of_a_value_that_is_not(way: Any) -> None:
+    g = way(normalized)
+    for _ in range(2):
+        error, found = raised(g, np.ones(3))
+        assert "the result is finite, and the value of the function is NaN" in str(error)
+        assert (found.operation, found.source) == ("divide", "z = d / np.sqrt(np.mean(d ** 2))  # here")
+    with wg.debug_nonfinite():
+        g(np.array([1.0, 2.0, 4.0]))
+
+
+def test_gradients_within_may_be_of_infinite_values() -> None:
+    def f(x: Any) -> Any:
+        return x * wg.grad(lambda y: y + np.inf)(2.0)
+    for way in (wg.grad, lambda f: wg.jit(wg.grad(f))):
+        with wg.debug_nonfinite():
+            assert way(f)(3.0) == 1.0
 
 
 def test_many_entries_are_counted() -> None:
@@ -220,6 +295,13 @@ def test_it_decorates() -> None:
     for _ in range(2):
         with pytest.raises(NonFiniteError):
             train()
+
+
+def test_without_parentheses_it_is_no_decorator() -> None:
+    with pytest.raises(InputError, match=r"@wg.debug_nonfinite\(\)"):
+        wg.debug_nonfinite(root)
+    with pytest.raises(InputError, match="True or False, not"):
+        wg.debug_nonfinite("yes")  # type: ignore[arg-type]
 
 
 def test_it_belongs_to_its_thread() -> None:

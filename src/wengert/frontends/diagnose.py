@@ -385,6 +385,11 @@ def _library(
             why = "its result depends on values that a graph does not have while it is made"
             sure = not known.finds_places(path) and any(scope.is_certain(n.args[k]) for k in set(asked).intersection(traced))
             yield at(n, f"{shown(path)}()", why, _without_values(path), sure=sure)
+    missing = known.without_rule(function)
+    for k in [k for k in traced if k in missing]:
+        sure = set(traced) <= set(missing) and scope.is_certain(n.args[k])
+        remedy = "a number for it, or a function that is differentiated with regard to the other arguments only (argnums)"
+        yield at(n, f"{shown(path)}()", missing[k], remedy, (DERIVATIVE,), sure=sure)
     if known.writes_first(path) and n.args and isinstance(n.args[0], ast.Name) and is_argument(scope, n.args[0].id):
         yield at(
             n,

@@ -22,6 +22,7 @@ from wengert.frontends.registry import FUNCTIONS, METHODS
 from wengert.frontends.scipy_api import find
 from wengert.frontends.staged_calls import STAGED, WRITES_FIRST, changes_owner, home, impurity
 from wengert.frontends.tracer import Tracer, function_of, primitive_of
+from wengert.graph import Missing
 
 __all__ = [
     "SCALED",
@@ -125,6 +126,13 @@ def no_derivative(function: Any, path: str) -> tuple[str, bool]:
     if root == "numpy" and not isinstance(function, type):
         return f"{shown(path)} is not among the supported functions", hasattr(function, "_implementation")
     return "", True
+
+
+def without_rule(function: Any) -> dict[int, str]:
+    """Arguments of an elementwise function whose derivative is not known, and why."""
+    primitive = primitive_of(function) if isinstance(function, np.ufunc) else None
+    partials = getattr(primitive, "partials", None) or ()
+    return {k: partial.reason for k, partial in enumerate(partials) if isinstance(partial, Missing)}
 
 
 def _implementation(function: Any) -> Any:

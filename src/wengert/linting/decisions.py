@@ -18,7 +18,7 @@ import numpy as np
 
 from wengert.graph import Equation, Var
 from wengert.linting.point import DIRECTIONS, Point, is_float
-from wengert.linting.report import LintFinding
+from wengert.linting.report import LintFinding, merged
 
 __all__ = ["jumps", "kinks", "lines_of", "masked", "usual"]
 
@@ -86,7 +86,7 @@ def kinks(p: Point, stepping: set[str]) -> list[LintFinding]:
     """Where slopes from two sides differ; `stepping` are the lines known to jump."""
     found = [*_own_kinks(p), *_selections(p), *_infinite(p)]
     found = found or [*_other_kinks(p, stepping)]
-    return list({(f.code, f.place): f for f in reversed(found)}.values())
+    return merged(found)
 
 
 def _size(p: Point) -> float:
@@ -193,7 +193,8 @@ def _kink(p: Point, e: Equation, at: bool, near: Any) -> LintFinding:
                           "max(u, 0), or say by wg.custom_jvp which slope is meant")
     slopes = "the length has no slope in the middle: 0 is taken" if name in ("root", "hypot") else (
         "the slopes on both sides differ: the derivative is a choice between them")
-    return LintFinding("WG101", p.at(e), f"kink of {usual(e)}", f"it lies {_distance(at)}{_where(near)}; {slopes}", remedy)
+    return LintFinding("WG101", p.at(e), f"kink of {usual(e)}",
+                       f"it lies {_distance(at)}{_where(near)}; {slopes}{p.turn(e)}", remedy)
 
 
 # ---------------------------------------------------------------- selections: where, cond
@@ -289,7 +290,7 @@ def _infinite(p: Point) -> Iterator[LintFinding]:
         if np.any(seen):
             yield LintFinding("WG101", p.at(e), f"infinite slope of {usual(e)}",
                               f"its value is finite{_where(seen)} and its slope is not: the derivative is infinite, or NaN "
-                              "where that is multiplied by 0",
+                              f"where that is multiplied by 0{p.turn(e)}",
                               "an operand kept away from the edge, such as np.sqrt(u + eps**2), or np.linalg.norm for the root "
                               "of a sum of squares")
 
@@ -305,9 +306,9 @@ def masked(p: Point) -> list[LintFinding]:
             found.append(LintFinding(
                 "WG106", p.at(e), f"infinite slope of {usual(e)} behind a mask",
                 f"in the arm that is not taken{_where(hidden)} its slope is not finite. wengert leaves the arm out exactly; "
-                "elsewhere 0 times infinity is NaN",
+                f"elsewhere 0 times infinity is NaN{p.turn(e)}",
                 "np.where(ok, f(np.where(ok, x, 1.0)), other), with a harmless operand in the arm that is not taken"))
-    return list({f.place: f for f in reversed(found)}.values())
+    return merged(found)
 
 
 def _is_selected(p: Point, e: Equation) -> bool:
@@ -470,7 +471,8 @@ def _jump(p: Point, e: Equation, step: float, distance: float) -> LintFinding:
     near = "at the point" if distance < _AT else f"where the inputs change by {distance:.1g} of their size"
     return LintFinding(
         "WG102", p.at(e), f"jump of {usual(e)}",
-        f"the result steps by {step:.2g} {near}; the derivative is that between the steps, and knows nothing of them",
+        f"the result steps by {step:.2g} {near}; the derivative is that between the steps, and knows nothing of them"
+        f"{p.turn(e)}",
         "a smooth form (a sigmoid for a step, weights for a choice), or wg.custom_jvp with the slope that is meant")
 
 

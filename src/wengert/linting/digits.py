@@ -12,7 +12,7 @@ import numpy as np
 
 from wengert.graph import Atom, Const, Equation, Var
 from wengert.linting.point import Point, is_float
-from wengert.linting.report import LintFinding
+from wengert.linting.report import LintFinding, merged
 from wengert.rounding_model import exact
 
 __all__ = ["cancellation"]
@@ -27,14 +27,15 @@ def cancellation(p: Point) -> list[LintFinding]:
     for e in p.graph.equations:
         if e.results and e.results[0] in p.used and is_float(e.results[0]) and e.results[0].type.dtype.kind == "f":
             found += _found(p, e)
-    return list({f.place: f for f in reversed(found)}.values())
+    return merged(found)
 
 
 def _found(p: Point, e: Equation) -> Iterator[LintFinding]:
     known = _RULES.get(e.primitive.name)
     said = known(p, e) if known is not None else None
     if said is not None:
-        yield LintFinding("WG107", p.at(e), *said)
+        what, why, remedy = said
+        yield LintFinding("WG107", p.at(e), what, why + p.turn(e), remedy)
 
 
 Said = tuple[str, str, str] | None

@@ -6,6 +6,7 @@ output depends on and by what way; whether a slope of zero holds beside the poin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from wengert.linting.report import LintFinding
 __all__ = ["draws", "inputs"]
 
 _CONVERSIONS = {"convert", "truncate", "stop_gradient"}
+_STORE = re.compile(r" at (\S[^()]*:\d+) changes ")  # where a staged function would change what was made outside
 _REGION = (1e-2, 1e-4)  # how far beside the point the result must be the same
 
 
@@ -117,8 +119,14 @@ def draws(p: Point) -> list[LintFinding]:
     """Random draws that the result depends on."""
     found = [(min(place, default=""), f"random draw ({name})") for place, name, results in p.draws
              if p.draws_anew and any(r in p.used for r in results)]
-    if p.staged is None and not p.repeats:
+    kept = next((known for note in p.notes if (known := _STORE.search(note))), None) if p.staged is None else None
+    if p.staged is None and not p.repeats and kept is None:
         found.append((p.place, "a second call gives something else"))
+    if kept is not None and not p.repeats:
+        return [LintFinding(
+            "WG109", kept[1], "a second call gives something else",
+            "each call changes what the next one reads: values at two points differ by it, so differences, line searches and "
+            "checks compare two functions", "pass what is kept as an argument, and return what becomes of it")]
     return [LintFinding(
         "WG109", place, what,
         "each call draws anew: values at two points differ by the draw, so differences, line searches and checks compare two "

@@ -22,7 +22,7 @@ from wengert.flatten import flatten
 from wengert.formulas import Formula
 from wengert.frontends.trace import fresh_build
 from wengert.graph import Atom, Build, Const, Equation, Graph, Handle, Var
-from wengert.lines import by_part, source_line
+from wengert.lines import by_part, short_place, source_line
 from wengert.run import Run
 from wengert.staging import jit
 from wengert.transforms.unroll import Unroller
@@ -75,6 +75,22 @@ class _Writer(Unroller):
         self.forced: Iterator[bool] | None = None
         self.drawn: list[tuple[Any, ...]] = []
         self.draws: list[tuple[frozenset[str], str, tuple[Atom, ...]]] = []
+        self.around: tuple[tuple[str, int], ...] = ()  # loops, by their lines, and their turns
+        self.turns: dict[Var, tuple[tuple[str, int], ...]] = {}
+
+    def plain(self, e: Equation, atoms: tuple[Atom, ...]) -> Sequence[Atom]:
+        results = super().plain(e, atoms)
+        if self.around:
+            self.turns.update({r: self.around for r in results if isinstance(r, Var) and r not in self.turns})
+        return results
+
+    def turn(self, k: int, body: Graph, items: Sequence[Any]) -> list[Any]:
+        before = self.around
+        self.around = (*before, (min(self.build.at, default=""), k))
+        try:
+            return super().turn(k, body, items)
+        finally:
+            self.around = before
 
     def equation(self, e: Equation, items: list[Any]) -> Sequence[Any]:
         if not e.pure and not e.primitive.holds_graphs:
@@ -130,7 +146,7 @@ class _Writer(Unroller):
             if not self.value(decided):
                 break
             marks.append(len(self.choices))
-            before, carry = carry, self.graph(body, [*fixed, *carry])[:len(carry)]
+            before, carry = carry, self.turn(len(tests) - 1, body, [*fixed, *carry])[:len(carry)]
         turns, inner = len(marks) - 1, tuple(self.branches[met:])
         beyond = self.one_more(body, fixed, before, carry, self.choices[marks[-2]:marks[-1]]) if turns > 1 else ()
         results: list[Any] = [Const(np.int64(turns)), *carry]
@@ -193,6 +209,7 @@ class Point:
     again: Callable[[list[Any]], list[Any] | None]  # the function itself, called with other values of the active inputs
     notes: list[str] = field(default_factory=list)
     settled: list[Loop] = field(default_factory=list)
+    turns: dict[Var, tuple[tuple[str, int], ...]] = field(default_factory=dict)  # of loops around what made a variable
 
     # ------------------------------------------------------------ structure
 
@@ -257,6 +274,12 @@ class Point:
     @functools.cached_property
     def outputs(self) -> tuple[Atom, ...]:
         return self.graph.outputs
+
+    def turn(self, e: Equation) -> str:
+        """The turns of the loops that an equation is in, in parentheses; "" outside of loops."""
+        around = self.turns.get(e.results[0], ()) if e.results else ()
+        said = ", ".join(f"turn {k} of the loop" + (f" at {short_place(place)}" if place else "") for place, k in around)
+        return f" ({said})" if said else ""
 
     def at(self, e: Equation) -> str:
         return min(self.graph.lines.get(e, frozenset()), default="")
@@ -465,7 +488,7 @@ def point_at(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any
     form = by_part(f)
     staged = None if isinstance(f, Formula) else _staged(form, args, kwargs, argnums, notes)
     if staged is not None:
-        graph, values, spots, names = staged
+        graph, values, spots, names, leaves = staged
         given: list[bool] = []
     else:
         with fresh_build():
@@ -473,9 +496,19 @@ def point_at(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any
         graph = run.graph()
         values = [run.trace.values[v] for v in graph.inputs]
         spots, names = list(range(len(run.inputs))), _leaf_names(f, args, argnums)
-        given = [isinstance(x, Var) for x in run.out_leaves]
+        given, leaves = [isinstance(x, Var) for x in run.out_leaves], run.out_leaves
+    if not spots:
+        raise InputError("lint: no argument to differentiate with regard to holds a float; write 3.0 for 3, x.astype(float) "
+                         "for an array of integers")
+    if not any(map(_is_number, leaves)) and not any(is_float(o) for o in graph.outputs):
+        raise InputError("lint: the function gives no float; nothing of it has a derivative")
     again = functools.partial(_called, f, args, kwargs, argnums, given)
     return _point(f, graph, values, spots, names, notes, staged is not None, again)
+
+
+def _is_number(x: Any) -> bool:
+    """Whether a result is a float that depends on nothing."""
+    return isinstance(x, (float, complex)) or (isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fc")
 
 
 def _called(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Sequence[int], given: Sequence[bool],
@@ -490,8 +523,8 @@ def _called(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 
 
 def _staged(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Sequence[int],
-            notes: list[str]) -> tuple[Graph, list[Any], list[int], list[str]] | None:
-    """The staged graph, loops and branches in it, its values, and which are active; None if it does not stage."""
+            notes: list[str]) -> tuple[Graph, list[Any], list[int], list[str], list[Any]] | None:
+    """The staged graph, loops and branches in it, its values, which are active, names, results; None if it does not stage."""
     form = jit(f)
     leaves = form._signature(args, kwargs)[0]
     staged = form.explained(args, kwargs)
@@ -503,7 +536,7 @@ def _staged(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     values = [np.asarray(x) if v.type.shape else v.type.dtype.type(x) for v, x in zip(graph.inputs, leaves, strict=True)]
     before = [len(form._signature(args[:k], {})[0]) for k in range(len(args) + 1)]
     spots = [i for k in argnums for i in range(before[k], before[k + 1]) if is_float(graph.inputs[i])]
-    return graph, values, spots, _leaf_names(f, args, argnums)
+    return graph, values, spots, _leaf_names(f, args, argnums), staged.out_leaves
 
 
 def _leaf_names(f: Callable[..., Any], args: tuple[Any, ...], argnums: Sequence[int]) -> list[str]:
@@ -530,16 +563,11 @@ def _point(f: Callable[..., Any], graph: Graph, values: list[Any], spots: list[i
     walk.values.update({a: x for a, x in zip(atoms, values, strict=True) if isinstance(a, Var)})
     with np.errstate(all="ignore"):
         outputs = walk.graph(graph, atoms)
-    if not active:
-        raise InputError("lint: no argument to differentiate with regard to holds a float; write 3.0 for 3, x.astype(float) "
-                         "for an array of integers")
-    if not any(is_float(o) for o in outputs):
-        raise InputError("lint: the function gives no float; nothing of it has a derivative")
     equations = [e for e in walk.build.equations if all(r in walk.values for r in e.results)]  # the others raised, aside
     whole = Graph(tuple(walk.build.inputs), tuple(equations), tuple(outputs), dict(walk.build.lines))
     name = getattr(f, "__name__", str(f))
     return Point(name, _place(f), graph if is_staged else None, whole, walk.values, active, tuple(names),
-                 walk.branches, walk.loops, walk.draws, walk.drawn, values, spots, again, notes)
+                 walk.branches, walk.loops, walk.draws, walk.drawn, values, spots, again, notes, turns=walk.turns)
 
 
 def _place(f: Callable[..., Any]) -> str:
@@ -548,5 +576,7 @@ def _place(f: Callable[..., Any]) -> str:
     if code is None:
         return ""
     first = code.co_firstlineno
+    if code.co_name == "<lambda>":
+        return f"{code.co_filename}:{first}"
     lines = (f"{code.co_filename}:{n}" for n in range(first, first + 20))
     return next((at for at in lines if source_line(at).startswith(("def ", "async def "))), f"{code.co_filename}:{first}")

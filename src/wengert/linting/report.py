@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from wengert.frontends.findings import told
 from wengert.lines import place_key, short_place, source_line
 
-__all__ = ["TITLES", "LintFinding", "LintReport", "report"]
+__all__ = ["TITLES", "LintFinding", "LintReport", "merged", "report"]
 
 TITLES = {
     "WG101": "kink at or near the point",
@@ -28,6 +28,7 @@ TITLES = {
     "WG109": "random draw",
     "WG110": "tie",
 }
+_TURN = re.compile(r" \(turn \d+ of the loop[^()]*\)$")
 _IGNORE = re.compile(r"#\s*wg:\s*ignore(?:\[([A-Z0-9,\s]*)\])?")
 
 
@@ -100,6 +101,19 @@ class LintReport:
         if self.silenced:
             count += f" ({len(self.silenced)} silenced)"
         return "\n\n".join([*map(str, self.findings), *[f"note: {note}" for note in self.notes], count])
+
+
+def merged(found: Sequence[LintFinding]) -> list[LintFinding]:
+    """One finding for each code and line: the first, which says in how many more turns of a loop there are others."""
+    groups: dict[tuple[str, str], list[LintFinding]] = {}
+    for f in found:
+        groups.setdefault((f.code, f.place), []).append(f)
+    out = []
+    for first, *rest in groups.values():
+        turns = {turn[0] for f in (first, *rest) if (turn := _TURN.search(f.why))}
+        counts = len(turns) > 1 and _TURN.search(first.why) is not None
+        out.append(replace(first, why=f"{first.why[:-1]}, and {len(turns) - 1:,} more)") if counts else first)
+    return out
 
 
 def report(name: str, found: Sequence[LintFinding], notes: Sequence[str]) -> LintReport:

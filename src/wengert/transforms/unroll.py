@@ -115,7 +115,7 @@ class Unroller:
         fixed, carry = items[:constants], items[constants:]
         rows: list[list[Item]] = []
         while self.value(self.graph(test, [*fixed, *carry])[0]):
-            out = self.graph(body, [*fixed, *carry])
+            out = self.turn(len(rows), body, [*fixed, *carry])
             carry = out[:len(carry)]
             rows.append(out[len(carry):])
         stacks = [[row[k] for row in rows] for k in range(len(body.outputs) - len(carry))]
@@ -127,10 +127,14 @@ class Unroller:
         fixed, carry, slices = given[:constants], given[constants:end], given[end:]
         rows: list[Any] = [None] * n
         for i in reversed(range(n)) if reverse else range(n):
-            out = self.graph(body, [*fixed, *carry, *[self.entry(s, i) for s in slices]])
+            out = self.turn(i, body, [*fixed, *carry, *[self.entry(s, i) for s in slices]])
             carry, rows[i] = out[:carries], out[carries:]
         saved = [self.saved([row[k] for row in rows], o.type, size) for k, o in enumerate(body.outputs[carries:])]
         return [*carry, *saved]
+
+    def turn(self, k: int, body: Graph, items: Sequence[Item]) -> list[Item]:
+        """The k-th turn of a loop."""
+        return self.graph(body, items)
 
     def entry(self, item: Item, i: int) -> Item:
         """One entry of what a loop runs over."""
