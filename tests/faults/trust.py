@@ -51,7 +51,7 @@ TRUST = [
     _api("origins: the last bad equation, not the first", "origins", "k < first[0]", "k > first[0]", _NONFINITE),
     _api("origins: sums look at everything", "origins",
          "elif e.primitive.name == \"reduce_sum\" and not isinstance(wanted, list):", "elif False:", _NONFINITE),
-    _api("origins: other draws when a turn is looked into", "origins", "        set_generators(part.states)\n", "", _NONFINITE),
+    _api("origins: other draws when a turn is looked into", "origins", "    set_generators(around.states)\n", "", _NONFINITE),
     _api("run: what is looked at in a rule has no line", "run", "APPLIED.lines = graph.lines.get(e) or before",
          "APPLIED.lines = before", _NONFINITE),
     _front("located: the outermost line", "located", "if not is_library(name):", "if found is None and not is_library(name):",
