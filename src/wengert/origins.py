@@ -25,6 +25,8 @@ __all__ = ["Finding", "Search", "Test", "first_test"]
 
 Test = Callable[[Any], Any]  # which entries of an array are bad
 _SHOWN = 3  # entries, and lines of a path, that are written out at either end
+_USUAL = {"contract": "@ (or dot, einsum)", "reduce_sum": "sum", "reduce_prod": "prod", "reduce_max": "max",
+          "reduce_min": "min", "python_call": "a call of Python"}
 _SELECTING = frozenset(("reshape", "transpose", "broadcast", "concatenate", "flip", "index", "permute", "convert"))
 
 
@@ -560,7 +562,7 @@ def _applied(e: Equation, operands: Sequence[Any], result: Any, given: Sequence[
         where = f" at entry {list(entries[0])}" if np.size(result) > 1 else ""
         made = np.asarray(result)[entries[0]]
         return f"{name}({', '.join(f'{x:.6g}' for x in given)}) = {made:.6g}{where}"
-    text = f"{name} of {', '.join(_described(o.type, x) for o, x in zip(e.operands, operands, strict=True))}"
+    text = f"{_USUAL.get(name, name)} of {', '.join(_described(o.type, x) for o, x in zip(e.operands, operands, strict=True))}"
     if isinstance(result, Stack) or not np.ndim(result):
         return text
     return f"{text}, at {_listed(entries, count)}"

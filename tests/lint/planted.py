@@ -198,6 +198,14 @@ def forgotten(p):  # -> WG103
     return np.sum(p["w"] ** 2)
 
 
+@at(np.array([1.0, 2.0]))
+def partly_written(x):
+    y = np.empty(3)
+    y[0] = x[0]  # -> WG111
+    y[2] = x[1]
+    return np.sum(y**2)
+
+
 @at(1.0)
 def always_three(x):  # -> WG103
     return 3.0

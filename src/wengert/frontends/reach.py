@@ -313,7 +313,21 @@ def _numpy(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             args = tuple(as_traced(a) for a in args)
         elif implementation is not None:
             return implementation(*args, **kwargs)
+    if function is np.empty or function is np.empty_like:
+        return _fresh(_marked(_foreign(function, "numpy", args, kwargs)), args)
     return _fresh(_foreign(function, "numpy", args, kwargs), args)
+
+
+def _marked(out: Any) -> Any:
+    """Memory that nobody has written to holds the same each time, and shows where it is read."""
+    if type(out) is np.ndarray and out.dtype.kind in "fciu":
+        out.fill(unwritten(out.dtype))
+    return out
+
+
+def unwritten(dtype: Any) -> Any:
+    """What stands in memory that is not written to: a large number that nobody means."""
+    return np.frombuffer(b"\xcd" * dtype.itemsize, dtype.newbyteorder("="))[0]
 
 
 def _private(array: np.ndarray[Any, Any]) -> bool:

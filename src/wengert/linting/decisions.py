@@ -34,9 +34,14 @@ _TIES = {"reduce_max": "the largest", "reduce_min": "the smallest", "sort": "the
          "cummax": "the largest so far", "cummin": "the smallest so far"}
 _USUAL = {"root": "norm", "absolute": "abs", "fabs": "abs", "select": "where", "clip_low": "clip", "clip_high": "clip",
           "numpy_round": "round", "rint": "round", "special_round": "round", "truncate": "int", "reduce_max": "max",
-          "reduce_min": "min", "scalar_power": "**", "power": "**", "less": "<", "less_equal": "<=", "greater": ">",
-          "greater_equal": ">=", "equal": "==", "not_equal": "!=", "remainder": "%", "floor_divide": "//",
-          "integer_power": "**", "divide": "/"}
+          "reduce_min": "min", "scalar_power": "**", "power": "**", "less": "a comparison",
+          "less_equal": "a comparison", "greater": "a comparison", "greater_equal": "a comparison",  # either way round
+          "equal": "==", "not_equal": "!=", "remainder": "%", "floor_divide": "//",
+          "integer_power": "**", "divide": "/", "add": "+", "subtract": "-", "multiply": "*",
+          "negative": "-", "contract": "@ (or dot, einsum)", "add_contract": "@ (or dot, einsum)", "reduce_sum": "sum",
+          "reduce_prod": "prod", "python_call": "a call of Python", "convert": "astype",
+          "index_set": "an assignment to entries",
+          "index_add": "an assignment to entries"}
 
 
 def usual(e: Equation) -> str:

@@ -1,6 +1,6 @@
 """Inputs that do not count: never used, cut off, or without any slope where the point lies.
 
-What comes in: a `Point`. What goes out: WG103, WG104, WG105, and WG109 for random draws. The one idea: the graph says what an
+What comes in: a `Point`. What goes out: WG103 to WG105, WG109 for random draws, WG111. The one idea: the graph says what an
 output depends on and by what way; whether a slope of zero holds beside the point, too, is tried out.
 """
 
@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from wengert.graph import Equation, Var
+from wengert.backends.interpret import Program
+from wengert.frontends.reach import unwritten
+from wengert.graph import Const, Equation, Graph, Var
 from wengert.linting.decisions import usual
 from wengert.linting.point import Point, is_float
 from wengert.linting.report import LintFinding
 
-__all__ = ["draws", "inputs"]
+__all__ = ["draws", "inputs", "unwritten_memory"]
 
 _CONVERSIONS = {"convert", "truncate", "stop_gradient"}
 _STORE = re.compile(r" at (\S[^()]*:\d+) changes ")  # where a staged function would change what was made outside
@@ -113,6 +115,32 @@ def _dead(p: Point, k: int, v: Var) -> Equation | None:
     ends = [e for e in p.graph.equations if any(map(moves, e.operands)) and any(r in p.used for r in e.results)
             and e.primitive.differentiable and any(map(is_float, e.results)) and not any(map(moves, e.results))]
     return ends[0] if ends else None
+
+
+def unwritten_memory(p: Point) -> list[LintFinding]:
+    """Entries of ``np.empty`` that the result depends on: written with two other numbers, they make it another."""
+    found = []
+    for e in p.graph.equations:
+        for o in e.operands:
+            if not isinstance(o, Const) or o.value.dtype.kind not in "fciu" or not o.value.size:
+                continue
+            mark = o.value == unwritten(o.value.dtype)
+            if np.any(mark) and any(r in p.used for r in e.results) and _is_read(p, e, o, mark):
+                found.append(LintFinding(
+                    "WG111", p.at(e), "uninitialized memory",
+                    "entries of np.empty that were never written to reach the result, which is whatever memory held",
+                    "np.zeros for np.empty, or write every entry before it is read"))
+    return list({f.place: f for f in reversed(found)}.values())[-1:]
+
+
+def _is_read(p: Point, e: Equation, o: Const, mark: Any) -> bool:
+    results = []
+    for x in (1.0, 2.0):
+        other = Const(np.where(mark, x, o.value).astype(o.value.dtype))
+        equations = [Equation(q.primitive, tuple([other if a is o else a for a in q.operands]), q.params, q.results)
+                     for q in p.graph.equations]
+        results.append(Program(Graph(p.graph.inputs, tuple(equations), p.outputs))(*[p.env[v] for v in p.graph.inputs]))
+    return any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(*results, strict=True))
 
 
 def draws(p: Point) -> list[LintFinding]:

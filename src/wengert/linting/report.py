@@ -27,6 +27,7 @@ TITLES = {
     "WG108": "loop whose derivative lags its value",
     "WG109": "random draw",
     "WG110": "tie",
+    "WG111": "uninitialized memory",
 }
 _TURN = re.compile(r" \(turn \d+ of the loop[^()]*\)$")
 _IGNORE = re.compile(r"#\s*wg:\s*ignore(?:\[([A-Z0-9,\s]*)\])?")

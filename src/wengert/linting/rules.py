@@ -14,7 +14,7 @@ import numpy as np
 from wengert.errors import InputError, WengertError, not_a_function
 from wengert.linting.decisions import jumps, kinks, lines_of, masked
 from wengert.linting.digits import cancellation
-from wengert.linting.inputs import draws, inputs
+from wengert.linting.inputs import draws, inputs, unwritten_memory
 from wengert.linting.loops import converging, loops
 from wengert.linting.point import Point, point_at
 from wengert.linting.report import LintReport, report
@@ -76,7 +76,7 @@ def _linted(p: Point) -> LintReport:
         p.pulled  # noqa: B018  (computed once, for all rules)
     except WengertError as error:
         return report(p.title, [*draws(p), *loops(p)], [*p.notes, f"there is no derivative to look at: {error}"])
-    found = [*draws(p), *loops(p), *cancellation(p)]
+    found = [*draws(p), *unwritten_memory(p), *loops(p), *cancellation(p)]
     lossy = lines_of(found)  # a slope of 0 there is what is left of the digits
     found += [f for f in inputs(p) if f.code != "WG105" or f.place not in lossy]
     notes = list(p.notes)
