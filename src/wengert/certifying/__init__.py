@@ -15,7 +15,7 @@ import numpy as np
 from wengert.certifying.point import Outcome, looked_at
 from wengert.certifying.report import Certificate, Element
 from wengert.certifying.subject import Subject, quiet
-from wengert.certifying.verdicts import certificate, refused, where_not_finite
+from wengert.certifying.verdicts import another_value, certificate, refused, where_not_finite
 from wengert.comparison.operations import operations
 from wengert.linting import LintReport, lint
 from wengert.progress import Progress
@@ -88,6 +88,8 @@ def certify(f: Callable[..., Any], *args: Any, argnums: int | Sequence[int] | No
 
 def _certified(s: Subject, progress: Callable[[str], None]) -> Certificate:
     notes: list[str] = []
+    if s.faults and not s.m:
+        return refused(s, *s.faults[0], (), None)
     progress("lint")
     found = _linted(s, notes)
     for verdict, why in s.faults:
@@ -97,9 +99,12 @@ def _certified(s: Subject, progress: Callable[[str], None]) -> Certificate:
         return refused(s, "not finite", "an argument is NaN or infinite: there is nothing to certify", (), None, notes)
     if not np.all(np.isfinite(s.out.x)):
         return refused(s, "not finite", where_not_finite(s) or "the value of the function", (), found, notes)
+    if another := another_value(s):
+        return refused(s, "wrong", another, (), found, notes)
     if not s.n or not s.m:
         return certificate(s, Outcome(np.zeros((s.weights.shape[0], s.n)), np.zeros((s.weights.shape[0], s.n))), found, notes)
-    out = looked_at(s, progress)
+    fine = [] if found is None else [f.what for f in (*found.findings, *found.silenced) if f.what.startswith("fine steps")]
+    out = looked_at(s, progress, fine[0] if fine else "")
     if out.failure and s.faults:
         return refused(s, *s.faults[0], out.ways, found, [*notes, out.failure])
     if out.failure:

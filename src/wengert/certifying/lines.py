@@ -7,6 +7,7 @@ the function is smooth, so before a contradiction counts, kinks, jumps, borders 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ Function = Callable[[Array], Array]
 CLEAR = 0.1  # a reference known worse than to this part of the derivative confirms nothing
 GROSS = 1e-4  # a smaller disagreement may be the function's own, such as the tolerance of an iteration in it
 BESIDE = 1e-6  # of the value: what differences cannot see
+FAR = 8.0  # of such error bars
 _STEPS = (1e-3, 1e-6)  # where both sides are compared
 GOOD = ("agrees", "exact zero", "too small", "border")
 
@@ -200,6 +202,10 @@ def _examine(out: Judgment, suspect: Array, f: Function, z: Array, v: Array, cen
         contradicted = clear & ~agrees & ~follows[0] & ~follows[1]
         gross = apart_from > GROSS * size
     coarse = _seen_from_afar(f, z, v, a, out.reference)
+    wide, bar = _over_the_steps(f, z, v, center, out.stairs)
+    with np.errstate(invalid="ignore"):
+        far = (out.stairs > 0) & (np.abs(a - wide) > FAR * bar + allowed) & (bar <= CLEAR * np.abs(wide))
+        far &= np.abs(a - wide) > GROSS * size
     for k in np.flatnonzero(suspect):
         if after.ends[k] or before.ends[k]:
             q = before if after.ends[k] else after
@@ -213,10 +219,27 @@ def _examine(out: Judgment, suspect: Array, f: Function, z: Array, v: Array, cen
         elif kink[k]:
             out.verdict[k] = "kink" if inside[k] else "wrong"
         elif out.verdict[k] == "unreliable" and contradicted[k]:
-            rough = coarse[k] or out.stairs[k] > 1e-3 * unseen[k]
+            rough = (coarse[k] or out.stairs[k] > 1e-3 * unseen[k]) and not far[k]
             out.verdict[k] = "unreliable" if rough else "wrong" if gross[k] else "inexact"
         elif out.verdict[k] == "unreliable" and clear[k] and (agrees[k] or not gross[k]):
             out.verdict[k] = "agrees"
+        if out.verdict[k] == "unreliable" and far[k]:
+            out.verdict[k], out.way[k] = "wrong", "differences over large steps"
+            out.reference[k], out.error[k] = wide[k], bar[k]
+
+
+def _over_the_steps(f: Function, z: Array, v: Array, center: Array, stairs: Array) -> tuple[Array, Array]:
+    """Extrapolated quotients so wide that the steps of the value hardly count, with error bars that hold these."""
+    found, error = np.full(center.shape, np.nan), np.full(center.shape, np.inf)
+    steps = [2.0 ** -k for k in range(2, 15)]
+    with np.errstate(invalid="ignore", over="ignore"):
+        q = [(_near(f, z + h * v, center) - _near(f, z - h * v, center)) / (2 * h) for h in steps]
+        finer = [(4 * b - a) / 3 for a, b in itertools.pairwise(q)]
+        for k in range(2, len(finer)):
+            bar = np.abs(finer[k] - finer[k - 1]) + np.abs(finer[k] - finer[k - 2]) + 4 * stairs / steps[k + 1]
+            better = bar < error
+            found, error = np.where(better, finer[k], found), np.where(better, bar, error)
+    return found, error
 
 
 def _seen_from_afar(f: Function, z: Array, v: Array, claimed: Array, reference: Array) -> Array:

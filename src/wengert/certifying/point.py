@@ -23,7 +23,7 @@ from wengert.check import SAFETY, TaylorResult, taylor_test
 from wengert.flatten import flatten
 from wengert.staging import jit
 
-__all__ = ["Along", "Outcome", "looked_at"]
+__all__ = ["Along", "Outcome", "along", "looked_at"]
 
 Array = np.ndarray
 SAMPLE = 16  # inputs that are looked at one by one, where they are many
@@ -62,8 +62,8 @@ class Outcome:
     probe: Array | None = None  # the direction that a picture shows
 
 
-def looked_at(s: Subject, progress: Callable[[str], None]) -> Outcome:
-    """Everything, in turn."""
+def looked_at(s: Subject, progress: Callable[[str], None], steps: str = "") -> Outcome:
+    """Everything, in turn; `steps` says which operation makes the value go in steps too fine to be seen."""
     progress("reverse mode")
     reverse = attempted("reverse mode", s.reverse)
     forward = attempted("forward mode", lambda: s.forward(np.ones(s.n)))
@@ -76,7 +76,7 @@ def looked_at(s: Subject, progress: Callable[[str], None]) -> Outcome:
     out.sampled = _sample(s, gradient)
     directions = [*[_unit(s, j) for j in out.sampled], *_random(s, gradient)]
     out.probe = directions[-1]
-    exact = _other_ways(s, directions[:len(out.sampled)], out, progress)
+    exact = _other_ways(s, directions[:len(out.sampled)], out, steps, progress)
     for i, v in enumerate(directions):
         progress(f"differences, direction {i + 1} of {len(directions)}")
         j = out.sampled[i] if i < len(out.sampled) else None
@@ -142,19 +142,25 @@ def _sample(s: Subject, gradient: Array) -> list[int]:
     return sorted([int(j) for j in (*first, *s.rng.choice(rest, SAMPLE - first.size, replace=False))])
 
 
+def along(matrix: Array, v: Array) -> Array:
+    """The product; what is infinite and does not move takes no part."""
+    moved = v != 0
+    return np.asarray(matrix[:, moved] @ v[moved])
+
+
 def _line(s: Subject, out: Outcome, v: Array, j: int | None, others: dict[str, Any]) -> Along:
     """Differences, and all else, along a direction; an input whose step is lost beside the value is moved further."""
-    along = _once(s, out, v, j, others)
-    lost = all(x in ("unreliable", "too small") for x in along.judgment.verdict)
+    found = _once(s, out, v, j, others)
+    lost = all(x in ("unreliable", "too small") for x in found.judgment.verdict)
     if j is None or not lost or s.coarser(j) <= 4.0:
-        return along
+        return found
     further = _once(s, out, v * s.coarser(j), j, {})
-    return further if further.judgment.good() else along
+    return further if further.judgment.good() else found
 
 
 def _once(s: Subject, out: Outcome, v: Array, j: int | None, others: dict[str, Any]) -> Along:
-    pulled = out.gradient @ v
-    slack = out.sensitivity @ np.abs(v) if j is not None else np.sqrt(out.sensitivity ** 2 @ v ** 2)
+    pulled = along(out.gradient, v)
+    slack = along(out.sensitivity, np.abs(v)) if j is not None else np.sqrt(out.sensitivity ** 2 @ v ** 2)
     wide = j is None and out.ways[1].found is not None
     pushed = attempted("", lambda: s.forward(v)).found if out.ways[1].found is not None else None
     rows = s.rows if wide else slice(None)
@@ -162,14 +168,15 @@ def _once(s: Subject, out: Outcome, v: Array, j: int | None, others: dict[str, A
         pushed = pushed[s.rows]
     disagree, far = "", 0.0
     if pushed is not None and out.ways[0].found is not None:
-        spread = np.abs(out.gradient) @ np.abs(v)
+        spread = along(np.abs(out.gradient), np.abs(v))
+        known = np.all(np.isfinite(out.gradient), axis=1)  # forward mode multiplies what is infinite elsewhere by zero
         with np.errstate(invalid="ignore"):
             off = np.abs(pushed[rows] - pulled)
-            apart = (off > SAFETY * slack + s.floor * spread) | (np.isfinite(pulled) != np.isfinite(pushed[rows]))
+            apart = (off > SAFETY * slack + s.floor * spread) | ((np.isfinite(pulled) != np.isfinite(pushed[rows])) & known)
         if np.any(apart):
             k = int(np.argmax(apart))
             far = float(np.max(off))
-            disagree = f"forward mode gives {pushed[rows][k]:.10g} and reverse mode {pulled[k]:.10g}"
+            disagree = _disagreement(s, v, j, float(pushed[rows][k]), float(pulled[k]))
     claimed = pulled
     if wide:
         assert pushed is not None
@@ -178,6 +185,14 @@ def _once(s: Subject, out: Outcome, v: Array, j: int | None, others: dict[str, A
         slack = np.concatenate([np.full(s.m, np.max(slack) if s.m == 1 else 0.0), slack]) if s.m > s.weights.shape[0] else slack
     f = s.values if wide else lambda z: s.values(z)[s.rows]
     return Along(v, j, judged(f, s.z, v, claimed, slack, s.floor, others), disagree, far)
+
+
+def _disagreement(s: Subject, v: Array, j: int | None, pushed: float, pulled: float) -> str:
+    """In the units of the user, who has none for a direction in which all inputs move."""
+    if j is not None:
+        unit = float(s.scale[j] * v[j])
+        return f"forward mode gives {pushed / unit:.10g} and reverse mode {pulled / unit:.10g}"
+    return f"forward and reverse mode differ by {abs(pushed - pulled) / max(abs(pushed), abs(pulled)):.0e} of the slope"
 
 
 def _localize(s: Subject, out: Outcome) -> None:
@@ -204,12 +219,16 @@ def _bad(a: Along) -> bool:
 
 # ---------------------------------------------------------------- other ways
 
-def _other_ways(s: Subject, directions: Sequence[Array], out: Outcome, progress: Callable[[str], None]) -> list[Way]:
+def _other_ways(s: Subject, directions: Sequence[Array], out: Outcome, steps: str,
+                progress: Callable[[str], None]) -> list[Way]:
     """Those that give the derivative of each element, compared with it."""
     found = []
-    for name, run in (("complex step", by_complex_step), ("fifty digits", in_fifty_digits), ("symbolic", by_symbols)):
-        progress(name)
-        found.append(run(s, directions))
+    progress("complex step")
+    found.append(by_complex_step(s, directions, steps))
+    progress("fifty digits")
+    found.append(in_fifty_digits(s, directions, steps))
+    progress("symbolic")
+    found.append(by_symbols(s, directions))
     progress("compiled")
     out.ways += [*found, by_compiler(s)]
     return found[:2]

@@ -20,7 +20,7 @@ import numpy as np
 from wengert.api import jvp, make_graph, vjp
 from wengert.certifying.solvers import coarsest_solver
 from wengert.check import Vector, rounding_floor
-from wengert.errors import InputError, not_a_function
+from wengert.errors import EscapedTracerError, InputError, not_a_function
 from wengert.flatten import flatten, leaf_names
 from wengert.formulas import Formula
 from wengert.frontends.flow import call_user
@@ -47,6 +47,8 @@ class Subject:
         The point and its units: ``x = z * scale``; powers of two.
     weights : ndarray of shape (rows, outputs)
         The outputs that derivatives are taken of: each if they are few, else random sums of all.
+    traced : dict
+        By mode, the value that is differentiated.
     faults : list of (str, str)
         What is wrong with the function itself: a verdict and an explanation.
     """
@@ -69,7 +71,13 @@ class Subject:
         self.double = True
         self.scale = self._units()
         self.z = self.point.x / self.scale
-        self.out = Vector(self._first_call(), "output")
+        self.traced = self._traced_first()
+        try:
+            self.out = Vector(self._first_call(), "output")
+        except EscapedTracerError as error:
+            self.m = 0
+            self.faults.append(("not reproducible", f"it keeps values between calls: {' '.join(str(error).split())}"))
+            return
         self.m = int(self.out.x.size)
         if not self.out.active:
             raise InputError("certify: the function gives no float; nothing of it has a derivative")
@@ -138,6 +146,18 @@ class Subject:
         return name + (("." + ("real", "imag")[int(k > 0 and self.out.name(k - 1) == name)]) if twice else "")
 
     # ------------------------------------------------------------ the function
+
+    def _traced_first(self) -> dict[str, Any]:
+        """The values that both modes differentiate, before any plain call: what that keeps would hide what theirs keep."""
+        tangents = tuple(self.point.unpack(np.zeros(self.n), tangent=True))
+
+        def given() -> tuple[Any, ...]:
+            return tuple(self.point.spec.unflatten([_copied(leaf) for leaf in self.point.leaves]))
+        found = {}
+        for mode in ("reverse", "forward"):
+            with quiet(), contextlib.suppress(Exception):  # what stands in its way is said when derivatives are asked for
+                found[mode] = vjp(self.f, *given())[0] if mode == "reverse" else jvp(self.f, given(), tangents)[0]
+        return found
 
     def _first_call(self) -> Any:
         """The value, and whether the call changes its arguments, or the function cannot take double precision."""
@@ -267,10 +287,6 @@ class Subject:
         """Cotangents of the arguments as a vector, in units."""
         with np.errstate(over="ignore"):
             return self.point.pack(flatten(cotangents)[0]) * self.scale
-
-    def traced_value(self) -> Array:
-        """The value as the derivative sees it."""
-        return self.out.pack(flatten(vjp(self.f, *self.chosen)[0])[0])
 
 
 # ---------------------------------------------------------------- arguments

@@ -14,24 +14,28 @@ from typing import Any
 import numpy as np
 
 from wengert.api import vjp
+from wengert.certifying import point
 from wengert.certifying.lines import BESIDE, GOOD, GROSS
 from wengert.certifying.point import SAMPLE, Along, Outcome
 from wengert.certifying.report import LEAST_DIGITS, Certificate, Element
 from wengert.certifying.subject import FEW, Subject
 from wengert.certifying.ways import Way, found_in
-from wengert.check import SAFETY, rounding_floor
+from wengert.check import SAFETY, SLACK, rounding_floor
 from wengert.flatten import flatten
 from wengert.lines import short_place, source_line
 from wengert.linting import LintFinding, LintReport
 from wengert.nonfinite import find_nonfinite
 from wengert.rounding import rounding_error
 
-__all__ = ["certificate", "refused", "where_not_finite"]
+__all__ = ["another_value", "certificate", "refused", "where_not_finite"]
 
 Array = np.ndarray
 SENSITIVE = 1e-6  # a derivative that rounding moves by more, in double precision, is ill-conditioned
 LOSS = 100.0  # a derivative may lose so many times what the value loses
 FEW_DIGITS = 8.0  # below, the condition number is asked for
+LINEAR = 1.3  # the rate of a remainder that no term of first order was taken from
+WIDE = 6  # steps, down to 2e-4 of the inputs: over these a single jump that is further off counts for nothing
+MISSED = 0.05  # of the climb: more than that is not certified
 _KINKS = ("WG101", "WG110")
 _ROUGH = ("WG102", "WG105", "WG108", "WG109")
 
@@ -43,6 +47,32 @@ def refused(s: Subject, verdict: str, why: str, ways: Sequence[Way], lint: LintR
     findings = () if lint is None else lint.findings
     return Certificate(s.title, False, f"not certified: {verdict}: {why}", (), (), tuple(ways), (), tuple(findings), math.nan,
                        tuple(notes), s.n, s.m)
+
+
+def another_value(s: Subject) -> str:
+    """Where what is differentiated is not what is called: the forward part of a custom rule may give another value."""
+    plain = s.out.x
+    size = float(np.max(np.abs(plain), initial=0.0))
+    for mode, value in s.traced.items():
+        leaves, spec = flatten(value)
+        seen = s.out.pack(leaves) if spec == s.out.spec else np.zeros(0)
+        if seen.shape != plain.shape:
+            return f"{mode} mode differentiates a value of another structure or shape than a call gives"
+        with np.errstate(invalid="ignore"):
+            off = np.nan_to_num(np.abs(seen - plain), nan=np.inf)
+        if np.max(off, initial=0.0) > s.floor * size and np.max(off) > LOSS * max(_value_error(s) * size, _moved(s)):
+            k = int(np.argmax(off))
+            return f"{s.out.name(k)} is {seen[k]:.10g} when differentiated in {mode} mode, and {plain[k]:.10g} when called"
+    return ""
+
+
+def _moved(s: Subject) -> float:
+    """By how much rounding of the inputs moves the value."""
+    try:
+        near = [s.values(s.z * (1.0 + t * s.eps))[:s.m] for t in (2.0, -2.0, 4.0)]
+    except Exception:  # the user's function, beside the point
+        return 0.0
+    return float(np.nan_to_num(np.max(np.abs(np.array(near) - s.out.x))))
 
 
 def certificate(s: Subject, out: Outcome, lint: LintReport | None, notes: Sequence[str]) -> Certificate:
@@ -59,7 +89,10 @@ def certificate(s: Subject, out: Outcome, lint: LintReport | None, notes: Sequen
             directions.append(_worst(made))
     notes = [*out.notes, *notes]
     _compare_ways(s, out, fine, [e for e in directions if "second order" in e.input])
+    notes += _slow_remainders(out)
     worst, about = _whole(s, elements, directions, notes)
+    if not worst:
+        worst, about = _contradicted(out, found)
     finite = [e.digits for e in elements if e.ok and math.isfinite(e.digits)]
     least = min(finite, default=math.inf)
     condition = _condition(s) if elements and (least < FEW_DIGITS or worst in ("unreliable", "inexact", "ill-conditioned")) \
@@ -104,7 +137,7 @@ def _element(s: Subject, out: Outcome, along: Along, k: int, lint: Sequence[Lint
     elif verdict in ("wrong", "inexact", "unreliable"):
         verdict, why, bar = _explained(s, out, along, k, verdict, off, bar, unit, lint)
     elif verdict == "agrees" and found is not None:
-        slack = float(out.sensitivity[k] @ np.abs(along.direction) / unit)
+        slack = float(point.along(out.sensitivity, np.abs(along.direction))[k] / unit)
         if slack > SENSITIVE * _coarseness(s) * size:
             verdict, why, bar = "ill-conditioned", f"rounding of the inputs moves it by {slack:.0e}", max(bar, slack)
     if verdict == "ill-conditioned" and size <= j.unseen[k] / abs(unit):
@@ -117,15 +150,21 @@ def _element(s: Subject, out: Outcome, along: Along, k: int, lint: Sequence[Lint
         what = "the function is not finite here" if math.isfinite(value) else f"it is {value}"
         why = what + _at(lint, ("WG101", "WG106"))
     elif verdict == "exact zero" and found is not None:
-        cut = next((f for f in lint if f.code == "WG104" and f.what.startswith(s.point.labels[_leaf(s, found)] + ":")), None)
+        cut = next((f for f in lint if _cuts(f, s.point.labels[_leaf(s, found)])), None)
         if cut is not None:
-            verdict, why = "cut off", f"{cut.what.partition(': ')[2]} ({short_place(cut.place)})"
+            goes = ": the function goes in steps" if cut.code == "WG105" else ""
+            verdict, why = "cut off", f"{cut.what.partition(': ')[2]} ({short_place(cut.place)}){goes}"
         elif _stepped(s, found):
             verdict, why = "cut off", f"the derivative is 0, and the function goes in steps{_at(lint, ('WG102',))}"
     digits = _digits(verdict, bar, size)
     if verdict == "agrees" and found is not None and digits < LEAST_DIGITS:
         verdict, why = "unreliable", why or f"differences are unreliable here, and confirm no second digit{_at(lint, _ROUGH)}"
     return Element(_input_name(s, along), _output_name(s, along, k), value, reference, bar, digits, verdict, limited, why)
+
+
+def _cuts(f: LintFinding, name: str) -> bool:
+    """Whether it says that all that depends on this input is constant between jumps, or cut off."""
+    return name in f.what.partition(": ")[0].split(", ") and (f.code == "WG104" or "constant between jumps" in f.why)
 
 
 def _stepped(s: Subject, j: int) -> bool:
@@ -172,7 +211,9 @@ def _explained(s: Subject, out: Outcome, along: Along, k: int, verdict: str, off
     line = found_in(s, "stop_gradient") if verdict != "unreliable" else ""
     flat = [f for f in lint if f.code in ("WG104", "WG105")]
     if verdict in ("wrong", "unreliable") and j.claimed[k] == 0 and flat:
-        return "cut off", f"the derivative is 0, and the function goes in steps{_at(flat, ('WG104', 'WG105'))}", bar
+        what = "is that of the arm taken at this one point, which is constant" if _alone(s, along, k) else \
+            "is 0, and the function goes in steps"
+        return "cut off", f"the derivative {what}{_at(flat, ('WG104', 'WG105'))}", bar
     if line:
         return "cut off", f"stop_gradient ({short_place(line)}): by design not the derivative of the function", bar
     rounding = _rounding(s, along, k) / abs(unit)
@@ -197,6 +238,17 @@ def _explained(s: Subject, out: Outcome, along: Along, k: int, verdict: str, off
     if verdict == "inexact":
         said += "; more than rounding: an iteration that ends early, or a rule that is not exact" + _at(lint, ("WG108",))
     return verdict, said, bar
+
+
+def _alone(s: Subject, along: Along, k: int) -> bool:
+    """Whether the derivative that is 0 here is not a little aside, on both sides, and the value does not step."""
+    if along.point or along.order == 2 or k >= s.weights.shape[0]:
+        return False
+    try:
+        beside = [s.reverse(s.at(s.z + h * along.direction))[k] @ along.direction for h in (-1e-6, 1e-6)]
+    except Exception:  # the user's function, beside the point
+        return False
+    return all(x != 0.0 for x in beside)
 
 
 def _solved(s: Subject, close: bool) -> tuple[str, str]:
@@ -291,6 +343,26 @@ def _whole(s: Subject, elements: Sequence[Element], directions: Sequence[Element
     return worst.verdict, f"{worst.name}{': ' if worst.why else ''}{worst.why}{more}"
 
 
+def _contradicted(out: Outcome, lint: Sequence[LintFinding]) -> tuple[str, str]:
+    """Whether a function that jumps, or is rough, climbs steadily over wide steps, and otherwise than its derivative says."""
+    jumps = any(f.code == "WG102" for f in lint)
+    if not out.taylor or len(out.taylor[0].rates) < 2 or not (jumps or out.taylor[0].rates[1] < LINEAR):
+        return "", ""
+    test = out.taylor[0]
+    climb, missed = (row[3:WIDE] / test.steps[3:WIDE] for row in test.remainders[:2])
+    if not np.max(climb) <= 1.1 * np.min(climb) or not np.min(missed) > MISSED * np.max(climb):
+        return "", ""
+    return "unreliable", (f"over wide steps the derivative misses {100 * np.min(missed) / np.max(climb):.0f} % of the climb"
+                          + _at(lint, ("WG102",)))
+
+
+def _slow_remainders(out: Outcome) -> list[str]:
+    """Of the second order, where the first has the rate that it should have."""
+    rates = [t.rates[2] for t in out.taylor if len(t.rates) > 2 and t.rates[1] >= 2.0 - SLACK and t.rates[2] < 2.5]
+    return [f"second derivatives are not certified: a Taylor remainder of second order falls with the rate {rates[0]:.2f}, "
+            "and 3 is expected"] if rates else []
+
+
 def _compare_ways(s: Subject, out: Outcome, fine: dict[int, bool], second: Sequence[Element]) -> None:
     """What each way gives beside what is certified."""
     lines = [a for a in out.lines if a.input is not None and a.order == 1 and a.point == 0][:len(out.sampled)]
@@ -300,7 +372,9 @@ def _compare_ways(s: Subject, out: Outcome, fine: dict[int, bool], second: Seque
         way.verdict = "agrees"
         if way.name == "compiled":
             rows = out.gradient[:way.found.shape[0]]
-            _compare(s, out, way, fine, [(way.found @ a.direction, rows @ a.direction, a) for a in lines])
+            found = [point.along(way.found, a.direction) for a in lines]
+            claimed = [point.along(rows, a.direction) for a in lines]
+            _compare(s, out, way, fine, [*zip(found, claimed, lines, strict=True)])
         elif isinstance(way.found, list):
             _compare(s, out, way, fine, [(pair[0], a.judgment.claimed, a) for pair, a in zip(way.found, lines, strict=False)])
             errors = [_relative(e, v) for v, e in way.found]
@@ -354,10 +428,10 @@ def _compare(s: Subject, out: Outcome, way: Way, fine: dict[int, bool],
         with np.errstate(invalid="ignore"):
             off, size = np.abs(values - claimed), np.abs(claimed)
         rows = slice(0, values.size)
-        slack = out.sensitivity[rows] @ np.abs(along.direction)
+        slack = point.along(out.sensitivity[rows], np.abs(along.direction))
         both = np.isfinite(values) & np.isfinite(claimed)
         way.difference = max(way.difference, _relative(off[both], size[both]))
-        spread = np.abs(out.gradient[rows]) @ np.abs(along.direction)
+        spread = point.along(np.abs(out.gradient[rows]), np.abs(along.direction))
         bad = (off > SAFETY * slack + s.floor * np.fmax(spread, np.abs(values))) & (along.judgment.verdict[rows] != "kink")
         bad |= np.isfinite(values) != np.isfinite(claimed)
         if isinstance(way.found, list):  # with an error of its own

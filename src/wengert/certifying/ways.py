@@ -78,9 +78,10 @@ def attempted(name: str, run: Callable[[], Any]) -> Way:
 
 # ---------------------------------------------------------------- ways that only evaluate
 
-def by_complex_step(s: Subject, directions: Sequence[Array]) -> Way:
+def by_complex_step(s: Subject, directions: Sequence[Array], steps: str = "") -> Way:
     """Im f(z + ih v) / h, confirmed by a difference quotient."""
     def run() -> Found:
+        _refuse_steps(steps)
         if s.is_complex or any(np.iscomplexobj(s.out.leaves[k]) for k in s.out.active):
             raise DoesNotApplyError("complex numbers are moved already")
         if found_in(s, "implicit", "integral"):
@@ -99,10 +100,17 @@ def by_complex_step(s: Subject, directions: Sequence[Array]) -> Way:
 
 # ---------------------------------------------------------------- ways that read the program
 
-def in_fifty_digits(s: Subject, directions: Sequence[Array]) -> Way:
+def _refuse_steps(steps: str) -> None:
+    """Steps that no difference sees one by one: between them every way gives the slope of AD, and says nothing of the climb."""
+    if steps:
+        raise DoesNotApplyError(f"the value goes in {steps}; between them it would repeat AD's answer")
+
+
+def in_fifty_digits(s: Subject, directions: Sequence[Array], steps: str = "") -> Way:
     """Quotients of the values of the function's graph, in fifty digits, from both sides: its derivative rules take no part."""
     def run() -> Found:
         import mpmath
+        _refuse_steps(steps)
         if s.is_complex:
             raise UnsupportedError("complex numbers are not evaluated in fifty digits")
         if not operations(s.graph) * (1 + 2 * len(directions)) <= MOST_PRECISE:
@@ -161,7 +169,7 @@ def by_symbols(s: Subject, directions: Sequence[Array]) -> Way:
             raise DoesNotApplyError("the formulas would be long")
         p = Problem(s.original, s.whole, s.argnums, 1) if not s.kwargs else Problem(s.f, s.chosen, range(len(s.chosen)), 1)
         partials = s.weights @ np.asarray(symbolic(p, 0).run(), float) * s.scale
-        return [(partials @ v, np.zeros(partials.shape[0])) for v in directions]
+        return [(partials[:, v != 0] @ v[v != 0], np.zeros(partials.shape[0])) for v in directions]
     way = attempted("symbolic", run)
     way.reason = way.reason.replace("compare: ", "")
     return way
