@@ -249,6 +249,7 @@ def _second(s: Subject, out: Outcome, z: Array, place: int, progress: Callable[[
     def gradient(*given: Any) -> Any:
         return vjp(s.f, *given)[1](cotangent)
 
+    gradient.__qualname__ = s.title  # messages are about the user's function
     staged = jit(gradient)  # it is asked for often
 
     def slope(at: Array) -> Array:

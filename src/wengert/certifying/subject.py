@@ -284,6 +284,7 @@ class Subject:
         def rows(*given: Any) -> Any:
             pullback = vjp(self.f, *given)[1]
             return [pullback(ct) for ct in cotangents]
+        rows.__qualname__ = self.title  # messages are about the user's function
         return jit(rows)
 
     @functools.cached_property
