@@ -11,6 +11,7 @@ import pytest
 from scipy.special import xlogy
 
 import wengert as wg
+from wengert.certifying import subject
 from wengert.certifying.point import _disagreement
 from wengert.certifying.subject import Subject
 
@@ -97,3 +98,20 @@ def test_an_arm_of_one_point():
 def test_a_count_is_cut_off():
     z = np.array([0.1, 0.5, 0.9])
     assert wg.certify(lambda s: np.mean(z < s) * 1.0, 0.3).verdict.startswith("not certified: cut off: s: no slope past <")
+
+
+def test_long_programs_are_staged_and_judged_alike(monkeypatch):
+    """Each derivative is traced once for all its points; what is wrong is wrong all the same."""
+    monkeypatch.setattr(subject, "LONG", 0)
+    calls = []
+
+    def f(x):
+        calls.append(isinstance(x, np.ndarray))
+        return np.sum(np.sin(x) * x)
+    found = wg.certify(f, np.array([1.0, 2.0]))
+    assert found.ok
+    assert found.elements[0].digits > 9
+    assert calls.count(False) < 20
+    cube = wg.custom_jvp(lambda x: x**3)
+    cube.defjvp(lambda primals, tangents: (cube(*primals), 2.0 * primals[0] ** 2 * tangents[0]))
+    assert wg.certify(lambda x: np.sum(cube(x)), np.array([1.0, 2.0])).elements[0].verdict == "wrong"

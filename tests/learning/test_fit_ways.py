@@ -273,7 +273,8 @@ def test_squares_that_overflow_are_told() -> None:
 
 def test_a_constant_that_is_not_finite_is_told() -> None:
     bad = np.array([np.nan, 1.0, 1.0])
-    with pytest.raises(NonFiniteError, match="NaN came in with a constant, at entry .0., .*: it is among what the loss reads from around it"):
+    told = "NaN came in with a constant, at entry .0., .*\n.*: it is among what the loss reads from around it"
+    with pytest.raises(NonFiniteError, match=told):
         train(f=lambda model, x, y: loss(model, x * bad, y))
 
 

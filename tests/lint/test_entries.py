@@ -22,7 +22,8 @@ SMOOTH = {
     "an edge of the domain, where the slope is infinite or a limit is taken":
         "beta_density betainc_derivative entr expn float_power gamma_density gammainc_derivative kl_div power power_log "
         "rel_entr rgamma scalar_power stdtrit xlog1py xlogy",
-    "0 / 0, or infinite operands, kept out of a smooth formula": "cosine eig gap_ratio logaddexp logaddexp2 logsumexp pseudo_huber stdtr",
+    "0 / 0, or infinite operands, kept out of a smooth formula":
+        "cosine eig gap_ratio logaddexp logaddexp2 logsumexp pseudo_huber stdtr",
     "triangles, and gaps between equal values": "adjugate_tangent cholesky lu qr solve_triangular svd",
     "the slopes of both pieces agree": "huber i1e",
     "of real arguments, only where the function itself is not defined": "kn yn jve yve kve",

@@ -101,12 +101,13 @@ def _sensitivity(s: Subject, gradient: Array, reverse: bool) -> Array:
     found = s.eps * np.abs(gradient)
     if not reverse:
         return found
+    here = attempted("", functools.partial(s.elsewhere, s.at(s.z))).found if s.is_long else gradient
     for _ in range(2):
         moved = s.z * (1.0 + 2 * s.eps * s.rng.choice([-1.0, 1.0], s.n))
-        again = attempted("", functools.partial(s.reverse, s.at(moved))).found
-        if again is not None:
+        again = attempted("", functools.partial(s.elsewhere, s.at(moved))).found
+        if again is not None and here is not None:
             with np.errstate(invalid="ignore"):
-                off = np.abs(again - gradient)
+                off = np.abs(again - here)
             found = np.maximum(found, np.where(np.isfinite(off), off, 0.0))
     return SENSITIVITY * found
 
@@ -162,7 +163,7 @@ def _once(s: Subject, out: Outcome, v: Array, j: int | None, others: dict[str, A
     pulled = along(out.gradient, v)
     slack = along(out.sensitivity, np.abs(v)) if j is not None else np.sqrt(out.sensitivity ** 2 @ v ** 2)
     wide = j is None and out.ways[1].found is not None
-    pushed = attempted("", lambda: s.forward(v)).found if out.ways[1].found is not None else None
+    pushed = attempted("", lambda: s.along(v)).found if out.ways[1].found is not None else None
     rows = s.rows if wide else slice(None)
     if pushed is not None and not wide:
         pushed = pushed[s.rows]
@@ -248,6 +249,7 @@ def _second(s: Subject, out: Outcome, z: Array, place: int, progress: Callable[[
     def gradient(*given: Any) -> Any:
         return vjp(s.f, *given)[1](cotangent)
 
+    gradient.__qualname__ = s.title  # messages are about the user's function
     staged = jit(gradient)  # it is asked for often
 
     def slope(at: Array) -> Array:
@@ -257,7 +259,11 @@ def _second(s: Subject, out: Outcome, z: Array, place: int, progress: Callable[[
         return np.array([w @ s.out.pack(flatten(jvp(s.f, s.point.unpack(at * s.scale), s.tangents(v))[1])[0])])
     tangents = s.tangents(v)
     args = s.at(z)
-    way = attempted("forward over reverse", lambda: np.array([s.pulled(jvp(gradient, args, tangents)[1]) @ v]))
+
+    def curve(*given: Any) -> Any:
+        return jvp(gradient, given, tangents)[1]
+    curvature = jit(curve) if s.is_long else curve
+    way = attempted("forward over reverse", lambda: np.array([s.pulled(curvature(*args)) @ v]))
     inner = slope
     if way.found is None:
         other = attempted("forward over forward", lambda: np.array([w @ s.out.pack(
@@ -266,7 +272,7 @@ def _second(s: Subject, out: Outcome, z: Array, place: int, progress: Callable[[
     out.ways.append(way)
     if way.found is None:
         return
-    moved = attempted("", lambda: np.array([s.pulled(jvp(gradient, s.at(z * (1 + 2 * s.eps)), tangents)[1]) @ v])).found
+    moved = attempted("", lambda: np.array([s.pulled(curvature(*s.at(z * (1 + 2 * s.eps)))) @ v])).found
     slack = np.zeros(1) if moved is None else SENSITIVITY * np.nan_to_num(np.abs(moved - way.found), nan=0.0, posinf=0.0)
     size = attempted("", lambda: np.abs(s.reverse(args, w[None])) @ np.abs(v)).found
     slack = slack + 4 * s.floor * 1e-3 * (0.0 if size is None else float(np.nan_to_num(size[0])))
@@ -280,13 +286,14 @@ def _taylor(s: Subject, out: Outcome, progress: Callable[[str], None]) -> None:
     """Taylor remainders at the point, and at points near it, where the first order is judged too."""
     if not s.n:
         return
+    f = jit(s.f) if s.is_long else s.f
     for place in range(NEAR + 1):
         progress("Taylor remainders" if place == 0 else f"near the point, {place} of {NEAR}")
         z = s.z if place == 0 else s.z + RADIUS * s.rng.uniform(-1.0, 1.0, s.n)
         args = s.at(z)
         second = any(w.name.startswith("forward over") and w.found is not None for w in out.ways)
         dx = s.tangents(s.rng.uniform(0.5, 1.5, s.n) * s.rng.choice([-1.0, 1.0], s.n))
-        found = attempted("", functools.partial(taylor_test, s.f, args, _filled(s, dx), order=2 if second else 1))
+        found = attempted("", functools.partial(taylor_test, f, args, _filled(s, dx), order=2 if second else 1))
         if found.found is not None:
             out.taylor.append(found.found)
         else:
@@ -305,11 +312,11 @@ def _nearby(s: Subject, out: Outcome, z: Array, args: tuple[Any, ...], place: in
     """One random direction at a point near the point."""
     z = s.point.pack(flatten(args)[0]) / s.scale  # as rounded to its own dtypes
     v = s.rng.uniform(0.5, 1.5, s.n) * s.rng.choice([-1.0, 1.0], s.n)
-    found = attempted("", lambda: s.reverse(args) @ v if out.ways[0].found is not None else s.forward(v, args)[s.rows])
+    found = attempted("", lambda: s.elsewhere(args) @ v if out.ways[0].found is not None else s.forward(v, args)[s.rows])
     if found.found is None:
         out.notes.append(f"near the point there is no derivative: {found.reason}")
         return
-    again = attempted("", lambda: s.reverse(s.at(z * (1 + 2 * s.eps))) @ v).found
+    again = attempted("", lambda: s.elsewhere(s.at(z * (1 + 2 * s.eps))) @ v).found
     slack = np.zeros(found.found.shape) if again is None else SENSITIVITY * np.nan_to_num(np.abs(again - found.found))
     try:
         judgment = judged(lambda y: s.values(y)[s.rows], z, v, found.found, slack, s.floor, {})

@@ -27,11 +27,13 @@ from wengert.frontends.flow import call_user
 from wengert.graph import Graph
 from wengert.muted import muted
 from wengert.run import leaf_type
+from wengert.staging import jit
 
 __all__ = ["Subject", "quiet"]
 
 Array = np.ndarray
 FEW = 4  # outputs that are looked at one by one
+LONG = 2_000  # equations
 ROWS = 2  # random weights in the place of more outputs
 _TINY = float(np.finfo(float).tiny)
 
@@ -71,6 +73,7 @@ class Subject:
         self.double = True
         self.scale = self._units()
         self.z = self.point.x / self.scale
+        self.pullback: Callable[..., Any] | None = None  # at the point
         self.traced = self._traced_first()
         try:
             self.out = Vector(self._first_call(), "output")
@@ -149,14 +152,13 @@ class Subject:
 
     def _traced_first(self) -> dict[str, Any]:
         """The values that both modes differentiate, before any plain call: what that keeps would hide what theirs keep."""
-        tangents = tuple(self.point.unpack(np.zeros(self.n), tangent=True))
-
         def given() -> tuple[Any, ...]:
             return tuple(self.point.spec.unflatten([_copied(leaf) for leaf in self.point.leaves]))
         found = {}
-        for mode in ("reverse", "forward"):
-            with quiet(), contextlib.suppress(Exception):  # what stands in its way is said when derivatives are asked for
-                found[mode] = vjp(self.f, *given())[0] if mode == "reverse" else jvp(self.f, given(), tangents)[0]
+        with quiet(), contextlib.suppress(Exception):  # what stands in its way is said when derivatives are asked for
+            found["reverse"], self.pullback = vjp(self.f, *given())
+        with quiet(), contextlib.suppress(Exception):
+            found["forward"] = jvp(self.f, given(), self.tangents(np.ones(self.n)))[0]
         return found
 
     def _first_call(self) -> Any:
@@ -266,6 +268,41 @@ class Subject:
         """The arguments at a point in units, in their own dtypes."""
         return tuple(self._with_fixed(self.point.unpack(z * self.scale, tangent=True)))
 
+    @functools.cached_property
+    def is_long(self) -> bool:
+        """Whether a derivative is staged for all its points: tracing it again for each would take most of the time."""
+        try:
+            return len(self.graph.equations) > LONG
+        except Exception:  # it has no graph
+            return False
+
+    @functools.cached_property
+    def staged_reverse(self) -> Callable[..., Any]:
+        """The derivatives of the weighted outputs at any point, traced once."""
+        cotangents = [self.cotangent(w) for w in self.weights]
+
+        def rows(*given: Any) -> Any:
+            pullback = vjp(self.f, *given)[1]
+            return [pullback(ct) for ct in cotangents]
+        rows.__qualname__ = self.title  # messages are about the user's function
+        return jit(rows)
+
+    @functools.cached_property
+    def staged_forward(self) -> Callable[..., Any]:
+        return jit(lambda given, tangents: jvp(self.f, given, tangents)[1])
+
+    def elsewhere(self, args: tuple[Any, ...]) -> Array:
+        """Like `reverse`, at many points."""
+        if not self.is_long:
+            return self.reverse(args)
+        return np.array([self.pulled(row) for row in self.staged_reverse(*args)]).reshape(-1, self.n)
+
+    def along(self, v: Array) -> Array:
+        """Like `forward`, in many directions."""
+        if not self.is_long:
+            return self.forward(v)
+        return self.extended(self.out.pack(flatten(self.staged_forward(self.chosen, self.tangents(v)))[0]))
+
     def forward(self, v: Array, args: tuple[Any, ...] | None = None) -> Array:
         """J v."""
         _, pushed = jvp(self.f, self.chosen if args is None else args, self.tangents(v))
@@ -279,7 +316,8 @@ class Subject:
 
     def reverse(self, args: tuple[Any, ...] | None = None, weights: Array | None = None) -> Array:
         """Jᵀ of each row of the weights, of shape (rows, inputs)."""
-        pullback = vjp(self.f, *(self.chosen if args is None else args))[1]
+        pullback = self.pullback if args is None else None
+        pullback = pullback or vjp(self.f, *(self.chosen if args is None else args))[1]
         rows = [self.pulled(pullback(self.cotangent(w))) for w in (self.weights if weights is None else weights)]
         return np.array(rows).reshape(len(rows), self.n)
 
