@@ -117,10 +117,13 @@ def past_jump(run: Callable[[], Any]) -> Any:
 
 def _turns() -> str:
     """What `in_turn` and `past_jump` add to a line, in this frame."""
-    frame, jumped = _LOCAL.frame, getattr(APPLIED, "jumped", None)
+    jumped, turns = getattr(APPLIED, "jumped", None), getattr(APPLIED, "turns", ())
+    if jumped is None and not turns:
+        return ""
+    frame = _LOCAL.frame
     past = f" [{PAST_JUMP}]" if jumped is not None and jumped is frame else ""
     return past + "".join(f" [from turn {turn}]" if rest else f" [turn {turn} of the loop at {line}]"
-                          for around, turn, rest, line in getattr(APPLIED, "turns", ()) if around is frame)
+                          for around, turn, rest, line in turns if around is frame)
 
 
 def public(module: str) -> str:
