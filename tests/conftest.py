@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+from pathlib import Path
 
 for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -16,6 +18,7 @@ for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
 import pytest  # noqa: E402  (after the thread settings)
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 gc.set_threshold(200_000, 20, 100)
 
 settings.register_profile("wengert", derandomize=True, deadline=None, database=None,
@@ -30,3 +33,15 @@ def pytest_addoption(parser):
 @pytest.fixture
 def update_golden(request):
     return request.config.getoption("--update-golden")
+
+
+@pytest.fixture
+def importable_examples(monkeypatch):
+    """The programs of `examples/` by their names, for one test."""
+    for folder in ("", "export", "learning", "programs", "optimization"):
+        monkeypatch.syspath_prepend(str(EXAMPLES / folder))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:  # the examples alone: a library that is imported twice breaks
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(EXAMPLES)):
+            del sys.modules[name]

@@ -6,9 +6,6 @@ reason pinned here.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,19 +13,10 @@ import pytest
 
 import wengert as wg
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 LEAST = 8  # digits
 
 
-@pytest.fixture(autouse=True)
-def _folders(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for folder in ("", "export", "learning", "programs", "optimization"):
-        monkeypatch.syspath_prepend(str(EXAMPLES / folder))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:  # the examples alone: a library that is imported twice breaks
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(EXAMPLES)):
-            del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("importable_examples")
 
 
 def certified(f: Any, *args: Any, digits: int = LEAST, **options: Any) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from wengert.cli.command import add_target, bound
-from wengert.errors import InputError
+from wengert.cli.command import add_target, bound, draw
 
 __all__ = ["ABOUT", "EXAMPLES", "add_arguments", "run"]
 
@@ -42,12 +41,6 @@ def run(options: argparse.Namespace, words: list[str]) -> int:
     target = bound(options, words)
     with target.running():
         found = wg.certify(target.function, *target.args, argnums=target.places, seed=options.seed, **target.kwargs)
-    if options.plot:
-        try:
-            found.plot(options.plot)
-        except ImportError:
-            raise InputError("--plot needs Matplotlib: pip install 'wengert[plot]'") from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"--plot {options.plot}: {error}") from None
+    draw(found, options.plot)
     print(json.dumps(found.json(), indent=1) if options.json else found)
     return int(not found.ok)

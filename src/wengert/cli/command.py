@@ -10,12 +10,12 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from wengert.cli.target import Target
 
-__all__ = ["Parser", "add_target", "bound", "fail", "failing", "order"]
+__all__ = ["Parser", "add_target", "bound", "draw", "fail", "failing", "order"]
 
 
 _LONGEST = 1000  # characters of a line of a message; what was typed may be longer
@@ -79,3 +79,16 @@ def order(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 8:
         raise argparse.ArgumentTypeError(f"{text.strip()!r} is not a whole number from 1 to 8")
     return int(text)
+
+
+def draw(found: Any, file: str | None) -> None:
+    """What --plot asks for: the picture of a result, if a file is named."""
+    from wengert.errors import InputError
+    if not file:
+        return
+    try:
+        found.plot(file)
+    except ImportError:
+        raise InputError("--plot needs Matplotlib: pip install 'wengert[plot]'") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"--plot {file}: {error}") from None

@@ -11,7 +11,7 @@ import functools
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from wengert.cli.command import add_target, bound
+from wengert.cli.command import add_target, bound, draw
 from wengert.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,13 +60,7 @@ def _compared(options: argparse.Namespace, words: list[str]) -> Comparison:
     f = functools.partial(target.function, **target.kwargs) if target.kwargs else target.function
     with target.running():
         found = wg.compare(f, *target.args, argnums=target.places, order=options.order, sizes=sizes, seed=options.seed)
-    if options.plot:
-        try:
-            found.plot(options.plot)
-        except ImportError:
-            raise InputError("--plot needs Matplotlib: pip install 'wengert[plot]'") from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"--plot {options.plot}: {error}") from None
+    draw(found, options.plot)
     return found
 
 
